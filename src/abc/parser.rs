@@ -1,0 +1,384 @@
+//! The text of one tune → `Tune` and what was odd in it.
+//!
+//! Comes in: lines, from a tunebook or alone. Goes out: header and body, line by line, fields understood.
+//! Does not do: finding tunes in a file (see `tunebook`), or time (see `score`). It never fails.
+
+use super::diagnostic::{Code, Diagnostic, Diagnostics, Span};
+use super::directive::Directive;
+use super::field::{self, FieldValue};
+use super::lexer::{self, Style};
+use super::macros::Macros;
+use super::tune::{Field, Line, LineContent, Tune};
+use super::tunebook::TuneText;
+
+/// What reading a tune's text gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parsed {
+    /// The music as written.
+    pub tune: Tune,
+    /// What was odd, in order of place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many more findings there were than are kept.
+    pub findings_dropped: usize,
+}
+
+/// Reads the text of one tune that stands alone.
+pub fn parse(text: &str) -> Parsed {
+    parse_parts(text, "", false)
+}
+
+/// Reads a tune of a tunebook, with what the file's header sets.
+pub fn parse_tune(source: &TuneText) -> Parsed {
+    let mut parsed = parse_parts(source.text(), source.file_header(), source.is_cut());
+    if source.is_latin1() {
+        let finding = Diagnostic::new(Code::NotUtf8, Span::default(), "the text is not UTF-8");
+        parsed.diagnostics.insert(0, finding);
+    }
+    parsed
+}
+
+fn parse_parts(text: &str, file_header: &str, is_cut: bool) -> Parsed {
+    let mut parser = Parser::default();
+    if !file_header.is_empty() {
+        // Findings in the file's header are not this tune's, and its lines have no place in this text.
+        let mut found = std::mem::take(&mut parser.found);
+        for (_, line) in Lines::new(file_header) {
+            parser.header_line(line, None, "");
+        }
+        parser.finish_field();
+        parser.file_header = std::mem::take(&mut parser.tune.header);
+        std::mem::swap(&mut parser.found, &mut found);
+    }
+    let mut lines = Lines::new(text);
+    while let Some((start, line)) = lines.next() {
+        if parser.is_in_body {
+            parser.body_line(line, start);
+        } else {
+            parser.header_line(line, Some(start), lines.rest());
+        }
+    }
+    parser.finish(text, is_cut)
+}
+
+/// Lines with the place of their first byte; `\n`, `\r\n` and `\r` all end a line.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = (u32, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return None;
+        }
+        let start = self.at;
+        let end = rest.bytes().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        let ending = if rest[end..].starts_with("\r\n") { 2 } else { usize::from(end < rest.len()) };
+        self.at += end + ending;
+        Some((start as u32, &rest[..end])) // a tune has at most TUNE_BYTES_MAX bytes
+    }
+}
+
+#[derive(Default)]
+struct Parser {
+    tune: Tune,
+    file_header: Vec<Line>,
+    is_in_body: bool,
+    style: Style,
+    macros: Macros,
+    found: Diagnostics,
+    /// A field whose `+:` lines may follow.
+    open_field: Option<OpenField>,
+    /// The lines of a `%%begin…` block, and the word that ends it.
+    block: Option<(Vec<Box<str>>, Box<str>, Span)>,
+    is_continued: bool,
+    has_music: bool,
+}
+
+struct OpenField {
+    letter: char,
+    text: String,
+    comment: Option<Box<str>>,
+    span: Span,
+    /// Whether `value` was already told to the style (then a continuation is told again).
+    in_header: bool,
+}
+
+impl Parser {
+    /// Reads a line of the header; `start` is `None` for the file's header. `rest` is the text that follows.
+    fn header_line(&mut self, line: &str, start: Option<u32>, rest: &str) {
+        let span = line_span(start, line);
+        if self.common_line(line, span) {
+            return;
+        }
+        let trimmed = line.trim_start();
+        let lead = line.len() - trimmed.len();
+        if let Some((letter, after)) = field_start(trimmed) {
+            if letter == 'X' && start.is_some() && !self.tune.header.is_empty() && self.has_header_field('X') {
+                self.found.add(Code::MisplacedField, span, || "a second `X:` in one header; it is ignored");
+                return;
+            }
+            self.open(letter, after, span, true);
+            if letter == 'K' && start.is_some() {
+                self.finish_field();
+                self.is_in_body = true;
+            }
+            return;
+        }
+        if let Some(open) = self.open_field.as_mut().filter(|open| open.letter == 'H') {
+            // Before ABC 2.0 the lines after `H:` belonged to it (§12.1.2).
+            let (text, _) = split_comment(trimmed);
+            open.text.push(' ');
+            open.text.push_str(text.trim());
+            return;
+        }
+        let _ = lead;
+        if start.is_some() && !has_key_line(rest) {
+            self.finish_field();
+            self.found.add(Code::MissingKey, span, || "the music begins without a `K:` field");
+            self.is_in_body = true;
+            self.body_line(line, span.start);
+        } else {
+            self.finish_field();
+            self.found.add(Code::TextInHeader, span, || "a line of the header is no field; it is ignored");
+        }
+    }
+
+    fn body_line(&mut self, line: &str, start: u32) {
+        let span = line_span(Some(start), line);
+        if self.common_line(line, span) {
+            return;
+        }
+        if let Some((letter, after)) = field_start(line).filter(|&(letter, after)| is_body_field(letter, after)) {
+            if matches!(letter, 'A'..='G' | 'X'..='Z' | 'a'..='g' | 'x'..='z' | 'H' | 'O' | 'S' | 'F') {
+                self.found.add(Code::MisplacedField, span, || format!("`{letter}:` belongs into the header"));
+            }
+            self.open(letter, after, span, false);
+            return;
+        }
+        self.finish_field();
+        let (text, comment) = split_comment(line);
+        let follows = std::mem::take(&mut self.is_continued);
+        let expanded = if self.macros.is_empty() { None } else { self.macros.expand(text, span, &mut self.found) };
+        let mut music = match &expanded {
+            Some(expanded) => {
+                lexer::music_line(&expanded.text, start, Some(expanded), follows, &mut self.style, &mut self.found)
+            }
+            None => lexer::music_line(text, start, None, follows, &mut self.style, &mut self.found),
+        };
+        if expanded.is_some() {
+            music.before_macros = Some(text.trim().into());
+        }
+        self.is_continued = music.is_continued;
+        self.has_music |= !music.symbols.is_empty();
+        let content =
+            if music.symbols.is_empty() && !music.is_continued { LineContent::Empty } else { LineContent::Music(music) };
+        self.push(Line { content, comment, span });
+    }
+
+    /// What header and body share: blocks, directives, comments, blank lines, `+:`. Whether the line was such.
+    fn common_line(&mut self, line: &str, span: Span) -> bool {
+        if let Some((lines, end, block_span)) = &mut self.block {
+            lines.push(line.into());
+            block_span.end = span.end;
+            if line.starts_with(&**end) {
+                self.finish_block();
+            }
+            return true;
+        }
+        let trimmed = line.trim_start();
+        if let Some(directive) = line.strip_prefix("%%") {
+            self.finish_field();
+            self.directive(line, directive, span);
+            return true;
+        }
+        if let Some(comment) = trimmed.strip_prefix('%') {
+            self.finish_field();
+            self.push(Line { content: LineContent::Empty, comment: Some(comment.trim_end().into()), span });
+            return true;
+        }
+        if let Some(more) = line.strip_prefix("+:") {
+            let (text, _) = split_comment(more);
+            match &mut self.open_field {
+                Some(open) => {
+                    open.text.push(' ');
+                    open.text.push_str(text.trim());
+                    open.span.end = span.end;
+                }
+                None => self.found.add(Code::MisplacedField, span, || "`+:` continues no field; it is ignored"),
+            }
+            return true;
+        }
+        if trimmed.is_empty() {
+            return true;
+        }
+        false
+    }
+
+    fn directive(&mut self, line: &str, text: &str, span: Span) {
+        let word = text.split_ascii_whitespace().next().unwrap_or("");
+        if let Some(kind) = word.strip_prefix("begin").filter(|kind| !kind.is_empty()) {
+            self.block = Some((vec![line.into()], format!("%%end{kind}").into(), span));
+            return;
+        }
+        let text = text.trim();
+        let directive = Directive::from_text(text);
+        if directive == Directive::Include {
+            self.found.add(Code::IncludeIgnored, span, || "`%%abc-include` is not followed");
+        }
+        self.style.obey_directive(&directive);
+        self.push(Line { content: LineContent::Directive(text.into()), comment: None, span });
+    }
+
+    fn finish_block(&mut self) {
+        if let Some((lines, _, span)) = self.block.take() {
+            self.push(Line { content: LineContent::Block(lines.into()), comment: None, span });
+        }
+    }
+
+    fn open(&mut self, letter: char, after: &str, span: Span, in_header: bool) {
+        self.finish_field();
+        let (text, comment) = split_comment(after);
+        self.open_field = Some(OpenField { letter, text: text.trim().to_owned(), comment, span, in_header });
+    }
+
+    /// Gives the open field its meaning and stores it.
+    fn finish_field(&mut self) {
+        let Some(open) = self.open_field.take() else { return };
+        let OpenField { letter, text, comment, span, in_header } = open;
+        let value = field::value(letter, &text, in_header, span, &mut self.found);
+        self.style.obey(&value);
+        if let FieldValue::Macro = value {
+            self.macros.define(&text, span, &mut self.found);
+        }
+        if let FieldValue::Instruction(directive) = &value {
+            if **directive == Directive::Include {
+                self.found.add(Code::IncludeIgnored, span, || "`I:abc-include` is not followed");
+            }
+        }
+        if letter == 'X' && in_header && text.parse::<u32>().is_err() {
+            self.found.add(Code::BadReference, span, || "`X:` holds no whole number");
+        }
+        let field = Field { letter, text: text.into(), value, span };
+        self.push(Line { content: LineContent::Field(field), comment, span });
+    }
+
+    fn push(&mut self, line: Line) {
+        if self.is_in_body {
+            self.tune.body.push(line);
+        } else {
+            self.tune.header.push(line);
+        }
+    }
+
+    fn has_header_field(&self, letter: char) -> bool {
+        self.open_field.as_ref().is_some_and(|open| open.letter == letter) || self.tune.header_field(letter).is_some()
+    }
+
+    fn finish(mut self, text: &str, is_cut: bool) -> Parsed {
+        self.finish_field();
+        self.finish_block();
+        let end = Span::new(text.len() as u32, text.len() as u32);
+        let start = Span::new(0, text.find(['\n', '\r']).unwrap_or(text.len()) as u32);
+        if self.tune.header_field('X').is_none() {
+            self.found.add(Code::MissingReference, start, || "the tune has no `X:` field");
+        } else if self.tune.header_field('T').is_none() {
+            self.found.add(Code::MissingTitle, start, || "the tune has no title");
+        }
+        if !self.is_in_body {
+            self.found.add(Code::MissingKey, start, || "the header does not end with a `K:` field");
+        }
+        if !self.has_music {
+            self.found.add(Code::NoMusic, start, || "the tune has no music");
+        }
+        if is_cut {
+            self.found.add(Code::TuneTooLong, end, || {
+                format!("the tune is longer than {} bytes; the rest is not read", super::tunebook::TUNE_BYTES_MAX)
+            });
+        }
+        self.insert_file_header();
+        let findings_dropped = self.found.dropped();
+        Parsed { tune: self.tune, diagnostics: self.found.into_vec(), findings_dropped }
+    }
+
+    /// Puts what the file's header sets behind `X:` and `T:`, where the tune does not say otherwise (§2.2.2).
+    fn insert_file_header(&mut self) {
+        if self.file_header.is_empty() {
+            return;
+        }
+        let file_header = std::mem::take(&mut self.file_header);
+        let kept: Vec<Line> = file_header
+            .into_iter()
+            .filter(|line| match &line.content {
+                LineContent::Field(field) => {
+                    matches!(field.letter, 'I' | 'm' | 'U' | 'V')
+                        || (!matches!(field.letter, 'X' | 'T' | 'K') && self.tune.header_field(field.letter).is_none())
+                }
+                LineContent::Directive(_) => true,
+                _ => false,
+            })
+            .collect();
+        let place = self
+            .tune
+            .header
+            .iter()
+            .position(|line| !matches!(&line.content, LineContent::Field(field) if matches!(field.letter, 'X' | 'T')))
+            .unwrap_or(self.tune.header.len());
+        self.tune.header.splice(place..place, kept);
+    }
+}
+
+fn line_span(start: Option<u32>, line: &str) -> Span {
+    start.map_or(Span::default(), |start| Span::new(start, start + line.len() as u32))
+}
+
+/// A letter and the text after its colon.
+fn field_start(line: &str) -> Option<(char, &str)> {
+    let bytes = line.as_bytes();
+    match bytes {
+        [letter, b':', ..] if letter.is_ascii_alphabetic() => Some((char::from(*letter), &line[2..])),
+        _ => None,
+    }
+}
+
+/// Whether a body line that looks like a field is one: `C:|` and `z:|` are music (§3: not allowed as fields there).
+fn is_body_field(letter: char, after: &str) -> bool {
+    match letter {
+        'A'..='G' | 'a'..='g' | 'X'..='Z' | 'x'..='z' => {
+            !matches!(after.trim_start().as_bytes().first(), Some(b'|' | b':' | b']') | None)
+        }
+        _ => true,
+    }
+}
+
+/// Whether some later line of the header is a `K:` field.
+fn has_key_line(rest: &str) -> bool {
+    Lines::new(rest).any(|(_, line)| line.trim_start().starts_with("K:"))
+}
+
+/// The text before the first `%` that is not escaped, and the comment after it.
+fn split_comment(line: &str) -> (&str, Option<Box<str>>) {
+    let mut from = 0;
+    while let Some(found) = line[from..].find('%') {
+        let at = from + found;
+        if at > 0 && line.as_bytes()[at - 1] == b'\\' {
+            from = at + 1;
+            continue;
+        }
+        return (&line[..at], Some(line[at + 1..].trim_end().into()));
+    }
+    (line, None)
+}

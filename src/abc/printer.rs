@@ -1,0 +1,241 @@
+//! `Tune` → canonical ABC text, which parses to the same tune.
+//!
+//! Comes in: a `Tune`. Goes out: its text: one form for each sign, stray characters gone, line ends `\n`.
+//! Does not do: changing the music, or laying it out: lines stay the lines that were written.
+
+use super::tune::{
+    BarLine, BarStyle, Chord, Ending, Grace, Line, LineContent, Multiplier, Note, Symbol, SymbolKind, Tie, Tuplet, Tune,
+};
+use crate::music::Accidental;
+use std::fmt::{self, Write};
+
+/// The canonical text of a tune; ends with a line end.
+pub fn print(tune: &Tune) -> String {
+    let mut text = String::new();
+    for line in tune.header.iter().chain(&tune.body) {
+        // Writing to a String does not fail.
+        let _ = print_line(line, &mut text);
+    }
+    text
+}
+
+fn print_line(line: &Line, out: &mut String) -> fmt::Result {
+    match &line.content {
+        LineContent::Field(field) => write!(out, "{}:{}", field.letter, field.text)?,
+        LineContent::Directive(text) => write!(out, "%%{text}")?,
+        LineContent::Block(lines) => out.write_str(&lines.join("\n"))?,
+        LineContent::Music(music) => {
+            match &music.before_macros {
+                Some(text) => out.write_str(text)?,
+                None => {
+                    print_symbols(&music.symbols, out)?;
+                    if music.is_continued {
+                        out.push('\\');
+                    }
+                }
+            }
+        }
+        LineContent::Empty if line.comment.is_none() => return Ok(()),
+        LineContent::Empty => {}
+    }
+    if let Some(comment) = &line.comment {
+        let gap = if matches!(line.content, LineContent::Empty) { "" } else { " " };
+        write!(out, "{gap}%{comment}")?;
+    }
+    out.write_char('\n')
+}
+
+fn print_symbols(symbols: &[Symbol], out: &mut String) -> fmt::Result {
+    for (index, symbol) in symbols.iter().enumerate() {
+        let next = symbols.get(index + 1).map(|symbol| &symbol.kind);
+        match &symbol.kind {
+            SymbolKind::Note(note) => print_note(note, out)?,
+            SymbolKind::Rest { is_visible, length } => {
+                out.push(if *is_visible { 'z' } else { 'x' });
+                print_length(*length, out)?;
+            }
+            SymbolKind::BarRest { is_visible, bars } => {
+                out.push(if *is_visible { 'Z' } else { 'X' });
+                if *bars != 1 {
+                    write!(out, "{bars}")?;
+                }
+            }
+            SymbolKind::Spacer(width) => {
+                out.push('y');
+                if let Some(width) = width {
+                    write!(out, "{width}")?;
+                }
+            }
+            SymbolKind::Chord(chord) => print_chord(chord, out)?,
+            SymbolKind::Grace(grace) => print_grace(grace, out)?,
+            SymbolKind::Bar(bar) => print_bar(*bar, out),
+            SymbolKind::Ending(ending) => print_ending(ending, out)?,
+            SymbolKind::Broken(count) => {
+                let sign = if *count > 0 { '>' } else { '<' };
+                (0..count.unsigned_abs()).for_each(|_| out.push(sign));
+                if matches!(next, Some(SymbolKind::Broken(other)) if other.signum() == count.signum()) {
+                    // Two signs that were apart would be read as one.
+                    out.push('`');
+                }
+            }
+            SymbolKind::Tuplet(tuplet) => print_tuplet(*tuplet, out)?,
+            SymbolKind::SlurStart { is_dotted } => out.push_str(if *is_dotted { ".(" } else { "(" }),
+            SymbolKind::SlurEnd => out.push(')'),
+            SymbolKind::LooseTie => out.push('-'),
+            SymbolKind::Decoration(decoration) => write!(out, "!{}!", decoration.name())?,
+            SymbolKind::Shorthand(letter, _) => out.push(*letter),
+            SymbolKind::ChordSymbol(text) | SymbolKind::Annotation(text) => write!(out, "\"{text}\"")?,
+            SymbolKind::Field(field) => write!(out, "[{}:{}]", field.letter, field.text)?,
+            SymbolKind::Overlay => out.push('&'),
+            SymbolKind::Space => out.push(' '),
+            SymbolKind::ScoreLineBreak => out.push('$'),
+        }
+    }
+    Ok(())
+}
+
+fn print_note(note: &Note, out: &mut String) -> fmt::Result {
+    if let Some(accidental) = note.accidental {
+        print_accidental(accidental, out)?;
+    }
+    let letter = note.letter.as_char();
+    out.push(if note.octave >= 1 { letter.to_ascii_lowercase() } else { letter });
+    (1..note.octave).for_each(|_| out.push('\''));
+    (note.octave..0).for_each(|_| out.push(','));
+    print_length(note.length, out)?;
+    print_tie(note.tie, out);
+    Ok(())
+}
+
+fn print_accidental(accidental: Accidental, out: &mut String) -> fmt::Result {
+    match accidental {
+        Accidental::NATURAL => out.push('='),
+        Accidental::SHARP => out.push('^'),
+        Accidental::DOUBLE_SHARP => out.push_str("^^"),
+        Accidental::FLAT => out.push('_'),
+        Accidental::DOUBLE_FLAT => out.push_str("__"),
+        other => {
+            out.push(if other.numerator() > 0 { '^' } else { '_' });
+            let numerator = other.numerator().unsigned_abs();
+            write!(out, "{numerator}")?;
+            if other.denominator() != 1 {
+                write!(out, "/{}", other.denominator())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_length(length: Multiplier, out: &mut String) -> fmt::Result {
+    if length.numerator != 1 {
+        write!(out, "{}", length.numerator)?;
+    }
+    match length.denominator {
+        1 => Ok(()),
+        2 => out.write_char('/'),
+        denominator => write!(out, "/{denominator}"),
+    }
+}
+
+fn print_tie(tie: Tie, out: &mut String) {
+    match tie {
+        Tie::None => {}
+        Tie::Solid => out.push('-'),
+        Tie::Dotted => out.push_str(".-"),
+    }
+}
+
+fn print_chord(chord: &Chord, out: &mut String) -> fmt::Result {
+    out.push('[');
+    print_symbols(&chord.members, out)?;
+    out.push(']');
+    print_length(chord.length, out)?;
+    print_tie(chord.tie, out);
+    Ok(())
+}
+
+fn print_grace(grace: &Grace, out: &mut String) -> fmt::Result {
+    out.push_str(if grace.is_acciaccatura { "{/" } else { "{" });
+    print_symbols(&grace.members, out)?;
+    out.push('}');
+    Ok(())
+}
+
+fn print_bar(bar: BarLine, out: &mut String) {
+    (0..bar.ends).for_each(|_| out.push(':'));
+    if bar.ends == 0 || bar.begins == 0 || bar.ends != bar.begins || bar.ends > 1 {
+        out.push_str(match bar.style {
+            BarStyle::Thin => "|",
+            BarStyle::Double => "||",
+            BarStyle::ThinThick => "|]",
+            BarStyle::ThickThin => "[|",
+            BarStyle::Dotted => ".|",
+            BarStyle::Invisible => "[|]",
+        });
+    }
+    (0..bar.begins).for_each(|_| out.push(':'));
+}
+
+fn print_ending(ending: &Ending, out: &mut String) -> fmt::Result {
+    if let Some(text) = &ending.text {
+        return write!(out, "[\"{text}\"");
+    }
+    out.push('[');
+    for (index, (first, last)) in ending.passes.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        if first == last {
+            write!(out, "{comma}{first}")?;
+        } else {
+            write!(out, "{comma}{first}-{last}")?;
+        }
+    }
+    Ok(())
+}
+
+fn print_tuplet(tuplet: Tuplet, out: &mut String) -> fmt::Result {
+    write!(out, "({}", tuplet.p)?;
+    match (tuplet.q, tuplet.r) {
+        (None, None) => Ok(()),
+        (Some(q), None) => write!(out, ":{q}"),
+        (None, Some(r)) => write!(out, "::{r}"),
+        (Some(q), Some(r)) => write!(out, ":{q}:{r}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abc::parse;
+
+    /// The canonical form of a line of music, which must read back as the same tune.
+    fn canonical(line: &str) -> String {
+        let header = "X:1\nT:t\nM:4/4\nL:1/8\nK:C\n";
+        let tune = parse(&format!("{header}{line}\n")).tune;
+        let text = print(&tune);
+        assert_eq!(parse(&text).tune, tune, "{text}");
+        text.strip_prefix(header).expect("the header is canonical").trim_end().to_owned()
+    }
+
+    #[test]
+    fn each_sign_has_one_form() {
+        for (written, expected) in [
+            ("A2/1 A// A3/6 c,,c'', ^^^F", "A2 A/4 A/ C,c' ^^F"),
+            ("C2 -C2 [CE] -[CE]", "C2- C2 [CE]- [CE]"),
+            (":||: a :|: b |::| c ::|", ":: a :: b :: c ::|"),
+            ("|1 a :|2 b |] [|: c", "|[1 a :|[2 b |] [|: c"),
+            ("C#D*E\u{e9}F@", "CDEF"),
+            ("+CEG+ +trill+C C!D", "[CEG] !trill!C C$D"),
+            ("(3:2CDE (3::2 C2D (3::CDE", "(3:2CDE (3::2 C2D (3CDE"),
+            ("{/ga}A {g}B ^/c _3/2d", "{/ga}A {g}B ^1/2c _3/2d"),
+            ("!dacapo!C TC .D", "!D.C.!C TC .D"),
+        ] {
+            assert_eq!(canonical(written), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn macros_are_kept_as_they_were_used() {
+        let text = "X:1\nT:t\nm:~G3 = G{A}G{F}G\nK:C\n~G3 C\n";
+        assert_eq!(print(&parse(text).tune), text);
+    }
+}

@@ -1,0 +1,65 @@
+//! In: bytes and where they should go. Out: whole files or none: a failed write leaves nothing behind.
+
+use super::Failure;
+use anyhow::{Context as _, anyhow};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Writes `bytes` to `path`, or to stdout where `path` is `-`.
+///
+/// The file appears whole under its name or not at all: it is written beside it and renamed.
+///
+/// # Errors
+/// The folder is missing or read-only, or the disk is full (environment).
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return write_stdout(bytes);
+    }
+    write_atomically(path, bytes)
+        .with_context(|| format!("cannot write `{}`", path.display()))
+        .map_err(Failure::environment)
+}
+
+/// Writes `bytes` to stdout.
+pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .context("cannot write to stdout")
+        .map_err(Failure::environment)
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ceilid-");
+    #[cfg(unix)]
+    {
+        // Temporary files are private by default; this one is for whoever the umask allows.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Makes the folder (and its parents) if it is missing.
+///
+/// # Errors
+/// A file is in the way (usage), or the place is not writable (environment).
+pub fn make_folder(path: &Path) -> Result<PathBuf, Failure> {
+    if path.exists() && !path.is_dir() {
+        return Err(Failure::usage(anyhow!("`{}` is a file, not a folder", path.display()))
+            .hint("give a new folder, or the folder's name with a `/` at its end"));
+    }
+    std::fs::create_dir_all(path)
+        .with_context(|| format!("cannot make the folder `{}`", path.display()))
+        .map_err(Failure::environment)?;
+    Ok(path.to_path_buf())
+}

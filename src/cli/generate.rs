@@ -1,0 +1,263 @@
+//! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
+
+use super::formats::Format;
+use super::{Context, Failure, files, shipped, stop};
+use crate::compose::{Brief, Choice, ComposeError, Composer, Composition, MinP, Temperature};
+use crate::critic::Refusals;
+use crate::music::Ticks;
+use crate::output::synth::SynthFont;
+use crate::output::{render, smf};
+use crate::performance::{Arrangement, Mark, Performance, TimedMark, perform};
+use crate::{abc, score};
+use anyhow::anyhow;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Tunes written to disk together: enough to keep every core busy, few enough to hold in memory.
+const BATCH_TUNES: usize = 64;
+
+/// Arguments of `ceilid generate`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// How many tunes
+    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 1)]
+    count: u64,
+    /// How adventurous: .05 to 5; 1 is as the model learnt
+    #[arg(long, value_name = "T", default_value_t = Temperature::default().value())]
+    temperature: f32,
+    /// Never choose what is less likely than this share of the likeliest
+    #[arg(long, value_name = "P", default_value_t = MinP::default().value())]
+    min_p: f32,
+    /// Always choose the likeliest character, as the article does
+    #[arg(long, conflicts_with_all = ["temperature", "min_p"])]
+    greedy: bool,
+    /// ABC text the tune begins with: header lines, bars, or both
+    #[arg(long, value_name = "ABC")]
+    prime: Option<String>,
+    /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Formats to write to a folder, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [Format::Abc, Format::Mid])]
+    format: Vec<Format>,
+    /// Threads to compose on [default: one a core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// A folder (a file a tune and format, and tunebook.abc), a file (its ending names the format), or `-`
+    #[arg(short, long, value_name = "PATH")]
+    output: PathBuf,
+}
+
+/// One machine's share: tunes whose index leaves `remainder` when divided by `of`.
+#[derive(Clone, Copy, Debug)]
+struct Shard {
+    remainder: u64,
+    of: u64,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not I/N with I from 1 to N, such as 1/4");
+        let (part, of) = text.split_once('/').ok_or_else(wanted)?;
+        let (part, of): (u64, u64) = (part.parse().map_err(|_| wanted())?, of.parse().map_err(|_| wanted())?);
+        if part == 0 || part > of { Err(wanted()) } else { Ok(Self { remainder: part - 1, of }) }
+    }
+}
+
+/// Runs `ceilid generate`.
+pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let destination = Destination::new(&args)?;
+    let brief = Brief { choice: choice(&args)?, prime: args.prime.clone() };
+    let composer = Composer::new(shipped::model(context)?, shipped::critic(), brief).map_err(Failure::input)?;
+    let font = if destination.formats.contains(&Format::Wav) { Some(shipped::sound_font(context)?) } else { None };
+    let threads = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads.unwrap_or(0))
+        .build()
+        .map_err(Failure::environment)?;
+    let stop = stop::flag()?;
+    let shard = args.shard.unwrap_or(Shard { remainder: 0, of: 1 });
+    let indices: Vec<u64> = (0..args.count).filter(|index| index % shard.of == shard.remainder).collect();
+    let progress = progress_bar(indices.len(), context);
+
+    let mut tally = Tally::default();
+    let mut tunebook = String::new();
+    for batch in indices.chunks(BATCH_TUNES) {
+        // Tunes are made in any order on any thread and written in theirs.
+        let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
+            let make = |&index: &u64| {
+                let composition = composer.compose(context.seed(), index, &stop).map_err(failure)?;
+                let files = destination.formats.iter().map(|&format| File::new(format, &composition, font.as_ref()));
+                let files = files.collect::<Result<_, _>>()?;
+                progress.inc(1);
+                Ok((composition, files))
+            };
+            batch.par_iter().map(make).collect()
+        });
+        for made in made {
+            let (composition, files) = made?;
+            for file in files {
+                destination.write(&composition, file, &mut tunebook)?;
+            }
+            tally.count(&composition);
+        }
+    }
+    destination.finish(&tunebook)?;
+    progress.finish_and_clear();
+    tally.report(&destination, context)
+}
+
+/// Where the files go and which there are.
+struct Destination {
+    path: PathBuf,
+    is_folder: bool,
+    formats: Vec<Format>,
+}
+
+/// One tune in one format.
+struct File {
+    format: Format,
+    bytes: Vec<u8>,
+}
+
+impl Destination {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        let path = args.output.clone();
+        if path == Path::new("-") {
+            return Ok(Self { path, is_folder: false, formats: vec![Format::Abc] });
+        }
+        let Some(format) = Format::of_path(&path).filter(|_| !path.is_dir()) else {
+            files::make_folder(&path)?;
+            return Ok(Self { path, is_folder: true, formats: args.format.clone() });
+        };
+        if !format.is_text() && args.count > 1 {
+            let error = anyhow!("`{}` holds one tune, not {}", path.display(), args.count);
+            return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
+        }
+        Ok(Self { path, is_folder: false, formats: vec![format] })
+    }
+
+    /// Writes a file of its own, or adds to the text that becomes the one file at the end.
+    fn write(&self, composition: &Composition, file: File, text: &mut String) -> Result<(), Failure> {
+        let File { format, bytes } = file;
+        if format.is_text() && (!self.is_folder || format == Format::Abc) {
+            text.push_str(&String::from_utf8_lossy(&bytes));
+            if format == Format::Abc {
+                text.push('\n'); // a blank line ends a tune
+            }
+        }
+        if self.is_folder {
+            let name = format!("tune-{:04}.{format}", composition.provenance.index + 1);
+            files::write(&self.path.join(name), &bytes)?;
+        } else if !format.is_text() {
+            files::write(&self.path, &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, text: &str) -> Result<(), Failure> {
+        match (self.is_folder, text) {
+            (_, "") => Ok(()),
+            (true, tunebook) => files::write(&self.path.join("tunebook.abc"), tunebook.as_bytes()),
+            (false, text) => files::write(&self.path, text.as_bytes()),
+        }
+    }
+}
+
+impl File {
+    fn new(format: Format, composition: &Composition, font: Option<&SynthFont>) -> Result<Self, Failure> {
+        let bytes = match (format, font) {
+            (Format::Abc, _) => composition.abc.clone().into_bytes(),
+            (Format::Wav, Some(font)) => {
+                render::to_wav(&performance(composition), font).map_err(Failure::environment)?
+            }
+            _ => smf::to_bytes(&performance(composition)),
+        };
+        Ok(Self { format, bytes })
+    }
+}
+
+/// The tune as the band plays it, with its provenance for whoever opens the file.
+fn performance(composition: &Composition) -> Performance {
+    let score = score::read(&abc::parse(&composition.abc).tune).score;
+    let seed = composition.provenance.seed ^ composition.provenance.index;
+    let mut performance = perform(&score, &Arrangement::default(), seed);
+    let provenance = Mark::Text(composition.provenance.to_string());
+    performance.marks.insert(0, TimedMark { at: Ticks::ZERO, mark: provenance });
+    performance
+}
+
+fn choice(args: &Args) -> Result<Choice, Failure> {
+    if args.greedy {
+        return Ok(Choice::Greedy);
+    }
+    let (least, most) = (Temperature::RANGE.start(), Temperature::RANGE.end());
+    let temperature = Temperature::new(args.temperature)
+        .ok_or_else(|| Failure::usage(anyhow!("--temperature {} is not between {least} and {most}", args.temperature)))?;
+    let min_p = MinP::new(args.min_p)
+        .ok_or_else(|| Failure::usage(anyhow!("--min-p {} is not a share from 0 to less than 1", args.min_p)))?;
+    Ok(Choice::Sampled(temperature, min_p))
+}
+
+fn failure(error: ComposeError) -> Failure {
+    match error {
+        ComposeError::Stopped => Failure::stopped(error),
+        _ => Failure::input(error),
+    }
+}
+
+fn progress_bar(tunes: usize, context: &Context) -> ProgressBar {
+    if !context.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("composing {bar:30} {pos}/{len} tunes, {eta} left");
+    ProgressBar::new(tunes as u64).with_style(style.expect("the template is well-formed"))
+}
+
+/// What was kept, and what was refused and why.
+#[derive(Default)]
+struct Tally {
+    kept: u64,
+    drafts: u64,
+    refusals: Refusals,
+}
+
+impl Tally {
+    fn count(&mut self, composition: &Composition) {
+        self.kept += 1;
+        self.drafts += u64::from(composition.provenance.draft);
+        self.refusals.add(&composition.refusals);
+    }
+
+    fn report(&self, destination: &Destination, context: &Context) -> Result<(), Failure> {
+        if context.json && destination.path != Path::new("-") {
+            let refused: serde_json::Map<_, _> =
+                self.refusals.iter().map(|(reason, count)| (reason.to_string(), json!(count))).collect();
+            let report = json!({ "kept": self.kept, "drafts": self.drafts, "refused": refused });
+            return files::write_stdout(format!("{report:#}\n").as_bytes());
+        }
+        let (kept, drafts) = (self.kept, self.drafts);
+        context.say(format_args!("{kept} tunes of {drafts} drafts in `{}`", destination.path.display()));
+        if drafts > kept {
+            context.say(format_args!("refused: {}", self.refusals));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_counted_from_one() {
+        let shard: Shard = "2/3".parse().unwrap();
+        assert_eq!((shard.remainder, shard.of), (1, 3));
+        for bad in ["0/3", "4/3", "1", "a/b", "1/0"] {
+            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The way in: arguments → settings → one library call a subcommand.
+//!
+//! In: the command line. Out: an exit status, data on stdout, talk on stderr. Each subcommand is a file
+//! with its `Args` and its `run`; nothing below this folder prints, exits or asks.
+
+//mod check;
+//mod convert;
+mod corpus;
+mod devices;
+mod eval;
+mod failure;
+mod files;
+mod formats;
+mod generate;
+mod live;
+mod model;
+mod play;
+mod serve;
+mod shipped;
+mod soundfont;
+mod source;
+mod stop;
+mod time_span;
+mod train;
+
+pub use failure::{ExitStatus, Failure};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A folk band in a daemon: writes tunes in ABC notation, arranges them, and plays them.
+#[derive(Parser)]
+#[command(name = "ceilid", version, max_term_width = 100, propagate_version = true)]
+struct Args {
+    #[command(flatten)]
+    context: Context,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The options every subcommand understands.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Context {
+    /// Model to ask: a `.safetensors` file, or the name of one inside the binary (`article`)
+    #[arg(long, global = true, value_name = "FILE", env = "CEILID_MODEL")]
+    pub model: Option<PathBuf>,
+    /// SoundFont (SF2 or SF3) to play with, instead of the embedded one
+    #[arg(long, global = true, value_name = "FILE", env = "CEILID_SOUNDFONT")]
+    pub soundfont: Option<PathBuf>,
+    /// Seed of everything random; the same seed makes the same bytes [default: 0]
+    #[arg(long, global = true, value_name = "N", env = "CEILID_SEED")]
+    pub seed: Option<u64>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Print reports as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+impl Context {
+    /// The seed, 0 where none was given.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// Prints a line of talk to stderr, unless `--quiet`.
+    pub fn say(&self, line: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Whether progress bars may be drawn: stderr is a terminal and nobody asked for quiet.
+    pub fn shows_progress(&self) -> bool {
+        use std::io::IsTerminal;
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write new tunes: .abc, .mid, .wav
+    Generate(generate::Args),
+    /// Read ABC tunebooks and write them as notes, MIDI, ABC or audio
+    //Convert(convert::Args),
+    /// Name every doubtful thing in ABC tunebooks, with its place and a way out
+    //Check(check::Args),
+    /// Play tunes live: new ones without end, or the given ones
+    Play(play::Args),
+    /// Run the daemon: compose and play for ever
+    Serve(serve::Args),
+    /// List MIDI ports, sound devices and the instruments of the SoundFont
+    Devices(devices::Args),
+    /// Teach a model on tunebooks
+    Train(train::Args),
+    /// Measure a model on text it has not seen
+    Eval(eval::Args),
+    /// Look at, split and clean tunebooks
+    Corpus(corpus::Args),
+    /// Look at, export and import models
+    Model(model::Args),
+    /// Build or look at a SoundFont
+    Soundfont(soundfont::Args),
+    /// Print a shell's completion script
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // clap prints help to stdout with 0 and mistakes to stderr with 2: PRODUCT's usage code.
+            let _ = error.print();
+            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
+            return status.into();
+        }
+    };
+    start_logging(&args.context);
+    match dispatch(args) {
+        Ok(()) => ExitStatus::Done.into(),
+        Err(failure) if is_broken_pipe(&failure) => ExitStatus::Done.into(),
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.status().into()
+        }
+    }
+}
+
+fn dispatch(args: Args) -> Result<(), Failure> {
+    let context = &args.context;
+    match args.command {
+        Command::Generate(args) => generate::run(args, context),
+        //Command::Convert(args) => convert::run(args, context),
+        //Command::Check(args) => check::run(args, context),
+        Command::Play(args) => play::run(args, context),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Devices(args) => devices::run(args, context),
+        Command::Train(args) => train::run(args, context),
+        Command::Eval(args) => eval::run(args, context),
+        Command::Corpus(args) => corpus::run(args, context),
+        Command::Model(args) => model::run(args, context),
+        Command::Soundfont(args) => soundfont::run(args, context),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "ceilid", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man => clap_mangen::Man::new(Args::command())
+            .render(&mut std::io::stdout())
+            .map_err(Failure::environment),
+    }
+}
+
+/// Warnings by default; `-v` for what a listener would notice, `-vv` for everything; `RUST_LOG` overrides.
+fn start_logging(context: &Context) {
+    use tracing_subscriber::EnvFilter;
+    let default = match (context.quiet, context.verbose) {
+        (true, _) => "error",
+        (false, 0) => "ceilid=warn",
+        (false, 1) => "ceilid=info",
+        (false, _) => "ceilid=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// The reader of our stdout went away (`ceilid … | head`): it has what it wanted.
+fn is_broken_pipe(failure: &Failure) -> bool {
+    failure.is_caused_by(std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,23 @@
+//! In: Ctrl-C and SIGTERM. Out: a flag that long work looks at. A second signal ends the process at once.
+
+use super::Failure;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Makes Ctrl-C (SIGINT) and SIGTERM raise the returned flag instead of ending the process.
+///
+/// The second signal ends it with status 130, so that a stuck command can still be left.
+///
+/// # Errors
+/// The system refuses the handlers (environment).
+pub fn flag() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag::{register, register_conditional_shutdown};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Order matters: the shutdown looks at the flag before this signal raises it.
+        register_conditional_shutdown(signal, 130, Arc::clone(&stop)).map_err(Failure::environment)?;
+        register(signal, Arc::clone(&stop)).map_err(Failure::environment)?;
+    }
+    Ok(stop)
+}

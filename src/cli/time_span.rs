@@ -1,0 +1,61 @@
+//! In: a span of time as people write it: `90`, `30m`, `1h30m`, `1.5s`. Out: a `Duration`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The longest span: ten years. More is a slip of the finger.
+const SECONDS_MAX: f64 = 10.0 * 365.0 * 86_400.0;
+
+/// A span of time, not negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeSpan(pub Duration);
+
+impl FromStr for TimeSpan {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is no span of time; write 90 (seconds), 30m, 1h30m or 2d");
+        let mut seconds = 0.0;
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(wanted());
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            let number: f64 = rest[..digits].parse().map_err(|_| wanted())?;
+            rest = &rest[digits..];
+            let letters = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+            seconds += number
+                * match &rest[..letters] {
+                    "ms" => 1e-3,
+                    "" | "s" => 1.0,
+                    "m" | "min" => 60.0,
+                    "h" => 3_600.0,
+                    "d" => 86_400.0,
+                    _ => return Err(wanted()),
+                };
+            rest = rest[letters..].trim_start();
+        }
+        if seconds > SECONDS_MAX {
+            return Err(format!("`{text}` is longer than ten years"));
+        }
+        Ok(Self(Duration::from_secs_f64(seconds)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_people_write_them() {
+        let seconds = |text: &str| text.parse::<TimeSpan>().map(|span| span.0.as_secs_f64());
+        assert_eq!(seconds("90"), Ok(90.0));
+        assert_eq!(seconds("1h30m"), Ok(5_400.0));
+        assert_eq!(seconds("1.5s"), Ok(1.5));
+        assert_eq!(seconds("250ms"), Ok(0.25));
+        for bad in ["", "h", "5 parsecs", "-1", "1..2", "99999999d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

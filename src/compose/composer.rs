@@ -1,0 +1,164 @@
+//! In: a model, a brief and a seed. Out: a tune the critic let pass, with the count of drafts it refused.
+
+use super::provenance::{self, Provenance};
+use super::sampler::{self, Choice};
+use crate::critic::{Critic, Refusals, Verdict};
+use crate::model::engine::Engine;
+use crate::token::TokenId;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The longest draft, in characters: three times the longest tune of Nottingham. Longer ones are refused.
+pub const DRAFT_CHARACTERS_MAX: usize = 2_500;
+
+/// After this many refused drafts the model is said to be unable to write what is asked.
+pub const DRAFTS_MAX: u32 = 500;
+
+/// How the model is asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Brief {
+    /// How each character is chosen.
+    pub choice: Choice,
+    /// ABC text that the tune begins with: a header, some bars, or both. The model goes on from there.
+    pub prime: Option<String>,
+}
+
+/// A tune, and what it took to get it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composition {
+    /// The tune: an `X:` line first, its provenance in an `N:` line, no blank line.
+    pub abc: String,
+    /// What it was made with.
+    pub provenance: Provenance,
+    /// What the critic says of it.
+    pub verdict: Verdict,
+    /// Why the drafts before it were refused.
+    pub refusals: Refusals,
+}
+
+/// Why there is no tune.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// Every draft was refused.
+    #[error("tune {}: all {drafts} drafts were refused ({refusals}); try another seed, prime or temperature", .index + 1)]
+    AllRefused {
+        /// Which tune of the seed.
+        index: u64,
+        /// How many drafts there were.
+        drafts: u32,
+        /// Why they were refused.
+        refusals: Refusals,
+    },
+    /// The prime holds a character that the model has never seen.
+    #[error("the prime holds `{0}`, a character this model does not know")]
+    UnknownCharacter(char),
+    /// The stop flag was raised.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// A model to ask, and what it is called in a tune's provenance.
+#[derive(Clone)]
+pub struct Model {
+    /// The network, ready to be asked.
+    pub engine: Arc<Engine>,
+    /// First 12 hexadecimal digits of the model file's SHA-256.
+    pub hash: String,
+}
+
+/// Writes tunes with one model and one brief; shared by threads.
+#[derive(Clone)]
+pub struct Composer {
+    model: Model,
+    critic: Arc<Critic>,
+    brief: Brief,
+    /// What every draft begins with: always an `X:` line.
+    opening: String,
+    opening_tokens: Vec<TokenId>,
+}
+
+impl Composer {
+    /// A composer for this model, critic and brief.
+    ///
+    /// # Errors
+    /// The prime holds a character outside the model's vocabulary.
+    pub fn new(model: Model, critic: Arc<Critic>, brief: Brief) -> Result<Self, ComposeError> {
+        let opening = match &brief.prime {
+            None => String::from("X:"),
+            Some(prime) if prime.starts_with("X:") => prime.clone(),
+            Some(prime) => format!("X: 1\n{prime}"),
+        };
+        // Each tune of the training text follows a line end, so a draft does too.
+        let opening_tokens = std::iter::once('\n')
+            .chain(opening.chars())
+            .map(|c| model.engine.vocabulary().id(c).ok_or(ComposeError::UnknownCharacter(c)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { model, critic, brief, opening, opening_tokens })
+    }
+
+    /// Writes tune `index` of `seed`: drafts until the critic lets one pass.
+    ///
+    /// # Errors
+    /// [`ComposeError::AllRefused`] after [`DRAFTS_MAX`] drafts (one, where the choice is greedy: the next would be
+    /// the same); [`ComposeError::Stopped`] soon after `stop` was raised.
+    pub fn compose(&self, seed: u64, index: u64, stop: &AtomicBool) -> Result<Composition, ComposeError> {
+        let drafts_max = if self.brief.choice == Choice::Greedy { 1 } else { DRAFTS_MAX };
+        let mut refusals = Refusals::default();
+        for draft in 0..drafts_max {
+            let provenance = Provenance {
+                model: self.model.hash.clone(),
+                seed,
+                index,
+                draft: draft + 1,
+                choice: self.brief.choice,
+                is_primed: self.brief.prime.is_some(),
+            };
+            let abc = provenance::publish(&self.draft(seed, index, draft, stop)?, &provenance);
+            match self.critic.judge(&abc) {
+                Ok(verdict) => return Ok(Composition { abc, provenance, verdict, refusals }),
+                Err(refusal) => refusals.count(refusal),
+            }
+        }
+        Err(ComposeError::AllRefused { index, drafts: drafts_max, refusals })
+    }
+
+    /// One draft: from the opening to the first blank line, at most [`DRAFT_CHARACTERS_MAX`] characters.
+    pub fn draft(&self, seed: u64, index: u64, draft: u32, stop: &AtomicBool) -> Result<String, ComposeError> {
+        let mut rng = draft_rng(seed, index, draft);
+        let engine = &self.model.engine;
+        let mut state = engine.state();
+        let mut text = self.opening.clone();
+        let mut weights = Vec::new();
+        let (last, before) = self.opening_tokens.split_last().expect("an opening has a line end at least");
+        for &token in before {
+            engine.step(&mut state, token);
+        }
+        let mut token = *last;
+        for _ in 0..DRAFT_CHARACTERS_MAX {
+            let logits = engine.step(&mut state, token);
+            token = sampler::choose(logits, self.brief.choice, &mut rng, &mut weights);
+            let next = engine.vocabulary().character(token).expect("the engine has a logit a vocabulary entry");
+            if next == '\n' {
+                if text.ends_with('\n') {
+                    break;
+                }
+                if stop.load(Ordering::Relaxed) {
+                    return Err(ComposeError::Stopped);
+                }
+            }
+            text.push(next);
+        }
+        Ok(text)
+    }
+}
+
+/// Every draft has random numbers of its own, so that it can be made again without those before it.
+fn draft_rng(seed: u64, index: u64, draft: u32) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&index.to_le_bytes());
+    key[16..20].copy_from_slice(&draft.to_le_bytes());
+    ChaCha8Rng::from_seed(key)
+}

@@ -1,0 +1,91 @@
+//! Says whether a draft may be played, with named reasons.
+//!
+//! In: the ABC text of a draft. Out: nothing to object to, or the first reason against it. Reads nothing else,
+//! keeps nothing, and never repairs: a tune is played as it was written or not at all.
+
+mod refusal;
+pub mod rules;
+
+pub use refusal::{Refusal, Refusals};
+
+use crate::abc;
+use crate::corpus::fingerprint;
+use crate::corpus::index::{Familiarity, RunIndex};
+use crate::score;
+
+/// Judges drafts, and knows the tunes the model learnt from.
+#[derive(Clone, Debug, Default)]
+pub struct Critic {
+    known: Option<RunIndex>,
+}
+
+/// What the critic has to say of a draft that may be played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Verdict {
+    /// How much of it stands in the tunes the model learnt from; `None` where the critic knows none.
+    pub familiarity: Option<Familiarity>,
+}
+
+impl Critic {
+    /// A critic that knows these tunes and refuses copies of them.
+    pub fn knowing(tunes: RunIndex) -> Self {
+        Self { known: Some(tunes) }
+    }
+
+    /// Judges a draft.
+    ///
+    /// # Errors
+    /// The first [`Refusal`], in the order of the rules here.
+    pub fn judge(&self, text: &str) -> Result<Verdict, Refusal> {
+        let parsed = abc::parse(text);
+        rules::nothing_doubtful(&parsed.diagnostics)?;
+        let reading = score::read(&parsed.tune);
+        rules::nothing_doubtful(&reading.diagnostics)?;
+        rules::in_metre(&reading.score)?;
+        rules::neither_short_nor_long(&reading.score)?;
+        rules::playable(&reading.score)?;
+        rules::not_stuck(&reading.score)?;
+        let familiarity = self.known.as_ref().map(|known| known.familiarity(&fingerprint::steps(&reading.score)));
+        rules::no_copy(familiarity)?;
+        Ok(Verdict { familiarity })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "X:1\nT:A tune\nM:6/8\nL:1/8\nK:D\n";
+    const PART: &str = "fef afd|gfg e2c|def fed|A2B c2A|fef afd|gfg e2c|dcB AGF|";
+
+    fn judged(body: &str) -> Result<(), Refusal> {
+        Critic::default().judge(&format!("{HEADER}{body}\n")).map(|_| ())
+    }
+
+    #[test]
+    fn a_tune_that_adds_up_passes() {
+        assert_eq!(judged(&format!("|:{PART}E3 D3:|")), Ok(()));
+        assert_eq!(judged(&format!("A|{PART}E3 D2:|")), Ok(()), "a pickup and the bar it completes are one");
+    }
+
+    #[test]
+    fn every_refusal_has_its_draft() {
+        assert_eq!(judged(&format!("|:{PART}E3 D2:|")), Err(Refusal::BarDoesNotAddUp));
+        assert_eq!(judged(&format!("|:{PART}E3 D3|[1 D6:|[1 D6|[2 D6|[3 D6|")), Err(Refusal::FormDoesNotAddUp));
+        assert_eq!(judged(&format!("|:{PART}E3 D3@:|")), Err(Refusal::NotCleanAbc));
+        assert_eq!(judged("|:def fed|A2B c2A:|"), Err(Refusal::TooShort));
+        assert_eq!(judged(&format!("|:{PART}E3 D3:|").repeat(5)), Err(Refusal::TooLong));
+        assert_eq!(judged(&format!("|:{PART}E3 D,,,3:|")), Err(Refusal::OutOfRange));
+        assert_eq!(judged(&format!("|:{PART}DDD DDD:|{PART}DDD DDD|")), Err(Refusal::Stuck));
+        assert_eq!(judged(&format!("|:{PART}{PART}def def|def def|def def:|")), Err(Refusal::Stuck));
+    }
+
+    #[test]
+    fn a_copy_is_refused_in_any_key() {
+        let body = format!("|:{PART}E3 D3:|");
+        let steps = |text: &str| fingerprint::steps(&score::read(&abc::parse(text).tune).score);
+        let known = steps(&format!("X:1\nT:Known\nM:6/8\nL:1/8\nK:D transpose=2\n{body}\n"));
+        let critic = Critic::knowing(RunIndex::of_melodies([known.as_slice()]));
+        assert_eq!(critic.judge(&format!("{HEADER}{body}\n")), Err(Refusal::Copied));
+    }
+}

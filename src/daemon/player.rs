@@ -1,0 +1,514 @@
+//! Thread: sends each message of the tunes to every output at its time, and leaves no note hanging.
+//!
+//! In: tunes and orders. Out: messages to the outputs, events to the session. Decides nothing: what to play and when to
+//! stop is the session's.
+
+use super::clock::{Clock, Wake};
+use super::lateness::Lateness;
+use super::session::Event;
+use super::sounding::Sounding;
+use super::source::ReadyTune;
+use crate::music::midi::MidiMessage;
+use crate::output::{Health, LiveOutput, priority};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::time::{Duration, Instant};
+
+/// How often the outputs are asked for their health.
+const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
+/// How long the player waits for an order when it has nothing to do.
+const IDLE_INTERVAL: Duration = Duration::from_millis(100);
+/// A player later than this (a stopped process, a slept laptop) moves the rest of the music instead of hurrying after it.
+const LATE_MAX: Duration = Duration::from_millis(500);
+/// After the last tune: strings and the room ring out.
+const RING_OUT: Duration = Duration::from_millis(1500);
+
+/// What the player is told.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Plays this tune after those it has.
+    Play(Arc<ReadyTune>),
+    /// Ends the tune that plays; the next one begins.
+    Skip,
+    /// Silence; the place is kept.
+    Pause,
+    /// On from that place.
+    Resume,
+    /// Silences every channel of every output.
+    Panic,
+    /// Forgets the tunes after the one that plays.
+    DropNext,
+    /// Ends when the last notes have rung out.
+    Finish,
+    /// Ends now.
+    Stop,
+}
+
+/// How it plays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlayerSettings {
+    /// Silence between two tunes.
+    pub gap: Duration,
+    /// When the time is up, counted from the start of the player; `None` for never.
+    pub duration: Option<Duration>,
+}
+
+/// The player: owns the outputs.
+pub struct Player {
+    clock: Arc<dyn Clock>,
+    settings: PlayerSettings,
+    parts: Vec<Part>,
+    orders: Receiver<Order>,
+    events: SyncSender<Event>,
+    /// Events the session has had no room for yet, so that the player never waits for it.
+    untold: VecDeque<Event>,
+    /// The tune that plays or comes next, and the ones after it.
+    pieces: VecDeque<Piece>,
+    /// Set while paused.
+    paused_at: Option<Instant>,
+    /// No tune begins before that.
+    free_from: Instant,
+    health_due: Instant,
+    time_up: Option<Instant>,
+    finish_at: Option<Instant>,
+    lateness: Lateness,
+}
+
+/// A tune on the time line.
+struct Piece {
+    tune: Arc<ReadyTune>,
+    /// Each message and its distance from the start.
+    messages: Vec<(Duration, MidiMessage)>,
+    length: Duration,
+    start: Instant,
+    is_announced: bool,
+}
+
+/// An output and how far it has got.
+struct Part {
+    output: Box<dyn LiveOutput>,
+    lookahead: Duration,
+    sounding: Sounding,
+    health: Health,
+    place: Place,
+}
+
+/// The next thing to send.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    piece: usize,
+    message: usize,
+    has_begun: bool,
+}
+
+impl Player {
+    /// A player of these outputs, silent until it is ordered otherwise.
+    pub fn new(
+        outputs: Vec<Box<dyn LiveOutput>>,
+        settings: PlayerSettings,
+        clock: Arc<dyn Clock>,
+        orders: Receiver<Order>,
+        events: SyncSender<Event>,
+    ) -> Self {
+        let now = clock.now();
+        Self {
+            clock,
+            settings,
+            parts: outputs.into_iter().map(Part::new).collect(),
+            orders,
+            events,
+            untold: VecDeque::new(),
+            pieces: VecDeque::new(),
+            paused_at: None,
+            free_from: now,
+            health_due: now,
+            time_up: settings.duration.map(|duration| now + duration),
+            finish_at: None,
+            lateness: Lateness::new(),
+        }
+    }
+
+    /// Plays until it is told to stop, or nobody is left to tell it; then silences and closes the outputs.
+    pub fn run(mut self) {
+        priority::wake_precisely("player");
+        loop {
+            match self.next_order() {
+                Some(Order::Stop) => break,
+                Some(order) => self.obey(order),
+                None => {}
+            }
+            self.tell_untold();
+            let now = self.clock.now();
+            if self.paused_at.is_none() {
+                self.catch_up(now);
+                self.send_due(now);
+                self.turn_over(now);
+            }
+            self.look_after_outputs(now);
+            if self.time_up.is_some_and(|time_up| time_up <= now) {
+                self.time_up = None;
+                // What comes then is for the session to say; until it does, nothing sounds.
+                self.pause(now);
+                self.tell(Event::TimeIsUp);
+            }
+            if self.finish_at.is_some_and(|finish_at| finish_at <= now) {
+                break;
+            }
+        }
+        if self.lateness.note_count() > 0 {
+            tracing::info!(lateness = %self.lateness, "played");
+        }
+        self.silence();
+        close_all(std::mem::take(&mut self.parts));
+    }
+
+    fn next_order(&mut self) -> Option<Order> {
+        let mut order = None;
+        let orders = &self.orders;
+        let mut receive = |span| match orders.recv_timeout(span) {
+            Ok(received) => {
+                order = Some(received);
+                Wake::Called
+            }
+            Err(RecvTimeoutError::Timeout) => Wake::Slept,
+            Err(RecvTimeoutError::Disconnected) => {
+                order = Some(Order::Stop);
+                Wake::Called
+            }
+        };
+        match self.next_deadline() {
+            Some(deadline) => self.clock.wait_until(deadline, &mut receive),
+            // Nothing to time: whoever composes takes real time for it, whatever the clock.
+            None => {
+                receive(IDLE_INTERVAL);
+            }
+        }
+        order
+    }
+
+    /// When something is to be done without an order; `None` when only orders matter.
+    fn next_deadline(&self) -> Option<Instant> {
+        let is_playing = self.paused_at.is_none() && !self.pieces.is_empty();
+        if !is_playing && self.finish_at.is_none() {
+            return None;
+        }
+        let mut deadline = self.health_due;
+        let others = [self.time_up, self.finish_at];
+        for other in others.into_iter().flatten() {
+            deadline = deadline.min(other);
+        }
+        if is_playing {
+            if let Some(piece) = self.pieces.front() {
+                deadline = deadline.min(if piece.is_announced { piece.end() } else { piece.start });
+            }
+            let dues = self.parts.iter().filter_map(|part| part.next_due(&self.pieces));
+            deadline = dues.fold(deadline, Instant::min);
+        }
+        Some(deadline)
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.clock.now();
+        match order {
+            Order::Play(tune) => self.line_up(tune, now),
+            Order::Skip => self.skip(now),
+            Order::Pause => self.pause(now),
+            Order::Resume => self.resume(now),
+            Order::Panic => {
+                for part in &mut self.parts {
+                    let messages = part.sounding.panic();
+                    part.cut_off(messages, now);
+                    part.place = place_at(&self.pieces, now);
+                }
+            }
+            Order::DropNext => {
+                while self.pieces.len() > 1 {
+                    self.drop_last();
+                }
+            }
+            Order::Finish => self.finish_at = Some(now + RING_OUT),
+            // Taken care of by `run`.
+            Order::Stop => {}
+        }
+    }
+
+    fn line_up(&mut self, tune: Arc<ReadyTune>, now: Instant) {
+        let earliest = match self.pieces.back() {
+            Some(piece) => piece.end() + self.settings.gap,
+            None => self.free_from,
+        };
+        let start = earliest.max(now + self.lead());
+        self.pieces.push_back(Piece::new(tune, start));
+    }
+
+    fn skip(&mut self, now: Instant) {
+        self.silence();
+        let Some(piece) = self.pieces.pop_front() else { return };
+        self.tell(Event::TuneEnded(piece.tune));
+        self.free_from = now;
+        let mut start = now + self.lead();
+        for piece in &mut self.pieces {
+            piece.start = start;
+            start = piece.end() + self.settings.gap;
+        }
+        for part in &mut self.parts {
+            part.place = Place::default();
+        }
+        if let Some(paused_at) = &mut self.paused_at {
+            *paused_at = now;
+        }
+    }
+
+    fn pause(&mut self, now: Instant) {
+        if self.paused_at.is_some() {
+            return;
+        }
+        self.silence();
+        self.paused_at = Some(now);
+        for part in &mut self.parts {
+            // What was handed over ahead of its time was forgotten with the silence.
+            if part.lookahead > Duration::ZERO {
+                part.place = place_at(&self.pieces, now);
+            }
+        }
+    }
+
+    fn resume(&mut self, now: Instant) {
+        let Some(paused_at) = self.paused_at.take() else { return };
+        self.move_music(now + self.lead() - paused_at);
+    }
+
+    /// After an interruption of the whole process the music goes on where it was.
+    fn catch_up(&mut self, now: Instant) {
+        let dues = self.parts.iter().filter_map(|part| part.next_due(&self.pieces));
+        let late = dues.map(|due| now.saturating_duration_since(due)).max().unwrap_or_default();
+        if late > LATE_MAX {
+            tracing::warn!(late_ms = late.as_millis() as u64, "the program was held up; the music goes on from here");
+            self.move_music(late);
+        }
+    }
+
+    fn move_music(&mut self, span: Duration) {
+        for piece in &mut self.pieces {
+            piece.start += span;
+        }
+    }
+
+    fn send_due(&mut self, now: Instant) {
+        for part in &mut self.parts {
+            part.send_due(&self.pieces, now, &*self.clock, &mut self.lateness);
+        }
+    }
+
+    /// Announces the tune that begins and lets go of the one that is over.
+    fn turn_over(&mut self, now: Instant) {
+        while let Some(piece) = self.pieces.front_mut() {
+            if piece.start <= now && !piece.is_announced {
+                piece.is_announced = true;
+                let tune = Arc::clone(&piece.tune);
+                self.tell(Event::TuneStarted(tune));
+                continue;
+            }
+            let is_over = piece.end() <= now && self.parts.iter().all(|part| part.is_past_first(&self.pieces));
+            if !is_over {
+                return;
+            }
+            let Some(piece) = self.pieces.pop_front() else { return };
+            for part in &mut self.parts {
+                part.let_go_of_first();
+            }
+            self.free_from = piece.end() + self.settings.gap;
+            self.tell(Event::TuneEnded(piece.tune));
+        }
+    }
+
+    fn drop_last(&mut self) {
+        let Some(piece) = self.pieces.pop_back() else { return };
+        let last = self.pieces.len();
+        for part in &mut self.parts {
+            if part.place.piece >= last && part.place.has_begun {
+                // Its first messages may have been handed over ahead of their time; the tune that plays goes on.
+                let now = self.clock.now();
+                let messages = part.sounding.silence();
+                part.cut_off(messages, now);
+                part.place = place_at(&self.pieces, now);
+            }
+        }
+        self.tell(Event::TuneEnded(piece.tune));
+    }
+
+    fn look_after_outputs(&mut self, now: Instant) {
+        if now < self.health_due {
+            return;
+        }
+        self.health_due = now + HEALTH_INTERVAL;
+        let mut news = Vec::new();
+        for part in &mut self.parts {
+            let before = std::mem::replace(&mut part.health, part.output.health());
+            match (before, part.health) {
+                (Health::Well, Health::Lost) => news.push(Event::OutputLost(part.output.name().to_owned())),
+                (Health::Lost, Health::Well) => {
+                    for message in part.sounding.come_back() {
+                        part.output.send(message, now);
+                    }
+                    news.push(Event::OutputBack(part.output.name().to_owned()));
+                }
+                (Health::Well, Health::Well) | (Health::Lost, Health::Lost) => {}
+            }
+        }
+        for event in news {
+            self.tell(event);
+        }
+    }
+
+    fn silence(&mut self) {
+        let now = self.clock.now();
+        for part in &mut self.parts {
+            let messages = part.sounding.silence();
+            part.cut_off(messages, now);
+        }
+    }
+
+    /// How long after an order its first note sounds: what the output that looks ahead furthest wants.
+    fn lead(&self) -> Duration {
+        self.parts.iter().map(|part| part.lookahead).max().unwrap_or_default()
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.untold.push_back(event);
+        self.tell_untold();
+    }
+
+    fn tell_untold(&mut self) {
+        while let Some(event) = self.untold.pop_front() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => {
+                    self.untold.push_front(event);
+                    return;
+                }
+                // The session is gone; the orders' end says so too.
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Player {
+    /// Also when the thread panics: no note hangs.
+    fn drop(&mut self) {
+        self.silence();
+    }
+}
+
+impl Piece {
+    fn new(tune: Arc<ReadyTune>, start: Instant) -> Self {
+        let tempo_map = tune.performance.tempo_map();
+        let offset = |at| Duration::from_secs_f64(tempo_map.seconds_at(at));
+        let messages =
+            tune.performance.messages().into_iter().map(|timed| (offset(timed.at), timed.message)).collect::<Vec<_>>();
+        let last = messages.last().map_or(Duration::ZERO, |(offset, _)| *offset);
+        let length = offset(tune.performance.end).max(last);
+        Self { tune, messages, length, start, is_announced: false }
+    }
+
+    fn end(&self) -> Instant {
+        self.start + self.length
+    }
+}
+
+impl Part {
+    fn new(output: Box<dyn LiveOutput>) -> Self {
+        Self {
+            lookahead: output.lookahead(),
+            output,
+            sounding: Sounding::new(),
+            health: Health::Well,
+            place: Place::default(),
+        }
+    }
+
+    /// When the next message is to be handed over.
+    fn next_due(&self, pieces: &VecDeque<Piece>) -> Option<Instant> {
+        let piece = pieces.get(self.place.piece)?;
+        let at = if !self.place.has_begun {
+            piece.start
+        } else if let Some((offset, _)) = piece.messages.get(self.place.message) {
+            piece.start + *offset
+        } else {
+            pieces.get(self.place.piece + 1)?.start
+        };
+        Some(at.checked_sub(self.lookahead).unwrap_or(at))
+    }
+
+    fn send_due(&mut self, pieces: &VecDeque<Piece>, now: Instant, clock: &dyn Clock, lateness: &mut Lateness) {
+        let horizon = now + self.lookahead;
+        while let Some(piece) = pieces.get(self.place.piece) {
+            if !self.place.has_begun {
+                if piece.start > horizon {
+                    return;
+                }
+                self.place.has_begun = true;
+                self.output.begin(&piece.tune.performance);
+            }
+            while let Some(&(offset, message)) = piece.messages.get(self.place.message) {
+                let due = piece.start + offset;
+                if due > horizon {
+                    return;
+                }
+                self.output.send(message, due);
+                if self.lookahead.is_zero() && matches!(message, MidiMessage::NoteOn { .. }) {
+                    lateness.count(clock.now().saturating_duration_since(due));
+                }
+                self.sounding.note(message);
+                self.place.message += 1;
+            }
+            if self.place.piece + 1 >= pieces.len() {
+                return;
+            }
+            self.place = Place { piece: self.place.piece + 1, message: 0, has_begun: false };
+        }
+    }
+
+    /// Drops what it was given ahead and sends these now.
+    fn cut_off(&mut self, messages: Vec<MidiMessage>, now: Instant) {
+        self.output.forget_ahead();
+        for message in messages {
+            self.output.send(message, now);
+        }
+    }
+
+    fn is_past_first(&self, pieces: &VecDeque<Piece>) -> bool {
+        let message_count = pieces.front().map_or(0, |piece| piece.messages.len());
+        self.place.piece > 0 || (self.place.has_begun && self.place.message >= message_count)
+    }
+
+    fn let_go_of_first(&mut self) {
+        self.place = match self.place.piece {
+            0 => Place::default(),
+            piece => Place { piece: piece - 1, ..self.place },
+        };
+    }
+}
+
+/// The first message due at or after `at`.
+fn place_at(pieces: &VecDeque<Piece>, at: Instant) -> Place {
+    for (index, piece) in pieces.iter().enumerate() {
+        if at < piece.end() || index + 1 == pieces.len() {
+            let offset = at.saturating_duration_since(piece.start);
+            let message = piece.messages.partition_point(|(due, _)| *due < offset);
+            return Place { piece: index, message, has_begun: piece.start <= at };
+        }
+    }
+    Place::default()
+}
+
+/// Closes all at once: the slowest says how long it takes.
+fn close_all(parts: Vec<Part>) {
+    std::thread::scope(|scope| {
+        for part in parts {
+            scope.spawn(move || part.output.close());
+        }
+    });
+}

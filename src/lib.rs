@@ -1,0 +1,50 @@
+//! # ceilid: a folk band in a daemon
+//!
+//! An LSTM writes tunes in ABC notation; ceilid reads the ABC as music, arranges and performs it as a session
+//! would, and writes files or plays for ever. This page is the map of the code.
+//!
+//! ## The path of a tune
+//!
+//! ```text
+//! corpus ─→ token ─→ model ─→ compose ─→ abc ─→ score ─→ performance ─→ output
+//!  text      ids    weights   ids→text  text→Tune  Tune→Score  Score→Performance  bytes · port · frames
+//!                                └── critic: is this tune fit to play? ──┘
+//! daemon runs that path for ever · cli is the way in
+//! ```
+//!
+//! Values go in and values come out until `output`; below `daemon` nothing waits, and nothing but `cli` prints.
+//!
+//! ## Modules, in the order of the data
+//!
+//! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test
+//! reads the code and fails where the two differ.
+//!
+//! ## What never happens (invariants, stated as absences)
+//!
+//! 1. **Pure middle.** `music`, `abc`, `score`, `performance`, `critic`, `soundfont` read no clock, file, network or
+//!    environment, start no thread and print nothing. Same input and seed, same output.
+//! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
+//! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.
+//! 4. **The audio thread** runs `output/engine.rs`, `output/synth.rs` and `output/limiter.rs` alone: no allocation,
+//!    lock, log or system call there.
+//! 5. **No tune is played unread.** What the model writes reaches a player only through the critic.
+//!
+//! ## Threads
+//!
+//! The table stands at the top of [`daemon`]. Time has three clocks and three types: `Ticks` (music), frames
+//! (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap`, seconds become frames in
+//! `output/engine.rs` and `output/render.rs`; nowhere else.
+
+pub mod music;
+pub mod corpus;
+pub mod token;
+pub mod model;
+pub mod compose;
+pub mod abc;
+pub mod score;
+pub mod critic;
+pub mod performance;
+pub mod soundfont;
+pub mod output;
+pub mod daemon;
+pub mod cli;

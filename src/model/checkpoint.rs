@@ -1,0 +1,339 @@
+//! In: a taught network, or the bytes of one. Out: one `.safetensors` file that says everything about itself, and beside it, while
+//! teaching goes on, the state to go on from. Never leaves half a file; refuses what does not fit, and says what.
+//!
+//! Tensors are named and laid out as PyTorch's, so `model.load_state_dict(safetensors.torch.load_file(path))` works as it is. The
+//! metadata has one key, `ceilid`, with a JSON text ([`ModelCard`]). No clock goes into the file: the same corpus, options and seed
+//! give the same bytes.
+
+use super::network::{NetworkConfig, NetworkError};
+use super::trainer::{TrainingConfig, TrainingFigures, TrainingState};
+use super::weights::Weights;
+use crate::token::Vocabulary;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The one metadata key.
+const METADATA_KEY: &str = "ceilid";
+/// Version of the metadata's JSON; a reader refuses a newer one.
+const FORMAT: u32 = 1;
+/// Largest file read: a hundred times the article's network.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// A text the model learnt from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorpusSource {
+    /// File name, without folders.
+    pub name: String,
+    /// Of the file's bytes, hexadecimal.
+    pub sha256: String,
+    /// `training` or `validation`, or `both` when a rule splits it.
+    pub used_for: String,
+}
+
+/// All that a model file says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Version of this text, 1.
+    pub format: u32,
+    pub network: NetworkConfig,
+    pub vocabulary: Vocabulary,
+    pub corpus: Vec<CorpusSource>,
+    /// How training and validation text were told apart.
+    pub split_rule: String,
+    /// How it was taught; absent for a model that came from elsewhere.
+    pub training: Option<TrainingConfig>,
+    /// How far and how well; absent for a model that came from elsewhere.
+    pub figures: Option<TrainingFigures>,
+}
+
+impl ModelCard {
+    /// A card for a network that was taught elsewhere.
+    pub fn imported(network: NetworkConfig, vocabulary: Vocabulary) -> Self {
+        let split_rule = "unknown: imported".to_owned();
+        Self { format: FORMAT, network, vocabulary, corpus: Vec::new(), split_rule, training: None, figures: None }
+    }
+
+    /// A card for a network that is about to be taught.
+    pub fn new(network: NetworkConfig, vocabulary: Vocabulary, corpus: Vec<CorpusSource>, split_rule: &str, training: TrainingConfig) -> Self {
+        Self { format: FORMAT, network, vocabulary, corpus, split_rule: split_rule.to_owned(), training: Some(training), figures: None }
+    }
+}
+
+/// A network with its vocabulary and its history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub weights: Weights,
+    pub card: ModelCard,
+}
+
+/// Why a model cannot be read or written.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// The disk said no.
+    #[error("cannot {doing} `{path}`")]
+    File { doing: &'static str, path: PathBuf, source: std::io::Error },
+    /// Not a safetensors file, or only the first part of one.
+    #[error("not a whole safetensors file ({why}, {bytes} bytes); take the original again or train a new one")]
+    Damaged { why: String, bytes: usize },
+    /// A safetensors file that is not ours.
+    #[error("a safetensors file, but not of ceilid: {why}; `ceilid model import` takes a PyTorch network")]
+    Foreign { why: String },
+    /// Written by a newer version of this program.
+    #[error("model format {found}, this program reads up to {FORMAT}; update ceilid")]
+    Newer { found: u32 },
+    /// Tensors that do not fit what the metadata promises.
+    #[error("tensor `{tensor}`: {found}, expected {expected}; the file was altered or belongs to another network")]
+    Mismatch { tensor: String, found: String, expected: String },
+    /// Sizes that no network has.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The training state beside the model belongs to another run.
+    #[error("cannot resume: {what} is {found} in the saved state, {asked} now; give the same corpus and options, or start anew without --resume")]
+    OtherRun { what: &'static str, found: String, asked: String },
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// Any [`CheckpointError`].
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        Self::from_bytes(&read_file(path)?)
+    }
+
+    /// Reads a model from a file's bytes. Weights may be f32, f16 or bf16.
+    ///
+    /// # Errors
+    /// Any [`CheckpointError`] but `File`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (tensors, json) = open(bytes)?;
+        let card = parse_card(&json)?;
+        let weights = read_weights(&tensors, &card.network)?;
+        Ok(Self { weights, card })
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self, precision: Precision) -> Vec<u8> {
+        let config = self.weights.config();
+        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
+            config.tensors().into_iter().map(|place| (place.name.clone(), place.shape.clone(), precision.bytes(self.weights.tensor(&place)))).collect();
+        // PyTorch adds a second bias vector a layer; ours is the sum of both.
+        for layer in 0..config.layer_count {
+            let width = 4 * config.hidden_size;
+            tensors.push((format!("rnn.bias_hh_l{layer}"), vec![width], precision.bytes(&vec![0.0; width])));
+        }
+        let card = serde_json::to_string(&self.card).expect("a card is plain data with text keys");
+        serialize(precision.dtype(), &tensors, card)
+    }
+
+    /// Writes the model so that at every moment the path holds a whole file: the old or the new.
+    ///
+    /// # Errors
+    /// [`CheckpointError::File`].
+    pub fn save(&self, path: &Path, precision: Precision) -> Result<(), CheckpointError> {
+        write_whole(path, &self.to_bytes(precision))
+    }
+}
+
+/// How weights stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits a weight: exact.
+    F32,
+    /// 16 bits a weight: half the size.
+    F16,
+}
+
+impl Precision {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+        }
+    }
+
+    fn bytes(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Self::F16 => values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()).collect(),
+        }
+    }
+}
+
+/// Where the training state of a model stands: `MODEL.state`.
+pub fn state_path(model: &Path) -> PathBuf {
+    let mut name = model.as_os_str().to_owned();
+    name.push(".state");
+    name.into()
+}
+
+/// Writes all that is needed to go on to the same bits.
+///
+/// # Errors
+/// [`CheckpointError::File`].
+pub fn save_state(path: &Path, state: &TrainingState) -> Result<(), CheckpointError> {
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
+        state.tensors.iter().map(|(name, values)| (name.clone(), vec![values.len()], Precision::F32.bytes(values))).collect();
+    let json = serde_json::to_string(&state.progress).expect("progress is plain data with text keys");
+    write_whole(path, &serialize(Dtype::F32, &tensors, json))
+}
+
+/// Reads what [`save_state`] wrote.
+///
+/// # Errors
+/// `File`, `Damaged` or `Foreign`.
+pub fn load_state(path: &Path) -> Result<TrainingState, CheckpointError> {
+    let bytes = read_file(path)?;
+    let (tensors, json) = open(&bytes)?;
+    let progress = serde_json::from_str(&json).map_err(|error| CheckpointError::Foreign { why: format!("its training state does not read: {error}") })?;
+    let mut tensors = tensors.iter().map(|(name, view)| Ok((name.to_owned(), floats(name, &view)?))).collect::<Result<Vec<_>, CheckpointError>>()?;
+    // The crate gives them in no order.
+    tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(TrainingState { progress, tensors })
+}
+
+/// The weights of a PyTorch state dict: `emb.weight`, `rnn.weight_ih_l0` … `out.bias`, whose sizes say what the network is.
+///
+/// Both biases of each layer are added up, for that is all the network ever uses of them.
+///
+/// # Errors
+/// `Damaged`, or `Mismatch` naming the tensor that is missing or has another shape.
+pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointError> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
+    let dims = |name: &str| {
+        let view = tensors.tensor(name).map_err(|_| missing(name))?;
+        match view.shape() {
+            &[rows, columns] => Ok((rows, columns)),
+            other => Err(CheckpointError::Mismatch { tensor: name.to_owned(), found: format!("shape {other:?}"), expected: "two dimensions".to_owned() }),
+        }
+    };
+    let (vocabulary_size, embedding_size) = dims("emb.weight")?;
+    let (_, hidden_size) = dims("rnn.weight_hh_l0")?;
+    let layer_count = (0..).take_while(|layer| tensors.tensor(&format!("rnn.weight_hh_l{layer}")).is_ok()).count();
+    let config = NetworkConfig { vocabulary_size, embedding_size, hidden_size, layer_count, dropout };
+    read_weights(&tensors, &config)
+}
+
+/// Writes a file beside `path`, flushes it to the disk, then gives it its name: what stands at `path` is whole at every moment.
+///
+/// # Errors
+/// [`CheckpointError::File`]; nothing is left behind then.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    let error = |source| CheckpointError::File { doing: "write", path: path.to_owned(), source };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    let partial = PathBuf::from(name);
+    let written = (|| {
+        let mut file = std::fs::File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)?;
+        // The new name is on the disk only when the folder is. Not every system can flush one; the file itself is safe by now.
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    })();
+    written.map_err(|source| {
+        let _ = std::fs::remove_file(&partial);
+        error(source)
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    let error = |source| CheckpointError::File { doing: "read", path: path.to_owned(), source };
+    let bytes = std::fs::metadata(path).map_err(error)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(CheckpointError::Damaged { why: format!("larger than {FILE_BYTES_MAX} bytes"), bytes: usize::try_from(bytes).unwrap_or(usize::MAX) });
+    }
+    std::fs::read(path).map_err(error)
+}
+
+/// A file's tensors and the text under our key.
+fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, String), CheckpointError> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error, bytes))?;
+    let json = metadata.metadata().as_ref().and_then(|map| map.get(METADATA_KEY)).cloned();
+    let json = json.ok_or_else(|| CheckpointError::Foreign { why: format!("no `{METADATA_KEY}` in its metadata") })?;
+    Ok((tensors, json))
+}
+
+fn parse_card(json: &str) -> Result<ModelCard, CheckpointError> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let foreign = |error: serde_json::Error| CheckpointError::Foreign { why: format!("its metadata does not read: {error}") };
+    let Version { format } = serde_json::from_str(json).map_err(foreign)?;
+    if format > FORMAT {
+        return Err(CheckpointError::Newer { found: format });
+    }
+    let card: ModelCard = serde_json::from_str(json).map_err(foreign)?;
+    card.network.check()?;
+    if card.vocabulary.len() != card.network.vocabulary_size {
+        return Err(CheckpointError::Mismatch {
+            tensor: "emb.weight".to_owned(),
+            found: format!("a vocabulary of {} characters", card.vocabulary.len()),
+            expected: card.network.vocabulary_size.to_string(),
+        });
+    }
+    Ok(card)
+}
+
+fn read_weights(tensors: &SafeTensors<'_>, config: &NetworkConfig) -> Result<Weights, CheckpointError> {
+    config.check()?;
+    let mut values = Vec::new();
+    let read = |name: &str, shape: &[usize]| {
+        let view = tensors.tensor(name).map_err(|_| missing(name))?;
+        if view.shape() != shape {
+            let (found, expected) = (format!("shape {:?}", view.shape()), format!("{shape:?}"));
+            return Err(CheckpointError::Mismatch { tensor: name.to_owned(), found, expected });
+        }
+        let values = floats(name, &view)?;
+        match values.iter().all(|value| value.is_finite()) {
+            true => Ok(values),
+            false => Err(CheckpointError::Mismatch { tensor: name.to_owned(), found: "a number that is not finite".to_owned(), expected: "finite numbers".to_owned() }),
+        }
+    };
+    for place in config.tensors() {
+        let start = values.len();
+        values.extend(read(&place.name, &place.shape)?);
+        let second = place.name.replace("bias_ih", "bias_hh");
+        if second != place.name && tensors.tensor(&second).is_ok() {
+            values[start..].iter_mut().zip(read(&second, &place.shape)?).for_each(|(sum, more)| *sum += more);
+        }
+    }
+    Ok(Weights::from_values(config.clone(), values).expect("every tensor had its shape"))
+}
+
+fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CheckpointError> {
+    let data = view.data();
+    let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+    match view.dtype() {
+        Dtype::F32 => Ok(data.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()),
+        Dtype::F16 => Ok(pairs().map(|pair| half::f16::from_le_bytes(pair).to_f32()).collect()),
+        Dtype::BF16 => Ok(pairs().map(|pair| half::bf16::from_le_bytes(pair).to_f32()).collect()),
+        other => Err(CheckpointError::Mismatch { tensor: name.to_owned(), found: format!("numbers of type {other:?}"), expected: "F32, F16 or BF16".to_owned() }),
+    }
+}
+
+fn serialize(dtype: Dtype, tensors: &[(String, Vec<usize>, Vec<u8>)], json: String) -> Vec<u8> {
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(dtype, shape.clone(), bytes).expect("as many bytes as the shape says"))
+    });
+    // One key only: the order of several would change from run to run, and the bytes with it.
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
+    safetensors::serialize(views, Some(metadata)).expect("tensors in memory have distinct names and fit their shapes")
+}
+
+fn damaged(error: &safetensors::SafeTensorError, bytes: &[u8]) -> CheckpointError {
+    CheckpointError::Damaged { why: error.to_string(), bytes: bytes.len() }
+}
+
+fn missing(name: &str) -> CheckpointError {
+    CheckpointError::Mismatch { tensor: name.to_owned(), found: "missing".to_owned(), expected: "a tensor of this name".to_owned() }
+}

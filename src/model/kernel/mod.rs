@@ -1,0 +1,109 @@
+//! In: slices of f32. Out: the LSTM's arithmetic, vectorised for the processor it runs on. Does not know tensors, files or text.
+//!
+//! The only `unsafe` of the crate is in this folder. Each public function checks its lengths, picks the instruction set once
+//! ([`Level`]) and hands raw pointers to a body written once for all of them ([`lanes::Lanes`]).
+
+#![allow(unsafe_code)]
+
+pub mod column;
+mod gates;
+mod lanes;
+pub mod lstm;
+pub mod product;
+
+/// Which instruction set the kernels use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Plain Rust.
+    Portable,
+    /// AVX2 with FMA (x86-64 since 2013).
+    Avx2,
+    /// AVX-512F (x86-64 servers since 2017).
+    Avx512,
+    /// AVX-512F with the 8-bit dot products of VNNI (since 2019).
+    Avx512Vnni,
+}
+
+impl Level {
+    /// The best that this processor has.
+    pub fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            // The standard library remembers the answers, so asking is cheap.
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            if has_avx2 && is_x86_feature_detected!("avx512f") {
+                let has_vnni = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni");
+                return if has_vnni { Self::Avx512Vnni } else { Self::Avx512 };
+            }
+            if has_avx2 {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+
+    /// All that this processor has, for tests that hold them against each other.
+    #[cfg(test)]
+    pub fn available() -> Vec<Self> {
+        let all = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Vnni];
+        let best = all.iter().position(|&level| level == Self::detect()).expect("one of all");
+        all[..=best].to_vec()
+    }
+
+    /// f32 values a vector.
+    fn width(self) -> usize {
+        match self {
+            Self::Portable | Self::Avx2 => 8,
+            Self::Avx512 | Self::Avx512Vnni => 16,
+        }
+    }
+}
+
+/// Makes `fn NAME(level, arguments…)` out of a body that is generic over [`lanes::Lanes`]: one copy compiled for each
+/// instruction set, chosen by `level`.
+///
+/// # Safety
+/// Of the function made: `level` came from [`Level::detect`] (or [`Level::available`]), and the body's own conditions hold.
+macro_rules! for_each_level {
+    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments, reason = "strides and lengths of raw matrices")]
+        pub(super) unsafe fn $name(level: $crate::model::kernel::Level, $($argument: $type),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn avx2($($argument: $type),*) {
+                // SAFETY: compiled for AVX2 and FMA; the rest is the caller's promise.
+                unsafe { $body::<$crate::model::kernel::lanes::Avx2>($($argument),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+            unsafe fn avx512($($argument: $type),*) {
+                // SAFETY: compiled for AVX-512F; the rest is the caller's promise.
+                unsafe { $body::<$crate::model::kernel::lanes::Avx512>($($argument),*) }
+            }
+            // SAFETY: the caller promises that `level` is present.
+            unsafe {
+                match level {
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::model::kernel::Level::Avx2 => avx2($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::model::kernel::Level::Avx512 | $crate::model::kernel::Level::Avx512Vnni => avx512($($argument),*),
+                    _ => $body::<$crate::model::kernel::lanes::Portable>($($argument),*),
+                }
+            }
+        }
+    };
+}
+use for_each_level;
+
+/// One step of one stream's cell: `gates (4·hidden)` come in as pre-activations, `cell` and `output (hidden)` leave new.
+///
+/// # Panics
+/// When lengths do not fit.
+pub fn step_gates(level: Level, gates: &mut [f32], cell: &mut [f32], cell_tanh: &mut [f32], output: &mut [f32]) {
+    let hidden = cell.len();
+    assert!(gates.len() == 4 * hidden && cell_tanh.len() == hidden && output.len() == hidden);
+    let cell = cell.as_mut_ptr();
+    // SAFETY: the lengths were checked just above, and the level was detected.
+    unsafe { gates::forward(level, hidden, gates.as_mut_ptr(), cell, cell, cell_tanh.as_mut_ptr(), output.as_mut_ptr()) };
+}

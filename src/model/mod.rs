@@ -1,0 +1,14 @@
+//! In: token ids. Out: a network that has learnt what comes next, on disk and in memory. Does not read ABC or know what it means.
+
+pub mod checkpoint;
+pub mod cost;
+pub mod engine;
+pub mod fused;
+pub mod graph;
+mod kernel;
+pub mod network;
+mod noise;
+pub mod optimizer;
+pub mod streams;
+pub mod trainer;
+pub mod weights;

@@ -1,0 +1,280 @@
+//! In: messages with the time they are due, some tens of milliseconds before. Out: the same at a JACK MIDI port, each at
+//! its frame. The only file that names the jack crate.
+//!
+//! midir's JACK back end puts every message at the start of the next period, so a receiver hears the period's length as
+//! jitter (2.7 ms at 128 frames). Here JACK's own thread places each message at its frame: 10 µs at the 99th percentile.
+
+use super::error::position_by_name;
+use super::reconnect::{Connect, Reconnecting};
+use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
+use crate::music::midi::{MessageBytes, MidiMessage};
+use jack::{AsyncClient, Client, ClientOptions, Control, Frames, MidiIn, MidiOut, PortFlags, PortSpec, RawMidi};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How far ahead messages come: several periods of a common server.
+const LOOKAHEAD: Duration = Duration::from_millis(50);
+/// Messages in flight. A full band's chords stay far below.
+const RING_MESSAGES: usize = 1024;
+/// The name of our port.
+const PORT_NAME: &str = "out";
+
+/// A port of a JACK server, and what it is connected to.
+pub struct JackPortOutput {
+    name: String,
+    lookahead: Duration,
+    server: Reconnecting<JackServer>,
+}
+
+impl JackPortOutput {
+    /// Connects to the MIDI input whose name holds `wanted`, letter case aside; without a wish, to the first.
+    ///
+    /// # Errors
+    /// No JACK server runs, or it has no such port (the error names those there are).
+    pub fn open_existing(wanted: Option<&str>) -> Result<Self, OutputError> {
+        let names = port_names()?;
+        let place = match wanted {
+            Some(wanted) => position_by_name(&names, wanted),
+            None => (!names.is_empty()).then_some(0),
+        };
+        let target = place.and_then(|place| names.get(place).cloned());
+        let target = target.ok_or_else(|| OutputError::no_such_port(wanted, names))?;
+        Self::start(format!("jack:{target}"), CLIENT_NAME, Some(target))
+    }
+
+    /// Makes a port `name:out` that others connect to.
+    ///
+    /// # Errors
+    /// No JACK server runs.
+    pub fn create(name: &str) -> Result<Self, OutputError> {
+        Self::start(format!("jack:{name}"), name, None)
+    }
+
+    fn start(name: String, client_name: &str, target: Option<String>) -> Result<Self, OutputError> {
+        let mut server = JackServer {
+            client_name: client_name.to_owned(),
+            target,
+            active: Weak::new(),
+            cycles_seen: 0,
+            still_checks: 0,
+        };
+        let connection = server.connect()?;
+        let lookahead = lookahead(connection.client.client.as_client());
+        Ok(Self { server: Reconnecting::new(&name, server, Some(connection))?, lookahead, name })
+    }
+}
+
+impl LiveOutput for JackPortOutput {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn lookahead(&self) -> Duration {
+        self.lookahead
+    }
+
+    fn send(&mut self, message: MidiMessage, due: Instant) {
+        let Some(connection) = self.server.connection() else { return };
+        if connection.send(message, due).is_err() {
+            tracing::warn!(output = self.name, "the JACK server takes nothing");
+            self.server.drop_connection();
+        }
+    }
+
+    fn forget_ahead(&mut self) {
+        if let Some(connection) = self.server.connection() {
+            connection.generation = connection.generation.wrapping_add(1);
+            connection.client.shared.generation.store(connection.generation, Ordering::Release);
+        }
+    }
+
+    fn health(&mut self) -> Health {
+        self.server.health()
+    }
+
+    fn close(self: Box<Self>) {
+        if let Some(connection) = self.server.into_connection() {
+            connection.wait_until_sent(CLOSE_WAIT_MAX);
+        }
+    }
+}
+
+/// The names of the MIDI inputs of the JACK server that runs.
+///
+/// # Errors
+/// No JACK server runs.
+pub fn port_names() -> Result<Vec<String>, OutputError> {
+    Ok(midi_inputs(&client(CLIENT_NAME)?))
+}
+
+/// An active client: what the player's thread holds of it.
+struct JackConnection {
+    client: Arc<ActiveClient>,
+    ring: Producer<Stamped>,
+    generation: u32,
+}
+
+struct ActiveClient {
+    client: AsyncClient<(), Process>,
+    shared: Arc<Shared>,
+}
+
+/// What JACK's thread and ours both see.
+#[derive(Default)]
+struct Shared {
+    /// Periods processed; stands still when the server is gone.
+    cycle_count: AtomicU32,
+    /// Messages of an older generation are forgotten.
+    generation: AtomicU32,
+}
+
+/// A message and JACK's frame time at which it sounds.
+#[derive(Clone, Copy)]
+struct Stamped {
+    frame: Frames,
+    generation: u32,
+    bytes: MessageBytes,
+}
+
+impl JackConnection {
+    fn send(&mut self, message: MidiMessage, due: Instant) -> Result<(), rtrb::PushError<Stamped>> {
+        let stamped = Stamped { frame: self.frame_at(due), generation: self.generation, bytes: message.to_bytes() };
+        self.ring.push(stamped)
+    }
+
+    /// JACK's frame time at that moment.
+    fn frame_at(&self, due: Instant) -> Frames {
+        let client = self.client.client.as_client();
+        let now = Instant::now();
+        let microseconds = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let ahead = microseconds(due.saturating_duration_since(now));
+        let behind = microseconds(now.saturating_duration_since(due));
+        client.time_to_frames(client.time().saturating_add(ahead).saturating_sub(behind))
+    }
+
+    fn wait_until_sent(&self, wait_max: Duration) {
+        let deadline = Instant::now() + wait_max;
+        let cycle_count = || self.client.shared.cycle_count.load(Ordering::Acquire);
+        let pause = || std::thread::sleep(Duration::from_millis(2));
+        while self.ring.slots() < RING_MESSAGES && Instant::now() < deadline {
+            pause();
+        }
+        // What was taken out of the ring lies in JACK's buffer until the next period has begun.
+        let taken = cycle_count();
+        while cycle_count().wrapping_sub(taken) < 2 && Instant::now() < deadline {
+            pause();
+        }
+    }
+}
+
+/// Runs on JACK's real-time thread: no allocation, lock, log or system call.
+struct Process {
+    port: jack::Port<MidiOut>,
+    ring: Consumer<Stamped>,
+    shared: Arc<Shared>,
+}
+
+impl jack::ProcessHandler for Process {
+    fn process(&mut self, _: &Client, scope: &jack::ProcessScope) -> Control {
+        let generation = self.shared.generation.load(Ordering::Acquire);
+        let start = scope.last_frame_time();
+        let mut writer = self.port.writer(scope);
+        while let Ok(stamped) = self.ring.peek() {
+            // Frame times wrap around; a distance of more than half their range is one to the past.
+            let offset = stamped.frame.wrapping_sub(start);
+            let is_past = offset > Frames::MAX / 2;
+            let is_forgotten = stamped.generation != generation;
+            if !is_forgotten && !is_past && offset >= scope.n_frames() {
+                break;
+            }
+            let time = if is_past { 0 } else { offset };
+            let is_full = !is_forgotten && writer.write(&RawMidi { time, bytes: stamped.bytes.as_ref() }).is_err();
+            if is_full {
+                break; // late by a period is better than lost
+            }
+            let _ = self.ring.pop();
+        }
+        self.shared.cycle_count.fetch_add(1, Ordering::Release);
+        Control::Continue
+    }
+}
+
+struct JackServer {
+    client_name: String,
+    target: Option<String>,
+    active: Weak<ActiveClient>,
+    cycles_seen: u32,
+    /// Checks in a row that saw no new period.
+    still_checks: u32,
+}
+
+/// A server that processes nothing between so many checks is gone.
+const STILL_CHECKS_MAX: u32 = 2;
+
+impl Connect for JackServer {
+    type Connection = JackConnection;
+
+    fn connect(&mut self) -> Result<JackConnection, OutputError> {
+        let failed = |error: jack::Error| OutputError::Port { port: "JACK".to_owned(), reason: error.to_string() };
+        let client = client(&self.client_name)?;
+        if let Some(target) = &self.target {
+            let names = midi_inputs(&client);
+            if !names.contains(target) {
+                return Err(OutputError::no_such_port(Some(target), names));
+            }
+        }
+        let port = client.register_port(PORT_NAME, MidiOut::default()).map_err(failed)?;
+        let port_name = port.name().map_err(failed)?;
+        let (producer, ring) = RingBuffer::new(RING_MESSAGES);
+        let shared = Arc::new(Shared::default());
+        let process = Process { port, ring, shared: Arc::clone(&shared) };
+        let client = client.activate_async((), process).map_err(failed)?;
+        if let Some(target) = &self.target {
+            client.as_client().connect_ports_by_name(&port_name, target).map_err(failed)?;
+        }
+        let client = Arc::new(ActiveClient { client, shared });
+        self.active = Arc::downgrade(&client);
+        self.still_checks = 0;
+        Ok(JackConnection { client, ring: producer, generation: 0 })
+    }
+
+    fn is_there(&mut self) -> bool {
+        let Some(active) = self.active.upgrade() else { return false };
+        let cycles = active.shared.cycle_count.load(Ordering::Acquire);
+        self.still_checks = if cycles == self.cycles_seen { self.still_checks + 1 } else { 0 };
+        self.cycles_seen = cycles;
+        // A server that stands still would keep us waiting for the answer about the port.
+        if self.still_checks > 0 {
+            return self.still_checks < STILL_CHECKS_MAX;
+        }
+        let Some(target) = &self.target else { return true };
+        let client = active.client.as_client();
+        let own = format!("{}:{PORT_NAME}", client.name());
+        client.port_by_name(&own).is_some_and(|port| port.is_connected_to(target).unwrap_or(false))
+    }
+}
+
+/// A client of the server that runs; none is started.
+fn client(name: &str) -> Result<Client, OutputError> {
+    // libjack's own words on a missing server go to the log of the jack crate, not to stderr.
+    let (client, _) = Client::new(name, ClientOptions::NO_START_SERVER).map_err(|error| OutputError::NoMidiSystem {
+        system: "JACK",
+        reason: match error {
+            jack::Error::LibraryError(_) => "libjack is not installed; use `midi` or `file:PATH`".to_owned(),
+            _ => "no JACK server answers; start one, or use `midi` or `file:PATH`".to_owned(),
+        },
+    })?;
+    Ok(client)
+}
+
+fn midi_inputs(client: &Client) -> Vec<String> {
+    client.ports(None, Some(MidiIn::default().jack_port_type()), PortFlags::IS_INPUT)
+}
+
+/// How far ahead messages must come: two periods at least, since the one being filled is already cast.
+fn lookahead(client: &Client) -> Duration {
+    let period = f64::from(client.buffer_size()) / f64::from(client.sample_rate().max(1));
+    LOOKAHEAD.max(Duration::from_secs_f64(2.0 * period))
+}

@@ -1,0 +1,238 @@
+//! Runs on the audio thread: no allocation, lock, log, system call or panic after `new`.
+//!
+//! In: frames of any size. Out: the same frames a few milliseconds later, turned down just in time where their true peak
+//! would pass the ceiling. Does not raise anything.
+//!
+//! Sources: ITU-R BS.1770-4 annex 2 (true peak by four-fold oversampling); D. Giannoulis et al., *Digital Dynamic Range
+//! Compressor Design*, JAES 2012 (look-ahead: minimum over a window, then its mean, reaches the needed gain in time).
+
+use std::f32::consts::PI;
+
+/// Peaks of finished audio, dB against full scale, between samples included (EBU R 128, point h).
+pub const CEILING_DBTP: f32 = -1.0;
+/// Four-fold oversampling reads peaks up to this much too low in ordinary music; kept as margin below the ceiling.
+const MARGIN_DB: f32 = 0.2;
+/// How far the limiter looks ahead, seconds.
+const LOOK_AHEAD_S: f32 = 0.004;
+/// Time in which the gain comes back by e after a peak, seconds.
+const RELEASE_S: f32 = 0.15;
+/// Points between two frames at which the peak is read.
+const PHASES: usize = 4;
+/// Frames each such reading weighs.
+const TAPS: usize = 12;
+/// Frames until a frame stands in the middle of the taps, where its peak is read.
+const READING_LAG: usize = TAPS / 2 - 1;
+
+/// A stereo look-ahead limiter.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    ceiling: f32,
+    interpolation: [[f32; TAPS]; PHASES],
+    /// The last frames of each channel, for the peak reading; twice, so that a window is always contiguous.
+    recent: [[f32; 2 * TAPS]; 2],
+    recent_at: usize,
+    /// Below this no wave through the frames can pass the ceiling.
+    harmless: f32,
+    /// Frames for which the last value above that still counts.
+    loud_frames: usize,
+    /// Frames under way.
+    delay: Vec<[f32; 2]>,
+    delay_at: usize,
+    /// Gains needed lately, with the frame each was needed at: a queue whose gains rise, so that its front is the minimum.
+    minima: Vec<(u64, f32)>,
+    minima_from: usize,
+    minima_count: usize,
+    /// The minima of the last window, and their sum.
+    window: Vec<f32>,
+    window_at: usize,
+    window_sum: f64,
+    held: f32,
+    release: f32,
+    frame: u64,
+}
+
+impl Limiter {
+    /// A limiter for frames at this rate, with [`CEILING_DBTP`].
+    pub fn new(sample_rate_hz: u32) -> Self {
+        let rate = sample_rate_hz as f32; // rates are exact in f32
+        let length = ((LOOK_AHEAD_S * rate) as usize).max(TAPS);
+        let ceiling = 10_f32.powf((CEILING_DBTP - MARGIN_DB) / 20.0);
+        let interpolation = interpolation();
+        let overshoot = |weights: &[f32; TAPS]| weights.iter().map(|weight| weight.abs()).sum::<f32>();
+        let worst_overshoot = interpolation.iter().map(overshoot).fold(1.0, f32::max);
+        Self {
+            ceiling,
+            interpolation,
+            harmless: ceiling / worst_overshoot,
+            loud_frames: 0,
+            recent: [[0.0; 2 * TAPS]; 2],
+            recent_at: 0,
+            delay: vec![[0.0; 2]; length + READING_LAG],
+            delay_at: 0,
+            minima: vec![(0, 1.0); length + 3],
+            minima_from: 0,
+            minima_count: 0,
+            window: vec![1.0; length],
+            window_at: 0,
+            window_sum: length as f64,
+            held: 1.0,
+            release: (-1.0 / (RELEASE_S * rate)).exp(),
+            frame: 0,
+        }
+    }
+
+    /// Frames by which the output comes later than the input.
+    pub fn latency_frames(&self) -> usize {
+        self.delay.len()
+    }
+
+    /// Limits the frames in place. Of slices of different lengths the longer one's end stays as it is.
+    pub fn process(&mut self, left: &mut [f32], right: &mut [f32]) {
+        for (left, right) in left.iter_mut().zip(right) {
+            [*left, *right] = self.next([*left, *right]);
+        }
+    }
+
+    /// Forgets all frames under way.
+    pub fn reset(&mut self) {
+        self.recent = [[0.0; 2 * TAPS]; 2];
+        self.loud_frames = 0;
+        self.delay.fill([0.0; 2]);
+        self.minima_count = 0;
+        self.window.fill(1.0);
+        self.window_sum = self.window.len() as f64;
+        self.held = 1.0;
+    }
+
+    fn next(&mut self, input: [f32; 2]) -> [f32; 2] {
+        // A synth fed with a broken font may compute NaN or infinity; the loudspeaker must not hear it, nor the gain keep it.
+        let input = input.map(|value| if value.is_finite() { value } else { 0.0 });
+        let needed = (self.ceiling / self.true_peak(input).max(self.ceiling)).min(1.0);
+        let lowest = self.lowest_lately(needed);
+        // Down at once (the mean below makes it smooth), up slowly.
+        self.held = if lowest < self.held { lowest } else { lowest + (self.held - lowest) * self.release };
+        let gain = self.mean_lately(self.held);
+        let output = std::mem::replace(&mut self.delay[self.delay_at], input);
+        self.delay_at = (self.delay_at + 1) % self.delay.len();
+        self.frame += 1;
+        output.map(|value| value * gain)
+    }
+
+    /// The largest magnitude at or between the frames around the one [`READING_LAG`] ago; 0 where all is harmless.
+    fn true_peak(&mut self, input: [f32; 2]) -> f32 {
+        self.recent_at = (self.recent_at + 1) % TAPS;
+        // Music is mostly quieter than its peaks, and then the peak needs no reading: this saves most of the time.
+        let is_loud = input.iter().any(|value| value.abs() > self.harmless);
+        self.loud_frames = if is_loud { TAPS } else { self.loud_frames.saturating_sub(1) };
+        let mut peak = 0.0_f32;
+        for (recent, value) in self.recent.iter_mut().zip(input) {
+            recent[self.recent_at] = value;
+            recent[self.recent_at + TAPS] = value;
+            if self.loud_frames == 0 {
+                continue;
+            }
+            let frames = &recent[self.recent_at + 1..self.recent_at + 1 + TAPS];
+            peak = peak.max(frames[TAPS / 2 - 1].abs());
+            for weights in &self.interpolation {
+                let value: f32 = frames.iter().zip(weights).map(|(frame, weight)| frame * weight).sum();
+                peak = peak.max(value.abs());
+            }
+        }
+        peak
+    }
+
+    /// The smallest gain needed within the look-ahead.
+    fn lowest_lately(&mut self, needed: f32) -> f32 {
+        let capacity = self.minima.len();
+        while self.minima_count > 0 {
+            let last = (self.minima_from + self.minima_count - 1) % capacity;
+            if self.minima[last].1 < needed {
+                break;
+            }
+            self.minima_count -= 1;
+        }
+        self.minima[(self.minima_from + self.minima_count) % capacity] = (self.frame, needed);
+        self.minima_count += 1;
+        // Two frames longer than the window: a peak between two frames is read once with each of them.
+        if self.minima[self.minima_from].0 + self.window.len() as u64 + 2 <= self.frame {
+            self.minima_from = (self.minima_from + 1) % capacity;
+            self.minima_count -= 1;
+        }
+        self.minima[self.minima_from].1
+    }
+
+    /// The mean of the last window of gains: reaches a gain exactly when the frame that needs it leaves.
+    fn mean_lately(&mut self, gain: f32) -> f32 {
+        let oldest = std::mem::replace(&mut self.window[self.window_at], gain);
+        self.window_sum += f64::from(gain) - f64::from(oldest);
+        self.window_at = (self.window_at + 1) % self.window.len();
+        (self.window_sum / self.window.len() as f64) as f32 // rounding
+    }
+}
+
+/// A windowed sinc for each point between two frames.
+fn interpolation() -> [[f32; TAPS]; PHASES] {
+    std::array::from_fn(|phase| {
+        let between = phase as f32 / PHASES as f32;
+        std::array::from_fn(|tap| {
+            let distance = tap as f32 - (TAPS / 2 - 1) as f32 - between;
+            let sinc = if distance == 0.0 { 1.0 } else { (PI * distance).sin() / (PI * distance) };
+            let window = (PI * distance / TAPS as f32).cos();
+            sinc * window * window
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited(mut frames: Vec<f32>) -> Vec<f32> {
+        let mut other = frames.clone();
+        Limiter::new(48_000).process(&mut frames, &mut other);
+        assert_eq!(frames, other);
+        frames
+    }
+
+    fn sine(hz: f32, amplitude: f32, phase: f32) -> Vec<f32> {
+        (0..48_000).map(|frame| amplitude * (2.0 * PI * hz * frame as f32 / 48_000.0 + phase).sin()).collect()
+    }
+
+    #[test]
+    fn quiet_frames_come_through_unchanged_and_later() {
+        let input = sine(440.0, 0.5, 0.0);
+        let latency = Limiter::new(48_000).latency_frames();
+        let output = limited(input.clone());
+        for frame in 0..input.len() - latency {
+            assert!((output[frame + latency] - input[frame]).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_sudden_loud_sound_never_passes_the_ceiling() {
+        let mut input = vec![0.0; 1000];
+        input.extend(sine(1000.0, 4.0, 0.7));
+        let ceiling = 10_f32.powf(CEILING_DBTP / 20.0);
+        let peak = limited(input).iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        assert!(peak <= ceiling, "{peak}");
+        assert!(peak > 0.8 * ceiling, "{peak}");
+    }
+
+    #[test]
+    fn peaks_between_the_samples_count() {
+        // A quarter of the rate, sampled at ±45°: every frame is 3 dB below the wave's peak.
+        let input = sine(12_000.0, 1.2, PI / 4.0);
+        let output = limited(input);
+        let peak = output[1000..].iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        let true_peak = peak * std::f32::consts::SQRT_2;
+        assert!(true_peak <= 10_f32.powf(CEILING_DBTP / 20.0), "{true_peak}");
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_silence() {
+        let mut input = sine(440.0, 0.5, 0.0);
+        input[100] = f32::NAN;
+        input[101] = f32::INFINITY;
+        assert!(limited(input).iter().all(|value| value.is_finite()));
+    }
+}

@@ -1,0 +1,372 @@
+//! `Performance` → the world: files, MIDI ports, frames, the sound card. The only folder that names midly, midir, jack,
+//! cpal or a synth.
+//!
+//! In: performances and single messages with the time they are due. Out: bytes, notes at a port, sound. Does not decide
+//! what is played or when (see `daemon`).
+
+#[cfg(feature = "sound-card")]
+pub mod audio;
+#[cfg(feature = "sound-card")]
+mod engine;
+mod error;
+pub mod folder;
+mod font_check;
+#[cfg(feature = "jack")]
+pub mod jack_port;
+pub mod limiter;
+#[cfg(feature = "midi-port")]
+pub mod midi_port;
+pub mod null;
+pub mod priority;
+pub mod raw_midi;
+mod reconnect;
+pub mod render;
+pub mod smf;
+pub mod synth;
+
+pub use error::OutputError;
+
+use crate::music::midi::MidiMessage;
+use crate::performance::Performance;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use synth::SynthFont;
+
+/// The name that other programs see: of the client, and of a virtual port that was given none.
+pub const CLIENT_NAME: &str = "ceilid";
+
+/// Something that plays messages at their time.
+///
+/// The player thread calls every method but [`LiveOutput::close`] between two notes, so none may wait: not for a
+/// device, not for a disk, not for a lock. What takes time happens on a thread of the output's own.
+pub trait LiveOutput: Send {
+    /// What the user called it, such as `midi:Midi Through`.
+    fn name(&self) -> &str;
+
+    /// How long before its time a message is handed over. Zero: the output sends at once, so it is handed over when it
+    /// is due. More: the output puts it in its place by itself.
+    fn lookahead(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// A piece begins: its messages come next.
+    fn begin(&mut self, _performance: &Arc<Performance>) {}
+
+    /// Plays a message. `due` is never earlier than that of the message before, except after
+    /// [`LiveOutput::forget_ahead`]. While the output is lost, the message is dropped.
+    fn send(&mut self, message: MidiMessage, due: Instant);
+
+    /// Drops messages that are not due yet.
+    fn forget_ahead(&mut self) {}
+
+    /// Whether the output plays. Called a few times a second; the moment to look after a lost connection.
+    fn health(&mut self) -> Health;
+
+    /// Ends it when what was sent has gone out. Waits for that, [`CLOSE_WAIT_MAX`] at most.
+    fn close(self: Box<Self>);
+}
+
+/// How long the end of an output may take.
+pub const CLOSE_WAIT_MAX: Duration = Duration::from_millis(400);
+
+/// Whether an output plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Well,
+    /// Its port, device or reader is gone; it comes back by itself when that does.
+    Lost,
+}
+
+/// Whether an output follows the real clock, whatever clock the daemon is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// A device with a clock of its own.
+    RealTime,
+    /// As fast as it is asked.
+    Any,
+}
+
+/// One row of [`OUTPUTS`].
+pub struct OutputKind {
+    /// What stands before the colon.
+    pub name: &'static str,
+    /// What stands after it.
+    argument: Argument,
+    /// One line for help texts.
+    pub help: &'static str,
+    /// Whether it can be hurried.
+    pub pace: Pace,
+    open: fn(Option<&str>, &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError>,
+}
+
+/// Whether a kind of output takes a word after a colon.
+enum Argument {
+    None,
+    Optional(&'static str),
+    Required(&'static str),
+}
+
+/// All kinds of output: the one place where a name meets a constructor.
+pub const OUTPUTS: &[OutputKind] = &[
+    OutputKind {
+        name: "synth",
+        argument: Argument::Optional("DEVICE"),
+        help: "the sound card, through the SoundFont synth",
+        pace: Pace::RealTime,
+        open: open_synth,
+    },
+    OutputKind {
+        name: "midi",
+        argument: Argument::Optional("PORT"),
+        help: "a MIDI port whose name holds PORT",
+        pace: Pace::RealTime,
+        open: open_midi,
+    },
+    OutputKind {
+        name: "virtual",
+        argument: Argument::Optional("NAME"),
+        help: "a MIDI port of our own that others connect to",
+        pace: Pace::RealTime,
+        open: open_virtual,
+    },
+    OutputKind {
+        name: "jack",
+        argument: Argument::Optional("PORT"),
+        help: "a JACK MIDI port, timed by the frame; without PORT, others connect to ours",
+        pace: Pace::RealTime,
+        open: open_jack,
+    },
+    OutputKind {
+        name: "null",
+        argument: Argument::None,
+        help: "nowhere",
+        pace: Pace::Any,
+        open: |_, _| Ok(Box::new(null::NullOutput::new())),
+    },
+    OutputKind {
+        name: "file",
+        argument: Argument::Required("PATH"),
+        help: "raw MIDI bytes in time: a FIFO, a device such as /dev/snd/midiC1D0, a file",
+        pace: Pace::Any,
+        open: |path, _| Ok(Box::new(raw_midi::RawMidiOutput::open(Path::new(path.unwrap_or_default()))?)),
+    },
+    OutputKind {
+        name: "folder",
+        argument: Argument::Required("PATH"),
+        help: "a .mid file for each tune as it begins",
+        pace: Pace::Any,
+        open: |path, _| Ok(Box::new(folder::FolderOutput::open(Path::new(path.unwrap_or_default()))?)),
+    },
+];
+
+/// Which output is meant, as written: `synth`, `midi:PORT`, `file:PATH`.
+#[derive(Clone)]
+pub struct OutputName {
+    kind: &'static OutputKind,
+    argument: Option<String>,
+}
+
+impl OutputName {
+    /// What kind of output it is.
+    pub fn kind(&self) -> &'static OutputKind {
+        self.kind
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// There is no such port or device (the error names those there are), it does not open, or this build cannot.
+    pub fn open(&self, surroundings: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+        (self.kind.open)(self.argument.as_deref(), surroundings)
+    }
+}
+
+impl FromStr for OutputName {
+    type Err = OutputError;
+
+    fn from_str(text: &str) -> Result<Self, OutputError> {
+        let (name, argument) = match text.split_once(':') {
+            Some((name, argument)) => (name, Some(argument.to_owned()).filter(|argument| !argument.is_empty())),
+            None => (text, None),
+        };
+        let Some(kind) = OUTPUTS.iter().find(|kind| kind.name == name) else {
+            return Err(OutputError::unknown_kind(name));
+        };
+        match (&kind.argument, &argument) {
+            (Argument::None, Some(argument)) => {
+                Err(OutputError::UnwantedArgument { kind: kind.name, argument: argument.clone() })
+            }
+            (Argument::Required(what), None) => Err(OutputError::MissingArgument { kind: kind.name, what }),
+            _ => Ok(Self { kind, argument }),
+        }
+    }
+}
+
+impl fmt::Display for OutputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.argument {
+            Some(argument) => write!(f, "{}:{argument}", self.kind.name),
+            None => f.write_str(self.kind.name),
+        }
+    }
+}
+
+impl fmt::Debug for OutputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutputName({self})")
+    }
+}
+
+impl fmt::Display for OutputKind {
+    /// As it is written in a command: `midi[:PORT]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.argument {
+            Argument::None => f.write_str(self.name),
+            Argument::Optional(what) => write!(f, "{}[:{what}]", self.name),
+            Argument::Required(what) => write!(f, "{}:{what}", self.name),
+        }
+    }
+}
+
+/// What outputs need from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The SoundFont of the synth; the embedded one where there is none.
+    pub soundfont: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Loads the SoundFont.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no SoundFont.
+    pub fn font(&self) -> Result<SynthFont, OutputError> {
+        match &self.soundfont {
+            Some(path) => Ok(SynthFont::load(path)?),
+            None => Ok(SynthFont::embedded()),
+        }
+    }
+}
+
+#[cfg(feature = "sound-card")]
+fn open_synth(device: Option<&str>, surroundings: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Ok(Box::new(audio::SynthOutput::open(device, surroundings.font()?)?))
+}
+
+#[cfg(not(feature = "sound-card"))]
+fn open_synth(_: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Err(OutputError::NotBuiltIn { kind: "synth", feature: "sound-card" })
+}
+
+/// The system's own MIDI first; where it is absent or has no such port, JACK, if a JACK server runs.
+fn open_midi(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    let mut missing = None;
+    let mut names = Vec::new();
+    #[cfg(feature = "midi-port")]
+    match midi_port::MidiPortOutput::open(port) {
+        Ok(output) => return Ok(Box::new(output)),
+        Err(OutputError::NoSuchPort { ports, .. }) => names.extend(ports),
+        Err(error) => missing = Some(error),
+    }
+    #[cfg(feature = "jack")]
+    match jack_port::JackPortOutput::open_existing(port) {
+        Ok(output) => return Ok(Box::new(output)),
+        Err(OutputError::NoSuchPort { ports, .. }) => {
+            names.extend(ports);
+            missing = None;
+        }
+        Err(error) => {
+            tracing::debug!(%error, "JACK is not used");
+        }
+    }
+    if cfg!(not(any(feature = "midi-port", feature = "jack"))) {
+        return Err(OutputError::NotBuiltIn { kind: "midi", feature: "midi-port" });
+    }
+    Err(missing.unwrap_or_else(|| OutputError::no_such_port(port, names)))
+}
+
+/// The system's own MIDI first; where it is absent, JACK. What is told is why the first of them is not there.
+fn open_virtual(name: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    let name = name.unwrap_or(CLIENT_NAME);
+    #[cfg(feature = "midi-port")]
+    let missing = match midi_port::MidiPortOutput::create(name) {
+        Ok(output) => return Ok(Box::new(output)),
+        Err(error) => error,
+    };
+    #[cfg(feature = "jack")]
+    match jack_port::JackPortOutput::create(name) {
+        Ok(output) => return Ok(Box::new(output)),
+        #[cfg(feature = "midi-port")]
+        Err(error) => tracing::debug!(%error, "JACK is not used"),
+        #[cfg(not(feature = "midi-port"))]
+        Err(error) => return Err(error),
+    }
+    #[cfg(feature = "midi-port")]
+    return Err(missing);
+    #[cfg(not(any(feature = "midi-port", feature = "jack")))]
+    Err(OutputError::NotBuiltIn { kind: if name.is_empty() { "midi" } else { "virtual" }, feature: "midi-port" })
+}
+
+#[cfg(feature = "jack")]
+fn open_jack(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    match port {
+        Some(port) => Ok(Box::new(jack_port::JackPortOutput::open_existing(Some(port))?)),
+        None => Ok(Box::new(jack_port::JackPortOutput::create(CLIENT_NAME)?)),
+    }
+}
+
+#[cfg(not(feature = "jack"))]
+fn open_jack(_: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Err(OutputError::NotBuiltIn { kind: "jack", feature: "jack" })
+}
+
+/// The ports that `midi:PORT` can choose, by name; those of JACK last. Empty where there is no MIDI system.
+pub fn midi_port_names() -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    #[cfg(feature = "midi-port")]
+    names.extend(midi_port::port_names().unwrap_or_default());
+    #[cfg(feature = "jack")]
+    names.extend(jack_port::port_names().unwrap_or_default());
+    names
+}
+
+/// The devices that `synth:DEVICE` can choose. Empty where there are none.
+pub fn sound_device_names() -> Vec<String> {
+    #[cfg(feature = "sound-card")]
+    return audio::device_names();
+    #[cfg(not(feature = "sound-card"))]
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_named_by_its_kind_and_what_follows_the_colon() {
+        let name: OutputName = "file:/tmp/a:b".parse().unwrap();
+        assert_eq!((name.kind().name, name.to_string().as_str()), ("file", "file:/tmp/a:b"));
+        assert_eq!("midi:".parse::<OutputName>().unwrap().to_string(), "midi");
+    }
+
+    #[test]
+    fn a_wrong_name_lists_the_right_ones_and_the_nearest() {
+        let error = "sinth".parse::<OutputName>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no output `sinth` (did you mean `synth`?); there are synth[:DEVICE], midi[:PORT], virtual[:NAME], \
+             jack[:PORT], null, file:PATH, folder:PATH"
+        );
+    }
+
+    #[test]
+    fn a_file_needs_a_path_and_null_takes_none() {
+        let error = |text: &str| text.parse::<OutputName>().unwrap_err().to_string();
+        assert_eq!(error("file"), "`file` needs a PATH: write `file:PATH`");
+        assert_eq!(error("null:x"), "`null` takes nothing after a colon: found `x`");
+    }
+}

@@ -1,0 +1,108 @@
+//! In: messages. Out: their bytes, as on a wire, to a FIFO, a raw MIDI device or a file, at the moment they are due.
+//!
+//! A FIFO nobody reads is waited for; a reader that goes away may come back. Never waits for a slow reader: what it has
+//! no room for is dropped and counted.
+
+use super::reconnect::{Connect, Reconnecting};
+use super::{Health, LiveOutput, OutputError};
+use crate::music::midi::MidiMessage;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Raw MIDI bytes to a path.
+pub struct RawMidiOutput {
+    name: String,
+    file: Reconnecting<RawMidiPath>,
+    dropped_count: u64,
+}
+
+impl RawMidiOutput {
+    /// Opens the path; an ordinary file is made, or emptied if it is there.
+    ///
+    /// # Errors
+    /// The path cannot be written to. A FIFO without a reader is no error: it is waited for.
+    pub fn open(path: &Path) -> Result<Self, OutputError> {
+        let name = format!("file:{}", path.display());
+        if path.is_file() || !path.exists() {
+            File::create(path).map_err(|source| OutputError::File { path: path.to_path_buf(), source })?;
+        }
+        let mut connect = RawMidiPath { path: path.to_path_buf() };
+        let file = match connect.connect() {
+            Ok(file) => Some(file),
+            Err(OutputError::File { source, .. }) if is_without_reader(&source) => {
+                tracing::warn!(output = name, "nobody reads the FIFO yet");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file: Reconnecting::new(&name, connect, file)?, name, dropped_count: 0 })
+    }
+}
+
+impl LiveOutput for RawMidiOutput {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn send(&mut self, message: MidiMessage, _: Instant) {
+        let Some(file) = self.file.connection() else { return };
+        // A write of so few bytes to a FIFO is whole or not at all (PIPE_BUF).
+        match file.write_all(message.to_bytes().as_ref()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.dropped_count += 1;
+                if self.dropped_count.is_power_of_two() {
+                    tracing::warn!(output = self.name, dropped = self.dropped_count, "the reader is too slow");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(output = self.name, %error, "cannot write");
+                self.file.drop_connection();
+            }
+        }
+    }
+
+    fn health(&mut self) -> Health {
+        self.file.health()
+    }
+
+    fn close(self: Box<Self>) {
+        drop(self.file.into_connection());
+    }
+}
+
+struct RawMidiPath {
+    path: PathBuf,
+}
+
+impl Connect for RawMidiPath {
+    type Connection = File;
+
+    // Opening a path costs nothing, and a reader should not miss a bar.
+    const BACK_OFF: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_millis(500);
+
+    fn connect(&mut self) -> Result<File, OutputError> {
+        let mut options = OpenOptions::new();
+        options.append(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits());
+        }
+        options.open(&self.path).map_err(|source| OutputError::File { path: self.path.clone(), source })
+    }
+}
+
+/// `ENXIO`: the path is a FIFO that nobody has open for reading.
+fn is_without_reader(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(nix::errno::Errno::ENXIO as i32);
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}

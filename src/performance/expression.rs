@@ -1,0 +1,142 @@
+//! In: straight strokes. Out: the same strokes with the dance's accents and swing, and the small unevenness of
+//! hands. Adds and drops no stroke, and never moves one by more than [`TIMING_MS_MAX`] beside the swing.
+
+use super::Stroke;
+use super::style::DanceStyle;
+use crate::music::midi::Velocity;
+use crate::music::time::{Ticks, TicksPerQuarter};
+use crate::score::Bar;
+use rand::{Rng, RngExt};
+
+/// Players drift from the beat by this much, in milliseconds (standard deviation).
+const TIMING_MS: f64 = 4.0;
+/// No stroke is earlier or later than this, in milliseconds.
+pub const TIMING_MS_MAX: f64 = 12.0;
+/// How much of the drift is carried to the next note: hands are late in phrases, not note by note.
+const TIMING_CARRIED: f64 = 0.8;
+/// Velocities wander by this much (standard deviation).
+const VELOCITY_SPREAD: f64 = 3.0;
+
+/// Bars of one pass of a tune, to find where in its bar a tick lies.
+pub struct BarGrid<'a> {
+    bars: &'a [Bar],
+    ticks_per_eighth: u64,
+}
+
+impl<'a> BarGrid<'a> {
+    /// The grid of these bars, which follow each other without gaps.
+    pub fn new(bars: &'a [Bar], resolution: TicksPerQuarter) -> Self {
+        Self { bars, ticks_per_eighth: (u64::from(resolution.get()) / 2).max(1) }
+    }
+
+    /// Ticks an eighth.
+    pub fn ticks_per_eighth(&self) -> u64 {
+        self.ticks_per_eighth
+    }
+
+    /// Ticks since the bar line; in a pickup, since where the bar line would be if the bar were full.
+    pub fn since_bar_line(&self, at: Ticks) -> Ticks {
+        let after = self.bars.partition_point(|bar| bar.onset <= at);
+        let Some(bar) = after.checked_sub(1).and_then(|index| self.bars.get(index)) else {
+            return at;
+        };
+        (at - bar.onset) + self.missing_before(after - 1)
+    }
+
+    /// What a pickup lacks. Only a bar before the first full one, or one that follows a short bar, is a pickup:
+    /// a short bar elsewhere lacks its end.
+    fn missing_before(&self, index: usize) -> Ticks {
+        let bar = &self.bars[index];
+        let is_pickup = index == 0 || self.full_length(index - 1) > self.bars[index - 1].length;
+        if is_pickup { self.full_length(index) - bar.length } else { Ticks::ZERO }
+    }
+
+    fn full_length(&self, index: usize) -> Ticks {
+        let bar = &self.bars[index];
+        let eighths = bar.meter.bar_length().map(|full| u64::from(full.numerator()) * 8 / u64::from(full.denominator()));
+        eighths.map_or(bar.length, |eighths| Ticks::new(eighths * self.ticks_per_eighth))
+    }
+}
+
+/// Accents by the place in the bar.
+pub fn accent(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle) {
+    for stroke in strokes {
+        let eighth = grid.since_bar_line(stroke.onset).get() / grid.ticks_per_eighth();
+        let accent = style.accents[(eighth % style.accents.len() as u64) as usize];
+        stroke.velocity = Velocity::clamped(i32::from(stroke.velocity.value()) + i32::from(accent));
+    }
+}
+
+/// Moves every tick to where the swing puts it. Group boundaries stay where they are, so bars keep their length.
+pub fn swing(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle) {
+    for stroke in strokes {
+        let duration = stroke.end - stroke.onset;
+        let onset = swung(stroke.onset, grid, style.swing);
+        let end = swung(stroke.end, grid, style.swing);
+        // A note across a bar line may be mapped by two bars' grids; it keeps at least half its length.
+        stroke.end = end.max(onset + Ticks::new(duration.get() / 2));
+        stroke.onset = onset;
+    }
+}
+
+fn swung(at: Ticks, grid: &BarGrid<'_>, shares: &[u8]) -> Ticks {
+    let eighth = grid.ticks_per_eighth();
+    let group = eighth * shares.len() as u64;
+    let place = grid.since_bar_line(at).get() % group;
+    let (index, within) = ((place / eighth) as usize, place % eighth);
+    let before: u64 = shares[..index].iter().map(|share| u64::from(*share)).sum();
+    let moved = (before * group + u64::from(shares[index]) * group * within / eighth) / 100;
+    Ticks::new((at.get() + moved).saturating_sub(place))
+}
+
+/// Lets timing and loudness wander as hands do, each stroke's drift carried on from the last one's.
+pub fn humanise(strokes: &mut [Stroke], ticks_per_ms: f64, rng: &mut impl Rng) {
+    let mut drift_ms = 0.0;
+    for stroke in strokes {
+        let fresh = (1.0f64 - TIMING_CARRIED * TIMING_CARRIED).sqrt();
+        drift_ms = TIMING_CARRIED * drift_ms + fresh * TIMING_MS * bell(rng);
+        let moved = (drift_ms.clamp(-TIMING_MS_MAX, TIMING_MS_MAX) * ticks_per_ms).round() as i64;
+        stroke.onset = Ticks::new(stroke.onset.get().saturating_add_signed(moved));
+        stroke.end = stroke.end.max(stroke.onset + Ticks::new(1));
+        let wander = (VELOCITY_SPREAD * bell(rng)).round() as i32;
+        stroke.velocity = Velocity::clamped(i32::from(stroke.velocity.value()) + wander);
+    }
+}
+
+/// A number near 0 with standard deviation 1 and bounded tails: the sum of twelve even ones (Irwin–Hall).
+fn bell(rng: &mut impl Rng) -> f64 {
+    (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::music::time::{Meter, TICKS_PER_QUARTER};
+
+    fn bars(lengths: &[u64]) -> Vec<Bar> {
+        let mut onset = Ticks::ZERO;
+        let bar = |(written, &length): (usize, &u64)| {
+            let bar = Bar { onset, length: Ticks::new(length), meter: Meter::COMMON, written: written as u32, pass: 0 };
+            onset += bar.length;
+            bar
+        };
+        lengths.iter().enumerate().map(bar).collect()
+    }
+
+    #[test]
+    fn a_pickup_counts_from_the_bar_line_it_lacks() {
+        let bars = bars(&[240, 1920, 1680, 240, 1920]);
+        let grid = BarGrid::new(&bars, TICKS_PER_QUARTER);
+        let place = |at| grid.since_bar_line(Ticks::new(at)).get();
+        assert_eq!((place(0), place(240), place(480)), (1680, 0, 240));
+        assert_eq!((place(2160), place(3840), place(4080)), (0, 1680, 0));
+    }
+
+    #[test]
+    fn swing_moves_the_off_beats_and_keeps_the_beats() {
+        let bars = bars(&[1920]);
+        let grid = BarGrid::new(&bars, TICKS_PER_QUARTER);
+        let at = |tick| swung(Ticks::new(tick), &grid, &[62, 38]).get();
+        assert_eq!((at(0), at(240), at(480), at(720), at(1919)), (0, 297, 480, 777, 1918));
+    }
+}

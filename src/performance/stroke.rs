@@ -1,0 +1,78 @@
+//! One thing a hand does: a pitch begun, held and left, with how hard. What parts are made of before channels.
+
+use super::TimedMessage;
+use crate::music::midi::{Channel, MidiMessage, Velocity};
+use crate::music::pitch::Pitch;
+use crate::music::time::Ticks;
+
+/// A note as it is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stroke {
+    /// When it is struck.
+    pub onset: Ticks,
+    /// When it is left; after `onset`.
+    pub end: Ticks,
+    /// What sounds.
+    pub pitch: Pitch,
+    /// How hard.
+    pub velocity: Velocity,
+}
+
+impl Stroke {
+    /// A stroke from `onset` to `end`, at least a tick long.
+    pub fn new(onset: Ticks, end: Ticks, pitch: Pitch, velocity: Velocity) -> Self {
+        Self { onset, end: end.max(onset + Ticks::new(1)), pitch, velocity }
+    }
+
+    /// The same stroke later.
+    pub fn delayed(self, by: Ticks) -> Self {
+        Self { onset: self.onset + by, end: self.end + by, ..self }
+    }
+}
+
+/// The strokes as note-ons and note-offs on one channel, each on with its off.
+///
+/// A pitch struck again while it sounds ends there, and of two strokes on one pitch at once (a unison) the longer
+/// and louder is kept: MIDI cannot tell two notes on one pitch apart.
+pub fn messages(strokes: &[Stroke], channel: Channel) -> Vec<TimedMessage> {
+    let mut strokes = strokes.to_vec();
+    strokes.sort_by_key(|stroke| stroke.onset);
+    let mut sounding: [Option<usize>; 128] = [None; 128];
+    let mut kept: Vec<Stroke> = Vec::with_capacity(strokes.len());
+    for stroke in strokes {
+        let last = &mut sounding[usize::from(stroke.pitch.number())];
+        if let Some(before) = last.and_then(|index| kept.get_mut(index)) {
+            if before.onset == stroke.onset {
+                before.end = before.end.max(stroke.end);
+                before.velocity = before.velocity.max(stroke.velocity);
+                continue;
+            }
+            before.end = before.end.min(stroke.onset);
+        }
+        *last = Some(kept.len());
+        kept.push(stroke);
+    }
+    let pairs = kept.iter().flat_map(|stroke| {
+        let Stroke { onset, end, pitch, velocity } = *stroke;
+        let on = TimedMessage { at: onset, message: MidiMessage::NoteOn { channel, pitch, velocity } };
+        let off = TimedMessage { at: end, message: MidiMessage::NoteOff { channel, pitch } };
+        [on, off]
+    });
+    pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stroke(onset: u64, end: u64, pitch: u8) -> Stroke {
+        Stroke::new(Ticks::new(onset), Ticks::new(end), Pitch::new(pitch).unwrap(), Velocity::PLAIN)
+    }
+
+    #[test]
+    fn a_pitch_struck_again_while_it_sounds_is_let_go_first() {
+        let messages = messages(&[stroke(0, 100, 60), stroke(50, 80, 60), stroke(50, 90, 60)], Channel::DRUMS);
+        let times: Vec<u64> = messages.iter().map(|timed| timed.at.get()).collect();
+        assert_eq!(times, [0, 50, 50, 90]);
+    }
+}

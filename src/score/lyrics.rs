@@ -1,0 +1,144 @@
+//! Lyrics and symbol lines: which syllable falls on which note (ABC 2.1 §5, §4.15).
+//!
+//! Comes in: the text of a `w:` line, and the steps of the voice above it. Goes out: syllables, and notes to put them on.
+//! Does not do: verses (the resolver counts them), or singing.
+
+use super::resolve::{StepKind, Track};
+
+/// A piece of a `w:` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Syllable {
+    /// Sung on the next note; ends with `-` where the word goes on.
+    Text(String),
+    /// `*` or `_`: a note without a new syllable.
+    Skip,
+    /// `|`: on to the next bar.
+    NextBar,
+}
+
+/// Cuts a `w:` line into syllables.
+pub(super) struct Syllables<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Syllables<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { rest: text }
+    }
+}
+
+impl Iterator for Syllables<'_> {
+    type Item = Syllable;
+
+    fn next(&mut self) -> Option<Syllable> {
+        self.rest = self.rest.trim_start();
+        let first = self.rest.chars().next()?;
+        if let Some(sign) = match first {
+            '|' => Some(Syllable::NextBar),
+            '*' | '_' => Some(Syllable::Skip),
+            // A second hyphen stands for one more note on the same syllable.
+            '-' => Some(Syllable::Skip),
+            _ => None,
+        } {
+            self.rest = &self.rest[first.len_utf8()..];
+            return Some(sign);
+        }
+        let mut text = String::new();
+        let mut characters = self.rest.char_indices();
+        let mut end = self.rest.len();
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '~' => text.push(' '),
+                '\\' if self.rest[at..].starts_with("\\-") => {
+                    text.push('-');
+                    characters.next();
+                }
+                '-' => {
+                    text.push('-');
+                    end = at + 1;
+                    break;
+                }
+                '|' | '*' | '_' => {
+                    end = at;
+                    break;
+                }
+                _ if character.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                _ => text.push(character),
+            }
+        }
+        self.rest = &self.rest[end..];
+        // `syll - able`: the hyphen after a space still joins.
+        let after = self.rest.trim_start();
+        if !text.ends_with('-') && after.starts_with('-') {
+            text.push('-');
+            self.rest = &after[1..];
+        }
+        Some(Syllable::Text(text))
+    }
+}
+
+/// Goes along the notes of a voice; rests, grace notes and spacers are passed over.
+pub(super) struct Places {
+    at: usize,
+    last: usize,
+}
+
+impl Places {
+    /// Begins at this step.
+    pub(super) fn from(step: usize) -> Self {
+        Self { at: step, last: step }
+    }
+
+    /// The step of the note last given.
+    pub(super) fn last_step(&self) -> usize {
+        self.last
+    }
+
+    /// Index of the next note (the first of a chord), if any is left.
+    pub(super) fn next_note(&mut self, track: &Track) -> Option<usize> {
+        while let Some(step) = track.steps.get(self.at) {
+            self.at += 1;
+            if let StepKind::Notes { first, .. } = step.kind {
+                self.last = self.at - 1;
+                return Some(first as usize);
+            }
+        }
+        None
+    }
+
+    /// Goes behind the next bar line; whether there is one.
+    pub(super) fn next_bar(&mut self, track: &Track) -> bool {
+        while let Some(step) = track.steps.get(self.at) {
+            self.at += 1;
+            if matches!(step.kind, StepKind::Bar(_)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str) -> Vec<String> {
+        Syllables::new(text)
+            .map(|syllable| match syllable {
+                Syllable::Text(text) => text,
+                Syllable::Skip => "*".into(),
+                Syllable::NextBar => "|".into(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn words_hyphens_skips_and_bars_are_told_apart() {
+        assert_eq!(cut("syll-a-ble is * _ this~one | here"), ["syll-", "a-", "ble", "is", "*", "*", "this one", "|", "here"]);
+        assert_eq!(cut("time__ when-ev-er"), ["time", "*", "*", "when-", "ev-", "er"]);
+        assert_eq!(cut("of~the day, a\\-b c - d"), ["of the", "day,", "a-b", "c-", "d"]);
+    }
+}

@@ -1,0 +1,5 @@
+//! In: ABC text. Out: token ids, one a character, and the same text back. Does not read files and knows no music.
+
+mod vocabulary;
+
+pub use vocabulary::{TokenError, TokenId, Vocabulary, VOCABULARY_SIZE_MAX};

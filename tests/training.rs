@@ -1,0 +1,250 @@
+//! Teaching as a whole: a tune is learnt by heart, files read back as they were written, and no stop, kill or bad input loses or spoils
+//! anything.
+
+use ceilid::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
+use ceilid::model::engine::{Engine, Storage};
+use ceilid::model::graph::GraphNetwork;
+use ceilid::model::network::NetworkConfig;
+use ceilid::model::trainer::{Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved};
+use ceilid::token::Vocabulary;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const TUNE: &str = "X:1\nT:The Long Note\nM:6/8\nK:D\n|:DFA dAF|GBd gdB|AFD EFG|F3 D3:|\n\n";
+
+fn small_network(vocabulary: &Vocabulary) -> NetworkConfig {
+    NetworkConfig { vocabulary_size: vocabulary.len(), embedding_size: 8, hidden_size: 32, layer_count: 2, dropout: 0.1 }
+}
+
+fn recipe(epochs: u32) -> TrainingConfig {
+    TrainingConfig { batch: 2, sequence: 16, epochs, learning_rate: 1e-2, schedule: Schedule::Constant, patience: None, ..TrainingConfig::every_position() }
+}
+
+fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
+    let vocabulary = Vocabulary::of_text(TUNE).unwrap();
+    let tune = vocabulary.encode(TUNE).unwrap();
+    let lessons = Lessons { tunes: vec![tune.clone(), tune.clone()], validation: tune, newline: vocabulary.id('\n').unwrap() };
+    let card = ModelCard::new(small_network(&vocabulary), vocabulary, Vec::new(), "none", config.clone());
+    Trainer::new(Box::new(GraphNetwork::cpu()), lessons, config, card, path.to_owned()).unwrap()
+}
+
+fn run_to_the_end(trainer: &mut Trainer) {
+    assert_eq!(trainer.run(&mut Unobserved, &AtomicBool::new(false), None).unwrap(), Ending::Finished);
+}
+
+#[test]
+fn a_tune_is_learnt_by_heart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tune.safetensors");
+    run_to_the_end(&mut trainer(&path, recipe(150)));
+    let engine = Engine::load(&path).unwrap();
+    let mut state = engine.state();
+    let mut token = engine.vocabulary().id('X').unwrap();
+    let mut written = "X".to_owned();
+    for _ in TUNE.chars().skip(1) {
+        let logits = engine.step(&mut state, token);
+        token = (0..).zip(logits).max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        written.push(engine.vocabulary().character(token).unwrap());
+    }
+    assert_eq!(written, TUNE);
+}
+
+#[test]
+fn a_model_file_gives_the_logits_of_the_model_that_was_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tune.safetensors");
+    run_to_the_end(&mut trainer(&path, recipe(2)));
+    let model = Model::load(&path).unwrap();
+    assert_eq!(model.to_bytes(Precision::F32), std::fs::read(&path).unwrap());
+    let again = Model::from_bytes(&model.to_bytes(Precision::F32)).unwrap();
+    let halved = Model::from_bytes(&model.to_bytes(Precision::F16)).unwrap();
+    let logits = |model: &Model, storage| {
+        let engine = Engine::new(model.clone(), storage);
+        let mut state = engine.state();
+        for token in engine.vocabulary().encode("X:1\nM").unwrap() {
+            engine.step(&mut state, token);
+        }
+        state.logits().to_vec()
+    };
+    assert_eq!(logits(&model, Storage::F32), logits(&again, Storage::F32));
+    for (a, b) in logits(&model, Storage::F32).iter().zip(logits(&halved, Storage::F16)) {
+        assert!((a - b).abs() < 0.02, "{a} {b}");
+    }
+}
+
+/// Asks for a stop after so many steps.
+struct StopAfter<'a> {
+    steps: u64,
+    stop: &'a AtomicBool,
+}
+
+impl Observer for StopAfter<'_> {
+    fn batch_done(&mut self, progress: &TrainingProgress, _: usize, _: usize) {
+        self.stop.store(progress.steps >= self.steps, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_twice_ends_with_the_bytes_of_an_unbroken_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, broken) = (folder.path().join("whole.safetensors"), folder.path().join("broken.safetensors"));
+    run_to_the_end(&mut trainer(&whole, recipe(6)));
+    // In the middle of an epoch, and at the end of one.
+    for (run, steps) in [3, 8, u64::MAX].into_iter().enumerate() {
+        let stop = AtomicBool::new(false);
+        let mut trainer = trainer(&broken, recipe(6));
+        if run > 0 {
+            trainer.resume(checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap()).unwrap();
+        }
+        let ending = trainer.run(&mut StopAfter { steps, stop: &stop }, &stop, None).unwrap();
+        assert_eq!(ending, if steps == u64::MAX { Ending::Finished } else { Ending::Stopped });
+    }
+    assert!(std::fs::read(&whole).unwrap() == std::fs::read(&broken).unwrap(), "the model files differ");
+    let state = |path| {
+        let mut state = checkpoint::load_state(&checkpoint::state_path(path)).unwrap();
+        // The only thing that a clock touches.
+        state.progress.seconds = 0.0;
+        state.progress.history.iter_mut().for_each(|record| record.seconds = 0.0);
+        state
+    };
+    assert!(state(&whole) == state(&broken), "the states to resume from differ");
+}
+
+#[test]
+fn a_run_is_not_resumed_with_another_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tune.safetensors");
+    run_to_the_end(&mut trainer(&path, recipe(1)));
+    let saved = checkpoint::load_state(&checkpoint::state_path(&path)).unwrap();
+    let error = trainer(&path, TrainingConfig { learning_rate: 0.5, ..recipe(1) }).resume(saved).unwrap_err().to_string();
+    assert!(error.starts_with("cannot resume: the recipe is"), "{error}");
+}
+
+#[test]
+fn a_cut_or_altered_model_is_refused_by_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tune.safetensors");
+    run_to_the_end(&mut trainer(&path, recipe(1)));
+    let bytes = std::fs::read(&path).unwrap();
+    for length in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+        let error = Model::from_bytes(&bytes[..length]).unwrap_err();
+        assert!(matches!(error, CheckpointError::Damaged { .. }), "{length}: {error}");
+    }
+    let model = Model::from_bytes(&bytes).unwrap();
+    let mut other = model.clone();
+    other.card.vocabulary = Vocabulary::of_text("abc").unwrap();
+    let error = Model::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
+    assert!(matches!(error, CheckpointError::Mismatch { .. }), "{error}");
+    let mut other = model.clone();
+    other.card.network.hidden_size = 64;
+    let error = Model::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
+    assert!(error.to_string().starts_with("tensor `rnn.weight_ih_l0`"), "{error}");
+    let mut other = model;
+    other.weights.values_mut()[3] = f32::NAN;
+    assert!(Model::from_bytes(&other.to_bytes(Precision::F32)).is_err());
+}
+
+fn ceilid(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+    command.args(arguments).env_remove("CEILID_MODEL").env_remove("CEILID_SEED");
+    command
+}
+
+/// Runs a command that must fail: gives its exit code and what it said, one line and perhaps a hint.
+fn fails(arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = ceilid(arguments).output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    let said: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("error: ")).collect();
+    assert!(said.len() == 1 || said.len() == 2 && said[1].starts_with("hint: "), "{said:?}");
+    (status.code(), said.join("\n"))
+}
+
+/// A tunebook of a few tunes.
+fn tunebook(path: &Path) {
+    let tunes: String = (1..=3).map(|number| TUNE.replace("X:1", &format!("X:{number}")).replace("Long", &format!("Long {number}"))).collect();
+    std::fs::write(path, tunes).unwrap();
+}
+
+/// Names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_killed_at_any_moment_leaves_a_model_that_loads_and_can_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (book, model) = (path("book.abc"), path("killed.safetensors"));
+    tunebook(book.as_ref());
+    // Two steps an epoch, so that it writes its files nearly all the time.
+    let train = ["train", &book, "--valid", &book, "--batch", "1", "--seq", "96", "--epochs", "100000", "-q", "--resume", "-o", &model];
+    let mut steps = Vec::new();
+    for round in 0..6 {
+        let mut child = ceilid(&train).stderr(Stdio::null()).spawn().unwrap();
+        // Moments that fall differently every round: so many looks at the file after it has changed three times.
+        let state = checkpoint::state_path(model.as_ref());
+        let changed = || std::fs::metadata(&state).and_then(|metadata| metadata.modified()).ok();
+        for _ in 0..3 {
+            let before = changed();
+            while changed() == before {
+                assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+                std::thread::yield_now();
+            }
+        }
+        for _ in 0..round * 4001 {
+            changed();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        Model::load(model.as_ref()).unwrap();
+        steps.push(checkpoint::load_state(&state).unwrap().progress.steps);
+    }
+    assert!(steps.is_sorted() && steps.last() > steps.first(), "every run went on from the one before: {steps:?}");
+}
+
+#[test]
+fn bad_input_is_one_line_that_says_what_was_found_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (book, model, empty) = (path("book.abc"), path("model.safetensors"), path("empty"));
+    tunebook(book.as_ref());
+    std::fs::create_dir(&empty).unwrap();
+    std::fs::write(path("binary.abc"), b"X:1\n\0\0\0").unwrap();
+    std::fs::write(path("words.abc"), "no tune here\n").unwrap();
+    std::fs::write(path("cut.safetensors"), b"\x40\0\0\0\0\0\0\0{\"a\":").unwrap();
+    let before = names(folder.path());
+
+    let (code, said) = fails(&["train", &empty, "-o", &model]);
+    assert!(code == Some(1) && said.contains("holds no .abc file"), "{said}");
+    let (code, said) = fails(&["train", &path("binary.abc"), "-o", &model]);
+    assert!(code == Some(1) && said.contains("is not text"), "{said}");
+    let (code, said) = fails(&["train", &path("words.abc"), "-o", &model]);
+    assert!(code == Some(1) && said.contains("no tune in"), "{said}");
+    let (code, said) = fails(&["train", &path("missing.abc"), "-o", &model]);
+    assert!(code == Some(3) && said.contains("cannot read"), "{said}");
+    let (code, said) = fails(&["train", &book, "--valid", &book, "--seq", "4000", "-o", &model]);
+    assert!(code == Some(1) && said.contains("smaller --batch and --seq"), "{said}");
+    let (code, said) = fails(&["train", &book, "--valid", &book, "--batch", "2", "-o", &path("no/folder/model.safetensors")]);
+    assert!(code == Some(3) && said.contains("cannot write"), "{said}");
+    let (code, said) = fails(&["eval", "--model", &path("cut.safetensors"), "--stream", &book]);
+    assert!(code == Some(1) && said.contains("not a whole safetensors file"), "{said}");
+    let (code, said) = fails(&["model", "import", &path("cut.safetensors"), "--vocabulary-of", &book, "-o", &model]);
+    assert!(code == Some(1) && said.contains("not a whole safetensors file"), "{said}");
+    let (code, _) = fails(&["model", "export", &path("missing.safetensors"), "-o", &model]);
+    assert_eq!(code, Some(3));
+    assert_eq!(names(folder.path()), before);
+}
+
+#[test]
+fn a_text_with_a_character_the_model_never_saw_is_refused_by_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let model = path("tune.safetensors");
+    run_to_the_end(&mut trainer(model.as_ref(), recipe(1)));
+    std::fs::write(path("other.abc"), "X:1\nK:D\nDFA€\n").unwrap();
+    let (code, said) = fails(&["eval", "--model", &model, "--stream", &path("other.abc")]);
+    assert!(code == Some(1) && said.contains("other.abc:3:4: ") && said.contains("`€`"), "{said}");
+}
