@@ -36,30 +36,64 @@ const BAND: &[(&str, u8, std::ops::RangeInclusive<u8>)] = &[
 fn the_shipped_font_is_what_the_source_builds() {
     let built = band().to_bytes();
     assert_eq!(built.len(), SynthFont::embedded_bytes().len());
-    let differs = built.iter().zip(SynthFont::embedded_bytes()).position(|(built, shipped)| built != shipped);
-    assert_eq!(differs, None, "run `ceilid soundfont build -o soundfonts/ceilid.sf2`");
+    let differs = built
+        .iter()
+        .zip(SynthFont::embedded_bytes())
+        .position(|(built, shipped)| built != shipped);
+    assert_eq!(
+        differs, None,
+        "run `ceilid soundfont build -o soundfonts/ceilid.sf2`"
+    );
     assert!(built.len() < 4_000_000, "{} bytes", built.len());
 }
 
 #[test]
 fn every_note_of_the_band_is_in_tune() {
     for (name, program, keys) in BAND {
-        let mut errors: Vec<f64> = keys.clone().step_by(3).map(|key| cents_off(*program, key).abs()).collect();
+        let mut errors: Vec<f64> = keys
+            .clone()
+            .step_by(4)
+            .map(|key| cents_off(*program, key).abs())
+            .collect();
         errors.sort_by(f64::total_cmp);
         let (median, worst) = (errors[errors.len() / 2], errors[errors.len() - 1]);
-        assert!(median < 3.0 && worst < 8.0, "{name}: median {median:.2}, worst {worst:.2} cents");
+        assert!(
+            median < 3.0 && worst < 8.0,
+            "{name}: median {median:.2}, worst {worst:.2} cents"
+        );
     }
 }
 
 #[test]
 fn no_loop_clicks() {
     for sample in band().samples() {
-        let Some(start) = sample.loop_start else { continue };
-        let looped: Vec<f64> = sample.frames[start..].iter().map(|&frame| f64::from(frame)).collect();
-        let step = |at: usize| looped[(at + 1) % looped.len()] - looped[at];
-        let inside = (0..looped.len() - 1).map(|at| step(at) * step(at)).sum::<f64>() / (looped.len() - 1) as f64;
-        let ratio = step(looped.len() - 1).abs() / inside.sqrt();
-        assert!(ratio < 2.5, "{}: the seam's step is {ratio:.2} times the others'", sample.name);
+        let Some(start) = sample.loop_start else {
+            continue;
+        };
+        let looped: Vec<f64> = sample.frames[start..]
+            .iter()
+            .copied()
+            .map(f64::from)
+            .collect();
+        let next = |at: usize| looped[(at + 1) % looped.len()];
+        let steps: Vec<f64> = (0..looped.len())
+            .map(|at| (next(at) - looped[at]).abs())
+            .collect();
+        let power = steps.iter().map(|step| step * step).sum::<f64>() / steps.len() as f64;
+        let against_rms = |step: f64| step / power.sqrt();
+        let seam = against_rms(steps[steps.len() - 1]);
+        assert!(
+            seam < 2.5,
+            "{}: {seam:.1} times the usual step",
+            sample.name
+        );
+        // Pulses of bow and hammer reach 7 times; a click inside the loop would stand out of them.
+        let largest = against_rms(steps.iter().copied().fold(0.0, f64::max));
+        assert!(
+            largest < 8.0,
+            "{}: {largest:.1} times the usual step",
+            sample.name
+        );
     }
 }
 
@@ -67,20 +101,36 @@ fn no_loop_clicks() {
 fn interpolation_mirrors_no_partial_above_minus_sixty_decibels() {
     // A player that draws straight lines between frames mirrors a partial at f around the rate, (f / (rate - f))² as strong.
     for sample in band().samples() {
-        let Some(start) = sample.loop_start else { continue };
-        let looped: Vec<f64> = sample.frames[start..].iter().map(|&frame| f64::from(frame)).collect();
+        let Some(start) = sample.loop_start else {
+            continue;
+        };
+        let looped: Vec<f64> = sample.frames[start..]
+            .iter()
+            .map(|&frame| f64::from(frame))
+            .collect();
         let rate = f64::from(sample.rate_hz);
         let period = rate / (440.0 * 2_f64.powf((f64::from(sample.root) - 69.0) / 12.0));
         let cycles = (looped.len() as f64 / period).round() as usize;
         let partials: Vec<(f64, f64)> = (1..60)
-            .map(|number| (number * cycles, (number * cycles) as f64 * rate / looped.len() as f64))
+            .map(|number| {
+                (
+                    number * cycles,
+                    (number * cycles) as f64 * rate / looped.len() as f64,
+                )
+            })
             .take_while(|(_, hz)| *hz < 14_000.0)
             .map(|(line, hz)| (hz, line_level(&looped, line)))
             .collect();
-        let strongest = partials.iter().fold(0.0_f64, |most, (_, level)| most.max(*level));
+        let strongest = partials
+            .iter()
+            .fold(0.0_f64, |most, (_, level)| most.max(*level));
         for (hz, level) in partials {
             let image_db = 20.0 * (level / strongest * (hz / (rate - hz)).powi(2)).log10();
-            assert!(image_db < -60.0, "{}: {image_db:.1} dB from the partial at {hz:.0} Hz", sample.name);
+            assert!(
+                image_db < -60.0,
+                "{}: {image_db:.1} dB from the partial at {hz:.0} Hz",
+                sample.name
+            );
         }
     }
 }
@@ -91,14 +141,21 @@ fn all_instruments_are_equally_loud() {
         .iter()
         .map(|(name, program, keys)| {
             let scale: Vec<u8> = keys.clone().step_by(2).collect();
-            let raw = RenderSettings { sample_rate_hz: RATE_HZ, loudness: LoudnessTarget::AsSynthesised };
-            let audio = render::render(&melody(*program, &scale, 90), &SynthFont::embedded(), &raw).unwrap();
+            let raw = RenderSettings {
+                sample_rate_hz: RATE_HZ,
+                loudness: LoudnessTarget::AsSynthesised,
+            };
+            let audio = render::render(&melody(*program, &scale, 90), &SynthFont::embedded(), &raw)
+                .unwrap();
             (*name, audio.loudness_lufs().unwrap())
         })
         .collect();
     let mean = loudness.iter().map(|(_, lufs)| lufs).sum::<f64>() / loudness.len() as f64;
     for (name, lufs) in loudness {
-        assert!((lufs - mean).abs() < 2.0, "{name}: {lufs:.1} LUFS, the band's mean is {mean:.1}");
+        assert!(
+            (lufs - mean).abs() < 2.0,
+            "{name}: {lufs:.1} LUFS, the band's mean is {mean:.1}"
+        );
     }
 }
 
@@ -114,8 +171,16 @@ fn every_general_midi_program_and_drum_sounds() {
         assert!(peak > 0.01, "drum {key}: {peak}");
     }
     let presets = font.presets();
-    assert!(presets.iter().any(|preset| preset.bank == PERCUSSION_BANK && preset.program == 0));
-    assert!((0..128).all(|program| presets.iter().any(|preset| preset.bank == 0 && preset.program == program)));
+    assert!(
+        presets
+            .iter()
+            .any(|preset| preset.bank == PERCUSSION_BANK && preset.program == 0)
+    );
+    assert!((0..128).all(|program| {
+        presets
+            .iter()
+            .any(|preset| preset.bank == 0 && preset.program == program)
+    }));
 }
 
 #[test]
@@ -123,14 +188,24 @@ fn harder_is_louder_and_brighter() {
     let font = SynthFont::embedded();
     for (name, program, keys) in BAND.iter().filter(|(name, ..)| *name != "bagpipe") {
         let middle = (keys.start() + keys.end()) / 2;
-        let [soft, hard] = [40, 120].map(|velocity| note(&font, channel(0), *program, middle, velocity, 0.3));
+        let [soft, hard] =
+            [40, 120].map(|velocity| note(&font, channel(0), *program, middle, velocity, 0.3));
         assert!(peak(&hard) > 3.0 * peak(&soft), "{name}");
         // The mean step between frames, against the level: how much of the sound is high.
         let brightness = |audio: &Audio| {
-            let steps: f32 = audio.left.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).sum();
+            let steps: f32 = audio
+                .left
+                .windows(2)
+                .map(|pair| (pair[1] - pair[0]).powi(2))
+                .sum();
             (steps / audio.left.iter().map(|value| value * value).sum::<f32>()).sqrt()
         };
-        assert!(brightness(&hard) > 1.01 * brightness(&soft), "{name}: {} {}", brightness(&hard), brightness(&soft));
+        assert!(
+            brightness(&hard) > 1.01 * brightness(&soft),
+            "{name}: {} {}",
+            brightness(&hard),
+            brightness(&soft)
+        );
     }
 }
 
@@ -159,13 +234,21 @@ fn damaged_fonts_are_refused_or_played_without_panic_or_excess() {
                 bytes[at..at + 4].copy_from_slice(&extreme.to_le_bytes());
             }
             _ => {
-                let (from, to, length) = (random.below(bytes.len()), random.below(bytes.len()), random.below(200));
+                let (from, to, length) = (
+                    random.below(bytes.len()),
+                    random.below(bytes.len()),
+                    random.below(200),
+                );
                 let piece: Vec<u8> = bytes[from..].iter().take(length).copied().collect();
                 bytes.splice(to..to, piece);
             }
         }
         let (loaded, peak_bytes) = counting_memory(|| SynthFont::from_bytes(&bytes));
-        assert!(peak_bytes < 4 * bytes.len() + ALLOWANCE_BYTES, "{peak_bytes} bytes to load {}", bytes.len());
+        assert!(
+            peak_bytes < 4 * bytes.len() + ALLOWANCE_BYTES,
+            "{peak_bytes} bytes to load {}",
+            bytes.len()
+        );
         let Ok(font) = loaded else {
             refused += 1;
             continue;
@@ -176,7 +259,10 @@ fn damaged_fonts_are_refused_or_played_without_panic_or_excess() {
             assert_eq!(audio.left.len(), audio.right.len());
         }
     }
-    assert!(refused > 50 && played > 50, "{refused} refused, {played} played: the mutations test too little");
+    assert!(
+        refused > 50 && played > 50,
+        "{refused} refused, {played} played: the mutations test too little"
+    );
 }
 
 #[test]
@@ -185,7 +271,10 @@ fn a_refusal_says_what_was_found() {
     let error = SynthFont::from_bytes(cut).unwrap_err();
     assert_eq!(error.to_string(), "the SoundFont cannot be used");
     let reason = std::error::Error::source(&error).unwrap().to_string();
-    assert!(reason.contains("cut off") && reason.contains("left"), "{reason}");
+    assert!(
+        reason.contains("cut off") && reason.contains("left"),
+        "{reason}"
+    );
 }
 
 // ---- synth and renderer ---------------------------------------------------------------------------------------------
@@ -202,7 +291,11 @@ fn rendering_takes_no_memory() {
                 let (channel, pitch) = (channel(voice), pitch(40 + (7 * number % 60) as u8));
                 let program = Program::new((number % 128) as u8).unwrap();
                 synth.send(MidiMessage::ProgramChange { channel, program });
-                synth.send(MidiMessage::NoteOn { channel, pitch, velocity: Velocity::PLAIN });
+                synth.send(MidiMessage::NoteOn {
+                    channel,
+                    pitch,
+                    velocity: Velocity::PLAIN,
+                });
                 if round % 3 == 0 {
                     synth.send(MidiMessage::NoteOff { channel, pitch });
                 }
@@ -221,25 +314,52 @@ fn rendering_takes_no_memory() {
 fn a_bar_is_as_long_as_it_says_not_silent_and_not_clipped() {
     // Four quarters at 120 a minute are two seconds; the fiddle's release and the room follow.
     let audio = rendered(&melody(40, &[62, 66, 69, 74], 100));
-    assert!((2.0..5.0).contains(&audio.seconds()), "{} s", audio.seconds());
+    assert!(
+        (2.0..5.0).contains(&audio.seconds()),
+        "{} s",
+        audio.seconds()
+    );
     let ceiling = 10_f32.powf(CEILING_DBTP / 20.0);
-    assert!(peak(&audio) > 0.05 && peak(&audio) <= ceiling, "{}", peak(&audio));
+    assert!(
+        peak(&audio) > 0.05 && peak(&audio) <= ceiling,
+        "{}",
+        peak(&audio)
+    );
     let quarter = RATE_HZ as usize / 2;
     for beat in 0..4 {
         let frames = &audio.left[beat * quarter..(beat + 1) * quarter];
-        assert!(frames.iter().any(|value| value.abs() > 0.02), "beat {beat} is silent");
+        assert!(
+            frames.iter().any(|value| value.abs() > 0.02),
+            "beat {beat} is silent"
+        );
     }
     let end = &audio.left[audio.frame_count() - 100..];
-    assert!(end.iter().all(|value| value.abs() < 0.001), "the end is cut");
+    assert!(
+        end.iter().all(|value| value.abs() < 0.001),
+        "the end is cut"
+    );
 }
 
 #[test]
 fn a_piece_comes_out_at_the_loudness_of_files_with_its_peaks_below_the_ceiling() {
     for (program, velocity) in [(105, 127), (40, 20), (0, 90)] {
-        let audio = rendered(&melody(program, &[60, 64, 67, 72, 67, 64, 60, 55], velocity));
-        let (lufs, peak) = (audio.loudness_lufs().unwrap(), audio.true_peak_dbtp().unwrap());
-        assert!((lufs - LOUDNESS_LUFS).abs() < 0.5, "program {program}: {lufs} LUFS");
-        assert!(peak <= f64::from(CEILING_DBTP), "program {program}: {peak} dBTP");
+        let audio = rendered(&melody(
+            program,
+            &[60, 64, 67, 72, 67, 64, 60, 55],
+            velocity,
+        ));
+        let (lufs, peak) = (
+            audio.loudness_lufs().unwrap(),
+            audio.true_peak_dbtp().unwrap(),
+        );
+        assert!(
+            (lufs - LOUDNESS_LUFS).abs() < 0.5,
+            "program {program}: {lufs} LUFS"
+        );
+        assert!(
+            peak <= f64::from(CEILING_DBTP),
+            "program {program}: {peak} dBTP"
+        );
     }
 }
 
@@ -247,7 +367,10 @@ fn a_piece_comes_out_at_the_loudness_of_files_with_its_peaks_below_the_ceiling()
 fn the_same_piece_is_the_same_file() {
     let piece = melody(46, &[60, 64, 67], 80);
     let font = SynthFont::embedded();
-    assert_eq!(render::to_wav(&piece, &font).unwrap(), render::to_wav(&piece, &font).unwrap());
+    assert_eq!(
+        render::to_wav(&piece, &font).unwrap(),
+        render::to_wav(&piece, &font).unwrap()
+    );
 }
 
 #[test]
@@ -256,19 +379,30 @@ fn more_notes_than_voices_still_sound() {
     for key in 0..128 {
         for voice in 0..16 {
             let (channel, pitch) = (channel(voice), pitch(key));
-            synth.send(MidiMessage::NoteOn { channel, pitch, velocity: Velocity::PLAIN });
+            synth.send(MidiMessage::NoteOn {
+                channel,
+                pitch,
+                velocity: Velocity::PLAIN,
+            });
         }
     }
     let (mut left, mut right) = (vec![0.0; 4096], vec![0.0; 4096]);
     synth.render(&mut left, &mut right);
-    assert!(left.iter().any(|value| *value != 0.0) && left.iter().chain(&right).all(|value| value.is_finite()));
+    assert!(
+        left.iter().any(|value| *value != 0.0)
+            && left.iter().chain(&right).all(|value| value.is_finite())
+    );
 }
 
 #[test]
 fn a_reset_synth_is_silent_and_plays_again() {
     let mut synth = Synth::new(&SynthFont::embedded(), RATE_HZ).unwrap();
     let (mut left, mut right) = (vec![0.0; 4096], vec![0.0; 4096]);
-    let strike = MidiMessage::NoteOn { channel: channel(0), pitch: pitch(60), velocity: Velocity::PLAIN };
+    let strike = MidiMessage::NoteOn {
+        channel: channel(0),
+        pitch: pitch(60),
+        velocity: Velocity::PLAIN,
+    };
     synth.send(strike);
     synth.render(&mut left, &mut right);
     synth.reset();
@@ -290,17 +424,57 @@ fn band() -> &'static Font {
 /// Two presets, three zones, one looped and one plain sample: small enough to damage 400 times.
 fn small_font() -> Font {
     use writer::{FontInfo, Generator, Instrument, Preset, Sample, Zone};
-    let mut font = Font::new(FontInfo { name: "small", author: "", copyright: "", comment: "", software: "" });
-    let wave = |length: i32| (0..length).map(|frame| (8000.0 * (TAU * f64::from(frame) / 100.0).sin()) as i16).collect();
-    let looped = Sample { name: "looped".into(), frames: wave(400), loop_start: Some(100), rate_hz: 44_100, root: 69 };
-    let plain = Sample { name: "plain".into(), frames: wave(700), loop_start: None, rate_hz: 22_050, root: 57 };
+    let mut font = Font::new(FontInfo {
+        name: "small",
+        author: "",
+        copyright: "",
+        comment: "",
+        software: "",
+    });
+    let wave = |length: i32| {
+        (0..length)
+            .map(|frame| (8000.0 * (TAU * f64::from(frame) / 100.0).sin()) as i16)
+            .collect()
+    };
+    let looped = Sample {
+        name: "looped".into(),
+        frames: wave(400),
+        loop_start: Some(100),
+        rate_hz: 44_100,
+        root: 69,
+    };
+    let plain = Sample {
+        name: "plain".into(),
+        frames: wave(700),
+        loop_start: None,
+        rate_hz: 22_050,
+        root: 57,
+    };
     let (looped, plain) = (font.add_sample(looped), font.add_sample(plain));
-    let zone = |keys, sample| Zone { keys, velocities: 1..=127, sample, generators: vec![Generator::volume_release_s(0.2)] };
-    for (program, zones) in [(0, vec![zone(0..=60, looped), zone(61..=127, plain)]), (1, vec![zone(0..=127, looped)])] {
+    let zone = |keys, sample| Zone {
+        keys,
+        velocities: 1..=127,
+        sample,
+        generators: vec![Generator::volume_release_s(0.2)],
+    };
+    for (program, zones) in [
+        (0, vec![zone(0..=60, looped), zone(61..=127, plain)]),
+        (1, vec![zone(0..=127, looped)]),
+    ] {
         let common = vec![Generator::reverb_send(0.1)];
-        let instrument = font.add_instrument(Instrument { name: "instrument".into(), common, zones });
+        let instrument = font.add_instrument(Instrument {
+            name: "instrument".into(),
+            common,
+            zones,
+        });
         let offsets = vec![Generator::pan(0.1)];
-        font.add_preset(Preset { name: "preset".into(), bank: 0, program, instrument, offsets });
+        font.add_preset(Preset {
+            name: "preset".into(),
+            bank: 0,
+            program,
+            instrument,
+            offsets,
+        });
     }
     font
 }
@@ -314,36 +488,79 @@ fn pitch(number: u8) -> Pitch {
 }
 
 /// One dry note, as the synth gives it, with half its length after it.
-fn note(font: &SynthFont, channel: Channel, program: u8, key: u8, velocity: u8, seconds: f64) -> Audio {
+fn note(
+    font: &SynthFont,
+    channel: Channel,
+    program: u8,
+    key: u8,
+    velocity: u8,
+    seconds: f64,
+) -> Audio {
     let mut synth = Synth::with_effects(font, RATE_HZ, Effects::None).unwrap();
     let (pitch, velocity) = (pitch(key), Velocity::new(velocity).unwrap());
-    synth.send(MidiMessage::ProgramChange { channel, program: Program::new(program).unwrap() });
-    synth.send(MidiMessage::NoteOn { channel, pitch, velocity });
+    synth.send(MidiMessage::ProgramChange {
+        channel,
+        program: Program::new(program).unwrap(),
+    });
+    synth.send(MidiMessage::NoteOn {
+        channel,
+        pitch,
+        velocity,
+    });
     let frames = (seconds * f64::from(RATE_HZ)) as usize;
-    let (mut left, mut right) = (vec![0.0; frames + frames / 2], vec![0.0; frames + frames / 2]);
+    let (mut left, mut right) = (
+        vec![0.0; frames + frames / 2],
+        vec![0.0; frames + frames / 2],
+    );
     synth.render(&mut left[..frames], &mut right[..frames]);
     synth.send(MidiMessage::NoteOff { channel, pitch });
     synth.render(&mut left[frames..], &mut right[frames..]);
-    Audio { sample_rate_hz: RATE_HZ, left, right }
+    Audio {
+        sample_rate_hz: RATE_HZ,
+        left,
+        right,
+    }
 }
 
 /// Quarters at 120 a minute.
 fn melody(program: u8, keys: &[u8], velocity: u8) -> Performance {
     let (channel, velocity) = (channel(0), Velocity::new(velocity).unwrap());
     let quarter = u64::from(TICKS_PER_QUARTER.get());
-    let program = MidiMessage::ProgramChange { channel, program: Program::new(program).unwrap() };
-    let mut messages = vec![TimedMessage { at: Ticks::ZERO, message: program }];
+    let program = MidiMessage::ProgramChange {
+        channel,
+        program: Program::new(program).unwrap(),
+    };
+    let mut messages = vec![TimedMessage {
+        at: Ticks::ZERO,
+        message: program,
+    }];
     for (place, &key) in (0_u64..).zip(keys) {
         let pitch = pitch(key);
-        let (on, off) = (MidiMessage::NoteOn { channel, pitch, velocity }, MidiMessage::NoteOff { channel, pitch });
-        messages.push(TimedMessage { at: Ticks::new(place * quarter), message: on });
-        messages.push(TimedMessage { at: Ticks::new((place + 1) * quarter - 10), message: off });
+        let (on, off) = (
+            MidiMessage::NoteOn {
+                channel,
+                pitch,
+                velocity,
+            },
+            MidiMessage::NoteOff { channel, pitch },
+        );
+        messages.push(TimedMessage {
+            at: Ticks::new(place * quarter),
+            message: on,
+        });
+        messages.push(TimedMessage {
+            at: Ticks::new((place + 1) * quarter - 10),
+            message: off,
+        });
     }
     Performance {
         title: "scale".into(),
         ppq: TICKS_PER_QUARTER,
         marks: vec![],
-        tracks: vec![Track { name: "melody".into(), messages }],
+        tracks: vec![Track {
+            name: "melody".into(),
+            messages,
+        }],
         end: Ticks::new(keys.len() as u64 * quarter),
     }
 }
@@ -353,7 +570,11 @@ fn rendered(piece: &Performance) -> Audio {
 }
 
 fn peak(audio: &Audio) -> f32 {
-    audio.left.iter().chain(&audio.right).fold(0.0, |peak, value| peak.max(value.abs()))
+    audio
+        .left
+        .iter()
+        .chain(&audio.right)
+        .fold(0.0, |peak, value| peak.max(value.abs()))
 }
 
 /// How far a note is from equal temperament, cents: how the phase of its lowest strong partial advances on average, so
@@ -362,12 +583,23 @@ fn cents_off(program: u8, key: u8) -> f64 {
     let audio = note(&SynthFont::embedded(), channel(0), program, key, 90, 0.9);
     let hz = 440.0 * 2_f64.powf((f64::from(key) - 69.0) / 12.0);
     let rate = f64::from(RATE_HZ);
-    let frames: Vec<f64> = audio.left.iter().zip(&audio.right).map(|(left, right)| f64::from(left + right)).collect();
+    let frames: Vec<f64> = audio
+        .left
+        .iter()
+        .zip(&audio.right)
+        .map(|(left, right)| f64::from(left + right))
+        .collect();
     let window = (0.05_f64.max(8.0 / hz) * rate) as usize;
-    let hop = (0.01 * rate) as usize;
-    let starts: Vec<usize> = (0..).map(|step| (0.08 * rate) as usize + step * hop).take_while(|at| at + window < (0.85 * rate) as usize).collect();
+    let hop = (0.02 * rate) as usize;
+    let starts: Vec<usize> = (0..)
+        .map(|step| (0.08 * rate) as usize + step * hop)
+        .take_while(|at| at + window < (0.85 * rate) as usize)
+        .collect();
     let follow = |number: f64| -> (f64, f64) {
-        let points: Vec<(f64, f64)> = starts.iter().map(|&at| demodulated(&frames, at, window, number * hz / rate)).collect();
+        let points: Vec<(f64, f64)> = starts
+            .iter()
+            .map(|&at| demodulated(&frames, at, window, number * hz / rate))
+            .collect();
         let level = points.iter().map(|(re, im)| re.hypot(*im)).sum::<f64>();
         // The mean advance between neighbours, weighted by their strength: of two beating reeds, the mean.
         let (re, im) = points.windows(2).fold((0.0, 0.0), |(re, im), pair| {
@@ -377,33 +609,67 @@ fn cents_off(program: u8, key: u8) -> f64 {
         let off_hz = im.atan2(re) / TAU * rate / hop as f64;
         (level, 1200.0 * (1.0 + off_hz / (number * hz)).log2())
     };
-    let partials: Vec<(f64, f64)> = (1..=6).map(f64::from).filter(|number| number * hz < 8000.0).map(follow).collect();
-    let strongest = partials.iter().fold(0.0_f64, |most, (level, _)| most.max(*level));
+    let partials: Vec<(f64, f64)> = (1..=6)
+        .map(f64::from)
+        .filter(|number| number * hz < 8000.0)
+        .map(follow)
+        .collect();
+    let strongest = partials
+        .iter()
+        .fold(0.0_f64, |most, (level, _)| most.max(*level));
     // Stiff strings' higher partials are sharp by nature: the lowest that is not drowned by the others counts.
-    partials.iter().find(|(level, _)| *level > 0.05 * strongest).unwrap().1
+    partials
+        .iter()
+        .find(|(level, _)| *level > 0.05 * strongest)
+        .unwrap()
+        .1
 }
 
 /// The strength of one frequency (cycles a frame) in a window, as a complex number counted from the first frame.
 fn demodulated(frames: &[f64], at: usize, window: usize, cycles: f64) -> (f64, f64) {
-    (0..window).fold((0.0, 0.0), |(re, im), offset| {
-        let hann = 0.5 - 0.5 * (TAU * offset as f64 / window as f64).cos();
-        let angle = TAU * cycles * (at + offset) as f64;
-        let value = hann * frames[at + offset];
-        (re + value * angle.cos(), im - value * angle.sin())
-    })
+    let mut carrier = Phasor::new(TAU * cycles * at as f64, TAU * cycles);
+    let mut hann = Phasor::new(0.0, TAU / window as f64);
+    frames[at..at + window]
+        .iter()
+        .fold((0.0, 0.0), |(re, im), frame| {
+            let value = (0.5 - 0.5 * hann.next().0) * frame;
+            let (cos, sin) = carrier.next();
+            (re + value * cos, im - value * sin)
+        })
 }
 
 /// The level of the line with this many cycles in the loop.
 fn line_level(looped: &[f64], line: usize) -> f64 {
-    let turn = TAU * line as f64 / looped.len() as f64;
-    let (step_cos, step_sin) = (turn.cos(), turn.sin());
-    let (mut re, mut im, mut cos, mut sin) = (0.0, 0.0, 1.0, 0.0);
-    for value in looped {
-        re += value * cos;
-        im += value * sin;
-        (cos, sin) = (cos * step_cos - sin * step_sin, cos * step_sin + sin * step_cos);
-    }
+    let mut carrier = Phasor::new(0.0, TAU * line as f64 / looped.len() as f64);
+    let (re, im) = looped.iter().fold((0.0, 0.0), |(re, im), value| {
+        let (cos, sin) = carrier.next();
+        (re + value * cos, im + value * sin)
+    });
     re.hypot(im)
+}
+
+/// Cosine and sine of an angle that grows by the same step each time, without computing them each time.
+struct Phasor {
+    now: (f64, f64),
+    step: (f64, f64),
+}
+
+impl Phasor {
+    fn new(angle: f64, step: f64) -> Self {
+        Self {
+            now: (angle.cos(), angle.sin()),
+            step: (step.cos(), step.sin()),
+        }
+    }
+
+    fn next(&mut self) -> (f64, f64) {
+        let ((cos, sin), (step_cos, step_sin)) = (self.now, self.step);
+        self.now = (
+            cos * step_cos - sin * step_sin,
+            cos * step_sin + sin * step_cos,
+        );
+        (cos, sin)
+    }
 }
 
 /// Numbers for damage: SplitMix64.

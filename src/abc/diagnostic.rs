@@ -186,6 +186,8 @@ codes! {
     LongRest, "long-rest", Warning, "";
     /// An end of repeat without a start.
     RepeatNotStarted, "repeat-not-started", Note, "write `|:` where the repeat begins";
+    /// A bar line whose dots belong to neither side.
+    BarLineUnclear, "bar-line-unclear", Warning, "write `:|` to repeat what was, `|:` to repeat what comes, `::` for both";
     /// A start of repeat without an end.
     RepeatNotEnded, "repeat-not-ended", Warning, "write `:|` where the repeat ends";
     /// Repeats that count differently at their two ends.

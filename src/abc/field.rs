@@ -229,8 +229,11 @@ fn key_field(text: &str, span: Span, found: &mut Diagnostics) -> KeyField {
     let mut unread: Option<&str> = None;
     let mut is_first = true;
     while let Some(word) = words.next() {
-        if std::mem::take(&mut is_first) && !word.contains('=') || word.starts_with(['^', '_', '=']) {
-            if let Some(start) = key_start(word) {
+        if std::mem::take(&mut is_first) {
+            if let Some((start, is_whole)) = key_start(word) {
+                if !is_whole {
+                    found.add(Code::BadKey, span, || format!("the end of `{}` is no mode; it is ignored", shortened(word)));
+                }
                 key = Some(start);
                 continue;
             }
@@ -278,11 +281,11 @@ impl KeyState {
     }
 }
 
-/// Reads a word that may begin with a tonic: `D`, `F#m`, `EbDor`, `HP`, `none`, `D=c`.
-fn key_start(word: &str) -> Option<KeyState> {
+/// Reads a word that may begin with a tonic: `D`, `F#m`, `EbDor`, `HP`, `none`, `D=c`; and whether all of it was read.
+fn key_start(word: &str) -> Option<(KeyState, bool)> {
     match word {
-        "HP" | "Hp" => return Some(KeyState::new(Key::highland_pipes())),
-        "none" | "None" | "NONE" => return Some(KeyState::new(Key::NONE)),
+        "HP" | "Hp" => return Some((KeyState::new(Key::highland_pipes()), true)),
+        "none" | "None" | "NONE" => return Some((KeyState::new(Key::NONE), true)),
         _ => {}
     }
     let first = word.chars().next()?;
@@ -302,10 +305,10 @@ fn key_start(word: &str) -> Option<KeyState> {
     let mut state = KeyState { key: Key::new(tonic, Mode::Major), takes_mode: true };
     if rest.is_empty() || continue_key(&mut state, rest) {
         // A lower-case letter alone is taken for a tonic, a lower-case word is not.
-        (first.is_ascii_uppercase() || rest.len() <= 1).then_some(state)
+        (first.is_ascii_uppercase() || rest.len() <= 1).then_some((state, true))
     } else {
-        // `Gfoo`: the key is read, the tail is not (§3.1.14 reads three letters of the mode only).
-        (first.is_ascii_uppercase() && rest.len() <= 12 && !rest.starts_with(|c: char| c.is_alphabetic())).then_some(state)
+        // `Es`, `Bn`: the tonic is read, the tail is not.
+        first.is_ascii_uppercase().then_some((state, false))
     }
 }
 
@@ -372,7 +375,7 @@ fn microtone(text: &str, whole: Accidental) -> (Accidental, &str) {
     let after = after_slash.trim_start_matches(|c: char| c.is_ascii_digit());
     let denominator = &after_slash[..after_slash.len() - after.len()];
     let sign = whole.numerator().signum();
-    let numerator = if numerator.is_empty() { Some(1) } else { numerator.parse::<i8>().ok() };
+    let numerator = if numerator.is_empty() { Some(1) } else { numerator.parse::<i16>().ok() };
     let denominator = if denominator.is_empty() { Some(2) } else { denominator.parse::<u8>().ok() };
     let fraction = numerator.zip(denominator).and_then(|(n, d)| Accidental::new(n.checked_mul(sign)?, d));
     (fraction.unwrap_or(whole), after)
@@ -380,10 +383,9 @@ fn microtone(text: &str, whole: Accidental) -> (Accidental, &str) {
 
 fn is_clef_name(name: &str) -> bool {
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    matches!(
-        letters,
-        "treble" | "bass" | "alto" | "tenor" | "perc" | "baritone" | "soprano" | "mezzosoprano" | "auto" | "none"
-    )
+    ["treble", "bass", "alto", "tenor", "perc", "baritone", "soprano", "mezzosoprano", "auto", "none"]
+        .iter()
+        .any(|clef| clef.eq_ignore_ascii_case(letters))
 }
 
 /// Reads one word of clef or transposition; whether it was one. `bare` allows a clef name without `clef=`.

@@ -22,6 +22,8 @@ pub const REST_BARS_MAX: u16 = 1_000;
 const DECORATION_BYTES_MAX: usize = 40;
 /// The most octave marks that count on one note: beyond them no note is heard anyway.
 const OCTAVE_MARKS_MAX: i32 = 9;
+/// The most signs between a note and a tie that stands apart from it.
+const LOOSE_TIE_SIGNS_MAX: usize = 16;
 /// The most `>` of one broken rhythm.
 const BROKEN_MAX: u8 = 6;
 
@@ -322,7 +324,7 @@ impl Lexer<'_> {
             (_, _) => Accidental::DOUBLE_FLAT,
         };
         if sign != b'=' && matches!(self.peek(), Some(b'/' | b'0'..=b'9')) {
-            let direction: i8 = if sign == b'^' { 1 } else { -1 };
+            let direction: i16 = if sign == b'^' { 1 } else { -1 };
             let numerator = self.number();
             let denominator = if self.peek() == Some(b'/') {
                 self.at += 1;
@@ -330,7 +332,7 @@ impl Lexer<'_> {
             } else {
                 1
             };
-            let numerator = i8::try_from(numerator.unwrap_or(1)).ok().and_then(|n| n.checked_mul(direction));
+            let numerator = i16::try_from(numerator.unwrap_or(1)).ok().and_then(|n| n.checked_mul(direction));
             let fraction = numerator
                 .zip(u8::try_from(denominator).ok())
                 .and_then(|(numerator, denominator)| Accidental::new(numerator, denominator));
@@ -358,14 +360,30 @@ impl Lexer<'_> {
     /// A `-` that does not touch a note: it belongs to the note before it (old habit; §4.11 does not allow it).
     fn loose_tie(&mut self, start: usize) {
         self.at += 1;
+        // Only space and what belongs to the second note may lie between: no bar line, no broken rhythm.
+        let is_near = |note: usize| {
+            self.symbols[note + 1..].iter().rev().take(LOOSE_TIE_SIGNS_MAX + 1).enumerate().all(|(count, symbol)| {
+                count < LOOSE_TIE_SIGNS_MAX
+                    && matches!(
+                        symbol.kind,
+                        SymbolKind::Space
+                            | SymbolKind::Grace(_)
+                            | SymbolKind::ChordSymbol(_)
+                            | SymbolKind::Annotation(_)
+                            | SymbolKind::Decoration(_)
+                            | SymbolKind::Shorthand(..)
+                    )
+            })
+        };
+        let Some(index) = self.last_note.filter(|&note| is_near(note)) else {
+            self.complain(Code::StrayTie, start, "a tie without a note before it in its bar");
+            return;
+        };
         self.complain(Code::TieApart, start, "the tie does not touch its first note");
-        match self.last_note {
-            None => self.push(start, SymbolKind::LooseTie),
-            Some(index) => match &mut self.symbols[index].kind {
-                SymbolKind::Note(note) => note.tie = Tie::Solid,
-                SymbolKind::Chord(chord) => chord.tie = Tie::Solid,
-                _ => {}
-            },
+        match &mut self.symbols[index].kind {
+            SymbolKind::Note(note) => note.tie = Tie::Solid,
+            SymbolKind::Chord(chord) => chord.tie = Tie::Solid,
+            _ => {}
         }
     }
 
@@ -434,9 +452,10 @@ impl Lexer<'_> {
             return None;
         }
         if before == 0 && after == 0 && inside > 0 {
-            // `|:|` closes; `|::|` closes and opens.
-            before = inside.div_ceil(2);
-            after = inside / 2;
+            self.complain(Code::BarLineUnclear, start, "dots between two strokes of a bar line");
+            // `|::|` stands for `::`; in `|:|` and `[|]:|` the dots belong to neither side and repeat nothing.
+            before = inside / 2;
+            after = before;
         }
         let limit = u32::from(REPEAT_COLONS_MAX);
         if before > limit || after > limit {
@@ -454,7 +473,7 @@ impl Lexer<'_> {
         Some(BarLine { ends: before.min(limit) as u8, style, begins: after.min(limit) as u8 })
     }
 
-    /// A colon outside a field: `:|`, `::`, or a repeat sign torn apart by spaces (`: |`, `| :`).
+    /// A colon outside a field: `:|`, `::`, or a repeat sign torn apart by spaces (`: |`).
     fn colon(&mut self, start: usize) {
         if matches!(self.peek_at(1), Some(b'|' | b':' | b']'))
             || (self.peek_at(1) == Some(b'[') && matches!(self.peek_at(2), Some(b'|' | b']')))
@@ -473,11 +492,7 @@ impl Lexer<'_> {
             }
         }
         self.at = after_colon;
-        let previous = self.symbols.iter_mut().rev().find(|symbol| symbol.kind != SymbolKind::Space);
-        match previous {
-            Some(Symbol { kind: SymbolKind::Bar(bar), .. }) if bar.begins == 0 => bar.begins = 1,
-            _ => self.complain(Code::StrayCharacter, start, "a colon that belongs to no bar line"),
-        }
+        self.complain(Code::StrayCharacter, start, "a colon that belongs to no bar line");
     }
 
     /// `1`, `1,3` or `1-3` directly after a bar line.
@@ -514,11 +529,8 @@ impl Lexer<'_> {
         }
     }
 
+    /// An ending's number directly after its bar line was read with the bar line.
     fn digit(&mut self, start: usize) {
-        if matches!(self.symbols.last(), Some(Symbol { kind: SymbolKind::Bar(_), .. })) {
-            self.ending(start);
-            return;
-        }
         self.number();
         self.complain(Code::StrayNumber, start, "a number that belongs to no note and no bar line");
     }
@@ -577,20 +589,23 @@ impl Lexer<'_> {
         !matches!(closes.map(|at| rest[at]), Some(b']'))
             && matches!(
                 self.symbols.iter().rev().find(|symbol| symbol.kind != SymbolKind::Space),
-                Some(Symbol { kind: SymbolKind::Bar(_), .. })
+                None | Some(Symbol { kind: SymbolKind::Bar(_), .. })
             )
     }
 
     fn text_ending(&mut self, start: usize) {
         self.at += 2;
         let text = self.until_quote();
-        let digits: String = text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-        let number = digits.parse::<u16>().ok().filter(|n| (1..=u16::from(REPEAT_COLONS_MAX) + 1).contains(n));
-        if number.is_none() {
-            self.complain(Code::BadEnding, start, "the text of an ending should hold its number");
+        match text_ending_pass(&text) {
+            Some(pass) => {
+                let ending = Ending { passes: vec![(pass, pass)], text: Some(text) };
+                self.push(start, SymbolKind::Ending(Box::new(ending)));
+            }
+            None => {
+                self.complain(Code::BadEnding, start, "a bracket with words that name no ending; they are only words");
+                self.push(start, SymbolKind::Annotation(Arc::from(format!("^{text}"))));
+            }
         }
-        let passes = number.map(|number| (number, number)).into_iter().collect();
-        self.push(start, SymbolKind::Ending(Box::new(Ending { passes, text: Some(text) })));
     }
 
     /// The text up to the closing quote, which is passed; to the end of the line when there is none.
@@ -836,7 +851,14 @@ impl Lexer<'_> {
     /// `+trill+` or `+CEG+`, both from older versions (§12).
     fn plus(&mut self, start: usize) {
         if let Some(name) = self.decoration_name(b'+') {
-            let is_known = !matches!(Decoration::from_name(&name), Decoration::Unknown(_));
+            let named = Decoration::from_name(&name);
+            if named.is_jump() && !self.style.plus_decorates {
+                // Without `I:decoration +` the plus signs are not decorations (§12.1.4): these are words.
+                self.complain(Code::OutdatedDecoration, start, "jumps are written between exclamation marks; this is read as words");
+                self.push(start, SymbolKind::Annotation(Arc::from(format!("^{name}"))));
+                return;
+            }
+            let is_known = !matches!(named, Decoration::Unknown(_));
             let is_notes = name.bytes().all(|byte| b"ABCDEFGabcdefg^_=,'0123456789/-".contains(&byte));
             if self.style.plus_decorates || (is_known && !is_notes) || (is_known && name.len() > 1) {
                 self.complain(Code::OutdatedDecoration, start, "decorations are written between exclamation marks");
@@ -926,6 +948,16 @@ impl Lexer<'_> {
             format!("`{shown}` means nothing here; it is ignored")
         });
     }
+}
+
+/// The pass that the text of an ending names: `1`, `1.`, `2nd`, `2nd time`, `3rd ending`.
+fn text_ending_pass(text: &str) -> Option<u16> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let pass = text[..digits].parse().ok().filter(|pass| (1..=u16::from(REPEAT_COLONS_MAX) + 1).contains(pass))?;
+    let rest = text[digits..].trim_start_matches(['.', ':']);
+    let rest = ["st", "nd", "rd", "th"].iter().find_map(|ordinal| rest.strip_prefix(ordinal)).unwrap_or(rest);
+    matches!(rest.trim().trim_end_matches('.'), "" | "time" | "ending" | "x").then_some(pass)
 }
 
 /// The length in bytes of the character that starts at `at`; 1 inside a character, which cannot happen.

@@ -25,7 +25,7 @@ pub use field::{
     ClefChange, FieldValue, KeyField, PartOrder, PartOrderItem, TempoField, TempoValue, UserSymbol, VoiceField,
 };
 pub use parser::{Parsed, parse, parse_tune};
-pub use printer::print;
+pub use printer::{print, print_own_lines};
 pub use text::decoded;
 pub use tune::{
     BarLine, BarStyle, Chord, Ending, Field, Grace, Line, LineContent, Multiplier, MusicLine, Note, Symbol,

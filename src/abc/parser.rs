@@ -125,7 +125,6 @@ impl Parser {
             return;
         }
         let trimmed = line.trim_start();
-        let lead = line.len() - trimmed.len();
         if let Some((letter, after)) = field_start(trimmed) {
             if letter == 'X' && start.is_some() && !self.tune.header.is_empty() && self.has_header_field('X') {
                 self.found.add(Code::MisplacedField, span, || "a second `X:` in one header; it is ignored");
@@ -145,7 +144,6 @@ impl Parser {
             open.text.push_str(text.trim());
             return;
         }
-        let _ = lead;
         if start.is_some() && !has_key_line(rest) {
             self.finish_field();
             self.found.add(Code::MissingKey, span, || "the music begins without a `K:` field");
@@ -153,7 +151,8 @@ impl Parser {
             self.body_line(line, span.start);
         } else {
             self.finish_field();
-            self.found.add(Code::TextInHeader, span, || "a line of the header is no field; it is ignored");
+            self.found.add(Code::TextInHeader, span, || "a line of the header is no field; it is taken for a comment");
+            self.push(Line { content: LineContent::Empty, comment: Some(trimmed.trim_end().into()), span });
         }
     }
 
@@ -163,7 +162,7 @@ impl Parser {
             return;
         }
         if let Some((letter, after)) = field_start(line).filter(|&(letter, after)| is_body_field(letter, after)) {
-            if matches!(letter, 'A'..='G' | 'X'..='Z' | 'a'..='g' | 'x'..='z' | 'H' | 'O' | 'S' | 'F') {
+            if matches!(letter, 'A'..='G' | 'X'..='Z' | 'a'..='g' | 'x'..='z' | 'H' | 'O' | 'S') {
                 self.found.add(Code::MisplacedField, span, || format!("`{letter}:` belongs into the header"));
             }
             self.open(letter, after, span, false);
@@ -306,7 +305,8 @@ impl Parser {
         }
         if is_cut {
             self.found.add(Code::TuneTooLong, end, || {
-                format!("the tune is longer than {} bytes; the rest is not read", super::tunebook::TUNE_BYTES_MAX)
+                let (tune, line) = (super::tunebook::TUNE_BYTES_MAX, super::tunebook::LINE_BYTES_MAX);
+                format!("the tune is longer than {tune} bytes, or a line than {line}; the rest is not read")
             });
         }
         self.insert_file_header();
@@ -358,7 +358,7 @@ fn field_start(line: &str) -> Option<(char, &str)> {
 fn is_body_field(letter: char, after: &str) -> bool {
     match letter {
         'A'..='G' | 'a'..='g' | 'X'..='Z' | 'x'..='z' => {
-            !matches!(after.trim_start().as_bytes().first(), Some(b'|' | b':' | b']') | None)
+            !matches!(after.as_bytes().first(), Some(b'|' | b':' | b']') | None)
         }
         _ => true,
     }

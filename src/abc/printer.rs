@@ -19,6 +19,16 @@ pub fn print(tune: &Tune) -> String {
     text
 }
 
+/// As [`print`], without the lines that a file's header set: the text to put back into that file.
+pub fn print_own_lines(tune: &Tune) -> String {
+    let mut text = String::new();
+    for line in tune.header.iter().chain(&tune.body).filter(|line| !line.is_inherited()) {
+        // Writing to a String does not fail.
+        let _ = print_line(line, &mut text);
+    }
+    text
+}
+
 fn print_line(line: &Line, out: &mut String) -> fmt::Result {
     match &line.content {
         LineContent::Field(field) => write!(out, "{}:{}", field.letter, field.text)?,
@@ -81,7 +91,6 @@ fn print_symbols(symbols: &[Symbol], out: &mut String) -> fmt::Result {
             SymbolKind::Tuplet(tuplet) => print_tuplet(*tuplet, out)?,
             SymbolKind::SlurStart { is_dotted } => out.push_str(if *is_dotted { ".(" } else { "(" }),
             SymbolKind::SlurEnd => out.push(')'),
-            SymbolKind::LooseTie => out.push('-'),
             SymbolKind::Decoration(decoration) => write!(out, "!{}!", decoration.name())?,
             SymbolKind::Shorthand(letter, _) => out.push(*letter),
             SymbolKind::ChordSymbol(text) | SymbolKind::Annotation(text) => write!(out, "\"{text}\"")?,

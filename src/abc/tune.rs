@@ -56,6 +56,13 @@ pub struct Line {
     pub span: Span,
 }
 
+impl Line {
+    /// Whether it comes from the header of the file and stands nowhere in the tune's own text.
+    pub fn is_inherited(&self) -> bool {
+        self.span == Span::default()
+    }
+}
+
 impl PartialEq for Line {
     fn eq(&self, other: &Self) -> bool {
         self.content == other.content && self.comment == other.comment
@@ -162,8 +169,6 @@ pub enum SymbolKind {
     },
     /// `)`
     SlurEnd,
-    /// A tie that does not touch a note of its line: joins the last note of the voice.
-    LooseTie,
     /// `!trill!`
     Decoration(Decoration),
     /// A letter such as `T` or `~`, and the decoration it stands for (none where `U:` gave it text or took it away).

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// The most bytes of one tune that are read; the rest is skipped, with a finding. (Real tunes have a few thousand.)
 pub const TUNE_BYTES_MAX: usize = 4 << 20;
+/// The most bytes of one line that are read; the rest of the line is skipped, with a finding.
+pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 /// The most bytes of a file header that are kept.
 const FILE_HEADER_BYTES_MAX: usize = 1 << 16;
 /// How much is read from the file at a time.
@@ -38,6 +40,11 @@ impl TuneText {
         Self { text: text.into(), first_line: 1, ..Self::default() }
     }
 
+    /// The same tune of the same file with another text.
+    pub fn with_text(&self, text: String) -> Self {
+        Self { text, is_latin1: false, is_cut: false, ..self.clone() }
+    }
+
     /// From `X:` to the line before the next tune or blank line.
     pub fn text(&self) -> &str {
         &self.text
@@ -58,7 +65,7 @@ impl TuneText {
         self.is_latin1
     }
 
-    /// Whether the tune was longer than [`TUNE_BYTES_MAX`].
+    /// Whether the tune was longer than [`TUNE_BYTES_MAX`], or one of its lines too long to be read whole.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -120,6 +127,8 @@ pub struct Tunebook<R> {
     is_cut: bool,
     /// The line last read, without its end.
     line: Vec<u8>,
+    /// The line was longer than is read.
+    line_is_cut: bool,
     /// It ended the tune before it and begins the next.
     line_begins_tune: bool,
     has_tune: bool,
@@ -165,6 +174,7 @@ impl<R: Read> Tunebook<R> {
             tune_line: 1,
             is_cut: false,
             line: Vec::new(),
+            line_is_cut: false,
             line_begins_tune: false,
             has_tune: false,
         }
@@ -274,14 +284,17 @@ impl<R: Read> Tunebook<R> {
     /// Adds the line to the tune; what is beyond [`TUNE_BYTES_MAX`] is dropped.
     fn append_line(&mut self) {
         let room = TUNE_BYTES_MAX.saturating_sub(self.tune.len() + 1);
-        self.is_cut |= self.line.len() > room;
+        self.is_cut |= self.line.len() > room || self.line_is_cut;
         self.tune.extend_from_slice(&self.line[..self.line.len().min(room)]);
-        self.tune.push(b'\n');
+        if self.tune.len() < TUNE_BYTES_MAX {
+            self.tune.push(b'\n');
+        }
     }
 
-    /// Reads the next line, without its end and at most [`TUNE_BYTES_MAX`] of it; false at the end of the file.
+    /// Reads the next line, without its end and at most [`LINE_BYTES_MAX`] of it; false at the end of the file.
     fn read_line(&mut self) -> io::Result<bool> {
         self.line.clear();
+        self.line_is_cut = false;
         let mut has_any = false;
         loop {
             if self.chunk_at == self.chunk.len() && !self.fill()? {
@@ -295,7 +308,8 @@ impl<R: Read> Tunebook<R> {
             let rest = &self.chunk[self.chunk_at..];
             let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let text = &rest[..end.unwrap_or(rest.len())];
-            let room = TUNE_BYTES_MAX.saturating_sub(self.line.len());
+            let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
+            self.line_is_cut |= text.len() > room;
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             has_any = true;
             match end {

@@ -1,12 +1,11 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::formats::Format;
-use super::{Context, Failure, files, shipped, stop};
+use super::{Context, Failure, convert, files, shipped, stop};
 use crate::compose::{Brief, Choice, ComposeError, Composer, Composition, MinP, Temperature};
 use crate::critic::Refusals;
 use crate::music::Ticks;
 use crate::output::synth::SynthFont;
-use crate::output::{render, smf};
 use crate::performance::{Arrangement, Mark, Performance, TimedMark, perform};
 use crate::{abc, score};
 use anyhow::anyhow;
@@ -73,7 +72,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let destination = Destination::new(&args)?;
     let brief = Brief { choice: choice(&args)?, prime: args.prime.clone() };
     let composer = Composer::new(shipped::model(context)?, shipped::critic(), brief).map_err(Failure::input)?;
-    let font = if destination.formats.contains(&Format::Wav) { Some(shipped::sound_font(context)?) } else { None };
+    let font = if destination.formats.iter().any(|format| format.is_audio()) { Some(shipped::sound_font(context)?) } else { None };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
         .build()
@@ -169,12 +168,13 @@ impl Destination {
 
 impl File {
     fn new(format: Format, composition: &Composition, font: Option<&SynthFont>) -> Result<Self, Failure> {
-        let bytes = match (format, font) {
-            (Format::Abc, _) => composition.abc.clone().into_bytes(),
-            (Format::Wav, Some(font)) => {
-                render::to_wav(&performance(composition), font).map_err(Failure::environment)?
+        let bytes = match format {
+            Format::Abc => composition.abc.clone().into_bytes(),
+            Format::Notes => {
+                let name = format!("tune {}", composition.provenance.index + 1);
+                convert::notes_line(&name, &score::read(&abc::parse(&composition.abc).tune).score).into_bytes()
             }
-            _ => smf::to_bytes(&performance(composition)),
+            _ => format.to_bytes(&performance(composition), font)?,
         };
         Ok(Self { format, bytes })
     }

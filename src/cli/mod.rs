@@ -3,8 +3,8 @@
 //! In: the command line. Out: an exit status, data on stdout, talk on stderr. Each subcommand is a file
 //! with its `Args` and its `run`; nothing below this folder prints, exits or asks.
 
-//mod check;
-//mod convert;
+mod check;
+mod convert;
 mod corpus;
 mod devices;
 mod eval;
@@ -87,9 +87,9 @@ enum Command {
     /// Write new tunes: .abc, .mid, .wav
     Generate(generate::Args),
     /// Read ABC tunebooks and write them as notes, MIDI, ABC or audio
-    //Convert(convert::Args),
+    Convert(convert::Args),
     /// Name every doubtful thing in ABC tunebooks, with its place and a way out
-    //Check(check::Args),
+    Check(check::Args),
     /// Play tunes live: new ones without end, or the given ones
     Play(play::Args),
     /// Run the daemon: compose and play for ever
@@ -141,8 +141,8 @@ fn dispatch(args: Args) -> Result<(), Failure> {
     let context = &args.context;
     match args.command {
         Command::Generate(args) => generate::run(args, context),
-        //Command::Convert(args) => convert::run(args, context),
-        //Command::Check(args) => check::run(args, context),
+        Command::Convert(args) => convert::run(args, context),
+        Command::Check(args) => check::run(args, context),
         Command::Play(args) => play::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Devices(args) => devices::run(args, context),

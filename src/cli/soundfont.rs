@@ -52,14 +52,20 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Action::Info { file } => {
             let font = load(file.as_ref().or(context.soundfont.as_ref()))?;
             let report = Report::of(&font);
-            let text = if context.json { report.to_json()? } else { report.to_table() };
+            let text = if context.json {
+                report.to_json()?
+            } else {
+                report.to_table()
+            };
             files::write_stdout(text.as_bytes())
         }
     }
 }
 
 fn load(file: Option<&PathBuf>) -> Result<SynthFont, Failure> {
-    let Some(path) = file else { return Ok(SynthFont::embedded()) };
+    let Some(path) = file else {
+        return Ok(SynthFont::embedded());
+    };
     SynthFont::load(path).map_err(|error| match error {
         SynthError::Read { .. } => Failure::environment(error),
         _ => Failure::input(anyhow::Error::new(error).context(format!("`{}`", path.display())))
@@ -162,6 +168,9 @@ mod tests {
         let report = Report::of(&SynthFont::embedded());
         assert_eq!(report.to_table().lines().count(), 3 + report.presets.len());
         let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
-        assert_eq!(json["presets"].as_array().unwrap().len(), report.presets.len());
+        assert_eq!(
+            json["presets"].as_array().unwrap().len(),
+            report.presets.len()
+        );
     }
 }

@@ -40,7 +40,7 @@ impl fmt::Display for Provenance {
 pub fn publish(draft: &str, provenance: &Provenance) -> String {
     let mut text = format!("X:{}\n", provenance.index + 1);
     let mut is_headed = false;
-    for line in draft.lines().filter(|line| !is_about_a_source(line)) {
+    for line in draft.lines().filter(|line| !is_left_out(line)) {
         text += line.trim_end();
         text.push('\n');
         if line.starts_with("T:") && !is_headed {
@@ -51,8 +51,9 @@ pub fn publish(draft: &str, provenance: &Provenance) -> String {
     text
 }
 
-fn is_about_a_source(line: &str) -> bool {
-    line.trim().is_empty() || ["X:", "%", "S:", "N:", "Z:", "B:", "D:", "F:"].iter().any(|start| line.starts_with(start))
+/// `Y:` is a habit of the Nottingham files that the standard does not know.
+fn is_left_out(line: &str) -> bool {
+    line.trim().is_empty() || ["X:", "%", "S:", "N:", "Z:", "B:", "D:", "F:", "Y:"].iter().any(|start| line.starts_with(start))
 }
 
 #[cfg(test)]

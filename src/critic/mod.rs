@@ -42,6 +42,7 @@ impl Critic {
         let reading = score::read(&parsed.tune);
         rules::nothing_doubtful(&reading.diagnostics)?;
         rules::in_metre(&reading.score)?;
+        rules::played_bars_add_up(&reading.score)?;
         rules::neither_short_nor_long(&reading.score)?;
         rules::playable(&reading.score)?;
         rules::not_stuck(&reading.score)?;
@@ -71,6 +72,8 @@ mod tests {
     #[test]
     fn every_refusal_has_its_draft() {
         assert_eq!(judged(&format!("|:{PART}E3 D2:|")), Err(Refusal::BarDoesNotAddUp));
+        assert_eq!(judged(&format!("A|{PART}E3 D2:||:{PART}E3 D3:|")), Err(Refusal::BarDoesNotAddUp), "B lacks A's pickup");
+        assert_eq!(judged(&format!("|:{PART}:|{PART}")), Err(Refusal::FormDoesNotAddUp), "21 bars");
         assert_eq!(judged(&format!("|:{PART}E3 D3|[1 D6:|[1 D6|[2 D6|[3 D6|")), Err(Refusal::FormDoesNotAddUp));
         assert_eq!(judged(&format!("|:{PART}E3 D3@:|")), Err(Refusal::NotCleanAbc));
         assert_eq!(judged("|:def fed|A2B c2A:|"), Err(Refusal::TooShort));

@@ -10,7 +10,7 @@ pub enum Refusal {
     NotCleanAbc,
     /// A bar is too short or too long for its metre (a pickup and the bar it completes count as one).
     BarDoesNotAddUp,
-    /// Repeats or endings do not balance.
+    /// Repeats or endings do not balance, or the bars played make no whole phrases.
     FormDoesNotAddUp,
     /// It is shorter than [`super::rules::QUARTERS_MIN`], or has no notes.
     TooShort,
@@ -30,7 +30,7 @@ impl Refusal {
         match self {
             Refusal::NotCleanAbc => "not clean ABC",
             Refusal::BarDoesNotAddUp => "a bar does not add up",
-            Refusal::FormDoesNotAddUp => "repeats do not balance",
+            Refusal::FormDoesNotAddUp => "the form does not add up",
             Refusal::TooShort => "too short",
             Refusal::TooLong => "too long",
             Refusal::OutOfRange => "out of range",

@@ -12,6 +12,8 @@ pub const QUARTERS_MIN: u64 = 24;
 pub const QUARTERS_MAX: u64 = 180;
 /// What a fiddle plays in first position and a little above: G below middle C to the E two octaves above it.
 pub const PITCHES: std::ops::RangeInclusive<u8> = 55..=88;
+/// Dances are built of phrases of eight bars, repeats played.
+pub const PHRASE_BARS: usize = 8;
 /// The widest leap, in semitones. One leap in a thousand of Nottingham's is wider than an octave.
 pub const LEAP_MAX: u8 = 16;
 /// The longest run of one pitch; 99 of 100 tunes of Nottingham stay at 6 or below.
@@ -50,6 +52,37 @@ fn refusal(code: Code) -> Refusal {
 pub fn in_metre(score: &Score) -> Result<(), Refusal> {
     let is_counted = !score.meters.is_empty() && score.meters.iter().all(|mark| !mark.meter.is_free());
     if is_counted { Ok(()) } else { Err(Refusal::BarDoesNotAddUp) }
+}
+
+/// As played, every bar is full, and there are as many as a dance needs: a multiple of [`PHRASE_BARS`].
+///
+/// Two short bars in a row that make a full one are one bar: the end of a part and the pickup of what follows,
+/// repeats included. So are the tune's pickup and its last bar.
+pub fn played_bars_add_up(score: &Score) -> Result<(), Refusal> {
+    let mut full_count = 0;
+    let mut left: &[Bar] = &score.bars;
+    let mut pickup = None;
+    if let [first, rest @ ..] = left
+        && missing(first, score) > 0
+    {
+        (pickup, left) = (Some(first), rest);
+    }
+    while let [bar, rest @ ..] = left {
+        left = match (missing(bar, score), rest) {
+            (0, rest) => rest,
+            (missing_here, [next, rest @ ..]) if next.length.get() == missing_here => rest,
+            (missing_here, []) if pickup.is_some_and(|pickup| pickup.length.get() == missing_here) => &[],
+            _ => return Err(Refusal::BarDoesNotAddUp),
+        };
+        full_count += 1;
+    }
+    if full_count % PHRASE_BARS == 0 { Ok(()) } else { Err(Refusal::FormDoesNotAddUp) }
+}
+
+/// Ticks that the bar lacks; a bar that is too long lacks what no other can give it.
+fn missing(bar: &Bar, score: &Score) -> u64 {
+    let full = bar.meter.bar_length().map_or(0, |full| full.nearest_ticks(score.resolution).get());
+    full.checked_sub(bar.length.get()).unwrap_or(u64::MAX)
 }
 
 /// Between [`QUARTERS_MIN`] and [`QUARTERS_MAX`], and no tempo of its own: the dance decides.

@@ -5,7 +5,7 @@
 //! characters. A step gives the same bits on any processor, any number of threads, and whatever other streams do.
 
 use super::checkpoint::{CheckpointError, Model, ModelCard};
-use super::kernel::column::{ColumnMatrix, InputScratch};
+use super::kernel::column::{ColumnMatrix, RoundedInput};
 use super::kernel::{Level, step_gates};
 use super::network::{NetworkConfig, Score};
 use super::weights::Weights;
@@ -54,7 +54,7 @@ pub struct EngineState {
 struct Scratch {
     gates: Vec<f32>,
     cell_tanh: Vec<f32>,
-    input: InputScratch,
+    rounded: RoundedInput,
 }
 
 impl Engine {
@@ -129,7 +129,7 @@ impl Engine {
             hidden: vec![0.0; layers * hidden],
             cell: vec![0.0; layers * hidden],
             logits: vec![0.0; self.config.vocabulary_size],
-            scratch: Scratch { gates: vec![0.0; 4 * hidden], cell_tanh: vec![0.0; hidden], input: InputScratch::with_depth(2 * hidden) },
+            scratch: Scratch { gates: vec![0.0; 4 * hidden], cell_tanh: vec![0.0; hidden], rounded: RoundedInput::with_depth(2 * hidden) },
         }
     }
 
@@ -138,27 +138,43 @@ impl Engine {
     /// # Panics
     /// When `token` is not an id of this vocabulary, or `state` was made by an engine of another shape.
     pub fn step<'s>(&self, state: &'s mut EngineState, token: TokenId) -> &'s [f32] {
-        let hidden = self.config.hidden_size;
-        assert_eq!(state.hidden.len(), self.config.layer_count * hidden, "a state of this engine");
-        let scratch = &mut state.scratch;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let start = match index {
-                0 => &self.first[token as usize * 4 * hidden..][..4 * hidden],
-                _ => &layer.bias,
-            };
-            scratch.gates.copy_from_slice(start);
-            // h of the layer below is already new, the own still old.
-            let own_end = (index + 1) * hidden;
-            let input = &state.hidden[own_end - layer.weights.depth()..own_end];
-            layer.weights.add_product(input, &mut scratch.gates, &mut scratch.input);
-            let own = index * hidden..own_end;
-            let (cell, output) = (&mut state.cell[own.clone()], &mut state.hidden[own]);
-            step_gates(self.level, &mut scratch.gates, cell, &mut scratch.cell_tanh, output);
-        }
-        state.logits.copy_from_slice(&self.out_bias);
-        let last = &state.hidden[(self.config.layer_count - 1) * hidden..];
-        self.out.add_product(last, &mut state.logits, &mut scratch.input);
+        self.step_many(std::slice::from_mut(state), &[token]);
         &state.logits
+    }
+
+    /// Lets every stream hear its character; each gets the bits that [`Self::step`] gives it alone. Many streams share every piece of
+    /// weights while it is in the cache.
+    ///
+    /// # Panics
+    /// As [`Self::step`], or when there are not as many tokens as streams.
+    pub fn step_many(&self, states: &mut [EngineState], tokens: &[TokenId]) {
+        let (hidden, layer_count) = (self.config.hidden_size, self.config.layer_count);
+        assert_eq!(states.len(), tokens.len());
+        assert!(states.iter().all(|state| state.hidden.len() == layer_count * hidden), "states of this engine");
+        for (index, layer) in self.layers.iter().enumerate() {
+            // h of the layer below is already new, the own still old.
+            let own = index * hidden..(index + 1) * hidden;
+            let input = own.end - layer.weights.depth()..own.end;
+            for (EngineState { hidden: h, scratch, .. }, &token) in states.iter_mut().zip(tokens) {
+                scratch.gates.copy_from_slice(match index {
+                    0 => &self.first[token as usize * 4 * hidden..][..4 * hidden],
+                    _ => &layer.bias,
+                });
+                layer.weights.round(&h[input.clone()], &mut scratch.rounded);
+            }
+            for panel in 0..layer.weights.panels() {
+                for EngineState { hidden: h, scratch, .. } in &mut *states {
+                    layer.weights.add_panel(panel, &h[input.clone()], &mut scratch.gates, &scratch.rounded);
+                }
+            }
+            for EngineState { hidden: h, cell, scratch, .. } in &mut *states {
+                step_gates(self.level, &mut scratch.gates, &mut cell[own.clone()], &mut scratch.cell_tanh, &mut h[own.clone()]);
+            }
+        }
+        for EngineState { hidden: h, logits, scratch, .. } in states {
+            logits.copy_from_slice(&self.out_bias);
+            self.out.add_product(&h[(layer_count - 1) * hidden..], logits, &mut scratch.rounded);
+        }
     }
 
     /// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted from all
@@ -251,6 +267,21 @@ mod tests {
             let score = engine(&weights, storage).stream_cost(1, &text);
             assert!((score.bits() - exact.bits()).abs() < tolerance, "{storage:?}: {} {}", score.bits(), exact.bits());
             assert_eq!(score.predicted, 300);
+        }
+    }
+
+    #[test]
+    fn a_stream_hears_the_same_alone_and_among_others() {
+        for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+            let engine = engine(&random(40), storage);
+            let (mut together, mut alone) = (vec![engine.state(); 5], vec![engine.state(); 5]);
+            for step in 0..6 {
+                let tokens = [0, 1, 2, 3, 4].map(|stream| (stream * 5 + step) % 21);
+                engine.step_many(&mut together, &tokens);
+                for ((alone, together), token) in alone.iter_mut().zip(&together).zip(tokens) {
+                    assert_eq!(engine.step(alone, token), together.logits());
+                }
+            }
         }
     }
 

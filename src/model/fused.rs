@@ -4,11 +4,12 @@
 //! candle's own LSTM makes a graph node of every gate of every step; here a whole sequence of a layer is one node.
 
 use super::kernel::lstm::{self, Activations, LayerShape, LayerStart, LayerWeights};
+pub use super::kernel::lstm::Memory;
 use super::network::Dropout;
 use crate::token::TokenId;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Runs one LSTM layer over a whole sequence.
 ///
@@ -17,12 +18,12 @@ use std::sync::Mutex;
 ///   flat; gate order input, forget, candidate, output
 /// - `start`: h and c before the first step, `(2, streams, hidden)`
 ///
-/// Gives `(steps + 1, streams, hidden)`: h of every step, then c of the last. All three arguments get gradients.
+/// `memory` is kept for the next batch. Gives `(steps + 1, streams, hidden)`: h of every step, then c of the last. All three arguments get gradients.
 ///
 /// # Errors
 /// When shapes do not fit each other, or a tensor is not contiguous f32 on the CPU.
-pub fn lstm_layer(sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Result<Tensor> {
-    sequence.apply_op3(weights, start, LstmLayer { activations: Mutex::new(None) })
+pub fn lstm_layer(memory: &Arc<Memory>, sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Result<Tensor> {
+    sequence.apply_op3(weights, start, LstmLayer { memory: Arc::clone(memory), activations: Mutex::new(None) })
 }
 
 /// Sets units to zero with the chance given and scales the others up to keep the mean.
@@ -61,6 +62,7 @@ fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 }
 
 struct LstmLayer {
+    memory: Arc<Memory>,
     /// Left by forward, taken by backward; a node of a graph goes through each once.
     activations: Mutex<Option<Activations>>,
 }
@@ -108,7 +110,7 @@ impl CustomOp3 for LstmLayer {
         let LayerShape { steps, streams, hidden, .. } = shape;
         let mut result = vec![0.0; (steps + 1) * streams * hidden];
         let (output, last_cell) = result.split_at_mut(steps * streams * hidden);
-        let activations = lstm::forward(shape, sequence, Self::split(shape, weights), start, output);
+        let activations = lstm::forward(&self.memory, shape, sequence, Self::split(shape, weights), start, output);
         last_cell.copy_from_slice(activations.last_cell(shape));
         *self.activations.lock().expect("no holder of this lock panics") = Some(activations);
         Ok((CpuStorage::F32(result), (steps + 1, streams, hidden).into()))
@@ -136,7 +138,7 @@ impl CustomOp3 for LstmLayer {
                             let (output_gradient, last_cell_gradient) = result_gradient.split_at(output_count);
                             let ends = lstm::EndGradient { output: output_gradient, last_cell: last_cell_gradient };
                             let weights = Self::split(shape, weights);
-                            lstm::backward(shape, sequence, weights, Self::split_start(start), activations, &result[..output_count], ends)
+                            lstm::backward(&self.memory, shape, sequence, weights, Self::split_start(start), activations, &result[..output_count], ends)
                         })
                     })
                 })

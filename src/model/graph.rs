@@ -8,6 +8,7 @@ use super::network::{Dropout, Network, NetworkConfig, NetworkError, NetworkState
 use super::streams::Batch;
 use super::weights::Weights;
 use candle_core::{D, Device, Result, Tensor, Var};
+use std::sync::Arc;
 
 /// How the LSTM layers are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,23 +24,24 @@ pub enum LayerPath {
 pub struct GraphNetwork {
     device: Device,
     path: LayerPath,
+    memory: Arc<fused::Memory>,
 }
 
 impl GraphNetwork {
     /// On the CPU, with fused layers.
     pub fn cpu() -> Self {
-        Self { device: Device::Cpu, path: LayerPath::Fused }
+        Self::on(Device::Cpu)
     }
 
     /// On `device`: fused layers on a CPU, plain operations elsewhere.
     pub fn on(device: Device) -> Self {
         let path = if device.is_cpu() { LayerPath::Fused } else { LayerPath::Plain };
-        Self { device, path }
+        Self { device, path, memory: Arc::default() }
     }
 
     /// On the CPU with plain tensor operations: slow, and what the fused layers are checked against.
     pub fn reference() -> Self {
-        Self { device: Device::Cpu, path: LayerPath::Plain }
+        Self { path: LayerPath::Plain, ..Self::cpu() }
     }
 
     /// Runs the layers; gives the logits `(rows, vocabulary)` and moves `state` on.
@@ -52,7 +54,7 @@ impl GraphNetwork {
             let start = Tensor::from_slice(state.layer_mut(config, layer), (2, streams, hidden), &self.device)?;
             // (steps + 1, streams, hidden): h of every step, then the last c
             let result = match self.path {
-                LayerPath::Fused => fused::lstm_layer(&sequence, weights, &start)?,
+                LayerPath::Fused => fused::lstm_layer(&self.memory, &sequence, weights, &start)?,
                 LayerPath::Plain => plain_lstm_layer(&sequence, weights, &start)?,
             };
             let ends = result.narrow(0, steps - 1, 2)?.flatten_all()?.to_vec1::<f32>()?;

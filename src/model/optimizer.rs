@@ -42,15 +42,16 @@ impl Optimizer {
         Self { rule, step_count: 0, mean, square: vec![0.0; weight_count] }
     }
 
-    /// One step down the gradient.
+    /// One step down the gradient, after all weights have shrunk by `learning_rate · decay` of themselves (Loshchilov and Hutter 2019).
     ///
     /// # Panics
     /// When the lists are not as long as the optimizer was made for.
-    pub fn step(&mut self, weights: &mut [f32], gradient: &[f32], learning_rate: f64) {
+    pub fn step(&mut self, weights: &mut [f32], gradient: &[f32], learning_rate: f64, decay: f64) {
         assert!(weights.len() == self.square.len() && gradient.len() == weights.len());
         self.step_count += 1;
         let weights = weights.par_chunks_mut(WEIGHTS_PER_TASK).zip(gradient.par_chunks(WEIGHTS_PER_TASK));
         let squares = self.square.par_chunks_mut(WEIGHTS_PER_TASK);
+        let kept = (1.0 - learning_rate * decay) as f32;
         match self.rule {
             Rule::Adam => {
                 // 1 − β₁ and 1 − β₂, written so that they round once.
@@ -64,7 +65,7 @@ impl Optimizer {
                     for (((weight, &g), mean), square) in weights.iter_mut().zip(gradient).zip(means).zip(squares) {
                         *mean += mean_share * (g - *mean);
                         *square += square_share * (g * g - *square);
-                        *weight -= rate * *mean / (square.sqrt() * square_scale + epsilon);
+                        *weight = *weight * kept - rate * *mean / (square.sqrt() * square_scale + epsilon);
                     }
                 });
             }
@@ -73,7 +74,7 @@ impl Optimizer {
                 weights.zip(squares).for_each(|((weights, gradient), squares)| {
                     for ((weight, &g), square) in weights.iter_mut().zip(gradient).zip(squares) {
                         *square += (1.0 - rho) * (g * g - *square);
-                        *weight -= rate * g / (square.sqrt() + epsilon);
+                        *weight = *weight * kept - rate * g / (square.sqrt() + epsilon);
                     }
                 });
             }
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn the_first_step_of_adam_is_the_learning_rate_whatever_the_gradients_size() {
         let mut weights = vec![1.0, 1.0, 1.0];
-        Optimizer::new(Rule::Adam, 3).step(&mut weights, &[1e-3, -7.0, 0.0], 0.01);
+        Optimizer::new(Rule::Adam, 3).step(&mut weights, &[1e-3, -7.0, 0.0], 0.01, 0.0);
         assert!((weights[0] - 0.99).abs() < 1e-5 && (weights[1] - 1.01).abs() < 1e-5 && weights[2] == 1.0, "{weights:?}");
     }
 
@@ -110,7 +111,7 @@ mod tests {
         let mut optimizer = Optimizer::new(Rule::Adam, 1);
         let mut path = Vec::new();
         for gradient in [1.0, -2.0, 0.5] {
-            optimizer.step(&mut weights, &[gradient], 0.1);
+            optimizer.step(&mut weights, &[gradient], 0.1, 0.0);
             path.push(weights[0]);
         }
         for (found, expected) in path.iter().zip(ADAM_PATH) {
@@ -126,7 +127,7 @@ mod tests {
             let mut optimizer = Optimizer::new(rule, 2);
             for _ in 0..2000 {
                 let gradient = [2.0 * weights[0], 20.0 * weights[1]];
-                optimizer.step(&mut weights, &gradient, 0.01);
+                optimizer.step(&mut weights, &gradient, 0.01, 0.0);
             }
             assert!(weights.iter().all(|weight| weight.abs() < 0.02), "{rule:?} {weights:?}");
         }

@@ -32,6 +32,13 @@ pub struct TrainingConfig {
     pub schedule: Schedule,
     /// Longest gradient; a longer one is scaled down. `None`: any.
     pub clip_norm: Option<f64>,
+    /// Share of themselves that weights lose a step, times the learning rate.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Judge and keep not the weights of a moment but their running mean, which holds this share of its past a step (Polyak and
+    /// Juditsky 1992). `None`: the weights of the moment.
+    #[serde(default)]
+    pub average: Option<f64>,
     /// Sequences side by side.
     pub batch: usize,
     /// Characters in sequence before the weights change.
@@ -66,6 +73,8 @@ impl TrainingConfig {
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
             clip_norm: Some(1.0),
+            weight_decay: 0.0,
+            average: Some(0.998),
             batch: 32,
             sequence: 64,
             epochs: 22,
@@ -82,6 +91,8 @@ impl TrainingConfig {
             learning_rate: optimizer.usual_learning_rate(),
             schedule: Schedule::Constant,
             clip_norm: None,
+            weight_decay: 0.0,
+            average: None,
             batch: 64,
             sequence: 100,
             ..Self::every_position()
@@ -254,6 +265,8 @@ pub struct Trainer {
     card: ModelCard,
     path: PathBuf,
     weights: Weights,
+    /// The running mean of the weights; empty when the recipe has none.
+    average: Vec<f32>,
     optimizer: Optimizer,
     state: NetworkState,
     progress: TrainingProgress,
@@ -267,6 +280,7 @@ impl Trainer {
     pub fn new(network: Box<dyn Network>, lessons: Lessons, config: TrainingConfig, card: ModelCard, path: PathBuf) -> Result<Self, TrainingError> {
         card.network.check()?;
         let weights = Weights::random(card.network.clone(), config.seed);
+        let average = if config.average.is_some() { weights.values().to_vec() } else { Vec::new() };
         let optimizer = Optimizer::new(config.optimizer, weights.values().len());
         let state = NetworkState::zero(&card.network, config.batch);
         let found = lessons.tunes.iter().map(Vec::len).sum();
@@ -293,7 +307,7 @@ impl Trainer {
             history: Vec::new(),
             seconds: 0.0,
         };
-        Ok(Self { network, lessons, card, path, weights, optimizer, state, progress })
+        Ok(Self { network, lessons, card, path, weights, average, optimizer, state, progress })
     }
 
     /// Goes to where a saved run stands.
@@ -319,6 +333,7 @@ impl Trainer {
             Ok(())
         };
         take("weights", self.weights.values_mut())?;
+        take("average", &mut self.average)?;
         take("mean", &mut self.optimizer.mean)?;
         take("square", &mut self.optimizer.square)?;
         take("state", &mut self.state.values)?;
@@ -390,7 +405,13 @@ impl Trainer {
         }
         let total = epoch.batch_count() as u64 * u64::from(progress.config.epochs);
         let rate = progress.config.rate(progress.steps, total);
-        self.optimizer.step(self.weights.values_mut(), gradient, rate);
+        self.optimizer.step(self.weights.values_mut(), gradient, rate, progress.config.weight_decay);
+        if let Some(share) = progress.config.average {
+            // Short at first, so that the first weights, which know nothing, are soon forgotten.
+            let steps = progress.steps as f64;
+            let share = share.min((1.0 + steps) / (10.0 + steps)) as f32;
+            self.average.iter_mut().zip(self.weights.values()).for_each(|(mean, weight)| *mean = weight + share * (*mean - weight));
+        }
         progress.train.add(score);
         progress.steps += 1;
         progress.batch += 1;
@@ -399,7 +420,8 @@ impl Trainer {
 
     /// Judges the epoch, saves its weights if they are the best, and the state to go on from.
     fn end_epoch(&mut self, batch_count: usize) -> Result<(), TrainingError> {
-        let validation = stream_cost(self.network.as_mut(), &self.weights, self.lessons.newline, &self.lessons.validation)?;
+        let judged = self.judged_weights();
+        let validation = stream_cost(self.network.as_mut(), &judged, self.lessons.newline, &self.lessons.validation)?;
         let progress = &mut self.progress;
         let total = batch_count as u64 * u64::from(progress.config.epochs);
         let record = EpochRecord {
@@ -418,6 +440,15 @@ impl Trainer {
             self.save_model()?;
         }
         self.save_state()
+    }
+
+    /// What is judged and kept: the running mean of the weights where the recipe has one.
+    fn judged_weights(&self) -> Weights {
+        let mut weights = self.weights.clone();
+        if !self.average.is_empty() {
+            weights.values_mut().copy_from_slice(&self.average);
+        }
+        weights
     }
 
     /// Saves where the run stands.
@@ -449,13 +480,14 @@ impl Trainer {
             },
         };
         let card = ModelCard { figures: Some(figures), ..self.card.clone() };
-        Ok(Model { weights: self.weights.clone(), card }.save(&self.path, Precision::F32)?)
+        Ok(Model { weights: self.judged_weights(), card }.save(&self.path, Precision::F32)?)
     }
 
     fn save_state(&self) -> Result<(), TrainingError> {
         let list = |name: &str, values: &[f32]| (name.to_owned(), values.to_vec());
         let tensors = vec![
             list("weights", self.weights.values()),
+            list("average", &self.average),
             list("mean", &self.optimizer.mean),
             list("square", &self.optimizer.square),
             list("state", &self.state.values),

@@ -118,7 +118,7 @@ impl Tonic {
             Letter::E => 4,
             Letter::B => 5,
         };
-        natural + 7 * self.accidental.numerator().signum()
+        natural + 7 * sign(self.accidental)
     }
 }
 
@@ -240,10 +240,19 @@ impl Key {
             Some(tonic) => tonic.sharps_of_major() + self.mode.sharps_against_major(),
             None => Letter::ALL
                 .iter()
-                .map(|&letter| self.signature.accidental(letter).numerator().signum())
+                .map(|&letter| sign(self.signature.accidental(letter)))
                 .sum(),
         };
         sharps.clamp(-7, 7)
+    }
+}
+
+/// 1 for sharps, -1 for flats, 0 for naturals.
+fn sign(accidental: Accidental) -> i8 {
+    match accidental.numerator().signum() {
+        1 => 1,
+        -1 => -1,
+        _ => 0,
     }
 }
 

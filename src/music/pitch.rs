@@ -168,7 +168,7 @@ impl Letter {
 /// `^` is 1, `_` is -1, `=` is 0; microtones such as `^/` (a quarter tone up) are fractions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Accidental {
-    numerator: i8,
+    numerator: i16,
     denominator: u8,
 }
 
@@ -184,7 +184,7 @@ impl Accidental {
     /// `^^`
     pub const DOUBLE_SHARP: Self = Self::whole(2);
 
-    const fn whole(semitones: i8) -> Self {
+    const fn whole(semitones: i16) -> Self {
         Self {
             numerator: semitones,
             denominator: 1,
@@ -192,23 +192,22 @@ impl Accidental {
     }
 
     /// `numerator / denominator` of a semitone in lowest terms; `None` for a denominator of 0 or more than 12 semitones.
-    pub fn new(numerator: i8, denominator: u8) -> Option<Self> {
+    pub fn new(numerator: i16, denominator: u8) -> Option<Self> {
         if denominator == 0 || i32::from(numerator).abs() > 12 * i32::from(denominator) {
             return None;
         }
-        let (mut a, mut b) = (numerator.unsigned_abs(), denominator);
+        let (mut a, mut b) = (numerator.unsigned_abs(), u16::from(denominator));
         while b != 0 {
             (a, b) = (b, a % b);
         }
-        let numerator = i16::from(numerator) / i16::from(a);
         Some(Self {
-            numerator: i8::try_from(numerator).ok()?,
-            denominator: denominator / a,
+            numerator: numerator / i16::try_from(a).ok()?,
+            denominator: u8::try_from(u16::from(denominator) / a).ok()?,
         })
     }
 
     /// The numerator in lowest terms.
-    pub const fn numerator(self) -> i8 {
+    pub const fn numerator(self) -> i16 {
         self.numerator
     }
 

@@ -16,15 +16,38 @@ const ZONES_A_PRESET_MAX: usize = 1 << 16;
 pub enum FontFault {
     #[error("it is not a SoundFont: it begins with {found:?}, and a SoundFont with `RIFF`…`sfbk`")]
     NotASoundFont { found: String },
-    #[error("it is cut off or damaged: `{chunk}` at byte {at} states {stated} bytes, and {left} are left")]
-    ChunkTooLong { chunk: String, at: usize, stated: usize, left: usize },
+    #[error(
+        "it is cut off or damaged: `{chunk}` at byte {at} states {stated} bytes, and {left} are left"
+    )]
+    ChunkTooLong {
+        chunk: String,
+        at: usize,
+        stated: usize,
+        left: usize,
+    },
     #[error("it has no `{chunk}` list, without which nothing can be played")]
     ChunkMissing { chunk: &'static str },
-    #[error("`{chunk}` has {bytes} bytes, which is not a whole number of records of {record} bytes")]
-    BrokenRecords { chunk: &'static str, bytes: usize, record: usize },
-    #[error("`{chunk}` record {record} points to {found}; allowed are {allowed_from}..={allowed_to}")]
-    BadIndex { chunk: &'static str, record: usize, found: usize, allowed_from: usize, allowed_to: usize },
-    #[error("preset {preset} leads to {found} zones; at most {ZONES_A_PRESET_MAX} are searched for a note")]
+    #[error(
+        "`{chunk}` has {bytes} bytes, which is not a whole number of records of {record} bytes"
+    )]
+    BrokenRecords {
+        chunk: &'static str,
+        bytes: usize,
+        record: usize,
+    },
+    #[error(
+        "`{chunk}` record {record} points to {found}; allowed are {allowed_from}..={allowed_to}"
+    )]
+    BadIndex {
+        chunk: &'static str,
+        record: usize,
+        found: usize,
+        allowed_from: usize,
+        allowed_to: usize,
+    },
+    #[error(
+        "preset {preset} leads to {found} zones; at most {ZONES_A_PRESET_MAX} are searched for a note"
+    )]
     TooManyZones { preset: usize, found: usize },
     #[error("the compressed samples claim {claimed} bytes in all, and the file holds {held}")]
     OverlappingSamples { claimed: u64, held: usize },
@@ -59,7 +82,11 @@ pub fn check(bytes: &[u8]) -> Result<(), FontFault> {
     }
     let samples = samples.ok_or(FontFault::ChunkMissing { chunk: "smpl" })?;
     hydra.check()?;
-    if samples.starts_with(b"OggS") { hydra.check_compressed(samples.len()) } else { Ok(()) }
+    if samples.starts_with(b"OggS") {
+        hydra.check_compressed(samples.len())
+    } else {
+        Ok(())
+    }
 }
 
 /// The lists of §7 that the loader follows.
@@ -112,7 +139,11 @@ impl<'a> Hydra<'a> {
             end.saturating_sub(start)
         };
         let claimed: u64 = headers.chunks_exact(46).map(range).sum();
-        if claimed > held as u64 { Err(FontFault::OverlappingSamples { claimed, held }) } else { Ok(()) }
+        if claimed > held as u64 {
+            Err(FontFault::OverlappingSamples { claimed, held })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -152,12 +183,26 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    fn new(chunk: &'static str, size: usize, index_at: usize, bytes: Option<&'a [u8]>) -> Result<Self, FontFault> {
+    fn new(
+        chunk: &'static str,
+        size: usize,
+        index_at: usize,
+        bytes: Option<&'a [u8]>,
+    ) -> Result<Self, FontFault> {
         let bytes = bytes.ok_or(FontFault::ChunkMissing { chunk })?;
         if bytes.is_empty() || !bytes.len().is_multiple_of(size) {
-            return Err(FontFault::BrokenRecords { chunk, bytes: bytes.len(), record: size });
+            return Err(FontFault::BrokenRecords {
+                chunk,
+                bytes: bytes.len(),
+                record: size,
+            });
         }
-        Ok(Self { chunk, size, index_at, bytes })
+        Ok(Self {
+            chunk,
+            size,
+            index_at,
+            bytes,
+        })
     }
 
     /// The place of the terminal record, which is also how many others there are.
@@ -180,7 +225,13 @@ impl<'a> Records<'a> {
             let found = self.index(record);
             let allowed_to = target.last();
             if !(allowed_from..=allowed_to).contains(&found) {
-                return Err(FontFault::BadIndex { chunk: self.chunk, record, found, allowed_from, allowed_to });
+                return Err(FontFault::BadIndex {
+                    chunk: self.chunk,
+                    record,
+                    found,
+                    allowed_from,
+                    allowed_to,
+                });
             }
             allowed_from = found;
         }
@@ -222,10 +273,19 @@ impl<'a> Iterator for Chunks<'a> {
         if stated > left {
             self.at = self.bytes.len();
             let chunk = String::from_utf8_lossy(&id).into_owned();
-            return Some(Err(FontFault::ChunkTooLong { chunk, at, stated, left }));
+            return Some(Err(FontFault::ChunkTooLong {
+                chunk,
+                at,
+                stated,
+                left,
+            }));
         }
         self.at = at + 8 + stated + stated % 2;
-        Some(Ok(Chunk { id, at, body: &rest[8..8 + stated] }))
+        Some(Ok(Chunk {
+            id,
+            at,
+            body: &rest[8..8 + stated],
+        }))
     }
 }
 
@@ -233,9 +293,17 @@ impl FontFault {
     /// The same fault, its position counted from `offset` bytes earlier.
     fn moved_by(self, offset: usize) -> Self {
         match self {
-            Self::ChunkTooLong { chunk, at, stated, left } => {
-                Self::ChunkTooLong { chunk, at: at + offset, stated, left }
-            }
+            Self::ChunkTooLong {
+                chunk,
+                at,
+                stated,
+                left,
+            } => Self::ChunkTooLong {
+                chunk,
+                at: at + offset,
+                stated,
+                left,
+            },
             other => other,
         }
     }
@@ -264,10 +332,22 @@ mod tests {
             record[index_at..index_at + 2].copy_from_slice(&index.to_le_bytes());
             record
         };
-        let words = |words: &[u16]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+        let words = |words: &[u16]| {
+            words
+                .iter()
+                .flat_map(|word| word.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
         let pdta = [
             b"pdta".to_vec(),
-            chunk(b"phdr", &[header(38, 24, preset_bags[0]), header(38, 24, preset_bags[1])].concat()),
+            chunk(
+                b"phdr",
+                &[
+                    header(38, 24, preset_bags[0]),
+                    header(38, 24, preset_bags[1]),
+                ]
+                .concat(),
+            ),
             chunk(b"pbag", &words(&[0, 0, 1, 0])),
             chunk(b"pgen", &words(&[41, 0, 0, 0])),
             chunk(b"inst", &[header(22, 20, 0), header(22, 20, 1)].concat()),
@@ -277,7 +357,13 @@ mod tests {
         ]
         .concat();
         let sdta = [b"sdta".to_vec(), chunk(b"smpl", smpl)].concat();
-        let body = [b"sfbk".to_vec(), chunk(b"LIST", b"INFO"), chunk(b"LIST", &sdta), chunk(b"LIST", &pdta)].concat();
+        let body = [
+            b"sfbk".to_vec(),
+            chunk(b"LIST", b"INFO"),
+            chunk(b"LIST", &sdta),
+            chunk(b"LIST", &pdta),
+        ]
+        .concat();
         chunk(b"RIFF", &body)
     }
 
@@ -288,22 +374,39 @@ mod tests {
 
     #[test]
     fn something_else_is_named_by_how_it_begins() {
-        assert_eq!(check(b"MThd0000____"), Err(FontFault::NotASoundFont { found: "MThd".into() }));
-        assert_eq!(check(b""), Err(FontFault::NotASoundFont { found: String::new() }));
+        assert_eq!(
+            check(b"MThd0000____"),
+            Err(FontFault::NotASoundFont {
+                found: "MThd".into()
+            })
+        );
+        assert_eq!(
+            check(b""),
+            Err(FontFault::NotASoundFont {
+                found: String::new()
+            })
+        );
     }
 
     #[test]
     fn a_cut_file_is_told_from_a_whole_one_at_every_length() {
         let whole = font([0, 1], &[0; 100]);
         for length in 0..whole.len() {
-            assert!(check(&whole[..length]).is_err(), "cut at {length} of {}", whole.len());
+            assert!(
+                check(&whole[..length]).is_err(),
+                "cut at {length} of {}",
+                whole.len()
+            );
         }
     }
 
     #[test]
     fn a_size_beyond_the_end_is_refused_before_anything_is_allocated() {
         let mut bytes = font([0, 1], &[0; 100]);
-        let at = bytes.windows(4).position(|window| window == b"smpl").unwrap();
+        let at = bytes
+            .windows(4)
+            .position(|window| window == b"smpl")
+            .unwrap();
         bytes[at + 4..at + 8].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(matches!(check(&bytes), Err(FontFault::ChunkTooLong { .. })));
     }
@@ -311,6 +414,17 @@ mod tests {
     #[test]
     fn zone_lists_that_run_backwards_are_refused() {
         let fault = check(&font([1, 0], &[0; 100]));
-        assert!(matches!(fault, Err(FontFault::BadIndex { chunk: "phdr", record: 1, found: 0, .. })), "{fault:?}");
+        assert!(
+            matches!(
+                fault,
+                Err(FontFault::BadIndex {
+                    chunk: "phdr",
+                    record: 1,
+                    found: 0,
+                    ..
+                })
+            ),
+            "{fault:?}"
+        );
     }
 }

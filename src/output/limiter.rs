@@ -58,7 +58,8 @@ impl Limiter {
         let length = ((LOOK_AHEAD_S * rate) as usize).max(TAPS);
         let ceiling = 10_f32.powf((CEILING_DBTP - MARGIN_DB) / 20.0);
         let interpolation = interpolation();
-        let overshoot = |weights: &[f32; TAPS]| weights.iter().map(|weight| weight.abs()).sum::<f32>();
+        let overshoot =
+            |weights: &[f32; TAPS]| weights.iter().map(|weight| weight.abs()).sum::<f32>();
         let worst_overshoot = interpolation.iter().map(overshoot).fold(1.0, f32::max);
         Self {
             ceiling,
@@ -110,7 +111,11 @@ impl Limiter {
         let needed = (self.ceiling / self.true_peak(input).max(self.ceiling)).min(1.0);
         let lowest = self.lowest_lately(needed);
         // Down at once (the mean below makes it smooth), up slowly.
-        self.held = if lowest < self.held { lowest } else { lowest + (self.held - lowest) * self.release };
+        self.held = if lowest < self.held {
+            lowest
+        } else {
+            lowest + (self.held - lowest) * self.release
+        };
         let gain = self.mean_lately(self.held);
         let output = std::mem::replace(&mut self.delay[self.delay_at], input);
         self.delay_at = (self.delay_at + 1) % self.delay.len();
@@ -123,7 +128,11 @@ impl Limiter {
         self.recent_at = (self.recent_at + 1) % TAPS;
         // Music is mostly quieter than its peaks, and then the peak needs no reading: this saves most of the time.
         let is_loud = input.iter().any(|value| value.abs() > self.harmless);
-        self.loud_frames = if is_loud { TAPS } else { self.loud_frames.saturating_sub(1) };
+        self.loud_frames = if is_loud {
+            TAPS
+        } else {
+            self.loud_frames.saturating_sub(1)
+        };
         let mut peak = 0.0_f32;
         for (recent, value) in self.recent.iter_mut().zip(input) {
             recent[self.recent_at] = value;
@@ -134,7 +143,11 @@ impl Limiter {
             let frames = &recent[self.recent_at + 1..self.recent_at + 1 + TAPS];
             peak = peak.max(frames[TAPS / 2 - 1].abs());
             for weights in &self.interpolation {
-                let value: f32 = frames.iter().zip(weights).map(|(frame, weight)| frame * weight).sum();
+                let value: f32 = frames
+                    .iter()
+                    .zip(weights)
+                    .map(|(frame, weight)| frame * weight)
+                    .sum();
                 peak = peak.max(value.abs());
             }
         }
@@ -176,7 +189,11 @@ fn interpolation() -> [[f32; TAPS]; PHASES] {
         let between = phase as f32 / PHASES as f32;
         std::array::from_fn(|tap| {
             let distance = tap as f32 - (TAPS / 2 - 1) as f32 - between;
-            let sinc = if distance == 0.0 { 1.0 } else { (PI * distance).sin() / (PI * distance) };
+            let sinc = if distance == 0.0 {
+                1.0
+            } else {
+                (PI * distance).sin() / (PI * distance)
+            };
             let window = (PI * distance / TAPS as f32).cos();
             sinc * window * window
         })
@@ -195,7 +212,9 @@ mod tests {
     }
 
     fn sine(hz: f32, amplitude: f32, phase: f32) -> Vec<f32> {
-        (0..48_000).map(|frame| amplitude * (2.0 * PI * hz * frame as f32 / 48_000.0 + phase).sin()).collect()
+        (0..48_000)
+            .map(|frame| amplitude * (2.0 * PI * hz * frame as f32 / 48_000.0 + phase).sin())
+            .collect()
     }
 
     #[test]
@@ -213,7 +232,9 @@ mod tests {
         let mut input = vec![0.0; 1000];
         input.extend(sine(1000.0, 4.0, 0.7));
         let ceiling = 10_f32.powf(CEILING_DBTP / 20.0);
-        let peak = limited(input).iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        let peak = limited(input)
+            .iter()
+            .fold(0.0_f32, |peak, value| peak.max(value.abs()));
         assert!(peak <= ceiling, "{peak}");
         assert!(peak > 0.8 * ceiling, "{peak}");
     }
@@ -223,7 +244,9 @@ mod tests {
         // A quarter of the rate, sampled at ±45°: every frame is 3 dB below the wave's peak.
         let input = sine(12_000.0, 1.2, PI / 4.0);
         let output = limited(input);
-        let peak = output[1000..].iter().fold(0.0_f32, |peak, value| peak.max(value.abs()));
+        let peak = output[1000..]
+            .iter()
+            .fold(0.0_f32, |peak, value| peak.max(value.abs()));
         let true_peak = peak * std::f32::consts::SQRT_2;
         assert!(true_peak <= 10_f32.powf(CEILING_DBTP / 20.0), "{true_peak}");
     }

@@ -4,6 +4,8 @@
 //! Loudness: EBU R 128 (integrated, gated; the `ebur128` crate). The release of the last notes and the room's tail are
 //! kept, the silence after them is not. Same performance, font and settings: same frames.
 
+pub mod flac;
+pub mod opus;
 mod tags;
 pub mod wav;
 
@@ -13,6 +15,7 @@ use super::limiter::Limiter;
 use super::synth::{Synth, SynthError, SynthFont};
 use crate::performance::Performance;
 use ebur128::{EbuR128, Mode};
+use std::ops::Range;
 use thiserror::Error;
 
 /// What files and streams are brought to, LUFS: between the -14 of music services and the -23 of broadcasting.
@@ -31,6 +34,8 @@ const LAST_SILENCE_S: f64 = 0.1;
 const GAIN_DB_MAX: f64 = 60.0;
 /// Limiting takes some loudness away, which further rounds give back.
 const LOUDNESS_ROUNDS: usize = 4;
+/// Frames that are made louder at a time.
+const BLOCK_FRAMES: usize = 1024;
 /// Close enough, LU.
 const LOUDNESS_ERROR_LU: f64 = 0.1;
 
@@ -43,7 +48,10 @@ pub struct RenderSettings {
 
 impl Default for RenderSettings {
     fn default() -> Self {
-        Self { sample_rate_hz: SAMPLE_RATE_HZ, loudness: LoudnessTarget::Lufs(LOUDNESS_LUFS) }
+        Self {
+            sample_rate_hz: SAMPLE_RATE_HZ,
+            loudness: LoudnessTarget::Lufs(LOUDNESS_LUFS),
+        }
     }
 }
 
@@ -72,10 +80,15 @@ pub enum RenderError {
     Synth(#[from] SynthError),
     #[error("the piece lasts {found_s:.0} seconds; at most {SECONDS_MAX} are rendered in one go")]
     TooLong { found_s: f64 },
-    #[error("the file would have {found_bytes} bytes, and its format counts to 4294967295; write shorter pieces or fewer bits")]
+    #[error(
+        "the file would have {found_bytes} bytes, and its format counts to 4294967295; write shorter pieces or fewer bits"
+    )]
     FileTooLong { found_bytes: u64 },
     #[error("the {format} encoder refused the audio: {reason}")]
-    Encode { format: &'static str, reason: String },
+    Encode {
+        format: &'static str,
+        reason: String,
+    },
 }
 
 /// Renders with the default settings into a 16-bit WAV file, tagged.
@@ -91,7 +104,11 @@ pub fn to_wav(performance: &Performance, font: &SynthFont) -> Result<Vec<u8>, Re
 ///
 /// # Errors
 /// [`RenderError::Synth`] if the rate is not one of the synth's; [`RenderError::TooLong`] beyond [`SECONDS_MAX`].
-pub fn render(performance: &Performance, font: &SynthFont, settings: &RenderSettings) -> Result<Audio, RenderError> {
+pub fn render(
+    performance: &Performance,
+    font: &SynthFont,
+    settings: &RenderSettings,
+) -> Result<Audio, RenderError> {
     let found_s = performance.seconds();
     if found_s > SECONDS_MAX {
         return Err(RenderError::TooLong { found_s });
@@ -104,13 +121,21 @@ pub fn render(performance: &Performance, font: &SynthFont, settings: &RenderSett
     Ok(audio)
 }
 
-fn synthesise(performance: &Performance, font: &SynthFont, sample_rate_hz: u32) -> Result<Audio, SynthError> {
+fn synthesise(
+    performance: &Performance,
+    font: &SynthFont,
+    sample_rate_hz: u32,
+) -> Result<Audio, SynthError> {
     let mut synth = Synth::new(font, sample_rate_hz)?;
     let rate = f64::from(sample_rate_hz);
     let tempo_map = performance.tempo_map();
     let frame_at = |seconds: f64| (seconds * rate).round() as usize;
     let end = frame_at(performance.seconds());
-    let mut audio = Audio { sample_rate_hz, left: vec![], right: vec![] };
+    let mut audio = Audio {
+        sample_rate_hz,
+        left: vec![],
+        right: vec![],
+    };
     for timed in performance.messages() {
         audio.extend(&mut synth, frame_at(tempo_map.seconds_at(timed.at)));
         synth.send(timed.message);
@@ -144,7 +169,10 @@ impl Audio {
     /// Integrated loudness, LUFS; `None` for silence and for what is shorter than the 0.4 s that EBU R 128 weighs.
     pub fn loudness_lufs(&self) -> Option<f64> {
         let meter = self.meter(Mode::I)?;
-        meter.loudness_global().ok().filter(|loudness| loudness.is_finite())
+        meter
+            .loudness_global()
+            .ok()
+            .filter(|loudness| loudness.is_finite())
     }
 
     /// The largest peak at or between frames, dB against full scale; `None` for silence.
@@ -170,14 +198,22 @@ impl Audio {
         };
         let mut quantise = |value: f32| {
             let dither = if value == 0.0 { 0.0 } else { noise() - noise() };
-            (value * full_scale + dither).round().clamp(-full_scale, full_scale) as i32 // lossless: clamped
+            (value * full_scale + dither)
+                .round()
+                .clamp(-full_scale, full_scale) as i32 // lossless: clamped
         };
-        self.left.iter().zip(&self.right).flat_map(|(&left, &right)| [quantise(left), quantise(right)]).collect()
+        self.left
+            .iter()
+            .zip(&self.right)
+            .flat_map(|(&left, &right)| [quantise(left), quantise(right)])
+            .collect()
     }
 
     fn meter(&self, mode: Mode) -> Option<EbuR128> {
         let mut meter = EbuR128::new(2, self.sample_rate_hz, mode).ok()?;
-        meter.add_frames_planar_f32(&[&self.left, &self.right]).ok()?;
+        meter
+            .add_frames_planar_f32(&[&self.left, &self.right])
+            .ok()?;
         Some(meter)
     }
 
@@ -192,44 +228,53 @@ impl Audio {
         synth.render(&mut self.left[from..], &mut self.right[from..]);
     }
 
-    /// Brings the loudness to the target and the peaks below the ceiling.
+    /// Brings the loudness to the target and the peaks below the ceiling, in place: a long piece is in memory once.
     fn level_to(&mut self, target_lufs: f64) {
-        let Some(raw_lufs) = self.loudness_lufs() else {
-            *self = self.limited(0.0);
-            return;
+        let mut gain_db = match self.loudness_lufs() {
+            Some(raw_lufs) => (target_lufs - raw_lufs).min(GAIN_DB_MAX),
+            None => 0.0,
         };
-        let mut gain_db = (target_lufs - raw_lufs).min(GAIN_DB_MAX);
-        let mut leveled = self.limited(gain_db);
-        for _ in 1..LOUDNESS_ROUNDS {
-            let missing_lu = target_lufs - leveled.loudness_lufs().unwrap_or(target_lufs);
+        for _ in 0..LOUDNESS_ROUNDS {
+            let Some(limited_lufs) = self.limited_loudness_lufs(gain_db) else {
+                break;
+            };
+            let missing_lu = target_lufs - limited_lufs;
             if missing_lu.abs() <= LOUDNESS_ERROR_LU || gain_db + missing_lu > GAIN_DB_MAX {
                 break;
             }
             gain_db += missing_lu;
-            leveled = self.limited(gain_db);
         }
-        *self = leveled;
+        let mut limiting = Limiting::new(self.sample_rate_hz, gain_db);
+        while let Some(places) = limiting.next_block(self) {
+            // The limiter is behind the frames it has taken, so what is overwritten here has been taken.
+            let (left, right) = limiting.block(places.len());
+            self.left[places.clone()].copy_from_slice(left);
+            self.right[places].copy_from_slice(right);
+        }
     }
 
-    /// A louder copy, its peaks limited, in the same place in time.
-    fn limited(&self, gain_db: f64) -> Self {
-        let gain = 10_f64.powf(gain_db / 20.0) as f32; // rounding
-        let mut limiter = Limiter::new(self.sample_rate_hz);
-        let latency = limiter.latency_frames();
-        let louder = |frames: &[f32]| {
-            let ending = std::iter::repeat_n(0.0, latency);
-            frames.iter().map(|value| value * gain).chain(ending).collect::<Vec<f32>>()
-        };
-        let (mut left, mut right) = (louder(&self.left), louder(&self.right));
-        limiter.process(&mut left, &mut right);
-        left.drain(..latency);
-        right.drain(..latency);
-        Self { sample_rate_hz: self.sample_rate_hz, left, right }
+    /// The loudness that this gain and the limiter would give.
+    fn limited_loudness_lufs(&self, gain_db: f64) -> Option<f64> {
+        let mut meter = EbuR128::new(2, self.sample_rate_hz, Mode::I).ok()?;
+        let mut limiting = Limiting::new(self.sample_rate_hz, gain_db);
+        while let Some(places) = limiting.next_block(self) {
+            let (left, right) = limiting.block(places.len());
+            meter.add_frames_planar_f32(&[left, right]).ok()?;
+        }
+        meter
+            .loudness_global()
+            .ok()
+            .filter(|loudness| loudness.is_finite())
     }
 
     /// Cuts the silence at the end, but for a moment.
     fn trim_end(&mut self) {
-        let last = |frames: &[f32]| frames.iter().rposition(|value| value.abs() >= SILENCE).map_or(0, |at| at + 1);
+        let last = |frames: &[f32]| {
+            frames
+                .iter()
+                .rposition(|value| value.abs() >= SILENCE)
+                .map_or(0, |at| at + 1)
+        };
         let end = last(&self.left).max(last(&self.right));
         let pause = (LAST_SILENCE_S * f64::from(self.sample_rate_hz)) as usize;
         let end = (end + pause).min(self.left.len());
@@ -238,14 +283,70 @@ impl Audio {
     }
 }
 
+/// Goes through a piece's frames a block at a time, making them louder and limiting them.
+struct Limiting {
+    limiter: Limiter,
+    gain: f32,
+    /// Frames the limiter has been given, silence after the end included.
+    taken: usize,
+    left: [f32; BLOCK_FRAMES],
+    right: [f32; BLOCK_FRAMES],
+    /// Frames at the block's start that come from before the piece.
+    skipped: usize,
+}
+
+impl Limiting {
+    fn new(sample_rate_hz: u32, gain_db: f64) -> Self {
+        Self {
+            limiter: Limiter::new(sample_rate_hz),
+            gain: 10_f64.powf(gain_db / 20.0) as f32, // rounding
+            taken: 0,
+            left: [0.0; BLOCK_FRAMES],
+            right: [0.0; BLOCK_FRAMES],
+            skipped: 0,
+        }
+    }
+
+    /// Computes the next block and says which places of the piece its frames have; `None` after the last.
+    fn next_block(&mut self, audio: &Audio) -> Option<Range<usize>> {
+        let latency = self.limiter.latency_frames();
+        let first = self.taken.saturating_sub(latency);
+        if first >= audio.frame_count() {
+            return None;
+        }
+        self.skipped = latency.saturating_sub(self.taken).min(BLOCK_FRAMES);
+        for (offset, (left, right)) in self.left.iter_mut().zip(&mut self.right).enumerate() {
+            let at = self.taken + offset;
+            *left = audio.left.get(at).map_or(0.0, |value| value * self.gain);
+            *right = audio.right.get(at).map_or(0.0, |value| value * self.gain);
+        }
+        self.limiter.process(&mut self.left, &mut self.right);
+        self.taken += BLOCK_FRAMES;
+        let end = (first + BLOCK_FRAMES - self.skipped).min(audio.frame_count());
+        Some(first..end)
+    }
+
+    /// The computed frames: as many as the places were.
+    fn block(&self, count: usize) -> (&[f32], &[f32]) {
+        let frames = self.skipped..self.skipped + count;
+        (&self.left[frames.clone()], &self.right[frames])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sine(amplitude: f32) -> Audio {
-        let value = |frame: i32| amplitude * (std::f32::consts::TAU * 997.0 * frame as f32 / 48_000.0).sin();
+        let value = |frame: i32| {
+            amplitude * (std::f32::consts::TAU * 997.0 * frame as f32 / 48_000.0).sin()
+        };
         let frames: Vec<f32> = (0..96_000).map(value).collect();
-        Audio { sample_rate_hz: 48_000, left: frames.clone(), right: frames }
+        Audio {
+            sample_rate_hz: 48_000,
+            left: frames.clone(),
+            right: frames,
+        }
     }
 
     #[test]

@@ -31,7 +31,10 @@ static EMBEDDED: &[u8] = include_bytes!("../../soundfonts/ceilid.sf2");
 #[derive(Debug, Error)]
 pub enum SynthError {
     #[error("cannot read the SoundFont `{path}`")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the SoundFont has {bytes} bytes; at most {FONT_BYTES_MAX} are loaded")]
     TooLarge { bytes: u64 },
     #[error("the SoundFont cannot be used")]
@@ -87,8 +90,12 @@ impl SynthFont {
     pub fn embedded() -> Self {
         static FONT: OnceLock<SynthFont> = OnceLock::new();
         let load = || {
-            let font = SynthFont::from_bytes(EMBEDDED).expect("the embedded font is part of the program, and tested");
-            SynthFont { gain: font.gain * 10_f32.powf(EMBEDDED_GAIN_DB / 20.0), ..font }
+            let font = SynthFont::from_bytes(EMBEDDED)
+                .expect("the embedded font is part of the program, and tested");
+            SynthFont {
+                gain: font.gain * 10_f32.powf(EMBEDDED_GAIN_DB / 20.0),
+                ..font
+            }
         };
         FONT.get_or_init(load).clone()
     }
@@ -103,7 +110,10 @@ impl SynthFont {
     /// # Errors
     /// As [`SynthFont::from_bytes`], and [`SynthError::Read`] if the file cannot be read.
     pub fn load(path: &Path) -> Result<Self, SynthError> {
-        let refused = |source| SynthError::Read { path: path.to_path_buf(), source };
+        let refused = |source| SynthError::Read {
+            path: path.to_path_buf(),
+            source,
+        };
         let file = std::fs::File::open(path).map_err(refused)?;
         let bytes = file.metadata().map_err(refused)?.len();
         if bytes > FONT_BYTES_MAX {
@@ -111,7 +121,9 @@ impl SynthFont {
         }
         let mut contents = Vec::new();
         // A pipe states no length; the bound holds for it too.
-        file.take(FONT_BYTES_MAX).read_to_end(&mut contents).map_err(refused)?;
+        file.take(FONT_BYTES_MAX)
+            .read_to_end(&mut contents)
+            .map_err(refused)?;
         Self::from_bytes(&contents)
     }
 
@@ -122,13 +134,20 @@ impl SynthFont {
     /// [`SynthError::Unreadable`] if the reader itself failed on it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SynthError> {
         if bytes.len() as u64 > FONT_BYTES_MAX {
-            return Err(SynthError::TooLarge { bytes: bytes.len() as u64 });
+            return Err(SynthError::TooLarge {
+                bytes: bytes.len() as u64,
+            });
         }
         font_check::check(bytes)?;
         // The check above refuses what is known to harm the reader; this is for what is not known.
         let loaded = std::panic::catch_unwind(|| SoundFont::new(&mut Cursor::new(bytes)));
-        let font = loaded.map_err(|_| SynthError::Unreadable)?.map_err(SynthError::Refused)?;
-        Ok(Self { font: Arc::new(font), gain: PLAIN_GAIN })
+        let font = loaded
+            .map_err(|_| SynthError::Unreadable)?
+            .map_err(SynthError::Refused)?;
+        Ok(Self {
+            font: Arc::new(font),
+            gain: PLAIN_GAIN,
+        })
     }
 
     /// What the font calls itself.
@@ -148,7 +167,12 @@ impl SynthFont {
 
     /// All instruments, by bank and program.
     pub fn presets(&self) -> Vec<PresetSummary> {
-        let mut presets: Vec<PresetSummary> = self.font.get_presets().iter().map(|preset| self.summary(preset)).collect();
+        let mut presets: Vec<PresetSummary> = self
+            .font
+            .get_presets()
+            .iter()
+            .map(|preset| self.summary(preset))
+            .collect();
         presets.sort_by_key(|preset| (preset.bank, preset.program));
         presets
     }
@@ -159,14 +183,27 @@ impl SynthFont {
             .font
             .get_presets()
             .iter()
-            .map(|preset| ((preset.get_bank_number(), preset.get_patch_number()), preset.get_name()))
+            .map(|preset| {
+                (
+                    (preset.get_bank_number(), preset.get_patch_number()),
+                    preset.get_name(),
+                )
+            })
             .collect();
         let wanted = (i32::from(bank), i32::from(program));
         if let Some(name) = presets.get(&wanted) {
             return ProgramMatch::Exact((*name).to_owned());
         }
-        let general = if bank < PERCUSSION_BANK { (0, wanted.1) } else { (i32::from(PERCUSSION_BANK), 0) };
-        let name = presets.get(&general).or_else(|| presets.values().next()).copied().unwrap_or_default();
+        let general = if bank < PERCUSSION_BANK {
+            (0, wanted.1)
+        } else {
+            (i32::from(PERCUSSION_BANK), 0)
+        };
+        let name = presets
+            .get(&general)
+            .or_else(|| presets.values().next())
+            .copied()
+            .unwrap_or_default();
         ProgramMatch::Fallback(name.to_owned())
     }
 
@@ -176,18 +213,35 @@ impl SynthFont {
         let mut samples = BTreeMap::new();
         let mut zone_count = 0;
         for region in preset.get_regions() {
-            let Some(instrument) = self.font.get_instruments().get(region.get_instrument_id()) else { continue };
+            let Some(instrument) = self.font.get_instruments().get(region.get_instrument_id())
+            else {
+                continue;
+            };
             for zone in instrument.get_regions() {
-                let low = zone.get_key_range_start().max(region.get_key_range_start()).clamp(0, 127) as u8;
-                let high = zone.get_key_range_end().min(region.get_key_range_end()).clamp(0, 127) as u8;
+                let low = zone
+                    .get_key_range_start()
+                    .max(region.get_key_range_start())
+                    .clamp(0, 127) as u8;
+                let high = zone
+                    .get_key_range_end()
+                    .min(region.get_key_range_end())
+                    .clamp(0, 127) as u8;
                 if low > high {
                     continue;
                 }
                 zone_count += 1;
-                keys = Some(keys.map_or((low, high), |(lowest, highest)| (lowest.min(low), highest.max(high))));
-                layers.push((zone.get_velocity_range_start(), zone.get_velocity_range_end()));
+                keys = Some(keys.map_or((low, high), |(lowest, highest)| {
+                    (lowest.min(low), highest.max(high))
+                }));
+                layers.push((
+                    zone.get_velocity_range_start(),
+                    zone.get_velocity_range_end(),
+                ));
                 let frames = zone.get_sample_end() - zone.get_sample_start();
-                samples.insert(zone.get_sample_start(), usize::try_from(frames).unwrap_or(0));
+                samples.insert(
+                    zone.get_sample_start(),
+                    usize::try_from(frames).unwrap_or(0),
+                );
             }
         }
         layers.sort_unstable();
@@ -226,8 +280,14 @@ impl Synth {
     }
 
     /// As [`Synth::new`], with or without the room around the band.
-    pub fn with_effects(font: &SynthFont, sample_rate_hz: u32, effects: Effects) -> Result<Self, SynthError> {
-        let refused = SynthError::SampleRate { found_hz: sample_rate_hz };
+    pub fn with_effects(
+        font: &SynthFont,
+        sample_rate_hz: u32,
+        effects: Effects,
+    ) -> Result<Self, SynthError> {
+        let refused = SynthError::SampleRate {
+            found_hz: sample_rate_hz,
+        };
         if !SAMPLE_RATES_HZ.contains(&sample_rate_hz) {
             return Err(refused);
         }
@@ -247,13 +307,15 @@ impl Synth {
         let bytes = bytes.as_ref();
         let data = |place: usize| bytes.get(place).copied().map_or(0, i32::from);
         let channel = i32::from(message.channel().index());
-        self.synthesizer.process_midi_message(channel, data(0) & 0xF0, data(1), data(2));
+        self.synthesizer
+            .process_midi_message(channel, data(0) & 0xF0, data(1), data(2));
     }
 
     /// Computes the next frames. Of slices of different lengths the longer one's end is left as it is.
     pub fn render(&mut self, left: &mut [f32], right: &mut [f32]) {
         let frames = left.len().min(right.len());
-        self.synthesizer.render(&mut left[..frames], &mut right[..frames]);
+        self.synthesizer
+            .render(&mut left[..frames], &mut right[..frames]);
     }
 
     /// Releases every sounding note; the releases and the reverb go on.
@@ -281,7 +343,10 @@ mod tests {
     #[test]
     fn a_rate_nobody_plays_at_is_refused_with_the_allowed_ones() {
         let error = Synth::new(&SynthFont::embedded(), 8_000).unwrap_err();
-        assert_eq!(error.to_string(), "cannot compute 8000 frames a second; allowed are 16000 to 192000");
+        assert_eq!(
+            error.to_string(),
+            "cannot compute 8000 frames a second; allowed are 16000 to 192000"
+        );
     }
 
     #[test]
@@ -293,7 +358,9 @@ mod tests {
     #[test]
     fn a_bank_without_the_program_falls_back_to_the_general_one() {
         let font = SynthFont::embedded();
-        let ProgramMatch::Exact(harp) = font.program_match(0, 46) else { panic!("no harp") };
+        let ProgramMatch::Exact(harp) = font.program_match(0, 46) else {
+            panic!("no harp")
+        };
         assert_eq!(font.program_match(5, 46), ProgramMatch::Fallback(harp));
     }
 }

@@ -151,8 +151,8 @@ struct Voice {
     by_letter: [Option<Accidental>; 7],
     by_octave: Vec<(Letter, i16, Accidental)>,
     tuplet: Option<RunningTuplet>,
-    /// Numerator and denominator that the next note's length is multiplied by.
-    broken: Option<(u32, u32)>,
+    /// A broken rhythm waiting for its second note: the step of the first, and what each length is multiplied by.
+    broken: Option<OpenBroken>,
     /// The last note, chord or rest: what a broken rhythm reaches back to.
     last_sound: Option<usize>,
     /// Letters and octaves tied to the next note, with their accidentals.
@@ -168,6 +168,14 @@ struct Voice {
     verse: Option<u8>,
     symbol_lines: u8,
     has_music: bool,
+}
+
+#[derive(Clone, Copy)]
+struct OpenBroken {
+    first_step: usize,
+    before: (u32, u32),
+    after: (u32, u32),
+    span: Span,
 }
 
 struct RunningTuplet {
@@ -491,7 +499,6 @@ impl Resolver {
                 voice.slurs_open += 1;
             }
             SymbolKind::SlurEnd => self.slur_end(span),
-            SymbolKind::LooseTie => self.loose_tie(span),
             SymbolKind::Decoration(decoration) | SymbolKind::Shorthand(_, Some(decoration)) => {
                 self.decoration(decoration, span);
             }
@@ -559,7 +566,9 @@ impl Resolver {
         let mut ties = Vec::new();
         let mut advance = None;
         for (index, note) in chord.notes().enumerate() {
-            let length = self.length(chord.length, note.length, scale, span);
+            // §4.17: a chord lasts as long as its first note.
+            let first_length = *advance.get_or_insert_with(|| self.length(chord.length, note.length, scale, span));
+            let length = first_length;
             let (pitch, cents, accidental) = self.pitch(note, span);
             let is_tied = note.tie != Tie::None || chord.tie != Tie::None;
             if is_tied {
@@ -567,8 +576,6 @@ impl Resolver {
             }
             let marks = if index == 0 { marks.clone() } else { shared.clone() };
             self.tracks[self.current].notes.push(WrittenNote { pitch, cents, length, is_tied, marks });
-            // §4.17: a chord lasts as long as its first note.
-            advance.get_or_insert(length);
         }
         self.voices[self.current].ties = ties;
         let advance = advance.unwrap_or(NoteLength::ZERO);
@@ -634,8 +641,14 @@ impl Resolver {
 
     /// What tuplet and broken rhythm multiply the next length by.
     fn scale(&mut self) -> (u32, u32) {
+        let (mut numerator, mut denominator) = match self.voice().broken.take() {
+            Some(broken) => {
+                self.break_first(broken);
+                broken.after
+            }
+            None => (1, 1),
+        };
         let voice = self.voice();
-        let (mut numerator, mut denominator) = voice.broken.take().unwrap_or((1, 1));
         if let Some(tuplet) = &mut voice.tuplet {
             numerator *= tuplet.q;
             denominator *= tuplet.p;
@@ -687,7 +700,10 @@ impl Resolver {
 
     /// The pitch of a note here, and the accidental in force on it.
     fn pitch(&mut self, note: &abc::Note, span: Span) -> (Pitch, i8, Accidental) {
-        let reach = self.reach;
+        self.pitch_reaching(note, span, self.reach)
+    }
+
+    fn pitch_reaching(&mut self, note: &abc::Note, span: Span, reach: AccidentalReach) -> (Pitch, i8, Accidental) {
         let voice = self.voice();
         let step = usize::from(note.letter.step());
         let octave = i16::from(note.octave);
@@ -695,7 +711,10 @@ impl Resolver {
             Some(written) => {
                 match reach {
                     AccidentalReach::Note => {}
-                    AccidentalReach::Pitch => voice.by_letter[step] = Some(written),
+                    AccidentalReach::Pitch => {
+                        voice.by_letter[step] = Some(written);
+                        voice.by_octave.retain(|&(letter, _, _)| letter != note.letter);
+                    }
                     AccidentalReach::Octave => {
                         voice.by_octave.retain(|&(letter, at, _)| (letter, at) != (note.letter, octave));
                         voice.by_octave.push((note.letter, octave, written));
@@ -705,14 +724,9 @@ impl Resolver {
             }
             None => {
                 let tied = voice.ties.iter().find(|&&(letter, at, _)| (letter, at) == (note.letter, note.octave));
-                let in_bar = || match reach {
-                    AccidentalReach::Note => None,
-                    AccidentalReach::Pitch => voice.by_letter[step],
-                    AccidentalReach::Octave => voice
-                        .by_octave
-                        .iter()
-                        .find(|&&(letter, at, _)| (letter, at) == (note.letter, octave))
-                        .map(|&(_, _, accidental)| accidental),
+                let in_bar = || {
+                    let in_octave = voice.by_octave.iter().find(|&&(letter, at, _)| (letter, at) == (note.letter, octave));
+                    in_octave.map(|&(_, _, accidental)| accidental).or(voice.by_letter[step])
                 };
                 tied.map(|&(_, _, accidental)| accidental)
                     .or_else(in_bar)
@@ -759,20 +773,6 @@ impl Resolver {
         }
     }
 
-    /// A tie at the start of a line, or after a rest: it belongs to the last note, if that is the last thing.
-    fn loose_tie(&mut self, span: Span) {
-        let last = self.voice().last_sound;
-        let track = &mut self.tracks[self.current];
-        match last.map(|at| &track.steps[at].kind) {
-            Some(&StepKind::Notes { first, count, .. }) => {
-                for note in &mut track.notes[first as usize..(first + count) as usize] {
-                    note.is_tied = true;
-                }
-            }
-            _ => self.found.add(Code::StrayTie, span, || "a tie without a note before it"),
-        }
-    }
-
     fn drop_ties(&mut self, span: Span) {
         let voice = self.voice();
         if !voice.ties.is_empty() {
@@ -799,7 +799,12 @@ impl Resolver {
                 _ => continue,
             };
             for note in written {
-                let (pitch, cents, _) = self.pitch(&note, member.span);
+                // An accidental before a grace note lasts on its own line of the staff only, as in print.
+                let reach = match self.reach {
+                    AccidentalReach::Pitch => AccidentalReach::Octave,
+                    other => other,
+                };
+                let (pitch, cents, _) = self.pitch_reaching(&note, member.span, reach);
                 let scale = broken.take().unwrap_or((1, 1));
                 let length = NoteLength::EIGHTH
                     .scaled(u32::from(note.length.numerator), u32::from(note.length.denominator))
@@ -823,24 +828,25 @@ impl Resolver {
         }
     }
 
-    /// `>`: what was before is dotted, what follows is cut (§4.4).
+    /// `>`: what was before is dotted, what follows is cut (§4.4). Nothing changes until something follows.
     fn broken(&mut self, count: i8, span: Span) {
         let (before, after) = broken_factors(count);
         let voice = self.voice();
-        let Some(at) = voice.last_sound else {
-            self.found.add(Code::StrayBrokenRhythm, span, || "broken rhythm without a note before it");
-            return;
-        };
-        if let Some((numerator, denominator)) = voice.broken {
-            // `A><B`: both signs count.
-            voice.broken = Some((numerator * after.0, denominator * after.1)).filter(|(n, d)| *n < 4_096 && *d < 4_096);
-        } else {
-            voice.broken = Some(after);
+        match (voice.last_sound, voice.broken) {
+            (None, _) => self.found.add(Code::StrayBrokenRhythm, span, || "broken rhythm without a note before it"),
+            (Some(_), Some(_)) => {
+                self.found.add(Code::StrayBrokenRhythm, span, || "a second broken rhythm between two notes is ignored");
+            }
+            (Some(first_step), None) => voice.broken = Some(OpenBroken { first_step, before, after, span }),
         }
-        let scaled = |length: NoteLength| length.scaled(before.0, before.1).unwrap_or(length);
-        let mut lengths = Vec::new();
+    }
+
+    /// Multiplies the lengths of a broken rhythm's first note.
+    fn break_first(&mut self, broken: OpenBroken) {
+        let scaled = |length: NoteLength| length.scaled(broken.before.0, broken.before.1).unwrap_or(length);
         let track = &mut self.tracks[self.current];
-        let (old, new) = match &mut track.steps[at].kind {
+        let mut fitting = Vec::new();
+        let (old, new) = match &mut track.steps[broken.first_step].kind {
             StepKind::Rest(length) => {
                 let old = *length;
                 *length = scaled(old);
@@ -849,17 +855,16 @@ impl Resolver {
             StepKind::Notes { first, count, advance } => {
                 let old = *advance;
                 *advance = scaled(old);
-                let new = *advance;
                 for note in &mut track.notes[*first as usize..(*first + *count) as usize] {
                     note.length = scaled(note.length);
-                    lengths.push(note.length);
+                    fitting.push(note.length);
                 }
-                (old, new)
+                (old, *advance)
             }
             _ => return,
         };
         self.fit(new);
-        lengths.into_iter().for_each(|length| self.fit(length));
+        fitting.into_iter().for_each(|length| self.fit(length));
         let bar = &mut self.voices[self.current].bar;
         if !bar.is_overlay && bar.span.is_some() {
             let without = bar.length.checked_sub(old).unwrap_or(bar.length);
@@ -1013,6 +1018,9 @@ impl Resolver {
             self.current = index;
             self.close_bar(None, Span::default());
             let voice = &self.voices[index];
+            if let Some(broken) = &voice.broken {
+                self.found.add(Code::StrayBrokenRhythm, broken.span, || "broken rhythm without a note after it");
+            }
             if let Some(tuplet) = &voice.tuplet {
                 let left = tuplet.left;
                 self.found.add(Code::ShortTuplet, tuplet.span, || format!("{left} notes are missing at the end"));

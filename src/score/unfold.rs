@@ -13,9 +13,9 @@ use crate::music::{Key, Meter, NoteLength, Ticks, TicksPerQuarter};
 use std::sync::Arc;
 
 /// The most notes of one tune, all voices and repeats together.
-pub const NOTES_MAX: usize = 1_000_000;
+pub const NOTES_MAX: usize = 250_000;
 /// The most steps (notes, rests, bar lines, marks) of one voice that are played.
-const STEPS_MAX: usize = 4_000_000;
+const STEPS_MAX: usize = 1_000_000;
 /// The most stretches that repeats and parts may cut one voice into.
 const STRETCHES_MAX: usize = 20_000;
 /// Fractions of a tick that onsets are counted in where lengths do not fall on ticks.
@@ -86,7 +86,7 @@ enum SignKind {
 fn plan(track: &Track, order: Option<&PartOrder>, complains: bool, found: &mut Diagnostics) -> Vec<Stretch> {
     let mut planner = Planner::new(track, complains);
     let end = track.steps.len();
-    match order.filter(|_| planner.signs.iter().any(|sign| matches!(sign.kind, SignKind::Part))) {
+    match order.filter(|order| planner.knows_a_part_of(order)) {
         Some(order) => planner.play_parts(order, found),
         None => {
             planner.play_section(0, end, found);
@@ -222,41 +222,15 @@ impl<'a> Planner<'a> {
             }
             let after = step + 1;
             match kind {
-                SignKind::Part => {
-                    if !is_marked && pass == 1 {
-                        anchor = after;
-                    }
-                    sign_index += 1;
-                }
+                // A label names a place; it does not begin a section.
+                SignKind::Part => sign_index += 1,
                 SignKind::Ending => {
-                    if let Some(stop) = ending_stop.take() {
-                        // An ending that runs into the next without `:|`.
-                        let last_pass = group.as_ref().map_or(0, |group| group.last_pass);
-                        if step >= stop && pass < last_pass {
-                            if self.complains {
-                                found.add(Code::EndingNotRepeated, self.span(step), || {
-                                    "the ending before this one does not close with `:|`; it is played as if it did"
-                                });
-                            }
-                            self.push(at, step);
-                            pass += 1;
-                            at = anchor;
-                            sign_index = self.first_sign(anchor);
-                            group = None;
-                            continue;
-                        }
-                        let after_group = group.as_ref().and_then(|group| group.members.last()).map_or(after, |last| last.1);
-                        self.push(at, step);
-                        at = after_group.max(step);
-                        sign_index = self.first_sign(at).max(sign_index + 1);
-                        (anchor, is_marked, declared, pass, group) = (at, false, 0, 1, None);
-                        continue;
-                    }
                     let entered = match group.take() {
                         Some(known) if known.members.iter().any(|member| member.0 == step) => known,
                         _ => self.group(sign_index, end),
                     };
-                    if self.ending_has(step, pass) || entered.last_pass == 0 {
+                    if self.ending_has(step, pass) || !entered.members.iter().any(|member| self.ending_has(member.0, 1)) {
+                        // Played on this pass; or there is no first ending, so that there is nothing to choose from.
                         ending_stop = entered.members.iter().find(|member| member.0 == step).map(|member| member.1);
                         sign_index += 1;
                         group = Some(entered);
@@ -305,19 +279,10 @@ impl<'a> Planner<'a> {
                     }
                     if in_ending {
                         ending_stop = None;
-                        let has_more = group.as_ref().is_some_and(|group| group.members.iter().any(|member| member.0 > step));
-                        if pass < last_pass && has_more {
-                            if self.complains {
-                                found.add(Code::EndingNotRepeated, self.span(step), || {
-                                    "this ending does not close with `:|`; it is played as if it did"
-                                });
-                            }
-                            self.push(at, after);
-                            pass += 1;
-                            at = anchor;
-                            sign_index = self.first_sign(anchor);
-                            group = None;
-                            continue;
+                        if pass < last_pass && self.complains {
+                            found.add(Code::EndingNotRepeated, self.span(step), || {
+                                "this ending does not close with `:|`; the endings after it are not played"
+                            });
                         }
                         self.push(at, after);
                         at = self.after_endings(group.take(), after);
@@ -335,7 +300,7 @@ impl<'a> Planner<'a> {
                             });
                         }
                         (anchor, is_marked, declared, pass) = (after, true, u16::from(begins), 1);
-                    } else if closes && !is_marked && pass == 1 {
+                    } else if closes && !is_marked && pass == 1 && !self.precedes_ending(sign_index) {
                         // §4.8: without `|:` one goes back to the latest double bar.
                         anchor = after;
                     }
@@ -349,6 +314,12 @@ impl<'a> Planner<'a> {
                 "this start of repeat has no end; the section is played once"
             });
         }
+    }
+
+    /// Whether an ending follows this sign at once: `||1`.
+    fn precedes_ending(&self, sign: usize) -> bool {
+        let step = self.signs[sign].step;
+        matches!(self.signs.get(sign + 1), Some(next) if matches!(next.kind, SignKind::Ending) && self.is_silent(step, next.step))
     }
 
     /// Where to go on after an ending that closed at `after`: behind the endings not played.
@@ -377,6 +348,14 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Whether any part that the order calls for is written.
+    fn knows_a_part_of(&self, order: &PartOrder) -> bool {
+        self.track.steps.iter().any(|step| match &step.kind {
+            StepKind::Part(label) => order.items.iter().any(|item| part_letter(label) == Some(item.label)),
+            _ => false,
+        })
+    }
+
     /// Plays the parts in the order of the header's `P:` (§3.1.9).
     fn play_parts(&mut self, order: &PartOrder, found: &mut Diagnostics) {
         let end = self.track.steps.len();
@@ -386,7 +365,7 @@ impl<'a> Planner<'a> {
         for (index, &start) in starts.iter().enumerate() {
             let stop = starts.get(index + 1).copied().unwrap_or(end);
             let StepKind::Part(label) = &self.track.steps[start].kind else { continue };
-            let Some(letter) = label.trim_start_matches('"').chars().next() else { continue };
+            let Some(letter) = part_letter(label) else { continue };
             let is_known = regions.iter().any(|region| region.0 == letter);
             if !is_known && !self.is_silent(start, stop) {
                 regions.push((letter, start, stop));
@@ -485,17 +464,8 @@ impl<'a> Planner<'a> {
             decoration,
             Decoration::DalSegno | Decoration::DalSegnoAlFine | Decoration::DalSegnoAlCoda
         );
-        let target = if from_sign {
-            let segno = find(&[Decoration::Segno], 0);
-            if segno.is_none() && self.complains {
-                found.add(Code::JumpWithoutSign, self.span(sign), || {
-                    format!("`!{}!` without `!segno!`; it goes to the beginning", decoration.name())
-                });
-            }
-            segno.unwrap_or(0)
-        } else {
-            0
-        };
+        let segno = find(&[Decoration::Segno], 0).filter(|_| from_sign);
+        let target = segno.unwrap_or(0);
         let (may_fine, may_coda) = match decoration {
             Decoration::DaCapoAlFine | Decoration::DalSegnoAlFine => (true, false),
             Decoration::DaCapoAlCoda | Decoration::DalSegnoAlCoda => (false, true),
@@ -504,6 +474,15 @@ impl<'a> Planner<'a> {
         let fine = find(&[Decoration::Fine], target).filter(|_| may_fine);
         let to_coda = find(&[Decoration::Coda, Decoration::ToCoda], target).filter(|&at| may_coda && at < leave);
         let coda = to_coda.and_then(|left| find(&[Decoration::Coda], left + 1));
+        if coda.is_none() && fine.is_none() && segno.is_none() {
+            // Tunebooks write a bare `D.C.` that players follow by habit, each to another end.
+            if self.complains {
+                found.add(Code::JumpWithoutSign, self.span(sign), || {
+                    format!("`!{}!` is not followed: no `!fine!`, `!coda!` or `!segno!` says from where to where", decoration.name())
+                });
+            }
+            return;
+        }
         // What was planned up to the jump, its last time.
         let Some(last) = self.stretches.iter().rposition(|stretch| (stretch.from..stretch.to).contains(&sign)) else {
             return;
@@ -545,6 +524,11 @@ impl<'a> Planner<'a> {
         let is_at_start = bar_start.is_some_and(|start| self.is_silent(start, sign));
         if is_at_start { sign } else { self.bar_end(sign) }
     }
+}
+
+/// The letter that a part order knows a part by: the first of its label.
+fn part_letter(label: &str) -> Option<char> {
+    label.trim_start_matches('"').chars().next()
 }
 
 /// Exact lengths → ticks, or fractions of ticks where lengths do not fall on them.

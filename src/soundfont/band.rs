@@ -19,7 +19,13 @@ pub fn add_to(font: &mut Font) {
     let band = Band::compute(font);
     for program in 0..=127 {
         let (name, instrument, offsets) = band.player_of(program);
-        font.add_preset(Preset { name: name.into(), bank: 0, program, instrument, offsets });
+        font.add_preset(Preset {
+            name: name.into(),
+            bank: 0,
+            program,
+            instrument,
+            offsets,
+        });
     }
     let mandolin = Preset {
         name: "mandolin".into(),
@@ -79,7 +85,12 @@ impl Band {
     fn player_of(&self, program: u8) -> (&'static str, InstrumentIndex, Vec<Generator>) {
         let as_is = Vec::new;
         let darker = || vec![Generator::filter_cutoff_offset_cents(-2400)];
-        let slower = || vec![Generator::volume_attack_s(0.25), Generator::volume_release_s(1.4)];
+        let slower = || {
+            vec![
+                Generator::volume_attack_s(0.25),
+                Generator::volume_release_s(1.4),
+            ]
+        };
         match program {
             0 => ("piano", self.piano, as_is()),
             1..=5 | 7 => ("piano", self.piano, as_is()),

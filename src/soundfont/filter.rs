@@ -19,7 +19,10 @@ impl Biquad {
     pub fn band_pass(centre_hz: f64, quality: f64, rate_hz: f64) -> Self {
         let w = TAU * centre_hz / rate_hz;
         let alpha = sin(w) / (2.0 * quality);
-        Self::normalised([alpha, 0.0, -alpha], [1.0 + alpha, -2.0 * cos(w), 1.0 - alpha])
+        Self::normalised(
+            [alpha, 0.0, -alpha],
+            [1.0 + alpha, -2.0 * cos(w), 1.0 - alpha],
+        )
     }
 
     /// Passes what lies below `corner_hz`; maximally flat.
@@ -27,7 +30,10 @@ impl Biquad {
         let w = TAU * corner_hz / rate_hz;
         let alpha = sin(w) * std::f64::consts::FRAC_1_SQRT_2;
         let edge = 1.0 - cos(w);
-        Self::normalised([edge / 2.0, edge, edge / 2.0], [1.0 + alpha, -2.0 * cos(w), 1.0 - alpha])
+        Self::normalised(
+            [edge / 2.0, edge, edge / 2.0],
+            [1.0 + alpha, -2.0 * cos(w), 1.0 - alpha],
+        )
     }
 
     /// Passes what lies above `corner_hz`; maximally flat.
@@ -35,18 +41,33 @@ impl Biquad {
         let w = TAU * corner_hz / rate_hz;
         let alpha = sin(w) * std::f64::consts::FRAC_1_SQRT_2;
         let edge = 1.0 + cos(w);
-        Self::normalised([edge / 2.0, -edge, edge / 2.0], [1.0 + alpha, -2.0 * cos(w), 1.0 - alpha])
+        Self::normalised(
+            [edge / 2.0, -edge, edge / 2.0],
+            [1.0 + alpha, -2.0 * cos(w), 1.0 - alpha],
+        )
     }
 
     /// The two stages of BS.1770's K-weighting: the head's high shelf, then the low cut.
     pub fn k_weighting(rate_hz: f64) -> [Self; 2] {
-        let (centre_hz, gain_db, quality) = (1_681.974_450_955_533, 3.999_843_853_973_347, 0.707_175_236_955_419_6);
+        let (centre_hz, gain_db, quality) = (
+            1_681.974_450_955_533,
+            3.999_843_853_973_347,
+            0.707_175_236_955_419_6,
+        );
         let k = tan(PI * centre_hz / rate_hz);
         let high = pow(10.0, gain_db / 20.0);
         let band = pow(high, 0.499_666_774_154_541_6);
         let shelf = Self::normalised(
-            [high + band * k / quality + k * k, 2.0 * (k * k - high), high - band * k / quality + k * k],
-            [1.0 + k / quality + k * k, 2.0 * (k * k - 1.0), 1.0 - k / quality + k * k],
+            [
+                high + band * k / quality + k * k,
+                2.0 * (k * k - high),
+                high - band * k / quality + k * k,
+            ],
+            [
+                1.0 + k / quality + k * k,
+                2.0 * (k * k - 1.0),
+                1.0 - k / quality + k * k,
+            ],
         );
         let (corner_hz, quality) = (38.135_470_876_024_44, 0.500_327_037_323_877_3);
         let k = tan(PI * corner_hz / rate_hz);
@@ -68,7 +89,11 @@ impl Biquad {
     }
 
     fn normalised(b: [f64; 3], a: [f64; 3]) -> Self {
-        Self { b: b.map(|value| value / a[0]), a: [a[1] / a[0], a[2] / a[0]], z: [0.0; 2] }
+        Self {
+            b: b.map(|value| value / a[0]),
+            a: [a[1] / a[0], a[2] / a[0]],
+            z: [0.0; 2],
+        }
     }
 }
 
@@ -78,7 +103,10 @@ mod tests {
 
     fn gain(mut filter: Biquad, hz: f64) -> f64 {
         let signal = (0..48_000).map(|frame| sin(TAU * hz * f64::from(frame) / 48_000.0));
-        signal.map(|value| filter.next(value)).skip(24_000).fold(0.0, |peak: f64, value| peak.max(value.abs()))
+        signal
+            .map(|value| filter.next(value))
+            .skip(24_000)
+            .fold(0.0, |peak: f64, value| peak.max(value.abs()))
     }
 
     #[test]
@@ -94,7 +122,10 @@ mod tests {
         // BS.1770-4 annex 1: a 997 Hz sine reads 0.691 dB above its power before the offset of -0.691 is added.
         let [mut shelf, mut cut] = Biquad::k_weighting(48_000.0);
         let signal = (0..48_000).map(|frame| sin(TAU * 997.0 * f64::from(frame) / 48_000.0));
-        let peak = signal.map(|value| cut.next(shelf.next(value))).skip(24_000).fold(0.0, |a: f64, b| a.max(b.abs()));
+        let peak = signal
+            .map(|value| cut.next(shelf.next(value)))
+            .skip(24_000)
+            .fold(0.0, |a: f64, b| a.max(b.abs()));
         assert!((20.0 * libm::log10(peak) - 0.691).abs() < 0.05, "{peak}");
     }
 }

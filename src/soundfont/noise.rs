@@ -16,7 +16,10 @@ impl Noise {
     /// The noise of one note of one instrument: no two share theirs (FNV-1a hash of the name).
     pub fn of(instrument: &str, root: u8) -> Self {
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-        Self::new(mix(instrument.bytes().fold(0xCBF2_9CE4_8422_2325, mix), root))
+        Self::new(mix(
+            instrument.bytes().fold(0xCBF2_9CE4_8422_2325, mix),
+            root,
+        ))
     }
 
     /// Evenly spread over 0.0..1.0.

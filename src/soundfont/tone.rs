@@ -77,7 +77,9 @@ impl Tone {
                 let exact = cycles as f64 * rate / hz;
                 (1200.0 * log2(frames as f64 / exact)).abs() <= TUNING_ERROR_CENTS_MAX
             })
-            .expect("the error of rounding falls with the number of cycles, so some number is enough");
+            .expect(
+                "the error of rounding falls with the number of cycles, so some number is enough",
+            );
         let attack_frames = round(extent.attack_s * rate) as usize;
         Self {
             root,
@@ -167,7 +169,12 @@ impl Tone {
         for step in 1..=reach {
             for cycles in [line.cycles.saturating_sub(step), line.cycles + step] {
                 let level = line.level * waver * noise.normal() / step as f64;
-                self.add_line(Line { cycles, level, turns: noise.share(), ..line });
+                self.add_line(Line {
+                    cycles,
+                    level,
+                    turns: noise.share(),
+                    ..line
+                });
             }
         }
     }
@@ -175,10 +182,20 @@ impl Tone {
     /// Adds noise that goes on through the loop without a seam, shaped by `filters` in turn: breath, bow hair.
     ///
     /// `level` is its root mean square in the loop, `rise_s` how long it takes to get there.
-    pub fn add_breath(&mut self, level: f64, mut filters: Vec<Biquad>, rise_s: f64, noise: &mut Noise) {
+    pub fn add_breath(
+        &mut self,
+        level: f64,
+        mut filters: Vec<Biquad>,
+        rise_s: f64,
+        noise: &mut Noise,
+    ) {
         let raw: Vec<f64> = (0..self.loop_frames).map(|_| noise.normal()).collect();
         let mut pass = |frames: &[f64]| -> Vec<f64> {
-            let through = |value: &f64| filters.iter_mut().fold(*value, |value, filter| filter.next(value));
+            let through = |value: &f64| {
+                filters
+                    .iter_mut()
+                    .fold(*value, |value, filter| filter.next(value))
+            };
             frames.iter().map(through).collect()
         };
         // The second time round the filters have forgotten how they began, so the end leads into the start.
@@ -188,8 +205,11 @@ impl Tone {
         let scale = level / power.sqrt().max(1e-12);
         let lead = self.loop_frames - self.attack_frames % self.loop_frames;
         for frame in 0..self.frames.len() {
-            let rise =
-                if frame < self.attack_frames { smooth_rise(frame as f64 / self.rate() / rise_s) } else { 1.0 };
+            let rise = if frame < self.attack_frames {
+                smooth_rise(frame as f64 / self.rate() / rise_s)
+            } else {
+                1.0
+            };
             self.frames[frame] += scale * rise * periodic[(frame + lead) % self.loop_frames];
         }
     }
@@ -217,13 +237,24 @@ impl Tone {
     /// The loop is turned by up to a period, so that its seam lies where the wave is flat and the 16-bit rounding is all
     /// that happens there.
     pub fn into_sample(self, name: &str) -> Sample {
-        let Self { root, rate_hz, attack_frames, loop_frames, loop_cycles, frames } = self;
+        let Self {
+            root,
+            rate_hz,
+            attack_frames,
+            loop_frames,
+            loop_cycles,
+            frames,
+        } = self;
         let (attack, around) = frames.split_at(attack_frames);
         let step = |at: usize| (around[at] - around[(at + loop_frames - 1) % loop_frames]).abs();
         let period = loop_frames / loop_cycles;
-        let turn = (0..period).min_by(|&one, &other| step(one).total_cmp(&step(other))).unwrap_or(0);
+        let turn = (0..period)
+            .min_by(|&one, &other| step(one).total_cmp(&step(other)))
+            .unwrap_or(0);
         let turned = attack.iter().chain(around).chain(&around[..turn]);
-        let peak = frames.iter().fold(0.0_f64, |peak, value| peak.max(value.abs()));
+        let peak = frames
+            .iter()
+            .fold(0.0_f64, |peak, value| peak.max(value.abs()));
         let scale = PEAK * 32_767.0 / peak.max(1e-9);
         Sample {
             name: format!("{name} {root}"),
@@ -241,13 +272,22 @@ impl Tone {
 /// that would be heard, twice the rate takes 12 dB off it.
 pub fn rate_hz(root: u8, level: impl Fn(f64, f64) -> f64) -> u32 {
     let hz = pitch_hz(root);
-    let partials = || (1..).map(f64::from).map(|k| (k * hz, level(k, k * hz))).take_while(|(hz, _)| *hz < PARTIAL_HZ_MAX);
+    let partials = || {
+        (1..)
+            .map(f64::from)
+            .map(|k| (k * hz, level(k, k * hz)))
+            .take_while(|(hz, _)| *hz < PARTIAL_HZ_MAX)
+    };
     let strongest = partials().fold(0.0_f64, |most, (_, level)| most.max(level.abs()));
     let is_clean = |rate_hz: u32| {
-        let image = |(hz, level): (f64, f64)| level.abs() * pow(hz / (f64::from(rate_hz) - hz), 2.0);
+        let image =
+            |(hz, level): (f64, f64)| level.abs() * pow(hz / (f64::from(rate_hz) - hz), 2.0);
         partials().map(image).fold(0.0, f64::max) < gain(IMAGE_DB_MAX) * strongest
     };
-    RATES_HZ.into_iter().find(|&rate_hz| is_clean(rate_hz)).unwrap_or(RATES_HZ[RATES_HZ.len() - 1])
+    RATES_HZ
+        .into_iter()
+        .find(|&rate_hz| is_clean(rate_hz))
+        .unwrap_or(RATES_HZ[RATES_HZ.len() - 1])
 }
 
 /// Equal temperament, A4 = 440 Hz.
@@ -275,14 +315,21 @@ fn smooth_rise(x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const EXTENT: Extent = Extent { attack_s: 0.1, loop_s: 0.05, rate_hz: 44_100 };
+    const EXTENT: Extent = Extent {
+        attack_s: 0.1,
+        loop_s: 0.05,
+        rate_hz: 44_100,
+    };
 
     #[test]
     fn every_root_is_in_tune() {
         for root in 21..=108 {
             let tone = Tone::new(root, EXTENT);
             let cents = 1200.0 * log2(tone.fundamental_hz() / pitch_hz(root));
-            assert!(cents.abs() <= TUNING_ERROR_CENTS_MAX, "{root}: {cents} cents");
+            assert!(
+                cents.abs() <= TUNING_ERROR_CENTS_MAX,
+                "{root}: {cents} cents"
+            );
         }
     }
 
@@ -299,12 +346,32 @@ mod tests {
             cycles: tone.harmonic(1),
             level: 1.0,
             turns: 0.1,
-            onset: Onset::Swell { delay_s: 0.0, rise_s: 0.05 },
+            onset: Onset::Swell {
+                delay_s: 0.0,
+                rise_s: 0.05,
+            },
         });
         let (start, end) = (tone.attack_frames, tone.frames.len());
         let slope = tone.frames[start + 1] - tone.frames[start];
         let over_the_seam = tone.frames[start] - tone.frames[end - 1];
-        assert!((slope - over_the_seam).abs() < 0.02, "{slope} {over_the_seam}");
+        assert!(
+            (slope - over_the_seam).abs() < 0.02,
+            "{slope} {over_the_seam}"
+        );
+    }
+
+    #[test]
+    fn breath_has_no_seam() {
+        let mut tone = Tone::new(69, EXTENT);
+        let filters = vec![Biquad::band_pass(2000.0, 2.0, tone.rate())];
+        tone.add_breath(1.0, filters, 0.05, &mut Noise::new(1));
+        let looped = &tone.frames[tone.attack_frames..];
+        let steps = looped.windows(2).map(|pair| (pair[1] - pair[0]).abs());
+        let largest = steps.fold(0.0_f64, f64::max);
+        let over_the_seam = (looped[0] - looped[looped.len() - 1]).abs();
+        assert!(over_the_seam < largest, "{over_the_seam} {largest}");
+        let into_the_loop = (looped[0] - tone.frames[tone.attack_frames - 1]).abs();
+        assert!(into_the_loop < largest, "{into_the_loop} {largest}");
     }
 
     #[test]
@@ -312,6 +379,10 @@ mod tests {
         let mut tone = Tone::new(60, EXTENT);
         tone.add_transient(|_| 1.0);
         assert!(tone.frames[tone.attack_frames - 1].abs() < 1e-4);
-        assert!(tone.frames[tone.attack_frames..].iter().all(|&value| value == 0.0));
+        assert!(
+            tone.frames[tone.attack_frames..]
+                .iter()
+                .all(|&value| value == 0.0)
+        );
     }
 }

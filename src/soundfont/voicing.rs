@@ -37,15 +37,31 @@ pub struct Touch {
 impl Touch {
     /// One zone for all velocities, nothing filtered.
     pub fn any() -> Vec<Self> {
-        vec![Self { velocities: 1..=127, cutoff_harmonic: None, cutoff_hz_min: 0.0 }]
+        vec![Self {
+            velocities: 1..=127,
+            cutoff_harmonic: None,
+            cutoff_hz_min: 0.0,
+        }]
     }
 
     /// Soft, ordinary and hard playing: `soft` and `ordinary` are the highest harmonics that pass unhindered.
     pub fn three(soft: f64, ordinary: f64, cutoff_hz_min: f64) -> Vec<Self> {
         vec![
-            Self { velocities: 1..=54, cutoff_harmonic: Some(soft), cutoff_hz_min },
-            Self { velocities: 55..=99, cutoff_harmonic: Some(ordinary), cutoff_hz_min: 2.0 * cutoff_hz_min },
-            Self { velocities: 100..=127, cutoff_harmonic: None, cutoff_hz_min },
+            Self {
+                velocities: 1..=54,
+                cutoff_harmonic: Some(soft),
+                cutoff_hz_min,
+            },
+            Self {
+                velocities: 55..=99,
+                cutoff_harmonic: Some(ordinary),
+                cutoff_hz_min: 2.0 * cutoff_hz_min,
+            },
+            Self {
+                velocities: 100..=127,
+                cutoff_harmonic: None,
+                cutoff_hz_min,
+            },
         ]
     }
 }
@@ -59,7 +75,10 @@ impl Voicing {
         if let Some(fall_s) = self.fall_s {
             // The envelope falls by DECAY_RANGE_DB in its decay time: 8.686 dB every `fall_s`.
             let decay_s = fall_s * DECAY_RANGE_DB * LN_10 / 20.0;
-            generators.extend([Generator::volume_decay_s(decay_s), Generator::volume_sustain_db(100.0)]);
+            generators.extend([
+                Generator::volume_decay_s(decay_s),
+                Generator::volume_sustain_db(100.0),
+            ]);
         }
         generators.push(Generator::volume_release_s(self.release_s));
         generators
@@ -84,7 +103,12 @@ impl Voicing {
                 }
             }
             generators.extend_from_slice(more);
-            Zone { keys: keys.clone(), velocities: touch.velocities.clone(), sample: index, generators }
+            Zone {
+                keys: keys.clone(),
+                velocities: touch.velocities.clone(),
+                sample: index,
+                generators,
+            }
         };
         touches.iter().map(zone).collect()
     }
@@ -103,10 +127,15 @@ pub fn loudness_lkfs(sample: &Sample, fall_s: Option<f64>) -> f64 {
     let mut power = 0.0;
     for position in 0..count {
         let index = match sample.loop_start {
-            Some(start) if position >= start => start + (position - start) % (sample.frames.len() - start),
+            Some(start) if position >= start => {
+                start + (position - start) % (sample.frames.len() - start)
+            }
             _ => position,
         };
-        let value = sample.frames.get(index).map_or(0.0, |&frame| f64::from(frame) / 32_768.0);
+        let value = sample
+            .frames
+            .get(index)
+            .map_or(0.0, |&frame| f64::from(frame) / 32_768.0);
         let weighted = cut.next(shelf.next(envelope * value));
         power += weighted * weighted;
         envelope *= fall;
@@ -131,14 +160,16 @@ pub fn key_ranges(keys: RangeInclusive<u8>, roots: &[u8]) -> Vec<(u8, RangeInclu
     ranges
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sine(amplitude: f64) -> Sample {
         let value = |frame: i32| {
-            (amplitude * 32_768.0 * libm::sin(std::f64::consts::TAU * 997.0 * f64::from(frame) / 48_000.0)) as i16
+            (amplitude
+                * 32_768.0
+                * libm::sin(std::f64::consts::TAU * 997.0 * f64::from(frame) / 48_000.0))
+                as i16
         };
         Sample {
             name: String::new(),

@@ -104,12 +104,10 @@ impl Generator {
 
     /// In a preset: moves the corner of every zone, cents.
     pub fn filter_cutoff_offset_cents(cents: i16) -> Self {
-        Self { operator: 8, amount: cents }
-    }
-
-    /// How far the modulation envelope opens the filter, cents.
-    pub fn modulation_envelope_to_filter_cents(cents: i16) -> Self {
-        Self { operator: 11, amount: cents }
+        Self {
+            operator: 8,
+            amount: cents,
+        }
     }
 
     /// Share of the sound sent to the reverb, 0.0..=1.0.
@@ -124,7 +122,10 @@ impl Generator {
 
     /// How far the vibrato goes to either side, cents.
     pub fn vibrato_depth_cents(cents: i16) -> Self {
-        Self { operator: 6, amount: cents }
+        Self {
+            operator: 6,
+            amount: cents,
+        }
     }
 
     pub fn vibrato_delay_s(seconds: f64) -> Self {
@@ -135,21 +136,8 @@ impl Generator {
         Self::new(24, absolute_cents(hz))
     }
 
-    pub fn modulation_decay_s(seconds: f64) -> Self {
-        Self::new(28, time_cents(seconds))
-    }
-
-    /// What is left of the modulation envelope after its decay, 0.0..=1.0.
-    pub fn modulation_sustain(share: f64) -> Self {
-        Self::new(29, (1.0 - share) * 1000.0)
-    }
-
     pub fn volume_attack_s(seconds: f64) -> Self {
         Self::new(34, time_cents(seconds))
-    }
-
-    pub fn volume_hold_s(seconds: f64) -> Self {
-        Self::new(35, time_cents(seconds))
     }
 
     /// Time to fall by [`DECAY_RANGE_DB`], towards the sustain level.
@@ -176,25 +164,32 @@ impl Generator {
     }
 
     pub fn coarse_tune_semitones(semitones: i16) -> Self {
-        Self { operator: 51, amount: semitones }
+        Self {
+            operator: 51,
+            amount: semitones,
+        }
     }
 
     pub fn fine_tune_cents(cents: i16) -> Self {
-        Self { operator: 52, amount: cents }
+        Self {
+            operator: 52,
+            amount: cents,
+        }
     }
 
     /// 100 is the ordinary keyboard; 0 plays every key at the root's pitch.
     pub fn scale_tuning_cents_a_key(cents: i16) -> Self {
-        Self { operator: 56, amount: cents }
-    }
-
-    /// Notes of one class on a channel cut each other short (1..=127): a closed hi-hat ends an open one.
-    pub fn exclusive_class(class: i16) -> Self {
-        Self { operator: 57, amount: class }
+        Self {
+            operator: 56,
+            amount: cents,
+        }
     }
 
     fn new(operator: u16, amount: f64) -> Self {
-        Self { operator, amount: round(amount).clamp(-32_768.0, 32_767.0) as i16 } // lossless: clamped
+        Self {
+            operator,
+            amount: round(amount).clamp(-32_768.0, 32_767.0) as i16,
+        } // lossless: clamped
     }
 }
 
@@ -204,7 +199,12 @@ pub const DECAY_RANGE_DB: f64 = 80.13;
 impl Font {
     /// An empty font.
     pub fn new(info: FontInfo) -> Self {
-        Self { info, samples: Vec::new(), instruments: Vec::new(), presets: Vec::new() }
+        Self {
+            info,
+            samples: Vec::new(),
+            instruments: Vec::new(),
+            presets: Vec::new(),
+        }
     }
 
     /// Takes a sample in.
@@ -212,8 +212,18 @@ impl Font {
     /// # Panics
     /// If it is empty, endless, or its loop is: samples are computed here, so that is a mistake in a model.
     pub fn add_sample(&mut self, sample: Sample) -> SampleIndex {
-        assert!(!sample.frames.is_empty() && sample.frames.len() < SAMPLE_FRAMES_MAX, "sample `{}`", sample.name);
-        assert!(sample.loop_start.is_none_or(|start| start < sample.frames.len()), "loop of `{}`", sample.name);
+        assert!(
+            !sample.frames.is_empty() && sample.frames.len() < SAMPLE_FRAMES_MAX,
+            "sample `{}`",
+            sample.name
+        );
+        assert!(
+            sample
+                .loop_start
+                .is_none_or(|start| start < sample.frames.len()),
+            "loop of `{}`",
+            sample.name
+        );
         self.samples.push(sample);
         SampleIndex(self.samples.len() - 1)
     }
@@ -246,7 +256,13 @@ impl Font {
     /// # Panics
     /// If there are more zones or settings than 16-bit indices can count: fonts are built here, from a table.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let body = [b"sfbk".to_vec(), self.info_list(), self.sample_list(), self.hydra_list()].concat();
+        let body = [
+            b"sfbk".to_vec(),
+            self.info_list(),
+            self.sample_list(),
+            self.hydra_list(),
+        ]
+        .concat();
         chunk(b"RIFF", &body)
     }
 
@@ -280,7 +296,12 @@ impl Font {
         let mut pcm = Vec::new();
         for sample in &self.samples {
             let after_loop = match sample.loop_start {
-                Some(start) => sample.frames[start..].iter().cycle().take(LOOP_GUARD_FRAMES).copied().collect(),
+                Some(start) => sample.frames[start..]
+                    .iter()
+                    .cycle()
+                    .take(LOOP_GUARD_FRAMES)
+                    .copied()
+                    .collect(),
                 None => Vec::new(),
             };
             let silence = vec![0; GUARD_FRAMES];
@@ -319,7 +340,13 @@ impl Font {
         let mut headers = Vec::new();
         let mut zones = ZoneLists::default();
         for preset in presets {
-            preset_header(&mut headers, &preset.name, u16::from(preset.program), preset.bank, zones.bag_count());
+            preset_header(
+                &mut headers,
+                &preset.name,
+                u16::from(preset.program),
+                preset.bank,
+                zones.bag_count(),
+            );
             zones.begin_zone();
             for generator in &preset.offsets {
                 zones.push(generator.operator, generator.amount.to_le_bytes());
@@ -351,7 +378,10 @@ impl Font {
             for zone in &instrument.zones {
                 zones.begin_zone();
                 zones.push(KEY_RANGE, [*zone.keys.start(), *zone.keys.end()]);
-                zones.push(VELOCITY_RANGE, [*zone.velocities.start(), *zone.velocities.end()]);
+                zones.push(
+                    VELOCITY_RANGE,
+                    [*zone.velocities.start(), *zone.velocities.end()],
+                );
                 for generator in &zone.generators {
                     zones.push(generator.operator, generator.amount.to_le_bytes());
                 }
@@ -460,13 +490,19 @@ fn chunk(id: &[u8; 4], body: &[u8]) -> Vec<u8> {
 fn fixed_name(name: &str) -> [u8; 20] {
     let mut bytes = [0; 20];
     for (byte, character) in bytes.iter_mut().take(19).zip(name.chars()) {
-        *byte = u8::try_from(character).ok().filter(u8::is_ascii).unwrap_or(b'?');
+        *byte = u8::try_from(character)
+            .ok()
+            .filter(u8::is_ascii)
+            .unwrap_or(b'?');
     }
     bytes
 }
 
 fn index(value: usize) -> u16 {
-    assert!(value <= INDEX_MAX, "{value} records do not fit a 16-bit index");
+    assert!(
+        value <= INDEX_MAX,
+        "{value} records do not fit a 16-bit index"
+    );
     value as u16 // lossless: checked
 }
 
@@ -489,7 +525,13 @@ mod tests {
     use super::*;
 
     fn two_frame_font() -> Font {
-        let mut font = Font::new(FontInfo { name: "test", author: "", copyright: "", comment: "", software: "" });
+        let mut font = Font::new(FontInfo {
+            name: "test",
+            author: "",
+            copyright: "",
+            comment: "",
+            software: "",
+        });
         let sample = font.add_sample(Sample {
             name: "a sample with a very long name".into(),
             frames: vec![0, 100, 0, -100],
@@ -497,9 +539,24 @@ mod tests {
             rate_hz: 44_100,
             root: 69,
         });
-        let zone = Zone { keys: 0..=127, velocities: 1..=127, sample, generators: vec![Generator::pan(0.25)] };
-        let instrument = font.add_instrument(Instrument { name: "one".into(), common: vec![], zones: vec![zone] });
-        font.add_preset(Preset { name: "one".into(), bank: 0, program: 0, instrument, offsets: vec![] });
+        let zone = Zone {
+            keys: 0..=127,
+            velocities: 1..=127,
+            sample,
+            generators: vec![Generator::pan(0.25)],
+        };
+        let instrument = font.add_instrument(Instrument {
+            name: "one".into(),
+            common: vec![],
+            zones: vec![zone],
+        });
+        font.add_preset(Preset {
+            name: "one".into(),
+            bank: 0,
+            program: 0,
+            instrument,
+            offsets: vec![],
+        });
         font
     }
 
@@ -512,7 +569,8 @@ mod tests {
         let mut lists = Vec::new();
         while position < bytes.len() {
             assert_eq!(&bytes[position..position + 4], b"LIST");
-            let size = u32::from_le_bytes(bytes[position + 4..position + 8].try_into().unwrap()) as usize;
+            let size =
+                u32::from_le_bytes(bytes[position + 4..position + 8].try_into().unwrap()) as usize;
             lists.push(String::from_utf8(bytes[position + 8..position + 12].to_vec()).unwrap());
             position += 8 + size;
         }
@@ -523,10 +581,25 @@ mod tests {
     #[test]
     fn a_looped_sample_is_followed_by_its_loop_and_then_by_silence() {
         let bytes = two_frame_font().to_bytes();
-        let at = bytes.windows(4).position(|window| window == b"smpl").unwrap() + 8;
-        let frame = |index: usize| i16::from_le_bytes(bytes[at + 2 * index..at + 2 * index + 2].try_into().unwrap());
-        let frames: Vec<i16> = (0..4 + LOOP_GUARD_FRAMES + GUARD_FRAMES).map(frame).collect();
-        assert_eq!(frames[..12], [0, 100, 0, -100, 0, 100, 0, -100, 0, 100, 0, -100]);
+        let at = bytes
+            .windows(4)
+            .position(|window| window == b"smpl")
+            .unwrap()
+            + 8;
+        let frame = |index: usize| {
+            i16::from_le_bytes(
+                bytes[at + 2 * index..at + 2 * index + 2]
+                    .try_into()
+                    .unwrap(),
+            )
+        };
+        let frames: Vec<i16> = (0..4 + LOOP_GUARD_FRAMES + GUARD_FRAMES)
+            .map(frame)
+            .collect();
+        assert_eq!(
+            frames[..12],
+            [0, 100, 0, -100, 0, 100, 0, -100, 0, 100, 0, -100]
+        );
         assert!(frames[12..].iter().all(|&frame| frame == 0));
     }
 
@@ -541,13 +614,22 @@ mod tests {
 
     #[test]
     fn a_rate_that_old_players_refuse_is_stated_as_half_of_it_an_octave_lower() {
-        let sample = |rate_hz| Sample { name: String::new(), frames: vec![0], loop_start: None, rate_hz, root: 81 };
+        let sample = |rate_hz| Sample {
+            name: String::new(),
+            frames: vec![0],
+            loop_start: None,
+            rate_hz,
+            root: 81,
+        };
         assert_eq!(stated_pitch(&sample(88_200)), (44_100, 69));
         assert_eq!(stated_pitch(&sample(44_100)), (44_100, 81));
     }
 
     #[test]
     fn names_are_cut_and_stay_terminated() {
-        assert_eq!(&fixed_name("a sample with a very long name"), b"a sample with a ver\0");
+        assert_eq!(
+            &fixed_name("a sample with a very long name"),
+            b"a sample with a ver\0"
+        );
     }
 }

@@ -115,49 +115,93 @@ impl ColumnMatrix {
         }
     }
 
-    /// `result (columns)` += `input (depth)` · self. `scratch` is for the rounded input of int8 and is kept for the next time.
+    /// `result (columns)` += `input (depth)` · self.
     ///
     /// Each sum runs over the depth in order, so the bits are those of [`super::product`] and the same on every level; int8 sums are
     /// exact.
-    pub fn add_product(&self, input: &[f32], result: &mut [f32], scratch: &mut InputScratch) {
-        assert!(input.len() == self.depth && result.len() == self.columns);
-        let (level, depth, columns) = (self.level, self.depth, self.columns);
-        // SAFETY: lengths were checked, panels hold depth × padded columns, and the level was detected.
+    pub fn add_product(&self, input: &[f32], result: &mut [f32], rounded: &mut RoundedInput) {
+        self.round(input, rounded);
+        for panel in 0..self.panels() {
+            self.add_panel(panel, input, result, rounded);
+        }
+    }
+
+    /// Fills `rounded` for [`Self::add_panel`], if the weights are int8.
+    pub fn round(&self, input: &[f32], rounded: &mut RoundedInput) {
+        if let Stored::Int8 { .. } = self.weights {
+            rounded.fill(input);
+        }
+    }
+
+    /// How many panels of columns there are.
+    pub fn panels(&self) -> usize {
+        self.columns.div_ceil(self.panel_columns())
+    }
+
+    /// Adds the columns of one panel: with many inputs, one panel after the other for all of them, the weights stay in the cache.
+    pub fn add_panel(&self, panel: usize, input: &[f32], result: &mut [f32], rounded: &RoundedInput) {
+        assert!(panel < self.panels() && input.len() == self.depth && result.len() == self.columns);
+        let (level, depth, width) = (self.level, self.depth, self.panel_columns());
+        let first = panel * width;
+        let result = &mut result[first..(first + width).min(self.columns)];
+        // SAFETY: lengths were checked, each panel holds depth × width weights, and the level was detected.
         unsafe {
             match &self.weights {
-                Stored::F32(weights) => add_f32(level, weights.pointer(), depth, columns, input.as_ptr(), result.as_mut_ptr()),
-                Stored::F16(weights) => add_f16(level, weights.pointer(), depth, columns, input.as_ptr(), result.as_mut_ptr()),
+                Stored::F32(weights) => {
+                    add_f32(level, weights.pointer().add(first * depth), depth, input.as_ptr(), result.as_mut_ptr(), result.len());
+                }
+                Stored::F16(weights) => {
+                    add_f16(level, weights.pointer().add(first * depth), depth, input.as_ptr(), result.as_mut_ptr(), result.len());
+                }
                 Stored::Int8 { weights, scales } => {
                     let groups = depth.div_ceil(INT8_GROUP);
-                    scratch.round(input);
-                    let (rounded, scales, result) = (scratch.rounded.as_ptr(), scales.as_ptr(), result.as_mut_ptr());
-                    add_int8(level, weights.pointer(), groups, columns, rounded, scales, result);
+                    assert_eq!(rounded.groups.len(), groups);
+                    let mut sums = [0; INT8_COLUMNS];
+                    let weights = weights.pointer().add(first * groups * INT8_GROUP);
+                    match level {
+                        #[cfg(target_arch = "x86_64")]
+                        Level::Avx512Vnni => x86::sum_vnni(weights, &rounded.groups, &mut sums),
+                        #[cfg(target_arch = "x86_64")]
+                        Level::Avx2 | Level::Avx512 => x86::sum_avx2(weights, &rounded.groups, &mut sums),
+                        _ => sum_portable(weights, &rounded.groups, &mut sums),
+                    }
+                    // Sums stay below 2²⁴ for any depth up to 1040, where f32 is exact; beyond they round once.
+                    for ((result, sum), scale) in result.iter_mut().zip(sums).zip(&scales[first..]) {
+                        *result += sum as f32 * scale;
+                    }
                 }
             }
         }
     }
+
+    fn panel_columns(&self) -> usize {
+        match self.weights {
+            Stored::Int8 { .. } => INT8_COLUMNS,
+            _ => self.level.width() * VECTORS,
+        }
+    }
 }
 
-/// An input rounded to int8, four to a word.
+/// An input rounded to int8, four values to a word.
 #[derive(Clone, Debug, Default)]
-pub struct InputScratch {
-    rounded: Vec<[i8; INT8_GROUP]>,
+pub struct RoundedInput {
+    groups: Vec<[i8; INT8_GROUP]>,
 }
 
-impl InputScratch {
+impl RoundedInput {
     /// Room for inputs of up to `depth` values, so that rounding them never allocates.
     pub fn with_depth(depth: usize) -> Self {
-        Self { rounded: Vec::with_capacity(depth.div_ceil(INT8_GROUP)) }
+        Self { groups: Vec::with_capacity(depth.div_ceil(INT8_GROUP)) }
     }
 
-    fn round(&mut self, input: &[f32]) {
-        self.rounded.clear();
-        self.rounded.extend(input.chunks(INT8_GROUP).map(|group| {
-            let mut rounded = [0; INT8_GROUP];
-            for (rounded, value) in rounded.iter_mut().zip(group) {
+    fn fill(&mut self, input: &[f32]) {
+        self.groups.clear();
+        self.groups.extend(input.chunks(INT8_GROUP).map(|values| {
+            let mut group = [0; INT8_GROUP];
+            for (rounded, value) in group.iter_mut().zip(values) {
                 *rounded = round_int8(value * INT8_INPUT_MAX);
             }
-            rounded
+            group
         }));
     }
 }
@@ -191,108 +235,67 @@ fn pack_int8(depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> 
 }
 
 for_each_level! {
-    fn add_f32(panels: *const f32, depth: usize, columns: usize, input: *const f32, result: *mut f32) = add_f32_body
+    fn add_f32(panel: *const f32, depth: usize, input: *const f32, result: *mut f32, columns: usize) = add_f32_body
 }
 
 for_each_level! {
-    fn add_f16(panels: *const u16, depth: usize, columns: usize, input: *const f32, result: *mut f32) = add_f16_body
+    fn add_f16(panel: *const u16, depth: usize, input: *const f32, result: *mut f32, columns: usize) = add_f16_body
 }
 
 #[inline(always)]
-unsafe fn add_f32_body<L: Lanes>(panels: *const f32, depth: usize, columns: usize, input: *const f32, result: *mut f32) {
+unsafe fn add_f32_body<L: Lanes>(panel: *const f32, depth: usize, input: *const f32, result: *mut f32, columns: usize) {
     // SAFETY: the caller's promise.
-    unsafe { add_floats::<L, f32>(panels, depth, columns, input, result, |from| L::load(from)) }
+    unsafe { add_floats::<L, f32>(panel, depth, input, result, columns, |from| L::load(from)) }
 }
 
 #[inline(always)]
-unsafe fn add_f16_body<L: Lanes>(panels: *const u16, depth: usize, columns: usize, input: *const f32, result: *mut f32) {
+unsafe fn add_f16_body<L: Lanes>(panel: *const u16, depth: usize, input: *const f32, result: *mut f32, columns: usize) {
     // SAFETY: the caller's promise.
-    unsafe { add_floats::<L, u16>(panels, depth, columns, input, result, |from| L::load_half(from)) }
+    unsafe { add_floats::<L, u16>(panel, depth, input, result, columns, |from| L::load_half(from)) }
 }
 
+/// One panel: `columns` sums of its width.
 #[inline(always)]
 unsafe fn add_floats<L: Lanes, T>(
-    panels: *const T,
+    panel: *const T,
     depth: usize,
-    columns: usize,
     input: *const f32,
     result: *mut f32,
+    columns: usize,
     load: impl Fn(*const T) -> L::Vector,
 ) {
     let width = L::WIDTH * VECTORS;
-    // On the stack, for the last panel when it is not full.
-    let mut edge = [0.0_f32; 16 * VECTORS];
-    for panel in 0..columns.div_ceil(width) {
-        let count = width.min(columns - panel * width);
-        // SAFETY: the caller promises `depth` inputs, whole panels and `columns` results.
-        unsafe {
-            let weights = panels.add(panel * depth * width);
-            let to = result.add(panel * width);
-            std::ptr::copy_nonoverlapping(to, edge.as_mut_ptr(), count);
-            let mut sums = [L::splat(0.0); VECTORS];
+    // Through the stack, for the last panel when it is not full.
+    let mut whole = [0.0_f32; 16 * VECTORS];
+    // SAFETY: the caller promises `depth` inputs, a whole panel and `columns` results, at most `width`.
+    unsafe {
+        std::ptr::copy_nonoverlapping(result, whole.as_mut_ptr(), columns);
+        let mut sums = [L::splat(0.0); VECTORS];
+        for (vector, sum) in sums.iter_mut().enumerate() {
+            *sum = L::load(whole.as_ptr().add(vector * L::WIDTH));
+        }
+        for k in 0..depth {
+            let value = L::splat(*input.add(k));
+            let row = panel.add(k * width);
             for (vector, sum) in sums.iter_mut().enumerate() {
-                *sum = L::load(edge.as_ptr().add(vector * L::WIDTH));
+                *sum = L::mul_add(value, load(row.add(vector * L::WIDTH)), *sum);
             }
-            for k in 0..depth {
-                let value = L::splat(*input.add(k));
-                let row = weights.add(k * width);
-                for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::mul_add(value, load(row.add(vector * L::WIDTH)), *sum);
-                }
-            }
-            for (vector, sum) in sums.iter().enumerate() {
-                L::store(edge.as_mut_ptr().add(vector * L::WIDTH), *sum);
-            }
-            std::ptr::copy_nonoverlapping(edge.as_ptr(), to, count);
         }
+        for (vector, sum) in sums.iter().enumerate() {
+            L::store(whole.as_mut_ptr().add(vector * L::WIDTH), *sum);
+        }
+        std::ptr::copy_nonoverlapping(whole.as_ptr(), result, columns);
     }
 }
 
 /// # Safety
-/// `level` was detected; `weights` holds whole panels of `groups`, `input` that many groups, `scales` whole panels and `result`
-/// `columns` values.
-unsafe fn add_int8(
-    level: Level,
-    weights: *const i8,
-    groups: usize,
-    columns: usize,
-    input: *const [i8; INT8_GROUP],
-    scales: *const f32,
-    result: *mut f32,
-) {
-    let mut sums = [0_i32; INT8_COLUMNS];
-    for panel in 0..columns.div_ceil(INT8_COLUMNS) {
-        // SAFETY: the caller's promises.
-        unsafe {
-            let weights = weights.add(panel * groups * INT8_COLUMNS * INT8_GROUP);
-            match level {
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512Vnni => x86::sum_vnni(weights, groups, input, &mut sums),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 | Level::Avx512 => x86::sum_avx2(weights, groups, input, &mut sums),
-                _ => sum_portable(weights, groups, input, &mut sums),
-            }
-            for column in 0..INT8_COLUMNS.min(columns - panel * INT8_COLUMNS) {
-                let at = panel * INT8_COLUMNS + column;
-                // Sums stay below 2²⁴ for any depth up to 1040, where f32 is exact; beyond they round once.
-                *result.add(at) += sums[column] as f32 * *scales.add(at);
-            }
-        }
-    }
-}
-
-/// # Safety
-/// One panel of `groups`, and as many groups of input.
-unsafe fn sum_portable(weights: *const i8, groups: usize, input: *const [i8; INT8_GROUP], sums: &mut [i32; INT8_COLUMNS]) {
-    sums.fill(0);
-    for group in 0..groups {
+/// `weights` holds a panel of as many groups as `input`.
+unsafe fn sum_portable(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
+    for (group, input) in input.iter().enumerate() {
         // SAFETY: the caller's promise.
-        let (weights, input) = unsafe {
-            let row = weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<[[i8; INT8_GROUP]; INT8_COLUMNS]>();
-            (&*row, *input.add(group))
-        };
+        let weights = unsafe { &*weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<[[i8; INT8_GROUP]; INT8_COLUMNS]>() };
         for (sum, weights) in sums.iter_mut().zip(weights) {
-            *sum += weights.iter().zip(input).map(|(&w, x)| i32::from(w) * i32::from(x)).sum::<i32>();
+            *sum += weights.iter().zip(input).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum::<i32>();
         }
     }
 }
@@ -305,15 +308,15 @@ mod x86 {
     /// |x| · (w · sign x): unsigned times signed as the instruction wants it. No pair reaches 2¹⁵: 2 · 127 · 127 = 32,258.
     ///
     /// # Safety
-    /// AVX2; one panel of `groups`, and as many groups of input.
+    /// AVX2; `weights` holds a panel of as many groups as `input`.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn sum_avx2(weights: *const i8, groups: usize, input: *const [i8; INT8_GROUP], sums: &mut [i32; INT8_COLUMNS]) {
+    pub(super) unsafe fn sum_avx2(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
         // SAFETY: the caller's promise.
         unsafe {
             let ones = _mm256_set1_epi16(1);
             let mut totals = [_mm256_setzero_si256(); VECTORS];
-            for group in 0..groups {
-                let x = _mm256_set1_epi32(input.add(group).cast::<i32>().read_unaligned());
+            for (group, input) in input.iter().enumerate() {
+                let x = _mm256_set1_epi32(i32::from_ne_bytes(input.map(i8::cast_unsigned)));
                 let x_abs = _mm256_abs_epi8(x);
                 let row = weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<__m256i>();
                 for (vector, total) in totals.iter_mut().enumerate() {
@@ -331,18 +334,18 @@ mod x86 {
     /// VNNI multiplies unsigned by signed four at a time: (x + 128) · w − 128 · Σ w.
     ///
     /// # Safety
-    /// AVX-512 VNNI; one panel of `groups`, and as many groups of input.
+    /// AVX-512 VNNI; `weights` holds a panel of as many groups as `input`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    pub(super) unsafe fn sum_vnni(weights: *const i8, groups: usize, input: *const [i8; INT8_GROUP], sums: &mut [i32; INT8_COLUMNS]) {
+    pub(super) unsafe fn sum_vnni(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
         // SAFETY: the caller's promise.
         unsafe {
             let half = _mm512_set1_epi8(-128);
             // Two sets of sums, so that eight additions are under way at once.
             let mut totals = [_mm512_setzero_si512(); 4];
             let mut offsets = [_mm512_setzero_si512(); 4];
-            for group in 0..groups {
+            for (group, input) in input.iter().enumerate() {
                 // Adding 128 is flipping the top bit.
-                let x = _mm512_xor_si512(_mm512_set1_epi32(input.add(group).cast::<i32>().read_unaligned()), half);
+                let x = _mm512_xor_si512(_mm512_set1_epi32(i32::from_ne_bytes(input.map(i8::cast_unsigned))), half);
                 let row = weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<__m512i>();
                 for vector in 0..4 {
                     let w = _mm512_load_si512(row.add(vector));
@@ -371,7 +374,7 @@ mod tests {
                 for level in Level::available() {
                     let matrix = ColumnMatrix::new(level, storage, depth, columns, weight);
                     let mut result = vec![0.25; columns];
-                    matrix.add_product(&input, &mut result, &mut InputScratch::with_depth(depth));
+                    matrix.add_product(&input, &mut result, &mut RoundedInput::with_depth(depth));
                     for (n, found) in result.iter().enumerate() {
                         let exact: f32 = 0.25 + (0..depth).map(|k| input[k] * weight(k, n)).sum::<f32>();
                         assert!((found - exact).abs() < tolerance, "{storage:?} {level:?} column {n}: {found} for {exact}");
@@ -389,7 +392,7 @@ mod tests {
         for level in Level::available() {
             let matrix = ColumnMatrix::new(level, Storage::Int8, depth, 70, |_, n| if n % 2 == 0 { 1.0 } else { -1.0 });
             let mut result = vec![0.0; 70];
-            matrix.add_product(&vec![-1.0; depth], &mut result, &mut InputScratch::default());
+            matrix.add_product(&vec![-1.0; depth], &mut result, &mut RoundedInput::default());
             assert_eq!(result[..2], [-1024.0, 1024.0], "{level:?}");
         }
     }

@@ -48,10 +48,11 @@ unsafe fn forward_body<L: Lanes>(
 
 for_each_level! {
     /// One row backwards: `z` (4·hidden) holds the activations and becomes the gradient of the pre-activations; `cell_gradient`
-    /// comes in as ∂/∂c and leaves as ∂/∂c₋₁. The gradient of h is `output_gradient` + `recurrent_gradient`.
+    /// comes in as ∂/∂c and leaves as ∂/∂c₋₁. The gradient of h is `output_gradient` + `recurrent_gradient`. What `z` becomes is also
+    /// added to `bias_gradient`.
     ///
     /// # Safety
-    /// `z` is valid for 4·`hidden` values, the others for `hidden`.
+    /// `z` and `bias_gradient` are valid for 4·`hidden` values, the others for `hidden`.
     fn backward(
         hidden: usize,
         z: *mut f32,
@@ -60,10 +61,12 @@ for_each_level! {
         output_gradient: *const f32,
         recurrent_gradient: *const f32,
         cell_gradient: *mut f32,
+        bias_gradient: *mut f32,
     ) = backward_body
 }
 
 #[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the rows of one step")]
 unsafe fn backward_body<L: Lanes>(
     hidden: usize,
     z: *mut f32,
@@ -72,6 +75,7 @@ unsafe fn backward_body<L: Lanes>(
     output_gradient: *const f32,
     recurrent_gradient: *const f32,
     cell_gradient: *mut f32,
+    bias_gradient: *mut f32,
 ) {
     let mut at = 0;
     while at < hidden {
@@ -94,6 +98,8 @@ unsafe fn backward_body<L: Lanes>(
             let d_o = L::mul(L::mul(dh, c_tanh), slope(o));
             for (index, gradient) in [di, df, dg, d_o].into_iter().enumerate() {
                 store::<L>(gate(index), gradient, count);
+                let bias = bias_gradient.add(index * hidden + at);
+                store::<L>(bias, L::add(load::<L>(bias, count), gradient), count);
             }
             store::<L>(cell_gradient.add(at), L::mul(dc, f), count);
         }

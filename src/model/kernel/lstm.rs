@@ -5,13 +5,14 @@
 //! for the whole sequence (input projection, weight gradients) in blocks of rows, the recurrence in groups of streams, which
 //! never wait for each other.
 
-use super::product::{Into, PackedMatrix};
+use super::product::{PackedMatrix, Rows, Start};
 use super::{Level, gates};
 use rayon::prelude::*;
+use std::sync::Mutex;
 
 /// Streams that one task takes through the whole sequence: enough rows for the register tiles, few enough that a batch
 /// of 64 makes four tasks and a core that is busy with something else delays only one of them.
-const STREAMS_PER_TASK: usize = 16;
+const STREAMS_PER_TASK: usize = 32;
 /// Pieces that whole-sequence products are cut into.
 const PRODUCT_TASKS: usize = 4;
 
@@ -47,6 +48,34 @@ pub struct LayerStart<'a> {
     /// c before the first step, `(streams, hidden)`
     pub cell: &'a [f32],
 }
+
+/// Long lists that are used again for the next batch: fresh memory costs a page fault every 4 KiB, as much as a tenth of the whole
+/// batch.
+#[derive(Debug, Default)]
+pub struct Memory {
+    lists: Mutex<Vec<Vec<f32>>>,
+}
+
+impl Memory {
+    /// A list of `length` numbers, any numbers.
+    fn take(&self, length: usize) -> Vec<f32> {
+        let mut lists = self.lists.lock().expect("no holder of this lock panics");
+        match lists.iter().position(|list| list.len() == length) {
+            Some(index) => lists.swap_remove(index),
+            None => vec![0.0; length],
+        }
+    }
+
+    fn give_back(&self, list: Vec<f32>) {
+        let mut lists = self.lists.lock().expect("no holder of this lock panics");
+        if lists.len() < LISTS_MAX {
+            lists.push(list);
+        }
+    }
+}
+
+/// Most lists kept for the next batch: three a layer.
+const LISTS_MAX: usize = 48;
 
 /// What forward leaves for backward.
 #[derive(Clone, Debug)]
@@ -90,25 +119,30 @@ pub struct LayerGradient {
 ///
 /// # Panics
 /// When a slice does not have the length that `shape` says; callers are in this crate and hold shapes by construction.
-pub fn forward(shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>, start: LayerStart<'_>, output: &mut [f32]) -> Activations {
+pub fn forward(
+    memory: &Memory,
+    shape: LayerShape,
+    sequence: &[f32],
+    weights: LayerWeights<'_>,
+    start: LayerStart<'_>,
+    output: &mut [f32],
+) -> Activations {
     let LayerShape { steps, streams, inputs, hidden } = shape;
     check(shape, sequence, weights, start);
     assert_eq!(output.len(), steps * streams * hidden);
     let level = Level::detect();
 
     // z = x · Wᵀ + b for the whole sequence.
-    let mut z = vec![0.0_f32; steps * streams * 4 * hidden];
+    let mut z = memory.take(steps * streams * 4 * hidden);
+    let projection = PackedMatrix::transposed(level, weights.input, 4 * hidden, inputs);
     let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
     z.par_chunks_mut(rows_per_task * 4 * hidden).zip(sequence.par_chunks(rows_per_task * inputs)).for_each(|(z, sequence)| {
-        for row in z.chunks_exact_mut(4 * hidden) {
-            row.copy_from_slice(weights.bias);
-        }
-        let rows = sequence.len() / inputs;
-        add_product((rows, 4 * hidden, inputs), z, Matrix::row_major(sequence, inputs), Matrix::transposed(weights.input, inputs));
+        let rows = |stride| Rows { count: sequence.len() / inputs, stride };
+        projection.multiply(sequence, rows(inputs), z, rows(4 * hidden), Start::Row(weights.bias));
     });
 
-    let mut cell = vec![0.0_f32; steps * streams * hidden];
-    let mut cell_tanh = vec![0.0_f32; steps * streams * hidden];
+    let mut cell = memory.take(steps * streams * hidden);
+    let mut cell_tanh = memory.take(steps * streams * hidden);
     let recurrent = PackedMatrix::transposed(level, weights.recurrent, 4 * hidden, hidden);
     {
         let (z, cell, cell_tanh) = (Shared::new(&mut z), Shared::new(&mut cell), Shared::new(&mut cell_tanh));
@@ -123,7 +157,7 @@ pub fn forward(shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>, s
                         0 => start.output.as_ptr().add(first * hidden),
                         _ => output.at((row - streams) * hidden).cast_const(),
                     };
-                    recurrent.multiply_pointers(before, hidden, z.at(row * 4 * hidden), 4 * hidden, count, Into::Add);
+                    recurrent.multiply_pointers(before, hidden, z.at(row * 4 * hidden), 4 * hidden, count, Start::Result);
                     for row in row..row + count {
                         let cell_before = match step {
                             0 => start.cell.as_ptr().add(row * hidden),
@@ -143,7 +177,9 @@ pub fn forward(shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>, s
 ///
 /// # Panics
 /// As [`forward`].
+#[allow(clippy::too_many_arguments, reason = "what forward took and gave, and the gradient of the latter")]
 pub fn backward(
+    memory: &Memory,
     shape: LayerShape,
     sequence: &[f32],
     weights: LayerWeights<'_>,
@@ -161,6 +197,7 @@ pub fn backward(
     let level = Level::detect();
     let Activations { gates: mut dz, cell, cell_tanh } = activations;
 
+    let bias_gradients: Vec<Vec<f32>>;
     let mut start_gradient = vec![0.0_f32; 2 * streams * hidden];
     let recurrent = PackedMatrix::straight(level, weights.recurrent, 4 * hidden, hidden);
     {
@@ -169,7 +206,9 @@ pub fn backward(
         let (dz, cell_gradient) = (Shared::new(&mut dz), Shared::new(cell_gradient));
         // Holds the recurrent gradient of h on the way, and at the end that of the start.
         let recurrent_gradient = Shared::new(output_start_gradient);
-        stream_groups(streams).into_par_iter().for_each(|(first, count)| {
+        let groups = stream_groups(streams).into_par_iter();
+        let sums = groups.map(|(first, count)| {
+            let mut bias_gradient = vec![0.0_f32; 4 * hidden];
             for step in (0..steps).rev() {
                 let first_row = step * streams + first;
                 // SAFETY: as in `forward`: each group touches only its own streams.
@@ -189,29 +228,36 @@ pub fn backward(
                             output_gradient.as_ptr().add(row * hidden),
                             recurrent_gradient.at(stream * hidden),
                             cell_gradient.at(stream * hidden),
+                            bias_gradient.as_mut_ptr(),
                         );
                     }
                     let dz = dz.at(first_row * 4 * hidden);
-                    recurrent.multiply_pointers(dz, 4 * hidden, recurrent_gradient.at(first * hidden), hidden, count, Into::Replace);
+                    recurrent.multiply_pointers(dz, 4 * hidden, recurrent_gradient.at(first * hidden), hidden, count, Start::Zero);
                 }
             }
+            bias_gradient
         });
+        bias_gradients = sums.collect();
     }
 
     let mut sequence_gradient = vec![0.0_f32; steps * streams * inputs];
+    let projection = PackedMatrix::straight(level, weights.input, 4 * hidden, inputs);
     let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
     let blocks = sequence_gradient.par_chunks_mut(rows_per_task * inputs).zip(dz.par_chunks(rows_per_task * 4 * hidden));
     blocks.for_each(|(gradient, dz)| {
-        let rows = dz.len() / (4 * hidden);
-        add_product((rows, inputs, 4 * hidden), gradient, Matrix::row_major(dz, 4 * hidden), Matrix::row_major(weights.input, inputs));
+        let rows = |stride| Rows { count: dz.len() / (4 * hidden), stride };
+        projection.multiply(dz, rows(4 * hidden), gradient, rows(inputs), Start::Zero);
     });
 
-    // Weight gradients, one gate a task: dW = dzᵀ · x, dU = dzᵀ · h₋₁, db = Σ dz.
+    // Weight gradients, one gate a task: dW = dzᵀ · x, dU = dzᵀ · h₋₁.
     let mut weight_gradient = vec![0.0_f32; 4 * hidden * (inputs + hidden + 1)];
     let (input_part, rest) = weight_gradient.split_at_mut(4 * hidden * inputs);
     let (recurrent_part, bias_part) = rest.split_at_mut(4 * hidden * hidden);
-    let gates = input_part.par_chunks_mut(hidden * inputs).zip(recurrent_part.par_chunks_mut(hidden * hidden)).zip(bias_part.par_chunks_mut(hidden));
-    gates.enumerate().for_each(|(gate, ((dw, du), db))| {
+    for group in bias_gradients {
+        bias_part.iter_mut().zip(group).for_each(|(sum, value)| *sum += value);
+    }
+    let gates = input_part.par_chunks_mut(hidden * inputs).zip(recurrent_part.par_chunks_mut(hidden * hidden));
+    gates.enumerate().for_each(|(gate, (dw, du))| {
         // `(steps·streams, hidden)` of this gate, seen transposed.
         let dz_of = |row: usize| Matrix { values: &dz[row * 4 * hidden + gate * hidden..], row_stride: 1, column_stride: 4 * hidden };
         add_product((hidden, inputs, steps * streams), dw, dz_of(0), Matrix::row_major(sequence, inputs));
@@ -219,12 +265,10 @@ pub fn backward(
         if steps > 1 {
             add_product((hidden, hidden, (steps - 1) * streams), du, dz_of(streams), Matrix::row_major(output, hidden));
         }
-        for row in dz.chunks_exact(4 * hidden) {
-            for (sum, value) in db.iter_mut().zip(&row[gate * hidden..]) {
-                *sum += value;
-            }
-        }
     });
+    for list in [dz, cell, cell_tanh] {
+        memory.give_back(list);
+    }
     LayerGradient { sequence: sequence_gradient, weights: weight_gradient, start: start_gradient }
 }
 
@@ -256,11 +300,6 @@ struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     fn row_major(values: &'a [f32], columns: usize) -> Self {
         Self { values, row_stride: columns, column_stride: 1 }
-    }
-
-    /// `(columns, rows)` in memory, seen as `(rows, columns)`.
-    fn transposed(values: &'a [f32], rows: usize) -> Self {
-        Self { values, row_stride: 1, column_stride: rows }
     }
 
     fn check(&self, rows: usize, columns: usize) {

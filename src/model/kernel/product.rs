@@ -10,6 +10,8 @@ use super::{Level, for_each_level};
 const TILE_ROWS: usize = 6;
 /// Vectors across a register tile.
 const TILE_VECTORS: usize = 2;
+/// Rows taken at a time: their `DEPTH_BLOCK` values (48 KiB) stay in the L2 cache while all weights pass by.
+const ROW_BLOCK: usize = 48;
 /// Depth taken at a time: with 16 columns, a piece of a panel (16 KiB) and 6 rows (6 KiB) stay in a 32 KiB L1 cache.
 const DEPTH_BLOCK: usize = 256;
 
@@ -29,13 +31,15 @@ pub struct PackedMatrix {
 struct Line([f32; LINE]);
 const LINE: usize = 16;
 
-/// What happens to what stands in the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Into {
-    /// It is overwritten.
-    Replace,
-    /// The product is added to it.
-    Add,
+/// What the sums begin with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start<'a> {
+    /// Zero: the result is overwritten.
+    Zero,
+    /// What stands in the result: the product is added to it.
+    Result,
+    /// The same row of `columns` values for each row of the result, which is overwritten.
+    Row(&'a [f32]),
 }
 
 /// Rows of equal length inside a larger slice: row `r` is `values[r * stride..][..length]`.
@@ -73,19 +77,19 @@ impl PackedMatrix {
         Self { level, depth, columns, panels }
     }
 
-    /// `result (rows, columns)` = or += `left (rows, depth)` · self.
+    /// `result (rows, columns)` = `start` + `left (rows, depth)` · self; the depth is not zero.
     ///
     /// Each value is summed over the depth in order, one rounding a term, whatever the rows beside it and whatever the
     /// instruction set: the bits do not depend on how many rows are asked for at once.
-    pub fn multiply(&self, left: &[f32], left_rows: Rows, result: &mut [f32], result_rows: Rows, into: Into) {
-        assert_eq!(left_rows.count, result_rows.count);
+    pub fn multiply(&self, left: &[f32], left_rows: Rows, result: &mut [f32], result_rows: Rows, start: Start<'_>) {
+        assert!(left_rows.count == result_rows.count && self.depth > 0);
         if left_rows.count == 0 {
             return;
         }
         assert!(left_rows.stride >= self.depth && left.len() >= (left_rows.count - 1) * left_rows.stride + self.depth);
         assert!(result_rows.stride >= self.columns && result.len() >= (result_rows.count - 1) * result_rows.stride + self.columns);
         // SAFETY: the lengths were checked just above.
-        unsafe { self.multiply_pointers(left.as_ptr(), left_rows.stride, result.as_mut_ptr(), result_rows.stride, left_rows.count, into) };
+        unsafe { self.multiply_pointers(left.as_ptr(), left_rows.stride, result.as_mut_ptr(), result_rows.stride, left_rows.count, start) };
     }
 
     /// [`Self::multiply`] on pointers.
@@ -99,8 +103,16 @@ impl PackedMatrix {
         result: *mut f32,
         result_stride: usize,
         rows: usize,
-        into: Into,
+        start: Start<'_>,
     ) {
+        let (first, first_stride) = match start {
+            Start::Zero => (std::ptr::null(), 0),
+            Start::Result => (result.cast_const(), result_stride),
+            Start::Row(row) => {
+                assert_eq!(row.len(), self.columns);
+                (row.as_ptr(), 0)
+            }
+        };
         // SAFETY: the panels hold `depth` × `columns` rounded up; the rest is the caller's promise. The level was detected.
         unsafe {
             multiply(
@@ -113,7 +125,8 @@ impl PackedMatrix {
                 result,
                 result_stride,
                 rows,
-                into == Into::Add,
+                first,
+                first_stride,
             );
         }
     }
@@ -129,10 +142,12 @@ for_each_level! {
         result: *mut f32,
         result_stride: usize,
         rows: usize,
-        add: bool,
+        first: *const f32,
+        first_stride: usize,
     ) = multiply_body
 }
 
+/// `first`: what the sums begin with, rows `first_stride` apart, or null for zero.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "strides and lengths of raw matrices")]
 unsafe fn multiply_body<L: Lanes>(
@@ -144,43 +159,44 @@ unsafe fn multiply_body<L: Lanes>(
     result: *mut f32,
     result_stride: usize,
     rows: usize,
-    add: bool,
+    first: *const f32,
+    first_stride: usize,
 ) {
     let width = L::WIDTH * TILE_VECTORS;
-    let tile_count = rows.div_ceil(TILE_ROWS);
-    let mut from = 0;
-    // A depth of zero still has to write its zeros.
-    loop {
-        let block = DEPTH_BLOCK.min(depth - from);
-        let add = add || from > 0;
-        for panel in 0..columns.div_ceil(width) {
-            let column = panel * width;
-            let mut row = 0;
-            for tile in 0..tile_count {
-                // Tiles as even as possible: 16 rows are 6 + 5 + 5, and each still hides the latency of the multiply-add.
-                let tile_rows = rows / tile_count + usize::from(tile < rows % tile_count);
-                // SAFETY: rows and columns stay within what the caller promises; `columns - column` limits what is written.
-                unsafe {
-                    let panel = panels.add((panel * depth + from) * width);
-                    let left = left.add(row * left_stride + from);
-                    let result = result.add(row * result_stride + column);
-                    let (left, result) = ((left, left_stride), (result, result_stride));
-                    let columns = width.min(columns - column);
-                    match tile_rows {
-                        6 => tile_body::<L, 6>(panel, block, left, result, columns, add),
-                        5 => tile_body::<L, 5>(panel, block, left, result, columns, add),
-                        4 => tile_body::<L, 4>(panel, block, left, result, columns, add),
-                        3 => tile_body::<L, 3>(panel, block, left, result, columns, add),
-                        2 => tile_body::<L, 2>(panel, block, left, result, columns, add),
-                        _ => tile_body::<L, 1>(panel, block, left, result, columns, add),
+    for block_row in (0..rows).step_by(ROW_BLOCK) {
+        let rows = ROW_BLOCK.min(rows - block_row);
+        let tile_count = rows.div_ceil(TILE_ROWS);
+        for from in (0..depth).step_by(DEPTH_BLOCK) {
+            let block = DEPTH_BLOCK.min(depth - from);
+            for panel in 0..columns.div_ceil(width) {
+                let column = panel * width;
+                let mut row = block_row;
+                for tile in 0..tile_count {
+                    // Tiles as even as possible: 16 rows are 6 + 5 + 5, and each still hides the latency of the multiply-add.
+                    let tile_rows = rows / tile_count + usize::from(tile < rows % tile_count);
+                    // SAFETY: rows and columns stay within what the caller promises; `columns - column` limits what is written.
+                    unsafe {
+                        let weights = panels.add((panel * depth + from) * width);
+                        let left = (left.add(row * left_stride + from), left_stride);
+                        let result = (result.add(row * result_stride + column), result_stride);
+                        let first = match from {
+                            0 if first.is_null() => (first, 0),
+                            0 => (first.add(row * first_stride + column), first_stride),
+                            _ => (result.0.cast_const(), result_stride),
+                        };
+                        let columns = width.min(columns - column);
+                        match tile_rows {
+                            6 => tile_body::<L, 6>(weights, block, left, result, first, columns),
+                            5 => tile_body::<L, 5>(weights, block, left, result, first, columns),
+                            4 => tile_body::<L, 4>(weights, block, left, result, first, columns),
+                            3 => tile_body::<L, 3>(weights, block, left, result, first, columns),
+                            2 => tile_body::<L, 2>(weights, block, left, result, first, columns),
+                            _ => tile_body::<L, 1>(weights, block, left, result, first, columns),
+                        }
                     }
+                    row += tile_rows;
                 }
-                row += tile_rows;
             }
-        }
-        from += block;
-        if from == depth {
-            return;
         }
     }
 }
@@ -192,21 +208,23 @@ unsafe fn tile_body<L: Lanes, const ROWS: usize>(
     depth: usize,
     left: (*const f32, usize),
     (result, result_stride): (*mut f32, usize),
+    (first, first_stride): (*const f32, usize),
     columns: usize,
-    add: bool,
 ) {
     let width = L::WIDTH * TILE_VECTORS;
-    // SAFETY: the caller promises `ROWS` rows, and `columns` of the result.
+    // SAFETY: the caller promises `ROWS` rows, and `columns` of the result and of what it begins with.
     unsafe {
         if columns == width {
-            return whole_tile_body::<L, ROWS>(panel, depth, left, (result, result_stride), add);
+            return whole_tile_body::<L, ROWS>(panel, depth, left, (result, result_stride), (first, first_stride));
         }
         // The last panel: through a whole tile on the stack.
         let mut whole = [0.0_f32; TILE_ROWS * 2 * LINE];
-        for row in 0..ROWS {
-            std::ptr::copy_nonoverlapping(result.add(row * result_stride), whole.as_mut_ptr().add(row * width), columns);
+        if !first.is_null() {
+            for row in 0..ROWS {
+                std::ptr::copy_nonoverlapping(first.add(row * first_stride), whole.as_mut_ptr().add(row * width), columns);
+            }
         }
-        whole_tile_body::<L, ROWS>(panel, depth, left, (whole.as_mut_ptr(), width), add);
+        whole_tile_body::<L, ROWS>(panel, depth, left, (whole.as_mut_ptr(), width), (whole.as_ptr(), width));
         for row in 0..ROWS {
             std::ptr::copy_nonoverlapping(whole.as_ptr().add(row * width), result.add(row * result_stride), columns);
         }
@@ -220,16 +238,16 @@ unsafe fn whole_tile_body<L: Lanes, const ROWS: usize>(
     depth: usize,
     (left, left_stride): (*const f32, usize),
     (result, result_stride): (*mut f32, usize),
-    add: bool,
+    (first, first_stride): (*const f32, usize),
 ) {
     let width = L::WIDTH * TILE_VECTORS;
     // SAFETY: the caller promises `ROWS` rows of `depth` values, and whole rows of the panel and the result.
     unsafe {
         let mut sums = [[L::splat(0.0); TILE_VECTORS]; ROWS];
-        if add {
+        if !first.is_null() {
             for (row, sums) in sums.iter_mut().enumerate() {
                 for (vector, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::load(result.add(row * result_stride + vector * L::WIDTH));
+                    *sum = L::load(first.add(row * first_stride + vector * L::WIDTH));
                 }
             }
         }
@@ -260,14 +278,14 @@ mod tests {
 
     #[test]
     fn rows_times_matrix_is_the_sum_of_products_on_every_level() {
-        for (rows, depth, columns) in [(1, 1, 1), (5, 7, 33), (16, 300, 40), (13, 64, 1)] {
+        for (rows, depth, columns) in [(1, 1, 1), (5, 7, 33), (16, 300, 40), (13, 64, 1), (101, 257, 16)] {
             let (left, weights, start) = (numbers(rows * depth, 1), numbers(depth * columns, 2), numbers(rows * columns, 3));
             let mut first_bits: Option<Vec<u32>> = None;
             for level in Level::available() {
                 let packed = PackedMatrix::straight(level, &weights, depth, columns);
                 let mut result = start.clone();
                 let rows_of = |stride| Rows { count: rows, stride };
-                packed.multiply(&left, rows_of(depth), &mut result, rows_of(columns), Into::Add);
+                packed.multiply(&left, rows_of(depth), &mut result, rows_of(columns), Start::Result);
                 for row in 0..rows {
                     for column in 0..columns {
                         let sum: f64 = (0..depth).map(|k| f64::from(left[row * depth + k]) * f64::from(weights[k * columns + column])).sum();
@@ -287,11 +305,11 @@ mod tests {
         let (left, weights) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
         let packed = PackedMatrix::transposed(Level::detect(), &weights, columns, depth);
         let mut together = vec![0.0; rows * columns];
-        packed.multiply(&left, Rows { count: rows, stride: depth }, &mut together, Rows { count: rows, stride: columns }, Into::Replace);
+        packed.multiply(&left, Rows { count: rows, stride: depth }, &mut together, Rows { count: rows, stride: columns }, Start::Zero);
         for row in 0..rows {
             let mut alone = vec![0.0; columns];
             let one = |stride| Rows { count: 1, stride };
-            packed.multiply(&left[row * depth..], one(depth), &mut alone, one(columns), Into::Replace);
+            packed.multiply(&left[row * depth..], one(depth), &mut alone, one(columns), Start::Zero);
             assert_eq!(alone, together[row * columns..][..columns]);
         }
     }

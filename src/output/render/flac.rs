@@ -19,10 +19,15 @@ const VORBIS_COMMENT: u8 = 4;
 /// # Errors
 /// [`RenderError::Encode`] if the encoder refuses the audio.
 pub fn to_bytes(audio: &Audio, tags: &Tags) -> Result<Vec<u8>, RenderError> {
-    let refused = |reason: String| RenderError::Encode { format: "FLAC", reason };
+    let refused = |reason: String| RenderError::Encode {
+        format: "FLAC",
+        reason,
+    };
     let mut config = flacenc::config::Encoder::default();
     config.multithread = false;
-    let config = config.into_verified().map_err(|(_, error)| refused(error.to_string()))?;
+    let config = config
+        .into_verified()
+        .map_err(|(_, error)| refused(error.to_string()))?;
     let values = audio.quantised(BITS as u32);
     let source = MemSource::from_samples(&values, CHANNELS, BITS, audio.sample_rate_hz as usize);
     let mut stream = flacenc::encode_with_fixed_block_size(&config, source, config.block_size)
@@ -31,7 +36,9 @@ pub fn to_bytes(audio: &Audio, tags: &Tags) -> Result<Vec<u8>, RenderError> {
         .map_err(|error| refused(error.to_string()))?;
     stream.add_metadata_block(comments);
     let mut sink = ByteSink::new();
-    stream.write(&mut sink).map_err(|error| refused(error.to_string()))?;
+    stream
+        .write(&mut sink)
+        .map_err(|error| refused(error.to_string()))?;
     Ok(sink.into_inner())
 }
 
@@ -44,7 +51,10 @@ fn vorbis_comments(tags: &Tags) -> Vec<u8> {
     };
     let comments = tags.vorbis_comments();
     push("ceilid");
-    let entries: Vec<String> = comments.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let entries: Vec<String> = comments
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let count = (entries.len() as u32).to_le_bytes(); // fits: a handful
     block.extend_from_slice(&count);
     for entry in entries {
@@ -52,4 +62,47 @@ fn vorbis_comments(tags: &Tags) -> Vec<u8> {
         block.extend_from_slice(entry.as_bytes());
     }
     block
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_states_rate_length_and_title() {
+        let wave: Vec<f32> = (0..10_000)
+            .map(|frame| (frame as f32 * 0.05).sin() * 0.5)
+            .collect();
+        let audio = Audio {
+            sample_rate_hz: 44_100,
+            left: wave.clone(),
+            right: wave,
+        };
+        let tags = Tags {
+            title: "The Tenpenny Bit".into(),
+            ..Tags::default()
+        };
+        let file = to_bytes(&audio, &tags).unwrap();
+        assert_eq!(&file[..4], b"fLaC");
+        // RFC 9639 §8.2: from byte 10 of STREAMINFO 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of frames.
+        let info = u64::from_be_bytes(file[18..26].try_into().unwrap());
+        assert_eq!(
+            [
+                info >> 44,
+                (info >> 41) & 7,
+                (info >> 36) & 31,
+                info & 0xF_FFFF_FFFF
+            ],
+            [44_100, 1, 15, 10_000]
+        );
+        assert!(
+            file.windows(22)
+                .any(|window| window == b"TITLE=The Tenpenny Bit")
+        );
+        assert!(
+            file.len() < 4 * 10_000,
+            "{} bytes: not compressed",
+            file.len()
+        );
+    }
 }

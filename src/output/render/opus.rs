@@ -22,11 +22,19 @@ const SERIAL: u32 = 1;
 /// [`RenderError::Encode`] if the audio has another rate, or the encoder refuses it.
 pub fn to_bytes(audio: &Audio, tags: &Tags, bit_rate: i32) -> Result<Vec<u8>, RenderError> {
     if audio.sample_rate_hz != SAMPLE_RATE_HZ {
-        let reason = format!("{} frames a second; Opus needs {SAMPLE_RATE_HZ}", audio.sample_rate_hz);
-        return Err(RenderError::Encode { format: "Opus", reason });
+        let reason = format!(
+            "{} frames a second; Opus needs {SAMPLE_RATE_HZ}",
+            audio.sample_rate_hz
+        );
+        return Err(RenderError::Encode {
+            format: "Opus",
+            reason,
+        });
     }
-    encode(audio, tags, bit_rate)
-        .map_err(|error| RenderError::Encode { format: "Opus", reason: error.to_string() })
+    encode(audio, tags, bit_rate).map_err(|error| RenderError::Encode {
+        format: "Opus",
+        reason: error.to_string(),
+    })
 }
 
 fn encode(audio: &Audio, tags: &Tags, bit_rate: i32) -> opus_pure::Result<Vec<u8>> {
@@ -44,7 +52,13 @@ fn encode(audio: &Audio, tags: &Tags, bit_rate: i32) -> opus_pure::Result<Vec<u8
     let last_granule = (pre_skip + audio.frame_count()) as i64;
     let mut packet = vec![0; MAX_PACKET_BYTES];
     let mut block = vec![0.0; PACKET_FRAMES * CHANNELS];
-    let frame = |at: usize| audio.left.get(at).zip(audio.right.get(at)).map_or([0.0; 2], |(&left, &right)| [left, right]);
+    let frame = |at: usize| {
+        audio
+            .left
+            .get(at)
+            .zip(audio.right.get(at))
+            .map_or([0.0; 2], |(&left, &right)| [left, right])
+    };
     for index in 0..packet_count {
         for (offset, values) in block.chunks_exact_mut(CHANNELS).enumerate() {
             values.copy_from_slice(&frame(index * PACKET_FRAMES + offset));
@@ -58,4 +72,58 @@ fn encode(audio: &Audio, tags: &Tags, bit_rate: i32) -> opus_pure::Result<Vec<u8
         }
     }
     writer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opus_pure::{MAX_PACKET_SAMPLES, OggOpusReader, Trim};
+
+    fn tone(sample_rate_hz: u32) -> Audio {
+        let wave: Vec<f32> = (0..30_001)
+            .map(|frame| (frame as f32 * 0.06).sin() * 0.5)
+            .collect();
+        Audio {
+            sample_rate_hz,
+            left: wave.clone(),
+            right: wave,
+        }
+    }
+
+    #[test]
+    fn a_player_gets_back_as_many_frames_as_were_written_and_nearly_the_same_sound() {
+        let tags = Tags {
+            title: "The Tenpenny Bit".into(),
+            ..Tags::default()
+        };
+        let audio = tone(SAMPLE_RATE_HZ);
+        let file = to_bytes(&audio, &tags, BIT_RATE).unwrap();
+        let mut reader = OggOpusReader::new(file.as_slice()).unwrap();
+        assert_eq!(reader.tags().get("TITLE"), Some("The Tenpenny Bit"));
+        let rate = SAMPLE_RATE_HZ as i32;
+        let mut decoder = reader.head().decoder(rate).unwrap();
+        let mut trim = Trim::new(reader.head(), rate, CHANNELS).unwrap();
+        let mut block = vec![0.0; MAX_PACKET_SAMPLES * CHANNELS];
+        let mut decoded = Vec::new();
+        for packet in reader.packets() {
+            let packet = packet.unwrap();
+            let count = decoder
+                .decode(&packet.data, MAX_PACKET_SAMPLES, &mut block)
+                .unwrap();
+            decoded.extend_from_slice(trim.keep(&packet, &block[..count * CHANNELS]));
+        }
+        assert_eq!(decoded.len(), CHANNELS * audio.frame_count());
+        let error = |frame: usize| (decoded[CHANNELS * frame] - audio.left[frame]).abs();
+        let worst = (2_000..28_000).map(error).fold(0.0, f32::max);
+        assert!(worst < 0.1, "{worst}");
+    }
+
+    #[test]
+    fn another_rate_is_refused_with_the_needed_one() {
+        let error = to_bytes(&tone(44_100), &Tags::default(), BIT_RATE).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the Opus encoder refused the audio: 44100 frames a second; Opus needs 48000"
+        );
+    }
 }

@@ -19,22 +19,43 @@ pub struct Tags {
 impl Tags {
     /// The title, and the texts that the performance carries (among them where it comes from).
     pub fn of(performance: &Performance) -> Self {
-        let texts = performance.marks.iter().filter_map(|timed| match &timed.mark {
-            Mark::Text(words) => Some(words.as_str()),
-            _ => None,
-        });
-        Self { title: performance.title.clone(), artist: String::new(), comment: texts.collect::<Vec<_>>().join("\n") }
+        let texts = performance
+            .marks
+            .iter()
+            .filter_map(|timed| match &timed.mark {
+                Mark::Text(words) => Some(words.as_str()),
+                _ => None,
+            });
+        Self {
+            title: performance.title.clone(),
+            artist: String::new(),
+            comment: texts.collect::<Vec<_>>().join("\n"),
+        }
     }
 
     /// Name and value of each that is not empty, in the words of Vorbis comments.
     pub fn vorbis_comments(&self) -> Vec<(&'static str, &str)> {
-        let all = [("TITLE", self.title.as_str()), ("ARTIST", &self.artist), ("COMMENT", &self.comment), ("ENCODER", SOFTWARE)];
-        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+        let all = [
+            ("TITLE", self.title.as_str()),
+            ("ARTIST", &self.artist),
+            ("COMMENT", &self.comment),
+            ("ENCODER", SOFTWARE),
+        ];
+        all.into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
     }
 
     /// Chunk id and value of each that is not empty, in the words of RIFF INFO lists.
     pub fn riff_info(&self) -> Vec<(&'static [u8; 4], &str)> {
-        let all = [(b"INAM", self.title.as_str()), (b"IART", &self.artist), (b"ICMT", &self.comment), (b"ISFT", SOFTWARE)];
-        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+        let all = [
+            (b"INAM", self.title.as_str()),
+            (b"IART", &self.artist),
+            (b"ICMT", &self.comment),
+            (b"ISFT", SOFTWARE),
+        ];
+        all.into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
     }
 }

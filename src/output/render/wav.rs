@@ -76,9 +76,15 @@ pub fn to_bytes(audio: &Audio, depth: Depth, tags: &Tags) -> Result<Vec<u8>, Ren
 
 fn push_frames(file: &mut Vec<u8>, audio: &Audio, depth: Depth) {
     match depth {
-        Depth::Sixteen => audio.quantised(16).iter().for_each(|value| file.extend_from_slice(&value.to_le_bytes()[..2])),
+        Depth::Sixteen => audio
+            .quantised(16)
+            .iter()
+            .for_each(|value| file.extend_from_slice(&value.to_le_bytes()[..2])),
         Depth::TwentyFour => {
-            audio.quantised(24).iter().for_each(|value| file.extend_from_slice(&value.to_le_bytes()[..3]));
+            audio
+                .quantised(24)
+                .iter()
+                .for_each(|value| file.extend_from_slice(&value.to_le_bytes()[..3]));
         }
         Depth::Float => {
             for (left, right) in audio.left.iter().zip(&audio.right) {
@@ -114,17 +120,37 @@ mod tests {
     use super::*;
 
     fn audio() -> Audio {
-        Audio { sample_rate_hz: 44_100, left: vec![0.0, 0.5, -1.0], right: vec![0.0, -0.5, 1.0] }
+        Audio {
+            sample_rate_hz: 44_100,
+            left: vec![0.0, 0.5, -1.0],
+            right: vec![0.0, -0.5, 1.0],
+        }
     }
 
     #[test]
     fn the_header_says_what_follows() {
-        let tags = Tags { title: "The Tenpenny Bit".into(), ..Tags::default() };
-        for (depth, bytes) in [(Depth::Sixteen, 2), (Depth::TwentyFour, 3), (Depth::Float, 4)] {
+        let tags = Tags {
+            title: "The Tenpenny Bit".into(),
+            ..Tags::default()
+        };
+        for (depth, bytes) in [
+            (Depth::Sixteen, 2),
+            (Depth::TwentyFour, 3),
+            (Depth::Float, 4),
+        ] {
             let file = to_bytes(&audio(), depth, &tags).unwrap();
-            assert_eq!(u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize, file.len() - 8);
-            let data = file.windows(4).position(|window| window == b"data").unwrap();
-            assert_eq!(u32::from_le_bytes(file[data + 4..data + 8].try_into().unwrap()), 3 * 2 * bytes);
+            assert_eq!(
+                u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize,
+                file.len() - 8
+            );
+            let data = file
+                .windows(4)
+                .position(|window| window == b"data")
+                .unwrap();
+            assert_eq!(
+                u32::from_le_bytes(file[data + 4..data + 8].try_into().unwrap()),
+                3 * 2 * bytes
+            );
             assert_eq!(file.len() - data - 8, 3 * 2 * bytes as usize);
             assert!(file.windows(16).any(|window| window == b"The Tenpenny Bit"));
         }

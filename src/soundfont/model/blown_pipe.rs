@@ -2,10 +2,10 @@
 
 use crate::soundfont::filter::Biquad;
 use crate::soundfont::noise::Noise;
-use crate::soundfont::tone::{Extent, Line, Onset, Tone, gain, rate_hz};
+use crate::soundfont::tone::{Extent, Line, Onset, Tone, gain, pitch_hz, rate_hz};
 use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex};
-use libm::{exp, log2};
+use libm::{exp, log2, pow};
 
 /// A flute of any kind.
 #[derive(Clone, Debug)]
@@ -40,7 +40,11 @@ impl BlownPipe {
         for (root, keys) in key_ranges(0..=127, self.roots) {
             let sample = self.tone(root).into_sample(self.name);
             let index = font.add_sample(sample.clone());
-            let voicing = Voicing { fall_s: None, release_s: self.release_s, trim_db: self.trim_db };
+            let voicing = Voicing {
+                fall_s: None,
+                release_s: self.release_s,
+                trim_db: self.trim_db,
+            };
             zones.extend(voicing.zones(&sample, index, keys, &Touch::three(1.5, 6.0, 1000.0), &[]));
         }
         let common = vec![
@@ -49,13 +53,23 @@ impl BlownPipe {
             Generator::vibrato_rate_hz(4.8),
             Generator::reverb_send(0.08),
         ];
-        font.add_instrument(Instrument { name: self.name.into(), common, zones })
+        font.add_instrument(Instrument {
+            name: self.name.into(),
+            common,
+            zones,
+        })
     }
 
     fn tone(&self, root: u8) -> Tone {
         let rate_hz = rate_hz(root, |k, hz| gain(self.level_db(k, hz)));
+        // A long column of air takes longer to start.
+        let rise_s = self.rise_s * pow(600.0 / pitch_hz(root), 0.5).clamp(0.7, 1.6);
         // Shorter loops of breath are heard as a flutter.
-        let extent = Extent { attack_s: self.rise_s + 0.04, loop_s: 0.25, rate_hz };
+        let extent = Extent {
+            attack_s: rise_s + 0.03,
+            loop_s: 0.25,
+            rate_hz,
+        };
         let mut tone = Tone::new(root, extent);
         let mut noise = Noise::of(self.name, root);
         let hz = tone.fundamental_hz();
@@ -64,18 +78,32 @@ impl BlownPipe {
             let unevenness_db = if number > 1 { 3.0 * noise.swing() } else { 0.0 };
             let level = gain(self.level_db(k, k * hz) + unevenness_db);
             // The fundamental stands first, the edge of the sound follows.
-            let rise_s = self.rise_s * (1.0 - 0.4 * exp(-(k - 1.0) / 2.0));
-            let onset = Onset::Swell { delay_s: 0.0, rise_s };
-            let line = Line { cycles: tone.harmonic(number), level, turns: noise.share(), onset };
+            let rise_s = rise_s * (1.0 - 0.5 * exp(-(k - 1.0) / 3.0));
+            let onset = Onset::Swell {
+                delay_s: 0.0,
+                rise_s,
+            };
+            let line = Line {
+                cycles: tone.harmonic(number),
+                level,
+                turns: noise.share(),
+                onset,
+            };
             tone.add_wavering(line, 0.03, 2, &mut noise);
         }
         let rate = tone.rate();
         let centre_hz = (self.breath_harmonic * hz).clamp(1500.0, 9000.0);
-        let breath = vec![Biquad::band_pass(centre_hz, 0.6, rate), Biquad::high_pass(0.8 * hz, rate)];
-        tone.add_breath(gain(self.breath_db), breath, 0.6 * self.rise_s, &mut noise);
+        let breath = vec![
+            Biquad::band_pass(centre_hz, 0.6, rate),
+            Biquad::high_pass(0.8 * hz, rate),
+        ];
+        tone.add_breath(gain(self.breath_db), breath, 0.6 * rise_s, &mut noise);
         let mut puff = Biquad::band_pass((2.0 * hz).clamp(1000.0, 5000.0), 1.2, rate);
         tone.add_transient(|s| {
-            self.chiff * exp(-s / self.chiff_s) * (1.0 - exp(-s / 0.002)) * puff.next(noise.normal())
+            self.chiff
+                * exp(-s / self.chiff_s)
+                * (1.0 - exp(-s / 0.002))
+                * puff.next(noise.normal())
         });
         tone
     }

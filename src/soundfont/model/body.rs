@@ -44,8 +44,15 @@ impl Body {
 mod tests {
     use super::*;
 
-    const WOOD: Body =
-        Body { modes: &[Mode { hz: 400.0, octaves: 0.2, gain_db: 12.0 }], corner_hz: 2000.0, slope_db: 6.0 };
+    const WOOD: Body = Body {
+        modes: &[Mode {
+            hz: 400.0,
+            octaves: 0.2,
+            gain_db: 12.0,
+        }],
+        corner_hz: 2000.0,
+        slope_db: 6.0,
+    };
 
     #[test]
     fn a_mode_is_loudest_at_its_frequency_and_gone_an_octave_away() {

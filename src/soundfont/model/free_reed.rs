@@ -17,9 +17,21 @@ const ACCORDION_DETUNE_CENTS: i16 = 5;
 /// The action box: a cavity's resonances, and a grille that keeps the highest partials in.
 const BOX: Body = Body {
     modes: &[
-        Mode { hz: 500.0, octaves: 0.6, gain_db: 2.0 },
-        Mode { hz: 1800.0, octaves: 0.5, gain_db: 4.0 },
-        Mode { hz: 3400.0, octaves: 0.35, gain_db: 3.0 },
+        Mode {
+            hz: 500.0,
+            octaves: 0.6,
+            gain_db: 2.0,
+        },
+        Mode {
+            hz: 1800.0,
+            octaves: 0.5,
+            gain_db: 4.0,
+        },
+        Mode {
+            hz: 3400.0,
+            octaves: 0.35,
+            gain_db: 3.0,
+        },
     ],
     corner_hz: 2200.0,
     slope_db: 10.0,
@@ -39,30 +51,66 @@ pub fn add_to(font: &mut Font) -> FreeReeds {
     for (root, keys) in key_ranges(0..=127, ROOTS) {
         let sample = tone(root).into_sample(NAME);
         let index = font.add_sample(sample.clone());
-        let one = Voicing { fall_s: None, release_s: 0.25, trim_db: 0.0 };
+        let one = Voicing {
+            fall_s: None,
+            release_s: 0.25,
+            trim_db: 0.0,
+        };
         single.extend(one.zones(&sample, index, keys.clone(), &touches, &[]));
         // Two reeds of one loudness are 3 dB louder together.
-        let each = Voicing { trim_db: -3.0, ..one };
+        let each = Voicing {
+            trim_db: -3.0,
+            ..one
+        };
         for side in [-1, 1] {
-            let apart = [Generator::fine_tune_cents(side * ACCORDION_DETUNE_CENTS), Generator::pan(0.12 * f64::from(side))];
+            let apart = [
+                Generator::fine_tune_cents(side * ACCORDION_DETUNE_CENTS),
+                Generator::pan(0.12 * f64::from(side)),
+            ];
             double.extend(each.zones(&sample, index, keys.clone(), &touches, &apart));
         }
     }
     let common = vec![Generator::reverb_send(0.06)];
-    let concertina = Instrument { name: "concertina".into(), common: common.clone(), zones: single };
-    let accordion = Instrument { name: "accordion".into(), common, zones: double };
-    FreeReeds { concertina: font.add_instrument(concertina), accordion: font.add_instrument(accordion) }
+    let concertina = Instrument {
+        name: "concertina".into(),
+        common: common.clone(),
+        zones: single,
+    };
+    let accordion = Instrument {
+        name: "accordion".into(),
+        common,
+        zones: double,
+    };
+    FreeReeds {
+        concertina: font.add_instrument(concertina),
+        accordion: font.add_instrument(accordion),
+    }
 }
 
 fn tone(root: u8) -> Tone {
-    let mut tone = Tone::new(root, Extent { attack_s: 0.08, loop_s: if root < 78 { 0.1 } else { 0.03 }, rate_hz: rate_hz(root, level) });
+    let mut tone = Tone::new(
+        root,
+        Extent {
+            attack_s: 0.08,
+            loop_s: if root < 78 { 0.1 } else { 0.03 },
+            rate_hz: rate_hz(root, level),
+        },
+    );
     let mut noise = Noise::of(NAME, root);
     let hz = tone.fundamental_hz();
     for number in 1..=tone.harmonic_count() {
         let k = number as f64;
         let level = level(k, k * hz) * (1.0 + 0.5 * noise.swing());
-        let onset = Onset::Swell { delay_s: 0.004, rise_s: 0.035 + 0.035 * (1.0 - exp(-k / 4.0)) };
-        let line = Line { cycles: tone.harmonic(number), level, turns: noise.share(), onset };
+        let onset = Onset::Swell {
+            delay_s: 0.004,
+            rise_s: 0.035 + 0.035 * (1.0 - exp(-k / 4.0)),
+        };
+        let line = Line {
+            cycles: tone.harmonic(number),
+            level,
+            turns: noise.share(),
+            onset,
+        };
         tone.add_line(line);
     }
     // The button and its pad.

@@ -66,7 +66,10 @@ const TIP: Stroke = Stroke {
 
 /// Adds the kit and the tuned drum to the font.
 pub fn add_to(font: &mut Font) -> Percussion {
-    let mut kit = Kit { font, zones: Vec::new() };
+    let mut kit = Kit {
+        font,
+        zones: Vec::new(),
+    };
     let low = kit.sample(stroke("drum low", LOW, 0.42));
     let open = kit.sample(stroke("drum open", OPEN, 0.4));
     let tip = kit.sample(stroke("drum tip", TIP, 0.2));
@@ -108,8 +111,16 @@ pub fn add_to(font: &mut Font) -> Percussion {
     kit.tuned(0..=127, 46, 100, &open);
     let tuned = std::mem::take(&mut kit.zones);
     let common = vec![Generator::reverb_send(0.05)];
-    let kit = font.add_instrument(Instrument { name: "drums".into(), common: common.clone(), zones });
-    let tuned_drum = font.add_instrument(Instrument { name: "tuned drum".into(), common, zones: tuned });
+    let kit = font.add_instrument(Instrument {
+        name: "drums".into(),
+        common: common.clone(),
+        zones,
+    });
+    let tuned_drum = font.add_instrument(Instrument {
+        name: "tuned drum".into(),
+        common,
+        zones: tuned,
+    });
     Percussion { kit, tuned_drum }
 }
 
@@ -127,7 +138,10 @@ struct Kit<'a> {
 
 impl Kit<'_> {
     fn sample(&mut self, sample: Sample) -> Struck {
-        Struck { index: self.font.add_sample(sample.clone()), sample }
+        Struck {
+            index: self.font.add_sample(sample.clone()),
+            sample,
+        }
     }
 
     /// Every key plays the sample as it is.
@@ -137,7 +151,11 @@ impl Kit<'_> {
 
     /// The sample at `root`, `cents` higher with each key.
     fn tuned(&mut self, keys: RangeInclusive<u8>, root: u8, cents: i16, struck: &Struck) {
-        let voicing = Voicing { fall_s: None, release_s: 1.5, trim_db: 0.0 };
+        let voicing = Voicing {
+            fall_s: None,
+            release_s: 1.5,
+            trim_db: 0.0,
+        };
         let shift = i16::from(struck.sample.root) - i16::from(root);
         // With the sample's own root the key's distance is counted from there; the shift undoes it.
         let more = [
@@ -146,7 +164,8 @@ impl Kit<'_> {
             Generator::coarse_tune_semitones(shift * cents / 100),
         ];
         let touches = Touch::three(0.0, 0.0, 3500.0);
-        self.zones.extend(voicing.zones(&struck.sample, struck.index, keys, &touches, &more));
+        self.zones
+            .extend(voicing.zones(&struck.sample, struck.index, keys, &touches, &more));
     }
 }
 
@@ -160,7 +179,9 @@ fn stroke(name: &str, stroke: Stroke, seconds: f64) -> Sample {
         let skin: f64 = MEMBRANE
             .iter()
             .zip(stroke.modes)
-            .map(|(ratio, level)| level * exp(-s * ratio / stroke.fall_s) * sin(TAU * ratio * phase))
+            .map(|(ratio, level)| {
+                level * exp(-s * ratio / stroke.fall_s) * sin(TAU * ratio * phase)
+            })
             .sum();
         let onset = 1.0 - exp(-s / 0.0012);
         onset * (skin + 4.0 * stroke.stick * exp(-s / stroke.stick_s) * stick.next(noise.swing()))
@@ -170,8 +191,11 @@ fn stroke(name: &str, stroke: Stroke, seconds: f64) -> Sample {
 fn wood(name: &str, modes_hz: &[f64], fall_s: f64) -> Sample {
     let mut noise = Noise::of(name, 0);
     record(name, 6.0 * fall_s + 0.03, |s| {
-        let modes: f64 =
-            modes_hz.iter().zip(1..).map(|(hz, k)| exp(-s * f64::from(k) / fall_s) * sin(TAU * hz * s)).sum();
+        let modes: f64 = modes_hz
+            .iter()
+            .zip(1..)
+            .map(|(hz, k)| exp(-s * f64::from(k) / fall_s) * sin(TAU * hz * s))
+            .sum();
         modes + 0.5 * exp(-s / 0.0015) * noise.swing()
     })
 }
@@ -179,16 +203,28 @@ fn wood(name: &str, modes_hz: &[f64], fall_s: f64) -> Sample {
 fn shaker() -> Sample {
     let mut noise = Noise::of("shaker", 0);
     let mut seeds = Biquad::band_pass(6500.0, 1.0, f64::from(RATE_HZ));
-    record("shaker", 0.13, |s| (1.0 - exp(-s / 0.008)) * exp(-s / 0.022) * seeds.next(noise.normal()))
+    record("shaker", 0.13, |s| {
+        (1.0 - exp(-s / 0.008)) * exp(-s / 0.022) * seeds.next(noise.normal())
+    })
 }
 
 fn jingles() -> Sample {
     let mut noise = Noise::of("jingles", 0);
-    let modes: Vec<(f64, f64, f64)> =
-        (0..24).map(|_| (4200.0 + 7000.0 * noise.share(), noise.share(), 0.03 + 0.09 * noise.share())).collect();
+    let modes: Vec<(f64, f64, f64)> = (0..24)
+        .map(|_| {
+            (
+                4200.0 + 7000.0 * noise.share(),
+                noise.share(),
+                0.03 + 0.09 * noise.share(),
+            )
+        })
+        .collect();
     let mut hiss = Biquad::high_pass(5000.0, f64::from(RATE_HZ));
     record("jingles", 0.4, |s| {
-        let discs: f64 = modes.iter().map(|(hz, turns, fall)| exp(-s / fall) * sin(TAU * (hz * s + turns))).sum();
+        let discs: f64 = modes
+            .iter()
+            .map(|(hz, turns, fall)| exp(-s / fall) * sin(TAU * (hz * s + turns)))
+            .sum();
         (1.0 - exp(-s / 0.002)) * (discs + 2.0 * exp(-s / 0.03) * hiss.next(noise.normal()))
     })
 }
@@ -196,19 +232,38 @@ fn jingles() -> Sample {
 fn cymbal() -> Sample {
     let mut noise = Noise::of("cymbal", 0);
     let modes: Vec<(f64, f64, f64)> = (0..60)
-        .map(|_| (400.0 + 11_000.0 * noise.share(), noise.share(), 0.08 + 0.25 * noise.share()))
+        .map(|_| {
+            (
+                400.0 + 11_000.0 * noise.share(),
+                noise.share(),
+                0.08 + 0.25 * noise.share(),
+            )
+        })
         .collect();
     let mut hiss = Biquad::high_pass(4000.0, f64::from(RATE_HZ));
     record("cymbal", 0.7, |s| {
-        let plate: f64 = modes.iter().map(|(hz, turns, fall)| exp(-s / fall) * sin(TAU * (hz * s + turns))).sum();
+        let plate: f64 = modes
+            .iter()
+            .map(|(hz, turns, fall)| exp(-s / fall) * sin(TAU * (hz * s + turns)))
+            .sum();
         (1.0 - exp(-s / 0.001)) * (plate + 4.0 * exp(-s / 0.15) * hiss.next(noise.normal()))
     })
 }
 
 fn bell() -> Sample {
-    const MODES: [(f64, f64, f64); 5] =
-        [(560.0, 1.0, 0.12), (845.0, 0.9, 0.1), (1480.0, 0.4, 0.06), (2260.0, 0.3, 0.05), (3900.0, 0.2, 0.03)];
-    record("bell", 0.4, |s| MODES.iter().map(|(hz, level, fall)| level * exp(-s / fall) * sin(TAU * hz * s)).sum())
+    const MODES: [(f64, f64, f64); 5] = [
+        (560.0, 1.0, 0.12),
+        (845.0, 0.9, 0.1),
+        (1480.0, 0.4, 0.06),
+        (2260.0, 0.3, 0.05),
+        (3900.0, 0.2, 0.03),
+    ];
+    record("bell", 0.4, |s| {
+        MODES
+            .iter()
+            .map(|(hz, level, fall)| level * exp(-s / fall) * sin(TAU * hz * s))
+            .sum()
+    })
 }
 
 /// A sound played once: computed, faded out over its last fifth, and scaled to the common peak.
@@ -219,12 +274,27 @@ fn record(name: &str, seconds: f64, mut sound: impl FnMut(f64) -> f64) -> Sample
     let values: Vec<f64> = (0..count)
         .map(|frame| {
             let s = frame as f64 / rate;
-            let fade = if s < fade_from { 1.0 } else { 0.5 + 0.5 * cos(PI * (s - fade_from) / (seconds - fade_from)) };
+            let fade = if s < fade_from {
+                1.0
+            } else {
+                0.5 + 0.5 * cos(PI * (s - fade_from) / (seconds - fade_from))
+            };
             fade * sound(s)
         })
         .collect();
-    let peak = values.iter().fold(0.0_f64, |peak, value| peak.max(value.abs()));
+    let peak = values
+        .iter()
+        .fold(0.0_f64, |peak, value| peak.max(value.abs()));
     let scale = crate::soundfont::tone::PEAK * 32_767.0 / peak;
-    let frames = values.iter().map(|value| round(scale * value) as i16).collect(); // fits: scaled to the peak
-    Sample { name: name.into(), frames, loop_start: None, rate_hz: RATE_HZ, root: 60 }
+    let frames = values
+        .iter()
+        .map(|value| round(scale * value) as i16)
+        .collect(); // fits: scaled to the peak
+    Sample {
+        name: name.into(),
+        frames,
+        loop_start: None,
+        rate_hz: RATE_HZ,
+        root: 60,
+    }
 }

@@ -14,15 +14,38 @@ const CHANTER_FROM: u8 = 60;
 /// A short cone's formant: its third to fifth partials are the strong ones.
 const CHANTER: Body = Body {
     modes: &[
-        Mode { hz: 450.0, octaves: 0.5, gain_db: -10.0 },
-        Mode { hz: 1300.0, octaves: 0.5, gain_db: 9.0 },
-        Mode { hz: 3200.0, octaves: 0.3, gain_db: 4.0 },
+        Mode {
+            hz: 450.0,
+            octaves: 0.5,
+            gain_db: -10.0,
+        },
+        Mode {
+            hz: 1300.0,
+            octaves: 0.5,
+            gain_db: 9.0,
+        },
+        Mode {
+            hz: 3200.0,
+            octaves: 0.3,
+            gain_db: 4.0,
+        },
     ],
     corner_hz: 2600.0,
     slope_db: 12.0,
 };
 const DRONE: Body = Body {
-    modes: &[Mode { hz: 900.0, octaves: 0.8, gain_db: 5.0 }, Mode { hz: 2600.0, octaves: 0.5, gain_db: 4.0 }],
+    modes: &[
+        Mode {
+            hz: 900.0,
+            octaves: 0.8,
+            gain_db: 5.0,
+        },
+        Mode {
+            hz: 2600.0,
+            octaves: 0.5,
+            gain_db: 4.0,
+        },
+    ],
     corner_hz: 2600.0,
     slope_db: 16.0,
 };
@@ -33,26 +56,55 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
     for (root, keys) in key_ranges(0..=127, ROOTS) {
         let sample = tone(root).into_sample(NAME);
         let index = font.add_sample(sample.clone());
-        let voicing = Voicing { fall_s: None, release_s: 0.3, trim_db: 0.0 };
+        let voicing = Voicing {
+            fall_s: None,
+            release_s: 0.3,
+            trim_db: 0.0,
+        };
         // A bag knows no soft and loud.
         zones.extend(voicing.zones(&sample, index, keys, &Touch::any(), &[]));
     }
     let common = vec![Generator::reverb_send(0.1)];
-    font.add_instrument(Instrument { name: NAME.into(), common, zones })
+    font.add_instrument(Instrument {
+        name: NAME.into(),
+        common,
+        zones,
+    })
 }
 
 fn tone(root: u8) -> Tone {
     let is_drone = root < CHANTER_FROM;
     let loop_s = if is_drone { 0.12 } else { 0.08 };
-    let level = |k, hz| if is_drone { drone_level(k, hz) } else { chanter_level(k, hz) };
-    let mut tone = Tone::new(root, Extent { attack_s: 0.06, loop_s, rate_hz: rate_hz(root, level) });
+    let level = |k, hz| {
+        if is_drone {
+            drone_level(k, hz)
+        } else {
+            chanter_level(k, hz)
+        }
+    };
+    let mut tone = Tone::new(
+        root,
+        Extent {
+            attack_s: 0.06,
+            loop_s,
+            rate_hz: rate_hz(root, level),
+        },
+    );
     let mut noise = Noise::of(NAME, root);
     let hz = tone.fundamental_hz();
     for number in 1..=tone.harmonic_count() {
         let k = number as f64;
         let level = level(k, k * hz) * (1.0 + 0.3 * noise.swing());
-        let onset = Onset::Swell { delay_s: 0.0, rise_s: 0.03 };
-        let line = Line { cycles: tone.harmonic(number), level, turns: noise.share(), onset };
+        let onset = Onset::Swell {
+            delay_s: 0.0,
+            rise_s: 0.03,
+        };
+        let line = Line {
+            cycles: tone.harmonic(number),
+            level,
+            turns: noise.share(),
+            onset,
+        };
         tone.add_wavering(line, 0.03, 2, &mut noise);
     }
     tone

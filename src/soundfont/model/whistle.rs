@@ -11,7 +11,7 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         corner_hz: 1500.0,
         slope_db: 20.0,
         overtones_db: 12.0,
-        breath_db: -40.0,
+        breath_db: -36.0,
         breath_harmonic: 2.5,
         chiff: 0.2,
         chiff_s: 0.012,
