@@ -90,10 +90,10 @@ pub(super) fn music_line(
         last_note: None,
         is_continued: false,
     };
-    if !follows_continuation {
-        lexer.skip_space();
-    }
     lexer.run();
+    if !follows_continuation && matches!(lexer.symbols.first(), Some(Symbol { kind: SymbolKind::Space, .. })) {
+        lexer.symbols.remove(0);
+    }
     if !lexer.is_continued {
         while matches!(lexer.symbols.last(), Some(Symbol { kind: SymbolKind::Space, .. })) {
             lexer.symbols.pop();
@@ -131,7 +131,7 @@ impl Lexer<'_> {
                 b'|' => self.bar(start),
                 b' ' | b'\t' => {
                     self.skip_space();
-                    self.push(start, SymbolKind::Space);
+                    self.space(start);
                 }
                 b'"' => self.quoted(start),
                 b'z' | b'x' => {
@@ -214,6 +214,13 @@ impl Lexer<'_> {
     fn push(&mut self, start: usize, kind: SymbolKind) {
         let span = self.span(start);
         self.symbols.push(Symbol { kind, span });
+    }
+
+    /// White space; once, even where a character between two spaces meant nothing.
+    fn space(&mut self, start: usize) {
+        if !matches!(self.symbols.last(), Some(Symbol { kind: SymbolKind::Space, .. })) {
+            self.push(start, SymbolKind::Space);
+        }
     }
 
     fn complain(&mut self, code: Code, start: usize, message: &'static str) {
@@ -746,7 +753,7 @@ impl Lexer<'_> {
                 b'[' => self.chord(at, b']'),
                 b' ' | b'\t' => {
                     self.skip_space();
-                    self.push(at, SymbolKind::Space);
+                    self.space(at);
                 }
                 b'`' => self.at += 1,
                 b'(' => {

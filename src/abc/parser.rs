@@ -185,7 +185,9 @@ impl Parser {
         self.has_music |= !music.symbols.is_empty();
         let content =
             if music.symbols.is_empty() && !music.is_continued { LineContent::Empty } else { LineContent::Music(music) };
-        self.push(Line { content, comment, span });
+        if comment.is_some() || !matches!(content, LineContent::Empty) {
+            self.push(Line { content, comment, span });
+        }
     }
 
     /// What header and body share: blocks, directives, comments, blank lines, `+:`. Whether the line was such.

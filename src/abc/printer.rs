@@ -3,6 +3,8 @@
 //! Comes in: a `Tune`. Goes out: its text: one form for each sign, stray characters gone, line ends `\n`.
 //! Does not do: changing the music, or laying it out: lines stay the lines that were written.
 
+use super::directive::Directive;
+use super::field::FieldValue;
 use super::tune::{
     BarLine, BarStyle, Chord, Ending, Grace, Line, LineContent, Multiplier, Note, Symbol, SymbolKind, Tie, Tuplet, Tune,
 };
@@ -11,96 +13,154 @@ use std::fmt::{self, Write};
 
 /// The canonical text of a tune; ends with a line end.
 pub fn print(tune: &Tune) -> String {
-    let mut text = String::new();
-    for line in tune.header.iter().chain(&tune.body) {
-        // Writing to a String does not fail.
-        let _ = print_line(line, &mut text);
-    }
-    text
+    print_lines(tune.header.iter().chain(&tune.body))
 }
 
 /// As [`print`], without the lines that a file's header set: the text to put back into that file.
 pub fn print_own_lines(tune: &Tune) -> String {
+    // The file's header also says which signs enclose decorations, so all lines are printed and some taken away.
+    let mut printer = Printer::default();
     let mut text = String::new();
-    for line in tune.header.iter().chain(&tune.body).filter(|line| !line.is_inherited()) {
+    for line in tune.header.iter().chain(&tune.body) {
+        let start = printer.text.len();
         // Writing to a String does not fail.
-        let _ = print_line(line, &mut text);
+        let _ = printer.line(line);
+        if !line.is_inherited() {
+            text.push_str(&printer.text[start..]);
+        }
     }
     text
 }
 
-fn print_line(line: &Line, out: &mut String) -> fmt::Result {
-    match &line.content {
-        LineContent::Field(field) => write!(out, "{}:{}", field.letter, field.text)?,
-        LineContent::Directive(text) => write!(out, "%%{text}")?,
-        LineContent::Block(lines) => out.write_str(&lines.join("\n"))?,
-        LineContent::Music(music) => {
-            match &music.before_macros {
-                Some(text) => out.write_str(text)?,
-                None => {
-                    print_symbols(&music.symbols, out)?;
-                    if music.is_continued {
-                        out.push('\\');
-                    }
-                }
-            }
-        }
-        LineContent::Empty if line.comment.is_none() => return Ok(()),
-        LineContent::Empty => {}
+fn print_lines<'a>(lines: impl Iterator<Item = &'a Line>) -> String {
+    let mut printer = Printer::default();
+    for line in lines {
+        // Writing to a String does not fail.
+        let _ = printer.line(line);
     }
-    if let Some(comment) = &line.comment {
-        let gap = if matches!(line.content, LineContent::Empty) { "" } else { " " };
-        write!(out, "{gap}%{comment}")?;
-    }
-    out.write_char('\n')
+    printer.text
 }
 
-fn print_symbols(symbols: &[Symbol], out: &mut String) -> fmt::Result {
-    for (index, symbol) in symbols.iter().enumerate() {
-        let next = symbols.get(index + 1).map(|symbol| &symbol.kind);
-        match &symbol.kind {
-            SymbolKind::Note(note) => print_note(note, out)?,
-            SymbolKind::Rest { is_visible, length } => {
-                out.push(if *is_visible { 'z' } else { 'x' });
-                print_length(*length, out)?;
+/// The text so far, and the sign that encloses decorations at its end.
+#[derive(Default)]
+struct Printer {
+    text: String,
+    plus_decorates: bool,
+}
+
+impl Printer {
+    fn line(&mut self, line: &Line) -> fmt::Result {
+        match &line.content {
+            LineContent::Field(field) => {
+                write!(self.text, "{}:{}", field.letter, field.text)?;
+                self.obey(&field.value);
             }
-            SymbolKind::BarRest { is_visible, bars } => {
-                out.push(if *is_visible { 'Z' } else { 'X' });
-                if *bars != 1 {
-                    write!(out, "{bars}")?;
+            LineContent::Directive(text) => {
+                write!(self.text, "%%{text}")?;
+                self.obey_directive(&Directive::from_text(text));
+            }
+            LineContent::Block(lines) => self.text.push_str(&lines.join("\n")),
+            LineContent::Music(music) => {
+                let start = self.text.len();
+                self.symbols(&music.symbols)?;
+                if let Some(written) = &music.before_macros {
+                    self.text.truncate(start);
+                    self.text.push_str(written);
+                } else if music.is_continued {
+                    self.text.push('\\');
                 }
             }
-            SymbolKind::Spacer(width) => {
-                out.push('y');
-                if let Some(width) = width {
-                    write!(out, "{width}")?;
-                }
-            }
-            SymbolKind::Chord(chord) => print_chord(chord, out)?,
-            SymbolKind::Grace(grace) => print_grace(grace, out)?,
-            SymbolKind::Bar(bar) => print_bar(*bar, out),
-            SymbolKind::Ending(ending) => print_ending(ending, out)?,
-            SymbolKind::Broken(count) => {
-                let sign = if *count > 0 { '>' } else { '<' };
-                (0..count.unsigned_abs()).for_each(|_| out.push(sign));
-                if matches!(next, Some(SymbolKind::Broken(other)) if other.signum() == count.signum()) {
-                    // Two signs that were apart would be read as one.
-                    out.push('`');
-                }
-            }
-            SymbolKind::Tuplet(tuplet) => print_tuplet(*tuplet, out)?,
-            SymbolKind::SlurStart { is_dotted } => out.push_str(if *is_dotted { ".(" } else { "(" }),
-            SymbolKind::SlurEnd => out.push(')'),
-            SymbolKind::Decoration(decoration) => write!(out, "!{}!", decoration.name())?,
-            SymbolKind::Shorthand(letter, _) => out.push(*letter),
-            SymbolKind::ChordSymbol(text) | SymbolKind::Annotation(text) => write!(out, "\"{text}\"")?,
-            SymbolKind::Field(field) => write!(out, "[{}:{}]", field.letter, field.text)?,
-            SymbolKind::Overlay => out.push('&'),
-            SymbolKind::Space => out.push(' '),
-            SymbolKind::ScoreLineBreak => out.push('$'),
+            LineContent::Empty if line.comment.is_none() => return Ok(()),
+            LineContent::Empty => {}
+        }
+        if let Some(comment) = &line.comment {
+            let gap = if matches!(line.content, LineContent::Empty) { "" } else { " " };
+            write!(self.text, "{gap}%{comment}")?;
+        }
+        self.text.write_char('\n')
+    }
+
+    fn obey(&mut self, value: &FieldValue) {
+        if let FieldValue::Instruction(directive) = value {
+            self.obey_directive(directive);
         }
     }
-    Ok(())
+
+    /// Where `!` breaks lines, decorations stand between `+`.
+    fn obey_directive(&mut self, directive: &Directive) {
+        self.plus_decorates |= *directive == Directive::LineBreakBang;
+    }
+
+    fn symbols(&mut self, symbols: &[Symbol]) -> fmt::Result {
+        for (index, symbol) in symbols.iter().enumerate() {
+            let next = symbols.get(index + 1).map(|symbol| &symbol.kind);
+            let out = &mut self.text;
+            match &symbol.kind {
+                SymbolKind::Note(note) => print_note(note, out)?,
+                SymbolKind::Rest { is_visible, length } => {
+                    out.push(if *is_visible { 'z' } else { 'x' });
+                    print_length(*length, out)?;
+                }
+                SymbolKind::BarRest { is_visible, bars } => {
+                    out.push(if *is_visible { 'Z' } else { 'X' });
+                    if *bars != 1 {
+                        write!(out, "{bars}")?;
+                    }
+                }
+                SymbolKind::Spacer(width) => {
+                    out.push('y');
+                    if let Some(width) = width {
+                        write!(out, "{width}")?;
+                    }
+                }
+                SymbolKind::Chord(chord) => self.chord(chord)?,
+                SymbolKind::Grace(grace) => self.grace(grace)?,
+                SymbolKind::Bar(bar) => print_bar(*bar, out),
+                SymbolKind::Ending(ending) => print_ending(ending, out)?,
+                SymbolKind::Broken(count) => {
+                    let sign = if *count > 0 { '>' } else { '<' };
+                    (0..count.unsigned_abs()).for_each(|_| out.push(sign));
+                    if matches!(next, Some(SymbolKind::Broken(other)) if other.signum() == count.signum()) {
+                        // Two signs that were apart would be read as one.
+                        out.push('`');
+                    }
+                }
+                SymbolKind::Tuplet(tuplet) => print_tuplet(*tuplet, out)?,
+                SymbolKind::SlurStart { is_dotted } => out.push_str(if *is_dotted { ".(" } else { "(" }),
+                SymbolKind::SlurEnd => out.push(')'),
+                SymbolKind::Decoration(decoration) => {
+                    let sign = if self.plus_decorates { '+' } else { '!' };
+                    write!(out, "{sign}{}{sign}", decoration.name())?;
+                }
+                SymbolKind::Shorthand(letter, _) => out.push(*letter),
+                SymbolKind::ChordSymbol(text) | SymbolKind::Annotation(text) => write!(out, "\"{text}\"")?,
+                SymbolKind::Field(field) => {
+                    write!(out, "[{}:{}]", field.letter, field.text)?;
+                    self.obey(&field.value);
+                }
+                SymbolKind::Overlay => out.push('&'),
+                SymbolKind::Space => out.push(' '),
+                SymbolKind::ScoreLineBreak => out.push('$'),
+            }
+        }
+        Ok(())
+    }
+
+    fn chord(&mut self, chord: &Chord) -> fmt::Result {
+        self.text.push('[');
+        self.symbols(&chord.members)?;
+        self.text.push(']');
+        print_length(chord.length, &mut self.text)?;
+        print_tie(chord.tie, &mut self.text);
+        Ok(())
+    }
+
+    fn grace(&mut self, grace: &Grace) -> fmt::Result {
+        self.text.push_str(if grace.is_acciaccatura { "{/" } else { "{" });
+        self.symbols(&grace.members)?;
+        self.text.push('}');
+        Ok(())
+    }
 }
 
 fn print_note(note: &Note, out: &mut String) -> fmt::Result {
@@ -152,22 +212,6 @@ fn print_tie(tie: Tie, out: &mut String) {
         Tie::Solid => out.push('-'),
         Tie::Dotted => out.push_str(".-"),
     }
-}
-
-fn print_chord(chord: &Chord, out: &mut String) -> fmt::Result {
-    out.push('[');
-    print_symbols(&chord.members, out)?;
-    out.push(']');
-    print_length(chord.length, out)?;
-    print_tie(chord.tie, out);
-    Ok(())
-}
-
-fn print_grace(grace: &Grace, out: &mut String) -> fmt::Result {
-    out.push_str(if grace.is_acciaccatura { "{/" } else { "{" });
-    print_symbols(&grace.members, out)?;
-    out.push('}');
-    Ok(())
 }
 
 fn print_bar(bar: BarLine, out: &mut String) {

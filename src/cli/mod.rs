@@ -163,6 +163,7 @@ fn dispatch(args: Args) -> Result<(), Failure> {
 
 /// Warnings by default; `-v` for what a listener would notice, `-vv` for everything; `RUST_LOG` overrides.
 fn start_logging(context: &Context) {
+    use std::io::IsTerminal;
     use tracing_subscriber::EnvFilter;
     let default = match (context.quiet, context.verbose) {
         (true, _) => "error",
@@ -171,7 +172,7 @@ fn start_logging(context: &Context) {
         (false, _) => "ceilid=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
 }
 
 /// The reader of our stdout went away (`ceilid … | head`): it has what it wanted.

@@ -5,7 +5,8 @@ use super::{Context, Failure, files, stop};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::tunebook::{self, Tunebook};
-use crate::corpus::{CorpusError, Part, Setting, Split};
+use super::corpus::at_fault;
+use crate::corpus::{Part, Setting, Split};
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
 use crate::model::graph::GraphNetwork;
 use crate::model::network::NetworkConfig;
@@ -140,7 +141,7 @@ struct Corpus {
 
 impl Corpus {
     fn read(args: &Args) -> Result<Self, Failure> {
-        let books = tunebook::read_tunebooks(&args.corpus).map_err(corpus_failure)?;
+        let books = tunebook::read_tunebooks(&args.corpus).map_err(at_fault)?;
         // Of the whole text as it stands, so that it is the article's 93 on the article's corpus.
         let text: String = books.iter().map(|book| book.text.as_str()).chain(["\n"]).collect();
         let vocabulary = Vocabulary::of_text(&text).map_err(Failure::input)?;
@@ -153,7 +154,7 @@ impl Corpus {
             let (train, valid) = (part(Part::Train), part(Part::Valid));
             return Ok(Self { vocabulary, train, valid, sources, split_rule: SPLIT_RULE });
         };
-        let books = tunebook::read_tunebooks(std::slice::from_ref(valid)).map_err(corpus_failure)?;
+        let books = tunebook::read_tunebooks(std::slice::from_ref(valid)).map_err(at_fault)?;
         let valid = settings_of(&books)?;
         sources.extend(sources_of(&books, "validation"));
         Ok(Self { vocabulary, train: settings, valid, sources, split_rule: "given: --valid" })
@@ -317,13 +318,6 @@ fn ended(ending: Ending) -> &'static str {
         Ending::OutOfPatience => "done, validation gets no better",
         Ending::OutOfTime => "out of time, --resume goes on",
         Ending::Stopped => "stopped",
-    }
-}
-
-fn corpus_failure(error: CorpusError) -> Failure {
-    match error {
-        CorpusError::Unreadable { .. } => Failure::environment(error),
-        _ => Failure::input(error),
     }
 }
 

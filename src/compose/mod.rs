@@ -4,6 +4,7 @@
 //! and why. Tune `i` depends on (model, brief, seed, i) alone: not on threads, not on the tunes before it.
 
 mod composer;
+pub mod folk;
 mod provenance;
 mod sampler;
 

@@ -3,6 +3,9 @@
 //! In: the ABC text of a draft. Out: nothing to object to, or the first reason against it. Reads nothing else,
 //! keeps nothing, and never repairs: a tune is played as it was written or not at all.
 
+pub mod comparison;
+pub mod features;
+pub mod rating;
 mod refusal;
 pub mod rules;
 
@@ -73,10 +76,10 @@ mod tests {
     fn every_refusal_has_its_draft() {
         assert_eq!(judged(&format!("|:{PART}E3 D2:|")), Err(Refusal::BarDoesNotAddUp));
         assert_eq!(judged(&format!("A|{PART}E3 D2:||:{PART}E3 D3:|")), Err(Refusal::BarDoesNotAddUp), "B lacks A's pickup");
-        assert_eq!(judged(&format!("|:{PART}:|{PART}")), Err(Refusal::FormDoesNotAddUp), "21 bars");
+        assert_eq!(judged(&format!("|:{PART}E3 D3:|{PART}")), Err(Refusal::FormDoesNotAddUp), "23 bars");
         assert_eq!(judged(&format!("|:{PART}E3 D3|[1 D6:|[1 D6|[2 D6|[3 D6|")), Err(Refusal::FormDoesNotAddUp));
         assert_eq!(judged(&format!("|:{PART}E3 D3@:|")), Err(Refusal::NotCleanAbc));
-        assert_eq!(judged("|:def fed|A2B c2A:|"), Err(Refusal::TooShort));
+        assert_eq!(judged("[M:2/4]|:defd|A2Bc|dedc|d4:|"), Err(Refusal::TooShort));
         assert_eq!(judged(&format!("|:{PART}E3 D3:|").repeat(5)), Err(Refusal::TooLong));
         assert_eq!(judged(&format!("|:{PART}E3 D,,,3:|")), Err(Refusal::OutOfRange));
         assert_eq!(judged(&format!("|:{PART}DDD DDD:|{PART}DDD DDD|")), Err(Refusal::Stuck));

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod cost;
 pub mod engine;
+pub mod folk;
 pub mod fused;
 pub mod graph;
 mod kernel;

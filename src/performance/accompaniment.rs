@@ -3,7 +3,9 @@
 
 use super::Stroke;
 use super::expression::BarGrid;
+use super::pattern::Pattern;
 use super::style::DanceStyle;
+use super::wishes::Wishes;
 use crate::music::chord::{Chord, ChordKind};
 use crate::music::key::{Key, Mode};
 use crate::music::midi::Velocity;
@@ -114,77 +116,76 @@ fn usual_chords(key: &Key) -> Vec<(u8, &'static [u8])> {
     degrees.iter().map(|&(degree, intervals)| ((tonic + degree) % 12, intervals)).collect()
 }
 
-/// Chords on the dance's chord eighths.
-pub fn chords(score: &Score, harmonies: &[Harmony], grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
-    let mut strokes = Vec::new();
-    for (at, until, harmony) in steps(score, harmonies, grid, style.chords, 'c') {
-        for interval in harmony.intervals.iter().take(4) {
-            let class = (harmony.root + interval) % 12;
-            strokes.push(Stroke::new(at, until, raised(class, CHORD_LOWEST), Velocity::clamped(CHORD_VELOCITY)));
-        }
-    }
-    strokes
+/// What of the accompaniment is played, and how.
+pub struct Backing<'a> {
+    /// The tune.
+    pub score: &'a Score,
+    /// Its harmonies.
+    pub harmonies: &'a [Harmony],
+    /// Its bars.
+    pub grid: &'a BarGrid<'a>,
+    /// What guitar and bass do in a bar.
+    pub pattern: Pattern,
+    /// What the tune itself asks.
+    pub wishes: &'a Wishes,
 }
 
-/// Bass notes on the dance's bass eighths: the root on the bar line, the fifth later in the bar.
-pub fn bass(score: &Score, harmonies: &[Harmony], grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
-    let mut before: Option<(u8, bool)> = None;
-    let mut strokes = Vec::new();
-    for (at, until, harmony) in steps(score, harmonies, grid, style.chords, 'f') {
-        let is_bar_line = grid.since_bar_line(at) == Ticks::ZERO;
-        let wants_fifth = !is_bar_line && before == Some((harmony.bass, false)) && harmony.intervals.contains(&7);
-        let class = if wants_fifth { (harmony.root + 7) % 12 } else { harmony.bass };
-        before = Some((harmony.bass, wants_fifth));
-        strokes.push(Stroke::new(at, until, raised(class, BASS_LOWEST), Velocity::clamped(BASS_VELOCITY)));
+impl Backing<'_> {
+    /// The guitar's chords.
+    pub fn chords(&self) -> Vec<Stroke> {
+        let velocity = self.wishes.chord_velocity.unwrap_or(Velocity::clamped(CHORD_VELOCITY));
+        let mut strokes = Vec::new();
+        for (at, until, harmony) in self.steps(b'c') {
+            for interval in harmony.intervals.iter().take(4) {
+                let class = (harmony.root + interval) % 12;
+                strokes.push(Stroke::new(at, until, raised(class, CHORD_LOWEST), velocity));
+            }
+        }
+        strokes
     }
-    strokes
+
+    /// The bass: the root on the bar line, the fifth later in the bar.
+    pub fn bass(&self) -> Vec<Stroke> {
+        let velocity = self.wishes.bass_velocity.unwrap_or(Velocity::clamped(BASS_VELOCITY));
+        let mut before: Option<(u8, bool)> = None;
+        let mut strokes = Vec::new();
+        for (at, until, harmony) in self.steps(b'f') {
+            let is_bar_line = self.grid.since_bar_line(at) == Ticks::ZERO;
+            let wants_fifth = !is_bar_line && before == Some((harmony.bass, false)) && harmony.intervals.contains(&7);
+            let class = if wants_fifth { (harmony.root + 7) % 12 } else { harmony.bass };
+            before = Some((harmony.bass, wants_fifth));
+            strokes.push(Stroke::new(at, until, raised(class, BASS_LOWEST), velocity));
+        }
+        strokes
+    }
+
+    /// The places where the pattern shows `sign` (or `b`, both), each with its harmony and where the next sign stands.
+    fn steps(&self, sign: u8) -> Vec<(Ticks, Ticks, &Harmony)> {
+        let signs = self.pattern.over(self.score, self.grid);
+        let ends = signs.iter().skip(1).map(|(at, _)| *at).chain([self.score.end]);
+        let here = signs.iter().zip(ends).filter(|((at, found), _)| {
+            (*found == sign || *found == b'b') && self.wishes.has_chords_at(*at)
+        });
+        let with_harmony = here.filter_map(|((at, _), until)| {
+            let after = self.harmonies.partition_point(|harmony| harmony.onset <= *at);
+            Some((*at, until, self.harmonies.get(after.checked_sub(1)?)?))
+        });
+        with_harmony.collect()
+    }
 }
 
 /// The bodhrán's strokes.
 pub fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
-    let stroke = |(at, sign): (Ticks, char)| {
+    let stroke = |(at, sign): (Ticks, u8)| {
         let (pitch, velocity) = match sign {
-            'D' => (BODHRAN_DEEP, 78),
-            'd' => (BODHRAN_DEEP, 58),
-            'u' => (BODHRAN_LIGHT, 44),
-            _ => return None,
+            b'D' => (BODHRAN_DEEP, 78),
+            b'd' => (BODHRAN_DEEP, 58),
+            _ => (BODHRAN_LIGHT, 44),
         };
         let until = at + Ticks::new(grid.ticks_per_eighth() / 2);
-        Some(Stroke::new(at, until, raised(pitch % 12, pitch), Velocity::clamped(velocity)))
+        Stroke::new(at, until, raised(pitch % 12, pitch), Velocity::clamped(velocity))
     };
-    eighths(score, grid, style.bodhran).filter_map(stroke).collect()
-}
-
-/// The eighths on which the pattern shows `sign`, each with the harmony there and where the next sign stands.
-fn steps<'a>(
-    score: &'a Score,
-    harmonies: &'a [Harmony],
-    grid: &'a BarGrid<'_>,
-    pattern: &'static str,
-    sign: char,
-) -> impl Iterator<Item = (Ticks, Ticks, &'a Harmony)> {
-    let signs: Vec<(Ticks, char)> = eighths(score, grid, pattern).filter(|(_, sign)| *sign != '.').collect();
-    let ends: Vec<Ticks> = signs.iter().skip(1).map(|(at, _)| *at).chain([score.end]).collect();
-    signs.into_iter().zip(ends).filter(move |((_, found), _)| *found == sign).filter_map(move |((at, _), until)| {
-        let after = harmonies.partition_point(|harmony| harmony.onset <= at);
-        Some((at, until, harmonies.get(after.checked_sub(1)?)?))
-    })
-}
-
-/// Every eighth of the tune with the pattern's sign for its place in the bar.
-fn eighths<'a>(
-    score: &'a Score,
-    grid: &'a BarGrid<'_>,
-    pattern: &'static str,
-) -> impl Iterator<Item = (Ticks, char)> + 'a {
-    let eighth = grid.ticks_per_eighth();
-    let of_bar = move |bar: &'a Bar| {
-        (0..bar.length.get().div_ceil(eighth)).map(move |index| bar.onset + Ticks::new(index * eighth))
-    };
-    score.bars.iter().flat_map(of_bar).map(move |at| {
-        let place = (grid.since_bar_line(at).get() / eighth) as usize % pattern.len();
-        (at, char::from(pattern.as_bytes()[place]))
-    })
+    Pattern::of_dance(style.bodhran).over(score, grid).into_iter().map(stroke).collect()
 }
 
 /// The lowest pitch of this class that is not below `lowest`.

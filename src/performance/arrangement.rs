@@ -1,11 +1,13 @@
 //! In: a score, an arrangement and a seed. Out: the band's performance: who plays when, on which channel, and how
 //! the tune grows as it comes round. The same three give the same performance.
 
-use super::accompaniment::{self, Harmony};
+use super::accompaniment::{self, Backing, Harmony};
 use super::dance::Dance;
 use super::expression::{self, BarGrid};
 use super::ornament::{self, Added};
+use super::pattern::Pattern;
 use super::style::{DanceStyle, Style, dance_style};
+use super::wishes::Wishes;
 use super::{Mark, Performance, Stroke, TimedMark, TimedMessage, Track, plain, sort_messages, stroke};
 use crate::music::midi::{Channel, DataByte, MidiMessage, Program, controller};
 use crate::music::pitch::Pitch;
@@ -39,26 +41,23 @@ pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performan
     if arrangement.style == Style::Plain {
         return plain::plain(score);
     }
+    let band = Band::new(score);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let style = dance_style(Dance::of(score));
-    let tempo = tempo(score, &style, arrangement.tempo_scale);
+    let tempo = tempo(score, &band.style, arrangement.tempo_scale);
     let ticks_per_ms = f64::from(score.resolution.get()) * 1e3 / f64::from(tempo.microseconds_per_quarter());
-    let grid = BarGrid::new(&score.bars, score.resolution);
-    let harmonies = accompaniment::harmonies(score);
     let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
-
-    let tracks = Part::ALL.iter().filter_map(|&part| {
+    let tracks = band.parts().into_iter().filter_map(|part| {
         let mut strokes = Vec::new();
         for time in (0..times).filter(|&time| part.plays(arrangement.style, time, times)) {
-            let mut pass = part.strokes(score, &harmonies, &grid, &style, &mut rng);
-            expression::accent(&mut pass, &grid, &style);
-            expression::swing(&mut pass, &grid, &style);
+            let mut pass = band.strokes(part, &mut rng);
+            expression::accent(&mut pass, &band.grid, &band.style);
+            expression::swing(&mut pass, &band.grid, &band.style);
             expression::humanise(&mut pass, ticks_per_ms, &mut rng);
             let start = Ticks::new(time * score.end.get());
             strokes.extend(pass.into_iter().map(|stroke| stroke.delayed(start)));
         }
-        let program = part.program(&mut rng);
-        (!strokes.is_empty()).then(|| part.track(&strokes, program))
+        let program = band.program(part, &mut rng);
+        (!strokes.is_empty()).then(|| band.track(part, &strokes, program))
     });
     let tracks: Vec<Track> = tracks.collect();
     let last = tracks.iter().flat_map(|track| &track.messages).map(|timed| timed.at).max();
@@ -95,7 +94,9 @@ fn marks(score: &Score, tempo: Tempo, times: u64) -> Vec<TimedMark> {
 /// Who is in the band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    Melody,
+    /// A voice of the score; 0 is the tune.
+    Voice(usize),
+    /// The tune again, an octave away.
     SecondMelody,
     Chords,
     Bass,
@@ -103,75 +104,27 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 5] = [Part::Melody, Part::SecondMelody, Part::Chords, Part::Bass, Part::Bodhran];
-
     /// Whether the part plays, the `time`th time of `times` (from 0): a session grows, a ceilidh band is all there.
     fn plays(self, style: Style, time: u64, times: u64) -> bool {
         let is_last = time + 1 == times;
         match (style, self) {
-            (_, Part::Melody) => true,
+            (_, Part::Voice(_)) => true,
             (Style::Plain | Style::Solo, _) => false,
-            (Style::Ceilidh, _) => true,
-            (Style::Session, Part::Chords) => true,
+            (Style::Ceilidh, _) | (Style::Session, Part::Chords) => true,
             (Style::Session, Part::Bass | Part::Bodhran) => time > 0 || times == 1,
             (Style::Session, Part::SecondMelody) => is_last && times > 1,
         }
     }
 
-    fn strokes(
-        self,
-        score: &Score,
-        harmonies: &[Harmony],
-        grid: &BarGrid<'_>,
-        style: &DanceStyle,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<Stroke> {
-        match self {
-            Part::Melody => {
-                let voices = score.voices.iter();
-                voices.flat_map(|voice| ornament::melody(voice, score, grid, style, Added::Yes, rng)).collect()
-            }
-            Part::SecondMelody => {
-                let voices = score.voices.iter().take(1);
-                let melody = voices.flat_map(|voice| ornament::melody(voice, score, grid, style, Added::No, rng));
-                in_second_octave(melody.collect())
-            }
-            Part::Chords => accompaniment::chords(score, harmonies, grid, style),
-            Part::Bass => accompaniment::bass(score, harmonies, grid, style),
-            Part::Bodhran => accompaniment::bodhran(score, grid, style),
-        }
-    }
-
-    /// The instrument, by General MIDI's numbers; melodies take turns among what leads sessions.
-    fn program(self, rng: &mut ChaCha8Rng) -> u8 {
-        const LEADING: [u8; 3] = [40, 73, 21]; // fiddle, flute, accordion
-        const JOINING: [u8; 3] = [78, 40, 73]; // whistle, fiddle, flute
-        let chosen = rng.random_range(0..3);
-        match self {
-            Part::Melody => LEADING[chosen],
-            Part::SecondMelody => JOINING[chosen],
-            Part::Chords => 25, // steel-string guitar
-            Part::Bass => 32,   // double bass
-            Part::Bodhran => 0,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Part::Melody => "Melody",
-            Part::SecondMelody => "Second melody",
-            Part::Chords => "Guitar",
-            Part::Bass => "Bass",
-            Part::Bodhran => "Bodhrán",
-        }
-    }
-
+    /// Voices beyond the first share what the others leave: channels 4 to 8 and 10 to 15.
     fn channel(self) -> Channel {
+        const LEFT: [u8; 11] = [4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15];
         let index = match self {
-            Part::Melody => 0,
+            Part::Voice(0) => 0,
             Part::SecondMelody => 1,
             Part::Chords => 2,
             Part::Bass => 3,
+            Part::Voice(voice) => LEFT[(voice - 1) % LEFT.len()],
             Part::Bodhran => return Channel::DRUMS,
         };
         Channel::new(index).expect("the numbers above are below 16")
@@ -180,29 +133,118 @@ impl Part {
     /// Volume, place from left (0) to right (127), and reverb, as controller values.
     fn mix(self) -> [u8; 3] {
         match self {
-            Part::Melody => [104, 58, 40],
+            Part::Voice(0) => [104, 58, 40],
+            Part::Voice(_) => [92, 70, 40],
             Part::SecondMelody => [80, 84, 44],
             Part::Chords => [84, 40, 36],
             Part::Bass => [92, 64, 20],
             Part::Bodhran => [84, 76, 36],
         }
     }
+}
 
-    fn track(self, strokes: &[Stroke], program: u8) -> Track {
-        let channel = self.channel();
-        let mut messages = stroke::messages(strokes, channel);
-        let at_start = |message| TimedMessage { at: Ticks::ZERO, message };
-        if let Some(program) = Program::new(program) {
-            messages.push(at_start(MidiMessage::ProgramChange { channel, program }));
+/// A tune and everything that is known about playing it.
+struct Band<'a> {
+    score: &'a Score,
+    style: DanceStyle,
+    grid: BarGrid<'a>,
+    harmonies: Vec<Harmony>,
+    wishes: Wishes,
+}
+
+impl<'a> Band<'a> {
+    fn new(score: &'a Score) -> Self {
+        Self {
+            score,
+            style: dance_style(Dance::of(score)),
+            grid: BarGrid::new(&score.bars, score.resolution),
+            harmonies: accompaniment::harmonies(score),
+            wishes: Wishes::of(score),
         }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let voices = (0..self.score.voices.len()).map(Part::Voice);
+        let (first, others): (Vec<Part>, Vec<Part>) = voices.partition(|part| *part == Part::Voice(0));
+        [first, vec![Part::SecondMelody], others, vec![Part::Chords, Part::Bass, Part::Bodhran]].concat()
+    }
+
+    fn strokes(&self, part: Part, rng: &mut ChaCha8Rng) -> Vec<Stroke> {
+        match part {
+            Part::Voice(voice) => self.melody(voice, Added::Yes, rng),
+            Part::SecondMelody => in_second_octave(self.melody(0, Added::No, rng)),
+            Part::Chords => self.backing().chords(),
+            Part::Bass => self.backing().bass(),
+            Part::Bodhran => accompaniment::bodhran(self.score, &self.grid, &self.style),
+        }
+    }
+
+    fn melody(&self, index: usize, added: Added, rng: &mut ChaCha8Rng) -> Vec<Stroke> {
+        let Some(voice) = self.score.voices.get(index) else {
+            return Vec::new();
+        };
+        let mut strokes = ornament::melody(voice, self.score, &self.grid, &self.style, added, rng);
+        for stroke in &mut strokes {
+            let semitones = self.wishes.transposition(index, stroke.onset);
+            stroke.pitch = Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
+        }
+        strokes
+    }
+
+    fn backing(&self) -> Backing<'_> {
+        let usual = || Pattern::of_dance(self.style.chords);
+        Backing {
+            score: self.score,
+            harmonies: &self.harmonies,
+            grid: &self.grid,
+            pattern: self.wishes.chord_pattern.clone().unwrap_or_else(usual),
+            wishes: &self.wishes,
+        }
+    }
+
+    /// The instrument: the tune's wish, else what sessions have; melodies take turns among what leads them.
+    fn program(&self, part: Part, rng: &mut ChaCha8Rng) -> Program {
+        const LEADING: [u8; 3] = [40, 73, 21]; // fiddle, flute, accordion
+        const JOINING: [u8; 3] = [78, 40, 73]; // whistle, fiddle, flute
+        let chosen = rng.random_range(0..3);
+        let (wish, usual) = match part {
+            Part::Voice(voice) => (self.wishes.voice_programs.get(voice).copied().flatten(), LEADING[chosen]),
+            Part::SecondMelody => (None, JOINING[chosen]),
+            Part::Chords => (self.wishes.chord_program, 25), // steel-string guitar
+            Part::Bass => (self.wishes.bass_program, 32),    // double bass
+            Part::Bodhran => (None, 0),
+        };
+        wish.or(Program::new(usual)).unwrap_or(Program::ACOUSTIC_GRAND_PIANO)
+    }
+
+    fn name(&self, part: Part) -> String {
+        let usual = match part {
+            Part::Voice(0) => "Melody",
+            Part::SecondMelody => "Second melody",
+            Part::Chords => "Guitar",
+            Part::Bass => "Bass",
+            Part::Bodhran => "Bodhrán",
+            Part::Voice(voice) => {
+                let named = self.score.voices.get(voice).and_then(|voice| voice.name.clone());
+                return named.unwrap_or_else(|| format!("Voice {}", voice + 1));
+            }
+        };
+        usual.to_owned()
+    }
+
+    fn track(&self, part: Part, strokes: &[Stroke], program: Program) -> Track {
+        let channel = part.channel();
+        let at_start = |message| TimedMessage { at: Ticks::ZERO, message };
+        let mut messages = stroke::messages(strokes, channel);
+        messages.push(at_start(MidiMessage::ProgramChange { channel, program }));
         let controllers = [controller::VOLUME, controller::PAN, controller::REVERB];
-        for (controller, value) in controllers.into_iter().zip(self.mix()) {
+        for (controller, value) in controllers.into_iter().zip(part.mix()) {
             if let Some(value) = DataByte::new(value) {
                 messages.push(at_start(MidiMessage::ControlChange { channel, controller, value }));
             }
         }
         sort_messages(&mut messages);
-        Track { name: self.name().to_owned(), messages }
+        Track { name: self.name(part), messages }
     }
 }
 
@@ -291,6 +333,27 @@ mod tests {
             let moved = played.onset.get().abs_diff(straight.onset.get()) as f64;
             assert!(moved <= TIMING_MS_MAX * ticks_per_ms, "{moved}");
         }
+    }
+
+    #[test]
+    fn the_tunes_own_midi_directives_are_obeyed() {
+        let asks = "%%MIDI program 105\n%%MIDI chordprog 46\n%%MIDI transpose -2\n%%MIDI gchord ccz\n";
+        let tune = JIG.replace("|:", &format!("\n{asks}|:"));
+        let score = score::read(&abc::parse(&tune).tune).score;
+        let performance = perform(&score, &Arrangement { style: Style::Ceilidh, ..Arrangement::default() }, 1);
+        let track = |name: &str| performance.tracks.iter().find(|track| track.name == name);
+        let programs = |name: &str| {
+            track(name).unwrap().messages.iter().find_map(|timed| match timed.message {
+                MidiMessage::ProgramChange { program, .. } => Some(program.number()),
+                _ => None,
+            })
+        };
+        assert_eq!((programs("Melody"), programs("Guitar")), (Some(105), Some(46)));
+        assert!(track("Bass").is_none(), "the pattern has no bass");
+        let silent = tune.replace("gchord ccz", "gchordoff");
+        let score = score::read(&abc::parse(&silent).tune).score;
+        let performance = perform(&score, &Arrangement { style: Style::Ceilidh, ..Arrangement::default() }, 1);
+        assert!(performance.tracks.iter().all(|track| track.name != "Guitar"));
     }
 
     #[test]

@@ -137,6 +137,6 @@ mod tests {
         let bars = bars(&[1920]);
         let grid = BarGrid::new(&bars, TICKS_PER_QUARTER);
         let at = |tick| swung(Ticks::new(tick), &grid, &[62, 38]).get();
-        assert_eq!((at(0), at(240), at(480), at(720), at(1919)), (0, 297, 480, 777, 1918));
+        assert_eq!((at(0), at(240), at(480), at(720), at(1919)), (0, 297, 480, 777, 1919));
     }
 }

@@ -8,10 +8,12 @@ mod arrangement;
 mod dance;
 mod expression;
 mod ornament;
+mod pattern;
 mod plain;
 mod stroke;
 mod style;
 mod tempo_map;
+mod wishes;
 
 pub use arrangement::{Arrangement, TIMES_MAX, perform};
 pub use dance::Dance;

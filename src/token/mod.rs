@@ -1,5 +1,6 @@
 //! In: ABC text. Out: token ids, one a character, and the same text back. Does not read files and knows no music.
 
+pub mod folk;
 mod vocabulary;
 
 pub use vocabulary::{TokenError, TokenId, Vocabulary, VOCABULARY_SIZE_MAX};

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 /// Streams that one task takes through the whole sequence: enough rows for the register tiles, few enough that a batch
 /// of 64 makes four tasks and a core that is busy with something else delays only one of them.
-const STREAMS_PER_TASK: usize = 32;
+const STREAMS_PER_TASK: usize = 16;
 /// Pieces that whole-sequence products are cut into.
 const PRODUCT_TASKS: usize = 4;
 

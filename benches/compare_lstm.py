@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""ceilid's LSTM beside PyTorch and ONNX Runtime (what of them is installed), in one run, alternating: prints ratios.
+
+    cargo bench --bench lstm --no-run          # prints the path of the executable
+    python3 benches/compare_lstm.py target/release/deps/lstm-... [--rounds 3] [--seconds 5]
+
+Every measurement is a process of its own. Two figures each, the median over the rounds: characters a second of processor time
+(user + system, all threads: what a busy machine does not change much) and the best repetition by the clock (what an idle
+machine would give). The article's network (embedding 32, 3 x LSTM 256, dropout .2, dense, 93 characters), random weights.
+"""
+import argparse, json, os, statistics, subprocess, sys
+
+TEACH = r"""
+import torch, torch.nn as nn, torch.nn.functional as F
+B, T, V = 64, 100, 93
+class Net(nn.Module):
+    def __init__(s):
+        super().__init__(); s.emb = nn.Embedding(V, 32); s.rnn = nn.LSTM(32, 256, 3, dropout=.2); s.drop = nn.Dropout(.2); s.out = nn.Linear(256, V)
+    def forward(s, x, st):
+        y, st = s.rnn(s.emb(x), st); return s.out(s.drop(y)), st
+torch.set_num_threads(THREADS); torch.manual_seed(0); m = Net(); opt = torch.optim.Adam(m.parameters(), lr=1e-3, fused=True)
+x = torch.randint(V, (T, B)); y = torch.randint(V, (T, B)); st = None
+def step():
+    global st
+    o, st = m(x, st); st = tuple(z.detach() for z in st)
+    l = F.cross_entropy(o.reshape(-1, V), y.reshape(-1)); opt.zero_grad(set_to_none=True); l.backward()
+    nn.utils.clip_grad_norm_(m.parameters(), 1.0); opt.step()
+measure(step, B * T)
+"""
+
+ASK_TORCH = r"""
+import torch, torch.nn as nn, torch.nn.functional as F
+torch.set_num_threads(THREADS); torch.set_grad_enabled(False)
+V, B = 93, STREAMS; emb = nn.Embedding(V, 32); rnn = nn.LSTM(32, 256, 3); out = nn.Linear(256, V)
+class Step(nn.Module):
+    def __init__(s):
+        super().__init__(); s.emb = emb.weight.data; s.out = out
+        s.w = [torch.cat([getattr(rnn, f"weight_ih_l{i}"), getattr(rnn, f"weight_hh_l{i}")], 1).data.contiguous() for i in range(3)]
+        s.w0, s.w1, s.w2 = s.w; s.b0, s.b1, s.b2 = [(getattr(rnn, f"bias_ih_l{i}") + getattr(rnn, f"bias_hh_l{i}")).data for i in range(3)]
+    def cell(s, x, h, c, w, b):
+        i, f, g, o = F.linear(torch.cat([x, h], 1), w, b).chunk(4, 1); c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+    def forward(s, x, h0, c0, h1, c1, h2, c2):
+        h0, c0 = s.cell(F.embedding(x, s.emb), h0, c0, s.w0, s.b0); h1, c1 = s.cell(h0, h1, c1, s.w1, s.b1); h2, c2 = s.cell(h1, h2, c2, s.w2, s.b2)
+        return s.out(h2).argmax(1), h0, c0, h1, c1, h2, c2
+z = [torch.zeros(B, 256) for _ in range(6)]; args = (torch.zeros(B, dtype=torch.long), *z); f = torch.jit.freeze(torch.jit.trace(Step().eval(), args)); q = [args]
+n = 200 if B == 1 else 20
+def step():
+    for _ in range(n): q[0] = f(*q[0])
+measure(step, B * n)
+"""
+
+ASK_ORT = r"""
+import os, tempfile, logging; logging.disable(logging.WARNING)
+import numpy as np, onnx, onnxruntime as ort; from onnx import helper as h, TensorProto as tp, numpy_helper as nh
+from onnxruntime.quantization import quantize_dynamic, QuantType
+V, E, H = 93, 32, 256; rng = np.random.default_rng(0); f32 = lambda *s: (rng.standard_normal(s) * .08).astype(np.float32); D = tempfile.mkdtemp()
+ini = [("emb", f32(V, E)), ("Wd", f32(H, V)), ("bd", f32(V)), ("ax0", np.array([0], np.int64))]
+for i in range(3): ini += [(f"W{i}", f32(1, 4 * H, H if i else E)), (f"R{i}", f32(1, 4 * H, H)), (f"B{i}", f32(1, 8 * H))]
+nodes = [h.make_node("Gather", ["emb", "id"], ["e0"], axis=0), h.make_node("Unsqueeze", ["e0", "ax0"], ["x0"])]
+for i in range(3):
+    nodes += [h.make_node("LSTM", [f"x{i}", f"W{i}", f"R{i}", f"B{i}", "", f"h{i}", f"c{i}"], ["", f"nh{i}", f"nc{i}"], hidden_size=H)]
+    if i < 2: nodes += [h.make_node("Identity", [f"nh{i}"], [f"x{i+1}"])]
+nodes += [h.make_node("Squeeze", ["nh2", "ax0"], ["y"]), h.make_node("Gemm", ["y", "Wd", "bd"], ["lo"]), h.make_node("ArgMax", ["lo"], ["nid"], axis=1, keepdims=0)]
+names = [f"{k}{i}" for i in range(3) for k in "hc"]; vi = h.make_tensor_value_info
+g = h.make_graph(nodes, "g", [vi("id", tp.INT64, [1])] + [vi(n, tp.FLOAT, [1, 1, H]) for n in names], [vi("nid", tp.INT64, [1])] + [vi("n" + n, tp.FLOAT, [1, 1, H]) for n in names], [nh.from_array(v, k) for k, v in ini])
+m = h.make_model(g, opset_imports=[h.make_opsetid("", 17)]); m.ir_version = 9; path = D + "/step.onnx"; onnx.save(m, path)
+if INT8: quantize_dynamic(path, D + "/step8.onnx", weight_type=QuantType.QInt8); path = D + "/step8.onnx"
+so = ort.SessionOptions(); so.intra_op_num_threads = THREADS; so.log_severity_level = 3; s = ort.InferenceSession(path, so, providers=["CPUExecutionProvider"])
+ins = [{k: ort.OrtValue.ortvalue_from_numpy(np.array([3], np.int64) if k == "id" else np.zeros((1, 1, H), np.float32)) for k in ["id"] + names} for _ in range(2)]
+b = [s.io_binding(), s.io_binding()]
+for i in (0, 1):
+    for k in ["id"] + names: b[i].bind_ortvalue_input(k, ins[i][k]); b[i].bind_ortvalue_output("n" + k, ins[1 - i][k])
+def step():
+    for _ in range(100): s.run_with_iobinding(b[0]); s.run_with_iobinding(b[1])
+measure(step, 200)
+"""
+
+# Processor time of the measured part only: loading a library is not asking a network.
+MEASURE = r"""
+import json, time
+def measure(step, characters):
+    step(); step(); n = 0; best = 1e9; c0 = time.process_time(); t0 = t1 = time.perf_counter()
+    while t1 - t0 < SECONDS:
+        step(); n += 1; t = time.perf_counter(); best = min(best, t - t1); t1 = t
+    print(json.dumps({"per_cpu_second": n * characters / (time.process_time() - c0), "best_per_second": characters / best}))
+"""
+
+
+def peer(program, **constants):
+    head = "".join(f"{name} = {value!r}\n" for name, value in constants.items())
+    done = subprocess.run([sys.executable, "-c", head + MEASURE + program], capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else None
+
+
+def ceilid(executable, seconds, threads, *arguments):
+    before = os.times()
+    done = subprocess.run([executable, *arguments, "--seconds", str(seconds)], capture_output=True, text=True, check=True,
+                          env={**os.environ, "RAYON_NUM_THREADS": str(threads)})
+    after = os.times()
+    figures = json.loads(done.stdout.splitlines()[-1])
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    # Includes the making of the weights: a fraction of a second, against ourselves.
+    return {"per_cpu_second": figures["characters"] / cpu, "best_per_second": figures["best_per_second"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("executable"); parser.add_argument("--rounds", type=int, default=3); parser.add_argument("--seconds", type=float, default=5)
+    a = parser.parse_args(); s = a.seconds
+    ours = lambda threads, *arguments: lambda: ceilid(a.executable, s, threads, *arguments)
+    theirs = lambda program, **constants: lambda: peer(program, SECONDS=s, **constants)
+    rows = [
+        ("teaching 64 x 100", [ours(1, "teach"), ours(2, "teach")],
+         [("PyTorch, 1 thread", theirs(TEACH, THREADS=1)), ("PyTorch, 2 threads", theirs(TEACH, THREADS=2))]),
+        ("asking, 1 stream, f32", [ours(1, "ask", "--storage", "f32", "--streams", "1")],
+         [("PyTorch", theirs(ASK_TORCH, THREADS=1, STREAMS=1)), ("ONNX Runtime", theirs(ASK_ORT, THREADS=1, INT8=False))]),
+        ("asking, 1 stream, f16", [ours(1, "ask", "--storage", "f16", "--streams", "1")],
+         [("PyTorch f32", theirs(ASK_TORCH, THREADS=1, STREAMS=1)), ("ONNX Runtime f32", theirs(ASK_ORT, THREADS=1, INT8=False))]),
+        ("asking, 1 stream, int8", [ours(1, "ask", "--storage", "int8", "--streams", "1")],
+         [("ONNX Runtime int8", theirs(ASK_ORT, THREADS=1, INT8=True))]),
+        ("asking, 64 streams", [ours(2, "ask", "--storage", "int8", "--streams", "64")],
+         [("PyTorch, 1 thread", theirs(ASK_TORCH, THREADS=1, STREAMS=64)), ("PyTorch, 2 threads", theirs(ASK_TORCH, THREADS=2, STREAMS=64))]),
+    ]
+    for title, own, peers in rows:
+        names = [f"ceilid {n + 1}" if len(own) > 1 else "ceilid" for n in range(len(own))] + [name for name, _ in peers]
+        runs = {name: [] for name in names}
+        for _ in range(a.rounds):
+            for name, run in zip(names, own + [run for _, run in peers]):
+                figures = run()
+                if figures: runs[name].append(figures)
+        median = {name: {k: statistics.median(f[k] for f in found) for k in found[0]} for name, found in runs.items() if found}
+        print(f"{title}\n  {'':<22}{'a CPU second':>14}{'best by clock':>15}")
+        for name, figures in median.items(): print(f"  {name:<22}{figures['per_cpu_second']:>14.0f}{figures['best_per_second']:>15.0f}")
+        for key, label in (("per_cpu_second", "by processor time"), ("best_per_second", "by the clock")):
+            best = lambda wanted: max((f[key] for name, f in median.items() if name.startswith("ceilid") == wanted), default=None)
+            if best(False): print(f"  ceilid / best of the others, {label}: {best(True) / best(False):.2f}")
+        sys.stdout.flush()
+
+
+main()

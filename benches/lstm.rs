@@ -1,0 +1,99 @@
+//! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach] [ask] [--seconds S]`.
+//!
+//! One JSON line a measurement: characters a second of wall time (mean and best repetition). Weights are random: speed does not
+//! depend on them. `benches/compare_lstm.py` runs this beside PyTorch and ONNX Runtime and adds processor time.
+
+use ceilid::model::checkpoint::{Model, ModelCard};
+use ceilid::model::engine::{Engine, EngineState, Storage};
+use ceilid::model::graph::GraphNetwork;
+use ceilid::model::network::{Dropout, Network, NetworkConfig, NetworkState};
+use ceilid::model::optimizer::{Optimizer, Rule, clip_norm};
+use ceilid::model::streams::Batch;
+use ceilid::model::weights::Weights;
+use ceilid::token::Vocabulary;
+use std::time::{Duration, Instant};
+
+const VOCABULARY_SIZE: usize = 93;
+/// Characters asked in one repetition, all streams together.
+const CHARACTERS_ASKED: usize = 3200;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let after = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+    let seconds = Duration::from_secs_f64(after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")));
+    let asked = |name: &str| arguments.iter().any(|argument| argument == name);
+    let all = !asked("teach") && !asked("ask");
+    if all || asked("teach") {
+        teach(64, 100, seconds);
+    }
+    if all || asked("ask") {
+        let only = after("--storage").map(String::as_str);
+        for (name, storage) in [("f32", Storage::F32), ("f16", Storage::F16), ("int8", Storage::Int8)] {
+            if only.is_none_or(|only| only == name) {
+                let streams = after("--streams").map(|text| text.parse().expect("a number of streams"));
+                for streams in streams.map_or(vec![1, 64], |streams| vec![streams]) {
+                    ask(name, storage, streams, seconds);
+                }
+            }
+        }
+    }
+}
+
+/// The whole step: forward with dropout, loss, backward, clipping, Adam.
+fn teach(streams: usize, steps: usize, seconds: Duration) {
+    let config = NetworkConfig::article(VOCABULARY_SIZE);
+    let mut weights = Weights::random(config.clone(), 1);
+    let mut network = GraphNetwork::cpu();
+    let mut state = NetworkState::zero(&config, streams);
+    let mut gradient = vec![0.0; weights.values().len()];
+    let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
+    let ids = |start: usize| (0..streams * steps).map(|n| ((n * 31 + start) * 7 % VOCABULARY_SIZE) as u32).collect::<Vec<_>>();
+    let batch = Batch { steps, streams, inputs: ids(1), targets: ids(5) };
+    let mut step = 0;
+    measure(&format!("teach {streams}x{steps}"), streams * steps, seconds, || {
+        step += 1;
+        network.learn(&weights, &batch, &mut state, Dropout::of_step(1, step), &mut gradient).expect("a batch that fits the network");
+        clip_norm(&mut gradient, 1.0);
+        optimizer.step(weights.values_mut(), &gradient, 1e-3, 0.0);
+    });
+}
+
+/// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has when there are many.
+fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
+    let config = NetworkConfig::article(VOCABULARY_SIZE);
+    let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect()).expect("characters in order");
+    let model = Model { weights: Weights::random(config.clone(), 1), card: ModelCard::imported(config, vocabulary) };
+    let engine = Engine::new(model, storage);
+    let groups = rayon::current_num_threads().min(streams);
+    let mut groups: Vec<Vec<EngineState>> = (0..groups).map(|group| vec![engine.state(); streams / groups + usize::from(group < streams % groups)]).collect();
+    let steps = CHARACTERS_ASKED / streams;
+    measure(&format!("ask {name} x{streams}"), steps * streams, seconds, || {
+        std::thread::scope(|scope| {
+            for states in &mut groups {
+                scope.spawn(|| {
+                    let mut tokens = vec![3; states.len()];
+                    for _ in 0..steps {
+                        engine.step_many(states, &tokens);
+                        for (token, state) in tokens.iter_mut().zip(states.iter()) {
+                            *token = (0..).zip(state.logits()).max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
+
+fn measure(name: &str, characters: usize, seconds: Duration, mut repetition: impl FnMut()) {
+    // The first fills caches and memory pools.
+    repetition();
+    let (start, mut count, mut best) = (Instant::now(), 0, Duration::MAX);
+    while start.elapsed() < seconds {
+        let before = Instant::now();
+        repetition();
+        best = best.min(before.elapsed());
+        count += 1;
+    }
+    let mean = (count * characters) as f64 / start.elapsed().as_secs_f64();
+    println!("{{\"what\": \"{name}\", \"characters\": {}, \"per_second\": {mean:.0}, \"best_per_second\": {:.0}}}", (count + 1) * characters, characters as f64 / best.as_secs_f64());
+}

@@ -1,0 +1,209 @@
+//! In: a folk model, a request and a seed. Out: the best of the drafts that the critic lets pass, with the count of those it refused.
+
+use super::super::composer::{ComposeError, Composition};
+use super::super::provenance::{self, Provenance};
+use super::super::sampler::Choice;
+use super::particles::{self, Draw, Written};
+use super::planner::draw_plans;
+use super::request::{FolkRequest, RequestError};
+use crate::critic::rating::{self, Ratings};
+use crate::critic::{Critic, Refusals};
+use crate::model::folk::FolkEngine;
+use crate::token::folk::{Step, to_abc};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Drafts written side by side, of which the best is kept.
+const DRAFTS_A_ROUND: u32 = 8;
+/// Rounds before the model is said to be unable to write what is asked.
+const ROUNDS_MAX: u32 = 24;
+
+/// A folk model to ask, and what it is called in a tune's provenance.
+#[derive(Clone, Debug)]
+pub struct FolkModel {
+    /// The network, ready to be asked.
+    pub engine: Arc<FolkEngine>,
+    /// First 12 hexadecimal digits of the model file's SHA-256.
+    pub hash: String,
+    /// What the tunes it learnt from are like.
+    pub ratings: Ratings,
+}
+
+/// Writes tunes with one folk model and one request; shared by threads.
+#[derive(Clone)]
+pub struct FolkComposer {
+    model: FolkModel,
+    critic: Arc<Critic>,
+    request: FolkRequest,
+    begun: Vec<Step>,
+}
+
+/// A draft before the critic has seen it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub tune: crate::token::folk::FolkTune,
+    /// −log₂ p of its notes a note, as the model has it.
+    pub bits_a_note: f64,
+}
+
+impl FolkComposer {
+    /// A composer for this model and request; its critic knows the tunes the model learnt from.
+    ///
+    /// # Errors
+    /// [`RequestError`]: no tune could grant the request.
+    pub fn new(
+        model: FolkModel,
+        critic: Arc<Critic>,
+        mut request: FolkRequest,
+    ) -> Result<Self, RequestError> {
+        request.check()?;
+        let mut begun = Vec::new();
+        if let Some(prime) = &request.prime {
+            let bars = request.prime_bars
+                + usize::from(prime.plan.parts.first().is_some_and(|part| part.pickup > 0));
+            let slots = prime.plan.slots();
+            let mut left: u32 = slots
+                .iter()
+                .take(bars)
+                .map(|slot| u32::from(slot.length))
+                .sum();
+            for (step, note) in prime
+                .steps()
+                .into_iter()
+                .filter(|step| step.sound.is_some())
+                .zip(&prime.notes)
+            {
+                if left == 0 {
+                    break;
+                }
+                left = left.saturating_sub(u32::from(note.units()));
+                begun.push(step);
+            }
+            let plan = &prime.plan;
+            request.dance = request.dance.or(Some(plan.dance));
+            request.meter = request.meter.or(Some(plan.meter));
+            request.tonic = request.tonic.or(Some(plan.tonic()));
+            request.mode = request.mode.or(Some(plan.mode));
+        }
+        Ok(Self {
+            model,
+            critic,
+            request,
+            begun,
+        })
+    }
+
+    /// Writes tune `index` of `seed`: [`DRAFTS_A_ROUND`] drafts at a time, until at least one passes; the best of those that pass.
+    ///
+    /// # Errors
+    /// [`ComposeError::AllRefused`] after [`ROUNDS_MAX`] rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
+    pub fn compose(
+        &self,
+        seed: u64,
+        index: u64,
+        stop: &AtomicBool,
+    ) -> Result<Composition, ComposeError> {
+        let mut refusals = Refusals::default();
+        for round in 0..ROUNDS_MAX {
+            let drafts = self.drafts(seed, index, round, DRAFTS_A_ROUND as usize, stop);
+            if stop.load(Ordering::Relaxed) {
+                return Err(ComposeError::Stopped);
+            }
+            let mut best: Option<(f64, Composition)> = None;
+            for (number, draft) in (1..).zip(drafts) {
+                let Some(draft) = draft else { continue };
+                let provenance = Provenance {
+                    model: self.model.hash.clone(),
+                    seed,
+                    index,
+                    draft: round * DRAFTS_A_ROUND + number,
+                    choice: Choice::Sampled(self.request.temperature, self.request.min_p),
+                    is_primed: self.request.prime.is_some(),
+                };
+                let dance = draft.tune.plan.dance.name();
+                let text = format!(
+                    "T:Ceilid's {dance} {seed}-{}\n{}",
+                    index + 1,
+                    to_abc(&draft.tune)
+                );
+                let abc = provenance::publish(&text, &provenance);
+                let verdict = match self.critic.judge(&abc) {
+                    Ok(verdict) => verdict,
+                    Err(refusal) => {
+                        refusals.count(refusal);
+                        continue;
+                    }
+                };
+                let rating = rating::rate(&abc, draft.bits_a_note, &self.model.ratings);
+                if best.as_ref().is_none_or(|(most, _)| rating > *most) {
+                    best = Some((
+                        rating,
+                        Composition {
+                            abc,
+                            provenance,
+                            verdict,
+                            refusals: Refusals::default(),
+                        },
+                    ));
+                }
+            }
+            if let Some((_, composition)) = best {
+                return Ok(Composition {
+                    refusals,
+                    ..composition
+                });
+            }
+        }
+        Err(ComposeError::AllRefused {
+            index,
+            drafts: ROUNDS_MAX * DRAFTS_A_ROUND,
+            refusals,
+        })
+    }
+
+    /// `count` drafts as they come, before any judgement; `None` where the limits left no way on.
+    ///
+    /// Draft `n` of a round does not depend on who else asks: seed, index and round decide all of them.
+    pub fn drafts(
+        &self,
+        seed: u64,
+        index: u64,
+        round: u32,
+        count: usize,
+        stop: &AtomicBool,
+    ) -> Vec<Option<Draft>> {
+        let mut rng = round_rng(seed, index, round);
+        let engine = &self.model.engine;
+        let plans = draw_plans(engine, &self.request, count, &mut rng);
+        let choice = Draw {
+            temperature: self.request.temperature.value(),
+            min_p: self.request.min_p.value(),
+        };
+        let is_stopped = || stop.load(Ordering::Relaxed);
+        let written = particles::write(
+            engine,
+            plans,
+            self.request.range,
+            &self.begun,
+            choice,
+            &mut rng,
+            is_stopped,
+        );
+        written
+            .into_iter()
+            .map(|written| written.map(|Written { tune, bits_a_note }| Draft { tune, bits_a_note }))
+            .collect()
+    }
+}
+
+/// Every round has random numbers of its own, so that it can be made again without those before it.
+fn round_rng(seed: u64, index: u64, round: u32) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&index.to_le_bytes());
+    key[16..20].copy_from_slice(&round.to_le_bytes());
+    key[31] = b'f'; // not the numbers of the article's composer
+    ChaCha8Rng::from_seed(key)
+}

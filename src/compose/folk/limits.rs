@@ -1,0 +1,112 @@
+//! In: a cursor among the notes of a tune. Out: which lengths and sounds the request and good manners forbid there, beyond what the
+//! bars forbid. Draws nothing.
+
+use crate::token::folk::{Cursor, Degree, LENGTHS, PITCHES, Plan, Sound, Units};
+
+/// Widest leap, in semitones.
+const LEAP_MAX: i32 = 12;
+/// Shortest last note: a quarter, as nineteen of twenty tunes have.
+const LAST_NOTE_MIN: Units = 24;
+/// Longest row of one pitch.
+const SAME_PITCH_MAX: usize = 6;
+
+/// What may not come in one tune.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// MIDI note numbers of each degree in the tune's key.
+    pitches: [i32; Degree::COUNT],
+    is_final: [bool; Degree::COUNT],
+    range: (i32, i32),
+}
+
+impl Limits {
+    /// The limits of a tune with this plan. It ends on its tonic or on the degree that its first part ended on.
+    pub fn new(plan: &Plan, range: (i32, i32)) -> Self {
+        let mut pitches = [0; Degree::COUNT];
+        let mut is_final = [false; Degree::COUNT];
+        for id in 0..PITCHES {
+            if let Some(Sound::Degree(degree)) = Sound::from_id(id) {
+                pitches[id - 2] = degree.pitch(plan.tonic(), plan.mode);
+                is_final[id - 2] = degree.semitones(plan.mode).rem_euclid(12) == 0;
+            }
+        }
+        Self {
+            pitches,
+            is_final,
+            range,
+        }
+    }
+
+    /// Strikes out lengths from `allowed`: the last bar must leave room for a last note of a quarter or more.
+    pub fn lengths(&self, cursor: &Cursor, allowed: &mut [bool]) {
+        if !cursor.is_in_last_bar() {
+            return;
+        }
+        let left = cursor.left();
+        for (allowed, &units) in allowed.iter_mut().zip(&LENGTHS) {
+            let after = left.saturating_sub(units);
+            let is_last = after == 0;
+            if (is_last && units < LAST_NOTE_MIN.min(left)) || (!is_last && after < LAST_NOTE_MIN) {
+                *allowed = false;
+            }
+        }
+    }
+
+    /// Strikes out sounds from `allowed`, for a note of this length.
+    pub fn sounds(&self, cursor: &Cursor, units: Units, recent: &Recent, allowed: &mut [bool]) {
+        let is_last = cursor.is_in_last_bar() && cursor.left() == units;
+        let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
+        for id in 0..PITCHES {
+            let fits = match Sound::from_id(id) {
+                Some(Sound::Degree(_)) => {
+                    let pitch = self.pitches[id - 2];
+                    (self.range.0..=self.range.1).contains(&pitch)
+                        && recent
+                            .pitch
+                            .is_none_or(|last| (pitch - last).abs() <= LEAP_MAX)
+                        && (recent.pitch != Some(pitch) || recent.same < SAME_PITCH_MAX)
+                        && (!is_last
+                            || self.is_final[id - 2]
+                            || part_end == Some(pitch.rem_euclid(12)))
+                }
+                _ => !is_last,
+            };
+            allowed[id] &= fits;
+        }
+    }
+
+    /// The MIDI note number of a degree's sound.
+    pub fn pitch(&self, sound: Sound) -> Option<i32> {
+        match sound {
+            Sound::Degree(_) => Some(self.pitches[sound.id() - 2]),
+            Sound::Rest | Sound::Tied => None,
+        }
+    }
+}
+
+/// What the last notes were.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recent {
+    /// The last pitch, MIDI note number.
+    pub pitch: Option<i32>,
+    /// How often it came in a row.
+    pub same: usize,
+    /// The last pitch of the first part.
+    pub part_end: Option<i32>,
+}
+
+impl Recent {
+    /// Notes a note; `part` is the part it stands in.
+    pub fn push(&mut self, pitch: Option<i32>, part: u8) {
+        let Some(pitch) = pitch else { return };
+        self.same = if self.pitch == Some(pitch) {
+            self.same + 1
+        } else {
+            1
+        };
+        self.pitch = Some(pitch);
+        if part == 0 {
+            self.part_end = Some(pitch);
+        }
+    }
+}

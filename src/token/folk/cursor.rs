@@ -1,0 +1,394 @@
+//! In: the steps of a stream, one by one. Out: what may come next, so that every bar and every part adds up. Draws nothing.
+//!
+//! The model is taught with the same mask, so its odds are those of what may come, and masking takes nothing from them.
+
+use super::plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
+use super::symbol::{
+    BAR_COUNT_MAX, DECISIONS, Dance, Decision, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX,
+    PITCHES, Sound, Style, TONICS, Units,
+};
+use super::{FolkTune, Note, Step};
+use crate::music::{Key, Mode};
+
+/// Most sharps or flats of a key signature.
+pub const SHARPS_MAX: i8 = 6;
+
+/// What the next step decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Expected {
+    Dance,
+    Meter,
+    Mode,
+    Tonic,
+    Bars,
+    Repeat,
+    Pickup,
+    Shortfall,
+    SecondShortfall,
+    Close,
+    Note,
+    /// The tune is complete.
+    Nothing,
+}
+
+/// A note at its place in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// From the start of a full bar.
+    pub(super) at: Units,
+    pub(super) note: Note,
+}
+
+/// A run of triplet notes that is not complete yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Triplet {
+    sum: Units,
+    shortest: Units,
+}
+
+/// How much a stream says so far.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    pub(super) plan: Plan,
+    pub(super) expected: Expected,
+    pub(super) slots: Vec<BarSlot>,
+    /// Notes of each slot begun.
+    pub(super) filled: Vec<Vec<Placed>>,
+    /// Units filled in the slot that is being filled.
+    pub(super) taken: Units,
+    triplet: Option<Triplet>,
+    pub(super) last: Option<Step>,
+    pub(super) lags: super::inputs::Lags,
+}
+
+impl Cursor {
+    /// At the start of a tune.
+    pub fn new(style: Style) -> Self {
+        let plan = Plan {
+            style,
+            dance: Dance::Air,
+            meter: FolkMeter::FourFour,
+            mode: Mode::Major,
+            tonic: 0,
+            parts: Vec::new(),
+        };
+        Self {
+            plan,
+            expected: Expected::Dance,
+            slots: Vec::new(),
+            filled: Vec::new(),
+            taken: 0,
+            triplet: None,
+            last: None,
+            lags: super::inputs::Lags::default(),
+        }
+    }
+
+    /// What the next step decides.
+    pub fn expected(&self) -> Expected {
+        self.expected
+    }
+
+    /// The plan so far; complete once a note is expected.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The bar being filled.
+    pub fn slot(&self) -> Option<&BarSlot> {
+        if self.expected == Expected::Note {
+            self.slots.get(self.filled.len().saturating_sub(1))
+        } else {
+            None
+        }
+    }
+
+    /// Units already filled of the bar being filled.
+    pub fn taken(&self) -> Units {
+        self.taken
+    }
+
+    /// How many bars have been begun: changes exactly when a bar is full.
+    pub fn bars_begun(&self) -> usize {
+        self.filled.len()
+    }
+
+    /// Whether the bar being filled is the last one of the tune.
+    pub fn is_in_last_bar(&self) -> bool {
+        self.expected == Expected::Note && self.filled.len() == self.slots.len()
+    }
+
+    /// The last note pushed.
+    pub fn last_sound(&self) -> Option<Sound> {
+        self.last.and_then(|step| step.sound)
+    }
+
+    /// The notes of the bar numbered `bar` (as begun), if it has been begun.
+    pub fn bar_notes(&self, bar: usize) -> impl Iterator<Item = Note> {
+        self.filled
+            .get(bar)
+            .into_iter()
+            .flatten()
+            .map(|placed| placed.note)
+    }
+
+    /// Writes for every decision whether it may come next.
+    ///
+    /// # Panics
+    /// When `allowed` is shorter than [`DECISIONS`].
+    pub fn allow_decisions(&self, allowed: &mut [bool]) {
+        allowed[..DECISIONS].fill(false);
+        let mut allow = |decision: Decision| allowed[decision.id()] = true;
+        let full = self.plan.meter.bar();
+        match self.expected {
+            Expected::Dance => (0..Dance::ALL.len() as u8).for_each(|n| allow(Decision::Dance(n))),
+            Expected::Meter => {
+                (0..FolkMeter::ALL.len() as u8).for_each(|n| allow(Decision::Meter(n)))
+            }
+            Expected::Mode => (0..Mode::ALL.len() as u8).for_each(|n| allow(Decision::Mode(n))),
+            Expected::Tonic => {
+                // Beyond six sharps or flats a signature is one that no folk musician reads.
+                let is_readable = |n: &u8| {
+                    Key::new(TONICS[usize::from(*n)], self.plan.mode)
+                        .sharps()
+                        .abs()
+                        <= SHARPS_MAX
+                };
+                (0..TONICS.len() as u8)
+                    .filter(is_readable)
+                    .for_each(|n| allow(Decision::Tonic(n)));
+            }
+            Expected::Bars => (0..BAR_COUNT_MAX).for_each(|n| allow(Decision::Bars(n))),
+            Expected::Repeat => {
+                let bars = self.plan.parts.last().map_or(1, |part| part.bars);
+                let fits = |n: &u8| !matches!(Repeat::from_index(*n), Repeat::Endings(ending) if ending >= bars);
+                (0..6).filter(fits).for_each(|n| allow(Decision::Repeat(n)));
+            }
+            Expected::Pickup => shorter_than(full).for_each(|n| allow(Decision::Pickup(n))),
+            Expected::Shortfall | Expected::SecondShortfall => {
+                shorter_than(full).for_each(|n| allow(Decision::Shortfall(n)))
+            }
+            Expected::Close => {
+                allow(Decision::Close(1));
+                if self.plan.parts.len() < PARTS_MAX {
+                    allow(Decision::Close(0));
+                }
+            }
+            Expected::Note => {
+                let left = self.left();
+                for (n, &units) in (0..).zip(&LENGTHS) {
+                    if self.fits(units, left) {
+                        allow(Decision::Length(n));
+                    }
+                }
+            }
+            Expected::Nothing => {}
+        }
+    }
+
+    /// Writes for every sound whether it may come with the next length.
+    ///
+    /// # Panics
+    /// When `allowed` is shorter than [`PITCHES`].
+    pub fn allow_sounds(&self, allowed: &mut [bool]) {
+        allowed[..PITCHES].fill(self.expected == Expected::Note);
+        allowed[Sound::Tied.id()] = self.may_tie();
+    }
+
+    /// Goes one step on.
+    ///
+    /// Returns `false`, and stays where it is, when that step may not come here.
+    pub fn push(&mut self, step: Step) -> bool {
+        let mut allowed = [false; DECISIONS];
+        self.allow_decisions(&mut allowed);
+        let sound_fits = match (self.expected, step.sound) {
+            (Expected::Note, Some(sound)) => sound != Sound::Tied || self.may_tie(),
+            (Expected::Note, None) | (Expected::Nothing, _) => false,
+            (_, sound) => sound.is_none(),
+        };
+        if !sound_fits || !allowed[step.decision.id()] {
+            return false;
+        }
+        self.last = Some(step);
+        match step.decision {
+            Decision::Dance(n) => self.plan.dance = Dance::ALL[usize::from(n)],
+            Decision::Meter(n) => self.plan.meter = FolkMeter::ALL[usize::from(n)],
+            Decision::Mode(n) => self.plan.mode = Mode::ALL[usize::from(n)],
+            Decision::Tonic(n) => self.plan.tonic = n,
+            Decision::Bars(n) => {
+                self.plan.parts.push(PartPlan {
+                    bars: n + 1,
+                    repeat: Repeat::Once,
+                    pickup: 0,
+                    shortfall: 0,
+                    second_shortfall: 0,
+                });
+            }
+            Decision::Repeat(n) => self.part().repeat = Repeat::from_index(n),
+            Decision::Pickup(n) => self.part().pickup = PART_LENGTHS[usize::from(n)],
+            Decision::Shortfall(n) if self.expected == Expected::Shortfall => {
+                self.part().shortfall = PART_LENGTHS[usize::from(n)]
+            }
+            Decision::Shortfall(n) => self.part().second_shortfall = PART_LENGTHS[usize::from(n)],
+            Decision::Close(_) => {}
+            Decision::Length(length) => {
+                if let Some(sound) = step.sound {
+                    self.place(Note { length, sound });
+                }
+                return true;
+            }
+        }
+        self.expected = self.after(step.decision);
+        if self.expected == Expected::Note {
+            self.slots = self.plan.slots();
+            self.begin_slot();
+        }
+        true
+    }
+
+    /// The tune, once it is complete.
+    pub fn into_tune(self) -> Option<FolkTune> {
+        if self.expected != Expected::Nothing {
+            return None;
+        }
+        let notes = self
+            .filled
+            .into_iter()
+            .flatten()
+            .map(|placed| placed.note)
+            .collect();
+        Some(FolkTune {
+            plan: self.plan,
+            notes,
+        })
+    }
+
+    /// Units still free in the bar being filled.
+    pub fn left(&self) -> Units {
+        self.slot().map_or(0, |slot| slot.length - self.taken)
+    }
+
+    /// Whether the note before may go on.
+    fn may_tie(&self) -> bool {
+        let before = self.last_sound();
+        self.taken == 0
+            && self.slot().is_some_and(|slot| slot.continues)
+            && before.is_some()
+            && before != Some(Sound::Rest)
+    }
+
+    /// Whether a note of this length leaves a bar that can still be completed.
+    fn fits(&self, units: Units, left: Units) -> bool {
+        match triplet_after(self.triplet, units) {
+            Err(()) => false,
+            Ok(None) => units <= left,
+            Ok(Some(Triplet { sum, shortest })) => {
+                let missing = (3 * shortest - sum % (3 * shortest)) % (3 * shortest);
+                units + missing <= left
+            }
+        }
+    }
+
+    fn part(&mut self) -> &mut PartPlan {
+        self.plan
+            .parts
+            .last_mut()
+            .expect("the bars of a part are decided before anything else about it")
+    }
+
+    fn after(&self, decision: Decision) -> Expected {
+        match self.expected {
+            Expected::Dance => Expected::Meter,
+            Expected::Meter => Expected::Mode,
+            Expected::Mode => Expected::Tonic,
+            Expected::Tonic => Expected::Bars,
+            Expected::Bars => Expected::Repeat,
+            Expected::Repeat => Expected::Pickup,
+            Expected::Pickup => Expected::Shortfall,
+            Expected::Shortfall
+                if matches!(
+                    self.plan.parts.last().map(|part| part.repeat),
+                    Some(Repeat::Endings(_))
+                ) =>
+            {
+                Expected::SecondShortfall
+            }
+            Expected::Shortfall | Expected::SecondShortfall => Expected::Close,
+            Expected::Close if decision == Decision::Close(0) => Expected::Bars,
+            Expected::Close | Expected::Note => Expected::Note,
+            Expected::Nothing => Expected::Nothing,
+        }
+    }
+
+    fn begin_slot(&mut self) {
+        self.filled.push(Vec::new());
+        self.taken = 0;
+        self.triplet = None;
+        super::inputs::Lags::begin_slot(self);
+    }
+
+    fn place(&mut self, note: Note) {
+        let Some(slot) = self.slot().copied() else {
+            return;
+        };
+        let placed = Placed {
+            at: slot.start + self.taken,
+            note,
+        };
+        super::inputs::Lags::place(self, placed);
+        if let Some(bar) = self.filled.last_mut() {
+            bar.push(placed);
+        }
+        self.taken += note.units();
+        self.triplet = triplet_after(self.triplet, note.units()).unwrap_or(None);
+        if self.taken == slot.length {
+            if self.filled.len() == self.slots.len() {
+                self.expected = Expected::Nothing;
+            } else {
+                self.begin_slot();
+            }
+        }
+    }
+}
+
+/// Indices of the part lengths below a full bar.
+fn shorter_than(full: Units) -> impl Iterator<Item = u8> {
+    (0..)
+        .zip(PART_LENGTHS)
+        .filter(move |&(_, length)| length < full)
+        .map(|(n, _)| n)
+}
+
+/// The triplet that is open after a note: `Ok(None)` when none is, `Err` when the note may not stand there.
+fn triplet_after(open: Option<Triplet>, units: Units) -> Result<Option<Triplet>, ()> {
+    let is_plain = units.is_multiple_of(3);
+    match open {
+        None if is_plain => Ok(None),
+        Some(_) if is_plain => Err(()),
+        open => {
+            let (sum, shortest) =
+                open.map_or((0, units), |triplet| (triplet.sum, triplet.shortest));
+            let triplet = Triplet {
+                sum: sum + units,
+                shortest: shortest.min(units),
+            };
+            if triplet.sum.is_multiple_of(3 * triplet.shortest) {
+                Ok(None)
+            } else {
+                Ok(Some(triplet))
+            }
+        }
+    }
+}
+
+impl BarSlot {
+    /// Whether it is the second of two endings.
+    pub fn is_second_ending(&self) -> bool {
+        self.ending == Ending::Second
+    }
+}
+
+/// Whether this degree is one that `mode` and `tonic` put between two pitches (MIDI note numbers).
+pub fn is_within(degree: Degree, plan: &Plan, lowest: i32, highest: i32) -> bool {
+    (lowest..=highest).contains(&degree.pitch(plan.tonic(), plan.mode))
+}

@@ -1,0 +1,78 @@
+//! One symbol a musical decision: a folk tune as a plan of its parts and then its notes, each a length and a degree of the scale.
+//!
+//! In: scores. Out: [`FolkTune`]s, the same tunes as canonical ABC, and the network's inputs at every decision. Holds no weights
+//! and draws no random numbers: [`Cursor`] says what may come next and what is known there.
+
+mod cursor;
+mod inputs;
+mod plan;
+mod print;
+mod read;
+mod symbol;
+
+pub use cursor::{Cursor, Expected};
+pub use inputs::{INPUT_COLUMNS, INPUTS_PER_STEP};
+pub use plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
+pub use print::to_abc;
+pub use read::{Unfit, from_score};
+pub use symbol::{
+    BAR_COUNT_MAX, DECISIONS, Dance, Decision, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX,
+    PITCHES, Sound, Style, TONICS, Units, WHOLE_UNITS,
+};
+
+/// A single-voiced tune in the folk representation: what [`to_abc`] prints and a [`Cursor`] walks through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolkTune {
+    /// Dance, metre, key, and the parts with their bars and repeats.
+    pub plan: Plan,
+    /// All written notes and rests in the order of [`Plan::slots`], which they fill exactly.
+    pub notes: Vec<Note>,
+}
+
+/// A written note or rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Note {
+    /// Its length: an index into [`LENGTHS`].
+    pub length: u8,
+    /// What sounds.
+    pub sound: Sound,
+}
+
+impl Note {
+    /// Its length in units.
+    pub fn units(self) -> Units {
+        LENGTHS[usize::from(self.length)]
+    }
+}
+
+/// A step of the stream that the network predicts: a decision, and for notes what sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// Which of the [`DECISIONS`].
+    pub decision: Decision,
+    /// What sounds for that long; `None` where the decision is not a length.
+    pub sound: Option<Sound>,
+}
+
+impl FolkTune {
+    /// The stream: the plan's decisions, then the notes.
+    pub fn steps(&self) -> Vec<Step> {
+        let plan = self.plan.decisions().into_iter().map(|decision| Step {
+            decision,
+            sound: None,
+        });
+        let notes = self.notes.iter().map(|note| Step {
+            decision: Decision::Length(note.length),
+            sound: Some(note.sound),
+        });
+        plan.chain(notes).collect()
+    }
+
+    /// How many notes are struck as written: rests and the further parts of tied notes do not count.
+    pub fn note_count(&self) -> usize {
+        self.notes
+            .iter()
+            .filter(|note| matches!(note.sound, Sound::Degree(_)))
+            .count()
+    }
+}

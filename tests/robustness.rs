@@ -1,0 +1,188 @@
+//! Text that no person would write, and text cut and mixed from what people do write: reading it never panics, ends
+//! in bounded time, and what was read prints and reads back the same.
+//!
+//! The short tests run always. The long one runs as many random texts as `CEILID_FUZZ_COUNT` says (default a million):
+//! `cargo test --release --test robustness -- --ignored`; `CEILID_FUZZ_SEED` begins elsewhere.
+
+use ceilid::abc::{self, TuneText, Tunebook};
+use ceilid::{output::smf, performance, score};
+use std::path::PathBuf;
+
+/// Pieces that the random texts are made of: signs, habits, and what once went wrong somewhere.
+const PIECES: &[&str] = &[
+    "A", "B,", "c'", "^f", "_e", "=g", "^^a", "__b", "^/c", "_3/2d", "z", "x2", "Z", "Z4", "X", "y", "y3", "2", "3/2", "/", "//", "/4",
+    "16", "0", "99999", "-", ".-", " -", ">", "<", ">>", "<<<", "(3", "(3:2:3", "(5", "(2", "(9::4", "(3:", "(", ")", ".(", "{g}", "{/ab}",
+    "{", "}", "[CEG]", "[C2E]3-", "[", "]", "[]", "|", "||", "|]", "[|", "[|]", ".|", "|:", ":|", "::", ":||:", "|::", "::|", "|:|", ":",
+    "|1", ":|2", "[1", "[2", "[1,3", "[1-3", "[3-1", "[\"1st\"", "|1,", "&", "(&", "&)", "\"Am7/G\"", "\"^text\"", "\"", "!trill!", "!f!",
+    "!D.C.!", "!D.S.alfine!", "!segno!", "!coda!", "!fine!", "!", "+CE+", "+trill+", "+", "~", ".", "T", "S", "O", "u", "k", "H", "$", "`",
+    "\\", "*", "#", "%", "@", ";", "?", ",", "'", "[K:Am]", "[M:3/4]", "[L:1/16]", "[V:2]", "[Q:1/4=99]", "[P:B]", "[r:x]", "[U:k=!trill!]",
+    "[K:", "[I:linebreak !]", "\n", "\r\n", "\r", "\n\n", "\nK:G clef=bass octave=-1\n", "\nM:6/8\n", "\nM:none\n", "\nL:1/4\n", "\nV:1\n",
+    "\nV:2 transpose=3\n", "\nP:A\n", "\nP:B\n", "\nw: la-la | * _ la~la\n", "\ns: !p! * \"G\" |\n", "\nW: words\n", "\n+: more\n",
+    "\n%%MIDI program 40\n", "\n%%MIDI nobarlines\n", "\n%%propagate-accidentals octave\n", "\n%%begintext\n", "\n%%endtext\n",
+    "\nm: ~n2 = (3o/n/m/ n\n", "\nX:2\nK:C\n", "\nT:again\n", "é", "\u{0}", "\u{7f}", "\u{1f3bb}", "\t", "  ", "{c}d2", "C>D E<F", "GABc", "~G2",
+];
+
+/// Lines that headers are made of.
+const HEADERS: &[&str] = &[
+    "X:1\n", "X:\n", "X:x\n", "T:t\n", "T:Caf\\'e\n", "M:4/4\n", "M:6/8\n", "M:C|\n", "M:(2+3+2)/8\n", "M:0/0\n", "L:1/8\n", "L:1/1\n",
+    "L:1/0\n", "Q:1/4=120\n", "Q:\"Slow\" 3/8=40\n", "Q:120\n", "Q:0\n", "P:(AB)3A2\n", "P:((((A9)9)9)9\n", "P:A4\n", "U:k=\"^+\"\n",
+    "m:~G2=G{A}G\n", "m:a=aa\n", "m:~n2=(3o/n/m/ n\n", "V:1 clef=treble-8\n", "V:2 name=\"B\" middle=d\n", "I:decoration +\n",
+    "I:propagate-accidentals not\n", "%%MIDI drum dd 76 77\n", "R:jig\n", "H:history\nmore history\n", "stray text\n", "% comment\n", "\n",
+    "K:G\n", "K:Dmix ^f\n", "K:HP\n", "K:none\n", "K:Es\n", "K:D transpose=120\n", "K:C octave=10\n", "K:\n",
+];
+
+/// A small reproducible source of numbers (xorshift64*, Vigna 2016).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end.max(1)
+    }
+}
+
+/// A text of random header lines and random pieces of music, sometimes with random bytes in it.
+fn random_text(seed: u64) -> Vec<u8> {
+    let mut numbers = Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut text = Vec::new();
+    if numbers.below(8) > 0 {
+        text.extend_from_slice(b"X:1\n");
+    }
+    for _ in 0..numbers.below(7) {
+        text.extend_from_slice(HEADERS[numbers.below(HEADERS.len())].as_bytes());
+    }
+    if numbers.below(8) > 0 {
+        text.extend_from_slice(b"K:D\n");
+    }
+    for _ in 0..numbers.below(70) {
+        text.extend_from_slice(PIECES[numbers.below(PIECES.len())].as_bytes());
+    }
+    for _ in 0..numbers.below(30).saturating_sub(26) {
+        let at = numbers.below(text.len() + 1);
+        text.insert(at, numbers.below(256) as u8);
+    }
+    if numbers.below(10) == 0 {
+        let at = numbers.below(text.len() + 1);
+        text.truncate(at);
+    }
+    text
+}
+
+/// Reads every tune as the program would and checks what must hold of any tune.
+fn read(bytes: &[u8]) {
+    for tune in Tunebook::new(bytes) {
+        let tune: TuneText = tune.expect("a slice does not fail");
+        let parsed = abc::parse_tune(&tune);
+        for finding in &parsed.diagnostics {
+            tune.place(finding.span.start);
+            tune.line_at(finding.span.start);
+        }
+        let reading = score::read(&parsed.tune);
+        let score = &reading.score;
+        for voice in &score.voices {
+            assert!(voice.notes.is_sorted_by_key(|note| (note.onset, note.pitch)), "notes are in order");
+            assert!(voice.notes.iter().all(|note| note.duration.get() > 0 && note.end() <= score.end), "notes end");
+        }
+        assert!(!score.voices.is_empty() && !score.meters.is_empty() && !score.keys.is_empty());
+        let bars_end = score.bars.iter().try_fold(0, |at, bar| (bar.onset.get() == at).then(|| at + bar.length.get()));
+        assert!(bars_end.is_some(), "bars follow each other without gaps");
+        smf::to_bytes(&performance::plain(score));
+        let printed = abc::print(&parsed.tune);
+        assert_eq!(abc::parse(&printed).tune, parsed.tune, "the canonical text reads back:\n{printed}");
+    }
+}
+
+fn read_seed(seed: u64) {
+    let text = random_text(seed);
+    let outcome = std::panic::catch_unwind(|| read(&text));
+    assert!(outcome.is_ok(), "seed {seed} failed:\n{}", String::from_utf8_lossy(&text));
+}
+
+#[test]
+fn random_texts_are_read_printed_and_played() {
+    for seed in 0..3_000 {
+        read_seed(seed);
+    }
+}
+
+#[test]
+#[ignore = "long: a million texts, or CEILID_FUZZ_COUNT of them"]
+fn very_many_random_texts_are_read_printed_and_played() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    let (count, first): (u64, u64) = (number("CEILID_FUZZ_COUNT").unwrap_or(1_000_000), number("CEILID_FUZZ_SEED").unwrap_or(0));
+    for seed in first..first.saturating_add(count) {
+        read_seed(seed);
+        if (seed - first + 1).is_multiple_of(100_000) {
+            println!("{} texts from seed {first}", seed - first + 1);
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_read() {
+    let mut numbers = Numbers(7);
+    for length in 0..400 {
+        let bytes: Vec<u8> = (0..length).map(|_| numbers.below(256) as u8).collect();
+        read(&bytes);
+        read(&[b"X:1\nK:C\n", bytes.as_slice()].concat());
+    }
+}
+
+#[test]
+fn a_tune_cut_anywhere_is_read() {
+    let text = "X:1\nT:Caf\\'e é\nM:6/8\nQ:1/4=90\nP:A2B\nU:k=!trill!\nm:~n2=(3o/n/m/ n\nV:1 clef=bass\nK:Dmix ^f\nP:A\n\
+                |: {/ga}~A2 (3B>cd [C2E]-[CE] \"Am\"!f!k^f/ :|2 z4 & [K:G] G4 :|\nw: la-la * |\nP:B\nZ2 |] % end\n";
+    for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {
+        read(&text.as_bytes()[..end]);
+    }
+}
+
+/// Repeats, parts, macros, rests and voices that would unfold without end, and what they are cut to.
+#[test]
+fn bombs_are_defused() {
+    let header = "X:1\nT:t\nM:4/4\nL:1/8\nK:G\n";
+    let notes = |text: &str| {
+        let parsed = abc::parse(text);
+        let reading = score::read(&parsed.tune);
+        let findings = parsed.diagnostics.len() + reading.diagnostics.len();
+        assert!(findings > 0, "something is said about {}", &text[..text.len().min(60)]);
+        reading.score.voices.iter().map(|voice| voice.notes.len()).sum::<usize>()
+    };
+    let bombs = [
+        "X:1\nP:((((((A9)9)9)9)9)9)9\nK:C\nP:A\nCDEF|\n".to_owned(),
+        format!("X:1\nP:{}A{}\nK:C\nP:A\nC|\n", "(".repeat(10_000), "9)".repeat(10_000)),
+        format!("{header}|:C{}|\n", ":".repeat(100_000)),
+        format!("{header}|:C|1-999999999 D:|\n"),
+        format!("{header}{}C|\n", "[".repeat(100_000)),
+        format!("{header}{}C|\n", "{".repeat(100_000)),
+        format!("{header}C{}|\n", "'".repeat(100_000)),
+        format!("{header}{}C|\n", "^".repeat(100_000)),
+        format!("{header}C{}D|\n", ">".repeat(100_000)),
+        format!("{header}C999999999999 D/0 Z999999999|\n"),
+        format!("{header}{}\n", "[V:x".repeat(50_000)),
+        format!("{header}{}\n", (0..5_000).map(|voice| format!("[V:{voice}]C|")).collect::<String>()),
+        format!("X:1\n{}K:C\n{}\n", "m:a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "a".repeat(200_000)),
+        format!("{header}{}|\n", "C-".repeat(200_000)),
+    ];
+    for bomb in &bombs {
+        assert!(notes(bomb) <= 250_000);
+    }
+}
+
+#[test]
+fn the_broken_files_of_the_oracle_are_read() {
+    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
+        PathBuf::from,
+    );
+    let Ok(entries) = std::fs::read_dir(folder.join("bad")) else {
+        println!("skipped: no `bad` folder in `{}`; set CEILID_ORACLE", folder.display());
+        return;
+    };
+    for entry in entries {
+        let path = entry.expect("the folder can be listed").path();
+        read(&std::fs::read(&path).expect("the file can be read"));
+    }
+}
