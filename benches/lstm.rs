@@ -1,7 +1,9 @@
-//! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach] [ask] [--seconds S]`.
+//! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach] [ask]
+//! [--seconds S]`.
 //!
-//! One JSON line a measurement: characters a second of wall time (mean and best repetition). Weights are random: speed does not
-//! depend on them. `benches/compare_lstm.py` runs this beside PyTorch and ONNX Runtime and adds processor time.
+//! One JSON line a measurement: characters a second by the clock (mean and best repetition) and a second of processor
+//! time (all threads; Linux only). Weights are random: speed does not depend on them. `benches/compare_lstm.py` runs
+//! this beside PyTorch and ONNX Runtime.
 
 use ceilid::model::checkpoint::{Model, ModelCard};
 use ceilid::model::engine::{Engine, EngineState, Storage};
@@ -19,8 +21,10 @@ const CHARACTERS_ASKED: usize = 3200;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let after = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-    let seconds = Duration::from_secs_f64(after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")));
+    let after =
+        |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+    let seconds =
+        Duration::from_secs_f64(after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")));
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
     let all = !asked("teach") && !asked("ask");
     if all || asked("teach") {
@@ -47,25 +51,32 @@ fn teach(streams: usize, steps: usize, seconds: Duration) {
     let mut state = NetworkState::zero(&config, streams);
     let mut gradient = vec![0.0; weights.values().len()];
     let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
-    let ids = |start: usize| (0..streams * steps).map(|n| ((n * 31 + start) * 7 % VOCABULARY_SIZE) as u32).collect::<Vec<_>>();
+    let ids = |start: usize| {
+        (0..streams * steps).map(|n| ((n * 31 + start) * 7 % VOCABULARY_SIZE) as u32).collect::<Vec<_>>()
+    };
     let batch = Batch { steps, streams, inputs: ids(1), targets: ids(5) };
     let mut step = 0;
     measure(&format!("teach {streams}x{steps}"), streams * steps, seconds, || {
         step += 1;
-        network.learn(&weights, &batch, &mut state, Dropout::of_step(1, step), &mut gradient).expect("a batch that fits the network");
+        network
+            .learn(&weights, &batch, &mut state, Dropout::of_step(1, step), &mut gradient)
+            .expect("a batch that fits the network");
         clip_norm(&mut gradient, 1.0);
         optimizer.step(weights.values_mut(), &gradient, 1e-3, 0.0);
     });
 }
 
-/// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has when there are many.
+/// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has when there are
+/// many.
 fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
     let config = NetworkConfig::article(VOCABULARY_SIZE);
     let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect()).expect("characters in order");
     let model = Model { weights: Weights::random(config.clone(), 1), card: ModelCard::imported(config, vocabulary) };
     let engine = Engine::new(model, storage);
     let groups = rayon::current_num_threads().min(streams);
-    let mut groups: Vec<Vec<EngineState>> = (0..groups).map(|group| vec![engine.state(); streams / groups + usize::from(group < streams % groups)]).collect();
+    let mut groups: Vec<Vec<EngineState>> = (0..groups)
+        .map(|group| vec![engine.state(); streams / groups + usize::from(group < streams % groups)])
+        .collect();
     let steps = CHARACTERS_ASKED / streams;
     measure(&format!("ask {name} x{streams}"), steps * streams, seconds, || {
         std::thread::scope(|scope| {
@@ -75,7 +86,8 @@ fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
                     for _ in 0..steps {
                         engine.step_many(states, &tokens);
                         for (token, state) in tokens.iter_mut().zip(states.iter()) {
-                            *token = (0..).zip(state.logits()).max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
+                            *token =
+                                (0..).zip(state.logits()).max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
                         }
                     }
                 });
@@ -87,13 +99,29 @@ fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
 fn measure(name: &str, characters: usize, seconds: Duration, mut repetition: impl FnMut()) {
     // The first fills caches and memory pools.
     repetition();
-    let (start, mut count, mut best) = (Instant::now(), 0, Duration::MAX);
+    let (start, processor_start) = (Instant::now(), processor_seconds());
+    let (mut count, mut best) = (0, Duration::MAX);
     while start.elapsed() < seconds {
         let before = Instant::now();
         repetition();
         best = best.min(before.elapsed());
         count += 1;
     }
-    let mean = (count * characters) as f64 / start.elapsed().as_secs_f64();
-    println!("{{\"what\": \"{name}\", \"characters\": {}, \"per_second\": {mean:.0}, \"best_per_second\": {:.0}}}", (count + 1) * characters, characters as f64 / best.as_secs_f64());
+    let total = (count * characters) as f64;
+    let per_second = total / start.elapsed().as_secs_f64();
+    let best = characters as f64 / best.as_secs_f64();
+    let processor = processor_seconds().zip(processor_start).map(|(end, start)| total / (end - start).max(0.01));
+    let per_cpu_second = processor.map_or("null".to_owned(), |rate| format!("{rate:.0}"));
+    println!(
+        r#"{{"what": "{name}", "per_second": {per_second:.0}, "per_cpu_second": {per_cpu_second}, "best_per_second": {best:.0}}}"#
+    );
+}
+
+/// User and system time of this process in seconds, to a hundredth; `None` where there is no `/proc`.
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name in parentheses may hold spaces; user and system time are the 12th and 13th field after it.
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks / 100.0)
 }

@@ -1,11 +1,13 @@
-//! Teaching as a whole: a tune is learnt by heart, files read back as they were written, and no stop, kill or bad input loses or spoils
-//! anything.
+//! Teaching as a whole: a tune is learnt by heart, files read back as they were written, and no stop, kill or bad
+//! input loses or spoils anything.
 
 use ceilid::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
 use ceilid::model::engine::{Engine, Storage};
 use ceilid::model::graph::GraphNetwork;
 use ceilid::model::network::NetworkConfig;
-use ceilid::model::trainer::{Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved};
+use ceilid::model::trainer::{
+    Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved,
+};
 use ceilid::token::Vocabulary;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -14,17 +16,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const TUNE: &str = "X:1\nT:The Long Note\nM:6/8\nK:D\n|:DFA dAF|GBd gdB|AFD EFG|F3 D3:|\n\n";
 
 fn small_network(vocabulary: &Vocabulary) -> NetworkConfig {
-    NetworkConfig { vocabulary_size: vocabulary.len(), embedding_size: 8, hidden_size: 32, layer_count: 2, dropout: 0.1 }
+    NetworkConfig {
+        vocabulary_size: vocabulary.len(),
+        embedding_size: 8,
+        hidden_size: 32,
+        layer_count: 2,
+        dropout: 0.1,
+    }
 }
 
 fn recipe(epochs: u32) -> TrainingConfig {
-    TrainingConfig { batch: 2, sequence: 16, epochs, learning_rate: 1e-2, schedule: Schedule::Constant, patience: None, ..TrainingConfig::every_position() }
+    TrainingConfig {
+        batch: 2,
+        sequence: 16,
+        epochs,
+        learning_rate: 1e-2,
+        schedule: Schedule::Constant,
+        patience: None,
+        ..TrainingConfig::every_position()
+    }
 }
 
 fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
     let vocabulary = Vocabulary::of_text(TUNE).unwrap();
     let tune = vocabulary.encode(TUNE).unwrap();
-    let lessons = Lessons { tunes: vec![tune.clone(), tune.clone()], validation: tune, newline: vocabulary.id('\n').unwrap() };
+    let lessons =
+        Lessons { tunes: vec![tune.clone(), tune.clone()], validation: tune, newline: vocabulary.id('\n').unwrap() };
     let card = ModelCard::new(small_network(&vocabulary), vocabulary, Vec::new(), "none", config.clone());
     Trainer::new(Box::new(GraphNetwork::cpu()), lessons, config, card, path.to_owned()).unwrap()
 }
@@ -117,7 +134,8 @@ fn a_run_is_not_resumed_with_another_recipe() {
     let path = folder.path().join("tune.safetensors");
     run_to_the_end(&mut trainer(&path, recipe(1)));
     let saved = checkpoint::load_state(&checkpoint::state_path(&path)).unwrap();
-    let error = trainer(&path, TrainingConfig { learning_rate: 0.5, ..recipe(1) }).resume(saved).unwrap_err().to_string();
+    let error =
+        trainer(&path, TrainingConfig { learning_rate: 0.5, ..recipe(1) }).resume(saved).unwrap_err().to_string();
     assert!(error.starts_with("cannot resume: the recipe is"), "{error}");
 }
 
@@ -162,13 +180,16 @@ fn fails(arguments: &[&str]) -> (Option<i32>, String) {
 
 /// A tunebook of a few tunes.
 fn tunebook(path: &Path) {
-    let tunes: String = (1..=3).map(|number| TUNE.replace("X:1", &format!("X:{number}")).replace("Long", &format!("Long {number}"))).collect();
+    let tunes: String = (1..=3)
+        .map(|number| TUNE.replace("X:1", &format!("X:{number}")).replace("Long", &format!("Long {number}")))
+        .collect();
     std::fs::write(path, tunes).unwrap();
 }
 
 /// Names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -180,7 +201,10 @@ fn a_run_killed_at_any_moment_leaves_a_model_that_loads_and_can_be_resumed() {
     let (book, model) = (path("book.abc"), path("killed.safetensors"));
     tunebook(book.as_ref());
     // Two steps an epoch, so that it writes its files nearly all the time.
-    let train = ["train", &book, "--valid", &book, "--batch", "1", "--seq", "96", "--epochs", "100000", "-q", "--resume", "-o", &model];
+    let train = [
+        "train", &book, "--valid", &book, "--batch", "1", "--seq", "96", "--epochs", "100000", "-q", "--resume", "-o",
+        &model,
+    ];
     let mut steps = Vec::new();
     for round in 0..6 {
         let mut child = ceilid(&train).stderr(Stdio::null()).spawn().unwrap();
@@ -227,7 +251,8 @@ fn bad_input_is_one_line_that_says_what_was_found_and_leaves_nothing_behind() {
     assert!(code == Some(3) && said.contains("cannot read"), "{said}");
     let (code, said) = fails(&["train", &book, "--valid", &book, "--seq", "4000", "-o", &model]);
     assert!(code == Some(1) && said.contains("smaller --batch and --seq"), "{said}");
-    let (code, said) = fails(&["train", &book, "--valid", &book, "--batch", "2", "-o", &path("no/folder/model.safetensors")]);
+    let (code, said) =
+        fails(&["train", &book, "--valid", &book, "--batch", "2", "-o", &path("no/folder/model.safetensors")]);
     assert!(code == Some(3) && said.contains("cannot write"), "{said}");
     let (code, said) = fails(&["eval", "--model", &path("cut.safetensors"), "--stream", &book]);
     assert!(code == Some(1) && said.contains("not a whole safetensors file"), "{said}");

@@ -532,7 +532,7 @@ impl Lexer<'_> {
             }
         }
         if !passes.is_empty() {
-            self.push(start, SymbolKind::Ending(Box::new(Ending { passes, text: None })));
+            self.push(start, SymbolKind::Ending(Box::new(Ending { passes })));
         }
     }
 
@@ -605,7 +605,7 @@ impl Lexer<'_> {
         let text = self.until_quote();
         match text_ending_pass(&text) {
             Some(pass) => {
-                let ending = Ending { passes: vec![(pass, pass)], text: Some(text) };
+                let ending = Ending { passes: vec![(pass, pass)] };
                 self.push(start, SymbolKind::Ending(Box::new(ending)));
             }
             None => {
@@ -629,7 +629,7 @@ impl Lexer<'_> {
             self.at += 1;
         }
         self.complain(Code::OpenQuote, start, "a quoted text is not closed on its line");
-        self.text[start..].into()
+        self.text[start..].trim_end_matches('\\').into()
     }
 
     fn quoted(&mut self, start: usize) {
@@ -673,7 +673,7 @@ impl Lexer<'_> {
                     continue;
                 }
                 b'"' => self.quoted_kind(),
-                b'!' => match self.decoration_name(b'!') {
+                b'!' | b'+' => match self.inner_decoration(byte) {
                     Some(name) => self.decoration(at, &name),
                     None => {
                         self.at += 1;
@@ -766,7 +766,13 @@ impl Lexer<'_> {
                 }
                 b'-' => self.loose_tie(at),
                 b'>' | b'<' => self.broken(at, byte),
-                b'!' => self.bang(at),
+                b'!' | b'+' => match self.inner_decoration(byte) {
+                    Some(name) => {
+                        let kind = self.decoration(at, &name);
+                        self.push(at, kind);
+                    }
+                    None => self.at += 1,
+                },
                 b'.' | b'~' | b'H'..=b'W' | b'h'..=b'w' => self.shorthand(at, byte),
                 _ => {
                     self.at += char_length(self.text, self.at);
@@ -829,6 +835,12 @@ impl Lexer<'_> {
         let name = self.text.get(self.at + 1..self.at + 1 + end)?;
         self.at += end + 2;
         Some(name.into())
+    }
+
+    /// The name of a decoration inside a chord or grace notes, where nothing else uses these signs.
+    fn inner_decoration(&mut self, sign: u8) -> Option<Box<str>> {
+        let encloses = if sign == b'!' { !self.style.bang_breaks } else { self.style.plus_decorates };
+        if encloses { self.decoration_name(sign) } else { None }
     }
 
     fn decoration(&mut self, start: usize, name: &str) -> SymbolKind {

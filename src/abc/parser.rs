@@ -179,7 +179,7 @@ impl Parser {
             None => lexer::music_line(text, start, None, follows, &mut self.style, &mut self.found),
         };
         if expanded.is_some() {
-            music.before_macros = Some(text.trim().into());
+            music.before_macros = Some(text.trim_end().into());
         }
         self.is_continued = music.is_continued;
         self.has_music |= !music.symbols.is_empty();
@@ -260,10 +260,11 @@ impl Parser {
     fn finish_field(&mut self) {
         let Some(open) = self.open_field.take() else { return };
         let OpenField { letter, text, comment, span, in_header } = open;
-        let value = field::value(letter, &text, in_header, span, &mut self.found);
+        let text = text.trim();
+        let value = field::value(letter, text, in_header, span, &mut self.found);
         self.style.obey(&value);
         if let FieldValue::Macro = value {
-            self.macros.define(&text, span, &mut self.found);
+            self.macros.define(text, span, &mut self.found);
         }
         if let FieldValue::Instruction(directive) = &value {
             if **directive == Directive::Include {
@@ -348,7 +349,7 @@ fn line_span(start: Option<u32>, line: &str) -> Span {
 }
 
 /// A letter and the text after its colon.
-fn field_start(line: &str) -> Option<(char, &str)> {
+pub(super) fn field_start(line: &str) -> Option<(char, &str)> {
     let bytes = line.as_bytes();
     match bytes {
         [letter, b':', ..] if letter.is_ascii_alphabetic() => Some((char::from(*letter), &line[2..])),
@@ -357,7 +358,7 @@ fn field_start(line: &str) -> Option<(char, &str)> {
 }
 
 /// Whether a body line that looks like a field is one: `C:|` and `z:|` are music (§3: not allowed as fields there).
-fn is_body_field(letter: char, after: &str) -> bool {
+pub(super) fn is_body_field(letter: char, after: &str) -> bool {
     match letter {
         'A'..='G' | 'a'..='g' | 'X'..='Z' | 'x'..='z' => {
             !matches!(after.as_bytes().first(), Some(b'|' | b':' | b']') | None)

@@ -5,6 +5,7 @@
 
 use super::directive::Directive;
 use super::field::FieldValue;
+use super::parser;
 use super::tune::{
     BarLine, BarStyle, Chord, Ending, Grace, Line, LineContent, Multiplier, Note, Symbol, SymbolKind, Tie, Tuplet, Tune,
 };
@@ -66,8 +67,11 @@ impl Printer {
                 if let Some(written) = &music.before_macros {
                     self.text.truncate(start);
                     self.text.push_str(written);
-                } else if music.is_continued {
-                    self.text.push('\\');
+                } else {
+                    if music.is_continued {
+                        self.text.push('\\');
+                    }
+                    self.tell_from_field(start);
                 }
             }
             LineContent::Empty if line.comment.is_none() => return Ok(()),
@@ -78,6 +82,16 @@ impl Printer {
             write!(self.text, "{gap}%{comment}")?;
         }
         self.text.write_char('\n')
+    }
+
+    /// A line of music that would be read as a field, such as `T:|`, gets a back quote, which means nothing (§4.7).
+    fn tell_from_field(&mut self, start: usize) {
+        let line = &self.text[start..];
+        let looks_like_field = parser::field_start(line)
+            .is_some_and(|(letter, after)| letter == 'X' || parser::is_body_field(letter, after));
+        if looks_like_field {
+            self.text.insert(start + 1, '`');
+        }
     }
 
     fn obey(&mut self, value: &FieldValue) {
@@ -120,10 +134,6 @@ impl Printer {
                 SymbolKind::Broken(count) => {
                     let sign = if *count > 0 { '>' } else { '<' };
                     (0..count.unsigned_abs()).for_each(|_| out.push(sign));
-                    if matches!(next, Some(SymbolKind::Broken(other)) if other.signum() == count.signum()) {
-                        // Two signs that were apart would be read as one.
-                        out.push('`');
-                    }
                 }
                 SymbolKind::Tuplet(tuplet) => print_tuplet(*tuplet, out)?,
                 SymbolKind::SlurStart { is_dotted } => out.push_str(if *is_dotted { ".(" } else { "(" }),
@@ -141,6 +151,9 @@ impl Printer {
                 SymbolKind::Overlay => out.push('&'),
                 SymbolKind::Space => out.push(' '),
                 SymbolKind::ScoreLineBreak => out.push('$'),
+            }
+            if next.is_some_and(|next| would_join(&symbol.kind, next)) {
+                self.text.push('`');
             }
         }
         Ok(())
@@ -160,6 +173,20 @@ impl Printer {
         self.symbols(&grace.members)?;
         self.text.push('}');
         Ok(())
+    }
+}
+
+/// Whether two signs, which something meaningless stood between, would be read as one if they touched.
+fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
+    match (first, second) {
+        (SymbolKind::Bar(_), SymbolKind::Bar(_)) => true,
+        (SymbolKind::Tuplet(_), SymbolKind::Bar(bar)) => bar.ends > 0,
+        (SymbolKind::Broken(first), SymbolKind::Broken(second)) => first.signum() == second.signum(),
+        (
+            SymbolKind::Shorthand('.', _),
+            SymbolKind::Bar(_) | SymbolKind::SlurStart { .. } | SymbolKind::SlurEnd | SymbolKind::Tuplet(_),
+        ) => true,
+        _ => false,
     }
 }
 
@@ -230,9 +257,6 @@ fn print_bar(bar: BarLine, out: &mut String) {
 }
 
 fn print_ending(ending: &Ending, out: &mut String) -> fmt::Result {
-    if let Some(text) = &ending.text {
-        return write!(out, "[\"{text}\"");
-    }
     out.push('[');
     for (index, (first, last)) in ending.passes.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };

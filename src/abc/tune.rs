@@ -298,8 +298,6 @@ pub enum BarStyle {
 pub struct Ending {
     /// First and last pass of each range, from 1.
     pub passes: Vec<(u16, u16)>,
-    /// The text of `["1st time"`, where it was written so.
-    pub text: Option<Box<str>>,
 }
 
 impl Ending {

@@ -19,9 +19,11 @@ pub struct Args {
 /// Runs `ceilid eval`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let text = read(&args.stream)?;
-    let engine = shipped::model(context)?.engine;
+    let engine = shipped::character_model(context)?.engine;
     let vocabulary = engine.vocabulary();
-    let newline = vocabulary.id('\n').ok_or_else(|| Failure::input(anyhow!("the model does not know the newline, with which a stream begins")))?;
+    let newline = vocabulary
+        .id('\n')
+        .ok_or_else(|| Failure::input(anyhow!("the model does not know the newline, with which a stream begins")))?;
     let ids = vocabulary.encode(&text).map_err(|error| unknown_character(&args.stream, error))?;
     let score = engine.stream_cost(newline, &ids);
     files::write_stdout(report(&args.stream, score, context).as_bytes())

@@ -1,6 +1,7 @@
 //! Figures of a folk model: held-out bits, and what a thousand tunes of it are like beside those of the corpus, the same code for both.
 
 use super::folk_train::{FolkCorpus, melody};
+use crate::compose::Compose;
 use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest, RequestError};
 use crate::corpus::{Part, fingerprint, index::RunIndex};
 use crate::critic::comparison::{likenesses, telling_apart};

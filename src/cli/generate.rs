@@ -1,8 +1,9 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::formats::Format;
+use super::wishes::Wishes;
 use super::{Context, Failure, convert, files, shipped, stop};
-use crate::compose::{Brief, Choice, ComposeError, Composer, Composition, MinP, Temperature};
+use crate::compose::{ComposeError, Composition};
 use crate::critic::Refusals;
 use crate::music::Ticks;
 use crate::output::synth::SynthFont;
@@ -23,18 +24,8 @@ pub struct Args {
     /// How many tunes
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 1)]
     count: u64,
-    /// How adventurous: .05 to 5; 1 is as the model learnt
-    #[arg(long, value_name = "T", default_value_t = Temperature::default().value())]
-    temperature: f32,
-    /// Never choose what is less likely than this share of the likeliest
-    #[arg(long, value_name = "P", default_value_t = MinP::default().value())]
-    min_p: f32,
-    /// Always choose the likeliest character, as the article does
-    #[arg(long, conflicts_with_all = ["temperature", "min_p"])]
-    greedy: bool,
-    /// ABC text the tune begins with: header lines, bars, or both
-    #[arg(long, value_name = "ABC")]
-    prime: Option<String>,
+    #[command(flatten)]
+    wishes: Wishes,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -70,8 +61,7 @@ impl std::str::FromStr for Shard {
 /// Runs `ceilid generate`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let destination = Destination::new(&args)?;
-    let brief = Brief { choice: choice(&args)?, prime: args.prime.clone() };
-    let composer = Composer::new(shipped::model(context)?, shipped::critic(), brief).map_err(Failure::input)?;
+    let composer = args.wishes.composer(context)?;
     let font = if destination.formats.iter().any(|format| format.is_audio()) { Some(shipped::sound_font(context)?) } else { None };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
@@ -190,18 +180,6 @@ fn performance(composition: &Composition) -> Performance {
     performance
 }
 
-fn choice(args: &Args) -> Result<Choice, Failure> {
-    if args.greedy {
-        return Ok(Choice::Greedy);
-    }
-    let (least, most) = (Temperature::RANGE.start(), Temperature::RANGE.end());
-    let temperature = Temperature::new(args.temperature)
-        .ok_or_else(|| Failure::usage(anyhow!("--temperature {} is not between {least} and {most}", args.temperature)))?;
-    let min_p = MinP::new(args.min_p)
-        .ok_or_else(|| Failure::usage(anyhow!("--min-p {} is not a share from 0 to less than 1", args.min_p)))?;
-    Ok(Choice::Sampled(temperature, min_p))
-}
-
 fn failure(error: ComposeError) -> Failure {
     match error {
         ComposeError::Stopped => Failure::stopped(error),
@@ -241,7 +219,7 @@ impl Tally {
         }
         let (kept, drafts) = (self.kept, self.drafts);
         context.say(format_args!("{kept} tunes of {drafts} drafts in `{}`", destination.path.display()));
-        if drafts > kept {
+        if self.refusals.iter().next().is_some() {
             context.say(format_args!("refused: {}", self.refusals));
         }
         Ok(())

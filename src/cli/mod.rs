@@ -22,6 +22,7 @@ mod source;
 mod stop;
 mod time_span;
 mod train;
+mod wishes;
 
 pub use failure::{ExitStatus, Failure};
 

@@ -3,6 +3,7 @@
 use super::{Context, Failure, files, shipped};
 use crate::corpus::tunebook;
 use crate::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
+use crate::model::folk;
 use crate::token::Vocabulary;
 use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};
@@ -57,9 +58,21 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 
 fn info(file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
     let context = Context { model: file.or_else(|| context.model.clone()), ..context.clone() };
-    let engine = shipped::model(&context)?.engine;
+    let (name, bytes) = shipped::model_bytes(&context, "article")?;
+    if folk::is_folk(&bytes) {
+        let (_, record) = folk::from_bytes(&bytes)
+            .map_err(|error| anyhow!(error).context(format!("`{}` cannot be used as a model", name.display())))
+            .map_err(Failure::input)?;
+        let report = serde_json::to_string_pretty(&record).context("a record is plain data");
+        return files::write_stdout((report.map_err(Failure::environment)? + "\n").as_bytes());
+    }
+    let engine = shipped::character_model(&context)?.engine;
     let card = engine.card();
-    let report = if context.json { serde_json::to_string_pretty(card).context("a card is plain data").map_err(Failure::environment)? + "\n" } else { table(card) };
+    let report = if context.json {
+        serde_json::to_string_pretty(card).context("a card is plain data").map_err(Failure::environment)? + "\n"
+    } else {
+        table(card)
+    };
     files::write_stdout(report.as_bytes())
 }
 
@@ -74,13 +87,25 @@ fn table(card: &ModelCard) -> String {
     if let Some(training) = &card.training {
         text += &format!(
             "recipe: {:?} positions, {:?} {}, {:?} rate, {} streams x {} characters, {} epochs at most, seed {}\n",
-            training.objective, training.optimizer, training.learning_rate, training.schedule, training.batch, training.sequence, training.epochs, training.seed
+            training.objective,
+            training.optimizer,
+            training.learning_rate,
+            training.schedule,
+            training.batch,
+            training.sequence,
+            training.epochs,
+            training.seed
         );
     }
     if let Some(figures) = &card.figures {
         text += &format!(
             "epoch {} ({} steps): train {:.4} bits a character, accuracy {:.4}; validation {:.4} bits, accuracy {:.4}\n",
-            figures.epoch, figures.steps, figures.train_bits, figures.train_accuracy, figures.validation_bits, figures.validation_accuracy
+            figures.epoch,
+            figures.steps,
+            figures.train_bits,
+            figures.train_accuracy,
+            figures.validation_bits,
+            figures.validation_accuracy
         );
     }
     text
@@ -95,15 +120,20 @@ fn export(file: &Path, bits: &str, output: &Path, context: &Context) -> Result<(
 }
 
 fn import(file: &Path, vocabulary_of: &[PathBuf], output: &Path, context: &Context) -> Result<(), Failure> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read `{}`", file.display())).map_err(Failure::environment)?;
+    let bytes = std::fs::read(file)
+        .with_context(|| format!("cannot read `{}`", file.display()))
+        .map_err(Failure::environment)?;
     let weights = checkpoint::import_weights(&bytes, 0.0).map_err(|error| failure(file, error))?;
     let books = tunebook::read_tunebooks(vocabulary_of).map_err(Failure::input)?;
     let text: String = books.iter().map(|book| book.text.as_str()).chain(["\n"]).collect();
     let vocabulary = Vocabulary::of_text(&text).map_err(Failure::input)?;
     let (known, found) = (weights.config().vocabulary_size, vocabulary.len());
     if known != found {
-        return Err(Failure::input(anyhow!("`{}` knows {known} characters, the text has {found} distinct ones", file.display()))
-            .hint("give the very text that the network learnt from"));
+        return Err(Failure::input(anyhow!(
+            "`{}` knows {known} characters, the text has {found} distinct ones",
+            file.display()
+        ))
+        .hint("give the very text that the network learnt from"));
     }
     let card = ModelCard::imported(weights.config().clone(), vocabulary);
     files::write(output, &Model { weights, card }.to_bytes(Precision::F32))?;

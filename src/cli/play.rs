@@ -1,7 +1,8 @@
 //! `ceilid play`: tunebooks, or nothing for new tunes, in; live music out.
 
 use super::live::Stage;
-use super::source::{self, Manner, Wishes};
+use super::source::{self, Manner};
+use super::wishes::Wishes;
 use super::{Context, Failure};
 use std::path::PathBuf;
 

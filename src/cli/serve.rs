@@ -1,7 +1,8 @@
 //! `ceilid serve`: the daemon. Nothing in; new tunes for ever out.
 
 use super::live::Stage;
-use super::source::{self, Manner, Wishes};
+use super::source::{self, Manner};
+use super::wishes::Wishes;
 use super::{Context, Failure};
 
 /// Arguments of `ceilid serve`.

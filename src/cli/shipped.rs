@@ -2,44 +2,86 @@
 
 use super::{Context, Failure};
 use crate::compose::Model;
+use crate::compose::folk::FolkModel;
 use crate::corpus::index::RunIndex;
 use crate::critic::Critic;
+use crate::critic::rating::Ratings;
 use crate::model::engine::Engine;
+use crate::model::folk;
 use crate::output::synth::SynthFont;
 use anyhow::{Context as _, anyhow};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The models in the binary, by the names `--model` takes.
 const MODELS: &[(&str, &[u8])] = &[("article", include_bytes!("../../data/models/article.safetensors"))];
 
+/// A model that can be asked for tunes, by what its symbols are.
+pub enum LoadedModel {
+    /// One symbol a character: the article's network, and what `ceilid train --preset article` makes.
+    Characters(Model),
+    /// One symbol a musical decision: what `ceilid train --preset folk` makes.
+    Folk(FolkModel),
+}
+
 /// The model to ask: a file, or one of those in the binary; the first of these by default.
 ///
 /// # Errors
 /// A file that cannot be read (environment) or is no whole model of this program (input).
-pub fn model(context: &Context) -> Result<Model, Failure> {
-    let (name, default) = MODELS[0];
-    let Some(path) = &context.model else {
-        return load(default, Path::new(name));
-    };
-    if let Some((name, bytes)) = MODELS.iter().find(|(name, _)| path == Path::new(name)) {
-        return load(bytes, Path::new(name));
-    }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the model `{}`", path.display()));
-    let bytes = bytes.map_err(|error| {
-        let names: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
-        Failure::environment(error).hint(format!("models in the binary: {}", names.join(", ")))
-    })?;
-    load(&bytes, path)
+pub fn model(context: &Context) -> Result<LoadedModel, Failure> {
+    let (name, bytes) = model_bytes(context, MODELS[0].0)?;
+    load(&bytes, &name)
 }
 
-fn load(bytes: &[u8], name: &Path) -> Result<Model, Failure> {
-    let engine = Engine::from_bytes(bytes)
-        .map_err(|error| anyhow!(error).context(format!("`{}` cannot be used as a model", name.display())))
-        .map_err(Failure::input)?;
+/// A model of characters: the one that `--model` names, or the article's.
+///
+/// # Errors
+/// As [`model`], and a model of another kind (usage).
+pub fn character_model(context: &Context) -> Result<Model, Failure> {
+    let (name, bytes) = model_bytes(context, "article")?;
+    match load(&bytes, &name)? {
+        LoadedModel::Characters(model) => Ok(model),
+        LoadedModel::Folk(_) => {
+            let error = anyhow!("`{}` is a folk model, which reads no characters", name.display());
+            Err(Failure::usage(error).hint("give a model of characters, such as `--model article`"))
+        }
+    }
+}
+
+/// What `--model` names, and its bytes; `default` is the name of a model in the binary.
+///
+/// # Errors
+/// A file that cannot be read (environment).
+pub fn model_bytes(context: &Context, default: &str) -> Result<(PathBuf, Cow<'static, [u8]>), Failure> {
+    let path = context.model.clone().unwrap_or_else(|| default.into());
+    if let Some((_, bytes)) = MODELS.iter().find(|(name, _)| path == Path::new(name)) {
+        return Ok((path, Cow::Borrowed(bytes)));
+    }
+    match std::fs::read(&path).with_context(|| format!("cannot read the model `{}`", path.display())) {
+        Ok(bytes) => Ok((path, Cow::Owned(bytes))),
+        Err(error) => {
+            let names: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
+            Err(Failure::environment(error).hint(format!("models in the binary: {}", names.join(", "))))
+        }
+    }
+}
+
+fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
+    let unusable = |error: anyhow::Error| {
+        Failure::input(error.context(format!("`{}` cannot be used as a model", name.display())))
+    };
     let hash: String = Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    Ok(Model { engine: Arc::new(engine), hash })
+    if !folk::is_folk(bytes) {
+        let engine = Engine::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
+        return Ok(LoadedModel::Characters(Model { engine: Arc::new(engine), hash }));
+    }
+    let (weights, record) = folk::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
+    let ratings = Ratings::from_numbers(&record.typical)
+        .ok_or_else(|| unusable(anyhow!("its record rates other features than this version's")))?;
+    let engine = Arc::new(folk::FolkEngine::new(&weights));
+    Ok(LoadedModel::Folk(FolkModel { engine, hash, ratings }))
 }
 
 /// The critic, who knows the tunes that the shipped models learnt from.

@@ -1,12 +1,13 @@
 //! In: tunebooks, or a brief for the model. Out: what `play` and `serve` play, as a [`TuneSource`].
 
-use super::{Context, Failure, shipped};
-use crate::compose::{Brief, Choice, ComposeError, Composer, MinP, Temperature};
+use super::wishes::Wishes;
+use super::{Context, Failure};
+use crate::compose::{Compose, ComposeError};
 use crate::daemon::{Provenance, ReadyTune, SourceError, TuneSource};
 use crate::music::time::{Tempo, Ticks};
 use crate::performance::{Arrangement, Mark, Performance, Style, TimedMark, perform};
 use crate::{abc, score};
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
@@ -29,20 +30,6 @@ pub struct Manner {
     plain: bool,
 }
 
-/// How the model is asked: options of `play` and `serve`.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Wishes {
-    /// How adventurous the new tunes are: .05 to 5; 1 is as the model learnt
-    #[arg(long, value_name = "T", default_value_t = Temperature::default().value())]
-    temperature: f32,
-    /// Never choose what is less likely than this share of the likeliest
-    #[arg(long, value_name = "P", default_value_t = MinP::default().value())]
-    min_p: f32,
-    /// ABC text each new tune begins with: header lines, bars, or both
-    #[arg(long, value_name = "ABC")]
-    prime: Option<String>,
-}
-
 /// New tunes without end. Raising `stop` ends the one that is being written.
 ///
 /// Without `--seed`, the seed is the time: a daemon that is started again plays other tunes.
@@ -55,12 +42,7 @@ pub fn generated(
     context: &Context,
     stop: Arc<AtomicBool>,
 ) -> Result<Box<dyn TuneSource>, Failure> {
-    let temperature = Temperature::new(wishes.temperature)
-        .ok_or_else(|| Failure::usage(anyhow!("--temperature {} is not between .05 and 5", wishes.temperature)))?;
-    let min_p = MinP::new(wishes.min_p)
-        .ok_or_else(|| Failure::usage(anyhow!("--min-p {} is not a share from 0 to less than 1", wishes.min_p)))?;
-    let brief = Brief { choice: Choice::Sampled(temperature, min_p), prime: wishes.prime.clone() };
-    let composer = Composer::new(shipped::model(context)?, shipped::critic(), brief).map_err(Failure::input)?;
+    let composer = wishes.composer(context)?;
     let seed = context.seed.unwrap_or_else(seed_of_the_time);
     Ok(Box::new(Generated { composer, seed, index: 0, manner: manner.clone(), stop }))
 }
@@ -88,7 +70,7 @@ pub fn from_files(paths: &[PathBuf], manner: &Manner, context: &Context) -> Resu
 }
 
 struct Generated {
-    composer: Composer,
+    composer: Arc<dyn Compose>,
     seed: u64,
     index: u64,
     manner: Manner,

@@ -1,18 +1,20 @@
 //! `ceilid train`: tunebooks in; a taught model out, with a progress bar, a log, and a state to resume from.
 
+use super::corpus::at_fault;
 use super::time_span::TimeSpan;
 use super::{Context, Failure, files, stop};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::tunebook::{self, Tunebook};
-use super::corpus::at_fault;
 use crate::corpus::{Part, Setting, Split};
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
 use crate::model::graph::GraphNetwork;
 use crate::model::network::NetworkConfig;
 use crate::model::optimizer::Rule;
 use crate::model::streams::Objective;
-use crate::model::trainer::{Ending, Lessons, Observer, Trainer, TrainingConfig, TrainingError, TrainingProgress, csv_log};
+use crate::model::trainer::{
+    Ending, Lessons, Observer, Trainer, TrainingConfig, TrainingError, TrainingProgress, csv_log,
+};
 use crate::token::Vocabulary;
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -106,7 +108,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let lessons = corpus.lessons()?;
     let card = ModelCard::new(network, corpus.vocabulary, corpus.sources, corpus.split_rule, recipe.clone());
     let asked = card.clone();
-    let mut trainer = Trainer::new(Box::new(GraphNetwork::cpu()), lessons, recipe, card, args.output.clone()).map_err(failure)?;
+    let mut trainer =
+        Trainer::new(Box::new(GraphNetwork::cpu()), lessons, recipe, card, args.output.clone()).map_err(failure)?;
     if args.resume && !resume(&mut trainer, &args.output, &asked, context)? {
         return Ok(());
     }
@@ -120,7 +123,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     );
     context.say(format_args!("{}: {}; {best}", args.output.display(), ended(ending)));
     match ending {
-        Ending::Stopped => Err(Failure::stopped(anyhow!("stopped; what was learnt is kept")).hint("the same command with --resume goes on")),
+        Ending::Stopped => Err(Failure::stopped(anyhow!("stopped; what was learnt is kept"))
+            .hint("the same command with --resume goes on")),
         Ending::OutOfTime => Ok(()),
         Ending::Finished | Ending::OutOfPatience => {
             // Nothing is left to resume. If it cannot be removed it does no harm.
@@ -164,7 +168,13 @@ impl Corpus {
         // A blank line ends a tune; the model learns to write it.
         let encode = |setting: &Setting| {
             let ids = self.vocabulary.encode(&format!("{}\n", setting.text));
-            ids.map_err(|error| Failure::input(anyhow!(error).context(format!("`{}`, tune at line {}", setting.path.display(), setting.line))))
+            ids.map_err(|error| {
+                Failure::input(anyhow!(error).context(format!(
+                    "`{}`, tune at line {}",
+                    setting.path.display(),
+                    setting.line
+                )))
+            })
         };
         Ok(Lessons {
             tunes: self.train.iter().map(encode).collect::<Result<_, _>>()?,
@@ -178,14 +188,20 @@ fn settings_of(books: &[Tunebook]) -> Result<Vec<Setting>, Failure> {
     let settings: Vec<Setting> = books.iter().flat_map(Tunebook::settings).collect();
     if settings.is_empty() {
         let names: Vec<String> = books.iter().map(|book| format!("`{}`", book.path.display())).collect();
-        return Err(Failure::input(anyhow!("no tune in {}", names.join(", "))).hint("every tune begins with an `X:` line"));
+        return Err(
+            Failure::input(anyhow!("no tune in {}", names.join(", "))).hint("every tune begins with an `X:` line")
+        );
     }
     Ok(settings)
 }
 
 fn sources_of(books: &[Tunebook], used_for: &str) -> Vec<CorpusSource> {
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let source = |book: &Tunebook| CorpusSource { name: name(&book.path), sha256: book.sha256.clone(), used_for: used_for.to_owned() };
+    let source = |book: &Tunebook| CorpusSource {
+        name: name(&book.path),
+        sha256: book.sha256.clone(),
+        used_for: used_for.to_owned(),
+    };
     books.iter().map(source).collect()
 }
 
@@ -199,7 +215,11 @@ fn recipe(args: &Args, context: &Context) -> TrainingConfig {
     let usual = match (objective, rule) {
         (Objective::Last, rule) => TrainingConfig::last_position(rule),
         (Objective::All, Rule::Adam) => TrainingConfig::every_position(),
-        (Objective::All, rule) => TrainingConfig { optimizer: rule, learning_rate: rule.usual_learning_rate(), ..TrainingConfig::every_position() },
+        (Objective::All, rule) => TrainingConfig {
+            optimizer: rule,
+            learning_rate: rule.usual_learning_rate(),
+            ..TrainingConfig::every_position()
+        },
     };
     // Lossless: both are at most SIZE_MAX.
     let size = |given: Option<u64>, usual: usize| given.map_or(usual, |size| size as usize);
@@ -225,12 +245,17 @@ fn resume(trainer: &mut Trainer, path: &Path, asked: &ModelCard, context: &Conte
         Err(CheckpointError::File { source, .. }) if source.kind() == ErrorKind::NotFound => match Model::load(path) {
             // No state and no model: it was killed before the first save, or never began.
             Err(CheckpointError::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(true),
-            Ok(model) if ModelCard { figures: None, ..model.card.clone() } == *asked && model.card.figures.is_some() => {
+            Ok(model)
+                if ModelCard { figures: None, ..model.card.clone() } == *asked && model.card.figures.is_some() =>
+            {
                 context.say(format_args!("{}: taught to the end already", path.display()));
                 Ok(false)
             }
-            Ok(_) => Err(Failure::usage(anyhow!("`{}` was taught otherwise or with other text, and there is no state to resume", path.display()))
-                .hint("leave out --resume to start anew, or write to another model")),
+            Ok(_) => Err(Failure::usage(anyhow!(
+                "`{}` was taught otherwise or with other text, and there is no state to resume",
+                path.display()
+            ))
+            .hint("leave out --resume to start anew, or write to another model")),
             Err(error) => Err(failure(error.into())),
         },
         Err(error) => Err(failure(error.into())),
@@ -255,7 +280,8 @@ impl<'a> Display<'a> {
             log: args.log.as_deref(),
             log_failure: None,
             bar: context.shows_progress().then(|| {
-                let style = ProgressStyle::with_template("{bar:30} {percent}% {msg}").expect("the template is a constant");
+                let style =
+                    ProgressStyle::with_template("{bar:30} {percent}% {msg}").expect("the template is a constant");
                 ProgressBar::new(1).with_style(style)
             }),
             steps_before: progress.steps,
@@ -275,7 +301,8 @@ impl Observer for Display<'_> {
     fn batch_done(&mut self, progress: &TrainingProgress, of: usize, predicted: usize) {
         let Some(bar) = &self.bar else { return };
         let total = of as u64 * u64::from(progress.config.epochs);
-        let steps_per_second = (progress.steps - self.steps_before) as f64 / (progress.seconds - self.seconds_before).max(1e-9);
+        let steps_per_second =
+            (progress.steps - self.steps_before) as f64 / (progress.seconds - self.seconds_before).max(1e-9);
         let left = Duration::from_secs_f64((total - progress.steps.min(total)) as f64 / steps_per_second.max(1e-9));
         bar.set_length(total);
         bar.set_position(progress.steps);
@@ -323,7 +350,9 @@ fn ended(ending: Ending) -> &'static str {
 
 fn failure(error: TrainingError) -> Failure {
     match &error {
-        TrainingError::Checkpoint(CheckpointError::File { .. }) => Failure::environment(error).hint("give a place that can be written, with room for 25 MB"),
+        TrainingError::Checkpoint(CheckpointError::File { .. }) => {
+            Failure::environment(error).hint("give a place that can be written, with room for 25 MB")
+        }
         TrainingError::Checkpoint(CheckpointError::OtherRun { .. }) => Failure::usage(error),
         TrainingError::Network(_) => Failure::environment(error),
         _ => Failure::input(error),

@@ -59,6 +59,15 @@ pub enum ComposeError {
     Stopped,
 }
 
+/// Writes tunes. Tune `index` of `seed` depends on the composer, `seed` and `index` alone.
+pub trait Compose: Send + Sync {
+    /// Writes one tune that the critic lets pass.
+    ///
+    /// # Errors
+    /// [`ComposeError::AllRefused`] where no draft passed; [`ComposeError::Stopped`] soon after `stop` was raised.
+    fn compose(&self, seed: u64, index: u64, stop: &AtomicBool) -> Result<Composition, ComposeError>;
+}
+
 /// A model to ask, and what it is called in a tune's provenance.
 #[derive(Clone)]
 pub struct Model {
@@ -98,32 +107,6 @@ impl Composer {
         Ok(Self { model, critic, brief, opening, opening_tokens })
     }
 
-    /// Writes tune `index` of `seed`: drafts until the critic lets one pass.
-    ///
-    /// # Errors
-    /// [`ComposeError::AllRefused`] after [`DRAFTS_MAX`] drafts (one, where the choice is greedy: the next would be
-    /// the same); [`ComposeError::Stopped`] soon after `stop` was raised.
-    pub fn compose(&self, seed: u64, index: u64, stop: &AtomicBool) -> Result<Composition, ComposeError> {
-        let drafts_max = if self.brief.choice == Choice::Greedy { 1 } else { DRAFTS_MAX };
-        let mut refusals = Refusals::default();
-        for draft in 0..drafts_max {
-            let provenance = Provenance {
-                model: self.model.hash.clone(),
-                seed,
-                index,
-                draft: draft + 1,
-                choice: self.brief.choice,
-                is_primed: self.brief.prime.is_some(),
-            };
-            let abc = provenance::publish(&self.draft(seed, index, draft, stop)?, &provenance);
-            match self.critic.judge(&abc) {
-                Ok(verdict) => return Ok(Composition { abc, provenance, verdict, refusals }),
-                Err(refusal) => refusals.count(refusal),
-            }
-        }
-        Err(ComposeError::AllRefused { index, drafts: drafts_max, refusals })
-    }
-
     /// One draft: from the opening to the first blank line, at most [`DRAFT_CHARACTERS_MAX`] characters.
     pub fn draft(&self, seed: u64, index: u64, draft: u32, stop: &AtomicBool) -> Result<String, ComposeError> {
         let mut rng = draft_rng(seed, index, draft);
@@ -151,6 +134,34 @@ impl Composer {
             text.push(next);
         }
         Ok(text)
+    }
+}
+
+impl Compose for Composer {
+    /// Writes tune `index` of `seed`: drafts until the critic lets one pass.
+    ///
+    /// # Errors
+    /// [`ComposeError::AllRefused`] after [`DRAFTS_MAX`] drafts (one, where the choice is greedy: the next would be
+    /// the same); [`ComposeError::Stopped`] soon after `stop` was raised.
+    fn compose(&self, seed: u64, index: u64, stop: &AtomicBool) -> Result<Composition, ComposeError> {
+        let drafts_max = if self.brief.choice == Choice::Greedy { 1 } else { DRAFTS_MAX };
+        let mut refusals = Refusals::default();
+        for draft in 0..drafts_max {
+            let provenance = Provenance {
+                model: self.model.hash.clone(),
+                seed,
+                index,
+                draft: draft + 1,
+                choice: self.brief.choice,
+                is_primed: self.brief.prime.is_some(),
+            };
+            let abc = provenance::publish(&self.draft(seed, index, draft, stop)?, &provenance);
+            match self.critic.judge(&abc) {
+                Ok(verdict) => return Ok(Composition { abc, provenance, verdict, refusals }),
+                Err(refusal) => refusals.count(refusal),
+            }
+        }
+        Err(ComposeError::AllRefused { index, drafts: drafts_max, refusals })
     }
 }
 

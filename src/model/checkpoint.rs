@@ -1,9 +1,10 @@
-//! In: a taught network, or the bytes of one. Out: one `.safetensors` file that says everything about itself, and beside it, while
-//! teaching goes on, the state to go on from. Never leaves half a file; refuses what does not fit, and says what.
+//! In: a taught network, or the bytes of one. Out: one `.safetensors` file that says everything about itself, and
+//! beside it, while teaching goes on, the state to go on from. Never leaves half a file; refuses what does not fit,
+//! and says what.
 //!
-//! Tensors are named and laid out as PyTorch's, so `model.load_state_dict(safetensors.torch.load_file(path))` works as it is. The
-//! metadata has one key, `ceilid`, with a JSON text ([`ModelCard`]). No clock goes into the file: the same corpus, options and seed
-//! give the same bytes.
+//! Tensors are named and laid out as PyTorch's, so `model.load_state_dict(safetensors.torch.load_file(path))` works
+//! as it is. The metadata has one key, `ceilid`, with a JSON text ([`ModelCard`]). No clock goes into the file: the
+//! same corpus, options and seed give the same bytes.
 
 use super::network::{NetworkConfig, NetworkError};
 use super::trainer::{TrainingConfig, TrainingFigures, TrainingState};
@@ -58,8 +59,22 @@ impl ModelCard {
     }
 
     /// A card for a network that is about to be taught.
-    pub fn new(network: NetworkConfig, vocabulary: Vocabulary, corpus: Vec<CorpusSource>, split_rule: &str, training: TrainingConfig) -> Self {
-        Self { format: FORMAT, network, vocabulary, corpus, split_rule: split_rule.to_owned(), training: Some(training), figures: None }
+    pub fn new(
+        network: NetworkConfig,
+        vocabulary: Vocabulary,
+        corpus: Vec<CorpusSource>,
+        split_rule: &str,
+        training: TrainingConfig,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            network,
+            vocabulary,
+            corpus,
+            split_rule: split_rule.to_owned(),
+            training: Some(training),
+            figures: None,
+        }
     }
 }
 
@@ -92,7 +107,9 @@ pub enum CheckpointError {
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// The training state beside the model belongs to another run.
-    #[error("cannot resume: {what} is {found} in the saved state, {asked} now; give the same corpus and options, or start anew without --resume")]
+    #[error(
+        "cannot resume: {what} is {found} in the saved state, {asked} now; give the same corpus and options, or start anew without --resume"
+    )]
     OtherRun { what: &'static str, found: String, asked: String },
 }
 
@@ -119,8 +136,11 @@ impl Model {
     /// The file's bytes.
     pub fn to_bytes(&self, precision: Precision) -> Vec<u8> {
         let config = self.weights.config();
-        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
-            config.tensors().into_iter().map(|place| (place.name.clone(), place.shape.clone(), precision.bytes(self.weights.tensor(&place)))).collect();
+        let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = config
+            .tensors()
+            .into_iter()
+            .map(|place| (place.name.clone(), place.shape.clone(), precision.bytes(self.weights.tensor(&place))))
+            .collect();
         // PyTorch adds a second bias vector a layer; ours is the sum of both.
         for layer in 0..config.layer_count {
             let width = 4 * config.hidden_size;
@@ -176,8 +196,11 @@ pub fn state_path(model: &Path) -> PathBuf {
 /// # Errors
 /// [`CheckpointError::File`].
 pub fn save_state(path: &Path, state: &TrainingState) -> Result<(), CheckpointError> {
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
-        state.tensors.iter().map(|(name, values)| (name.clone(), vec![values.len()], Precision::F32.bytes(values))).collect();
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = state
+        .tensors
+        .iter()
+        .map(|(name, values)| (name.clone(), vec![values.len()], Precision::F32.bytes(values)))
+        .collect();
     let json = serde_json::to_string(&state.progress).expect("progress is plain data with text keys");
     write_whole(path, &serialize(Dtype::F32, &tensors, json))
 }
@@ -189,14 +212,19 @@ pub fn save_state(path: &Path, state: &TrainingState) -> Result<(), CheckpointEr
 pub fn load_state(path: &Path) -> Result<TrainingState, CheckpointError> {
     let bytes = read_file(path)?;
     let (tensors, json) = open(&bytes)?;
-    let progress = serde_json::from_str(&json).map_err(|error| CheckpointError::Foreign { why: format!("its training state does not read: {error}") })?;
-    let mut tensors = tensors.iter().map(|(name, view)| Ok((name.to_owned(), floats(name, &view)?))).collect::<Result<Vec<_>, CheckpointError>>()?;
+    let progress = serde_json::from_str(&json)
+        .map_err(|error| CheckpointError::Foreign { why: format!("its training state does not read: {error}") })?;
+    let mut tensors = tensors
+        .iter()
+        .map(|(name, view)| Ok((name.to_owned(), floats(name, &view)?)))
+        .collect::<Result<Vec<_>, CheckpointError>>()?;
     // The crate gives them in no order.
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(TrainingState { progress, tensors })
 }
 
-/// The weights of a PyTorch state dict: `emb.weight`, `rnn.weight_ih_l0` … `out.bias`, whose sizes say what the network is.
+/// The weights of a PyTorch state dict: `emb.weight`, `rnn.weight_ih_l0` … `out.bias`, whose sizes say what the
+/// network is.
 ///
 /// Both biases of each layer are added up, for that is all the network ever uses of them.
 ///
@@ -208,7 +236,11 @@ pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointE
         let view = tensors.tensor(name).map_err(|_| missing(name))?;
         match view.shape() {
             &[rows, columns] => Ok((rows, columns)),
-            other => Err(CheckpointError::Mismatch { tensor: name.to_owned(), found: format!("shape {other:?}"), expected: "two dimensions".to_owned() }),
+            other => Err(CheckpointError::Mismatch {
+                tensor: name.to_owned(),
+                found: format!("shape {other:?}"),
+                expected: "two dimensions".to_owned(),
+            }),
         }
     };
     let (vocabulary_size, embedding_size) = dims("emb.weight")?;
@@ -218,7 +250,8 @@ pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointE
     read_weights(&tensors, &config)
 }
 
-/// Writes a file beside `path`, flushes it to the disk, then gives it its name: what stands at `path` is whole at every moment.
+/// Writes a file beside `path`, flushes it to the disk, then gives it its name: what stands at `path` is whole at
+/// every moment.
 ///
 /// # Errors
 /// [`CheckpointError::File`]; nothing is left behind then.
@@ -232,7 +265,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&partial, path)?;
-        // The new name is on the disk only when the folder is. Not every system can flush one; the file itself is safe by now.
+        // The new name is on the disk only when the folder is. Not every system can flush one; the file itself is
+        // safe by now.
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         }
@@ -248,7 +282,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     let error = |source| CheckpointError::File { doing: "read", path: path.to_owned(), source };
     let bytes = std::fs::metadata(path).map_err(error)?.len();
     if bytes > FILE_BYTES_MAX {
-        return Err(CheckpointError::Damaged { why: format!("larger than {FILE_BYTES_MAX} bytes"), bytes: usize::try_from(bytes).unwrap_or(usize::MAX) });
+        return Err(CheckpointError::Damaged {
+            why: format!("larger than {FILE_BYTES_MAX} bytes"),
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        });
     }
     std::fs::read(path).map_err(error)
 }
@@ -267,7 +304,8 @@ fn parse_card(json: &str) -> Result<ModelCard, CheckpointError> {
     struct Version {
         format: u32,
     }
-    let foreign = |error: serde_json::Error| CheckpointError::Foreign { why: format!("its metadata does not read: {error}") };
+    let foreign =
+        |error: serde_json::Error| CheckpointError::Foreign { why: format!("its metadata does not read: {error}") };
     let Version { format } = serde_json::from_str(json).map_err(foreign)?;
     if format > FORMAT {
         return Err(CheckpointError::Newer { found: format });
@@ -296,7 +334,11 @@ fn read_weights(tensors: &SafeTensors<'_>, config: &NetworkConfig) -> Result<Wei
         let values = floats(name, &view)?;
         match values.iter().all(|value| value.is_finite()) {
             true => Ok(values),
-            false => Err(CheckpointError::Mismatch { tensor: name.to_owned(), found: "a number that is not finite".to_owned(), expected: "finite numbers".to_owned() }),
+            false => Err(CheckpointError::Mismatch {
+                tensor: name.to_owned(),
+                found: "a number that is not finite".to_owned(),
+                expected: "finite numbers".to_owned(),
+            }),
         }
     };
     for place in config.tensors() {
@@ -314,10 +356,16 @@ fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CheckpointError
     let data = view.data();
     let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     match view.dtype() {
-        Dtype::F32 => Ok(data.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()),
+        Dtype::F32 => {
+            Ok(data.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+        }
         Dtype::F16 => Ok(pairs().map(|pair| half::f16::from_le_bytes(pair).to_f32()).collect()),
         Dtype::BF16 => Ok(pairs().map(|pair| half::bf16::from_le_bytes(pair).to_f32()).collect()),
-        other => Err(CheckpointError::Mismatch { tensor: name.to_owned(), found: format!("numbers of type {other:?}"), expected: "F32, F16 or BF16".to_owned() }),
+        other => Err(CheckpointError::Mismatch {
+            tensor: name.to_owned(),
+            found: format!("numbers of type {other:?}"),
+            expected: "F32, F16 or BF16".to_owned(),
+        }),
     }
 }
 
@@ -335,5 +383,9 @@ fn damaged(error: &safetensors::SafeTensorError, bytes: &[u8]) -> CheckpointErro
 }
 
 fn missing(name: &str) -> CheckpointError {
-    CheckpointError::Mismatch { tensor: name.to_owned(), found: "missing".to_owned(), expected: "a tensor of this name".to_owned() }
+    CheckpointError::Mismatch {
+        tensor: name.to_owned(),
+        found: "missing".to_owned(),
+        expected: "a tensor of this name".to_owned(),
+    }
 }

@@ -1,4 +1,5 @@
-//! In: a network and a text as token ids. Out: what the text costs the network, character by character. Teaches nothing.
+//! In: a network and a text as token ids. Out: what the text costs the network, character by character. Teaches
+//! nothing.
 
 use super::network::{Network, NetworkError, NetworkState, Score};
 use super::streams::Batch;
@@ -8,12 +9,17 @@ use crate::token::TokenId;
 /// Steps computed at a time, which bounds memory.
 const STEPS_AT_ONCE: usize = 2000;
 
-/// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted from all
-/// before it and counted.
+/// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted
+/// from all before it and counted.
 ///
 /// # Errors
 /// As [`Network::judge`].
-pub fn stream_cost(network: &mut dyn Network, weights: &Weights, first: TokenId, text: &[TokenId]) -> Result<Score, NetworkError> {
+pub fn stream_cost(
+    network: &mut dyn Network,
+    weights: &Weights,
+    first: TokenId,
+    text: &[TokenId],
+) -> Result<Score, NetworkError> {
     let mut state = NetworkState::zero(weights.config(), 1);
     let mut score = Score::default();
     let mut before = first;

@@ -1,8 +1,9 @@
-//! In: a model and one character at a time. Out: the logits of the next. No tensors, no threads, no allocation a step; does not choose a
-//! character.
+//! In: a model and one character at a time. Out: the logits of the next. No tensors, no threads, no allocation a
+//! step; does not choose a character.
 //!
-//! [`Engine`] is the weights, packed in the order they are read, and may be shared by threads; [`EngineState`] is one stream of
-//! characters. A step gives the same bits on any processor, any number of threads, and whatever other streams do.
+//! [`Engine`] is the weights, packed in the order they are read, and may be shared by threads; [`EngineState`] is one
+//! stream of characters. A step gives the same bits on any processor, any number of threads, and whatever other
+//! streams do.
 
 use super::checkpoint::{CheckpointError, Model, ModelCard};
 use super::kernel::column::{ColumnMatrix, RoundedInput};
@@ -85,7 +86,8 @@ impl Engine {
             let recurrent = weights.named(&format!("rnn.weight_hh_l{layer}"));
             let bias = weights.named(&format!("rnn.bias_ih_l{layer}")).to_vec();
             let below = if layer == 0 { 0 } else { hidden };
-            let at = |k: usize, n: usize| if k < below { input[n * below + k] } else { recurrent[n * hidden + k - below] };
+            let at =
+                |k: usize, n: usize| if k < below { input[n * below + k] } else { recurrent[n * hidden + k - below] };
             Layer { weights: ColumnMatrix::new(level, storage, below + hidden, 4 * hidden, at), bias }
         };
         let out = weights.named("out.weight");
@@ -129,7 +131,11 @@ impl Engine {
             hidden: vec![0.0; layers * hidden],
             cell: vec![0.0; layers * hidden],
             logits: vec![0.0; self.config.vocabulary_size],
-            scratch: Scratch { gates: vec![0.0; 4 * hidden], cell_tanh: vec![0.0; hidden], rounded: RoundedInput::with_depth(2 * hidden) },
+            scratch: Scratch {
+                gates: vec![0.0; 4 * hidden],
+                cell_tanh: vec![0.0; hidden],
+                rounded: RoundedInput::with_depth(2 * hidden),
+            },
         }
     }
 
@@ -142,8 +148,8 @@ impl Engine {
         &state.logits
     }
 
-    /// Lets every stream hear its character; each gets the bits that [`Self::step`] gives it alone. Many streams share every piece of
-    /// weights while it is in the cache.
+    /// Lets every stream hear its character; each gets the bits that [`Self::step`] gives it alone. Many streams
+    /// share every piece of weights while it is in the cache.
     ///
     /// # Panics
     /// As [`Self::step`], or when there are not as many tokens as streams.
@@ -168,7 +174,13 @@ impl Engine {
                 }
             }
             for EngineState { hidden: h, cell, scratch, .. } in &mut *states {
-                step_gates(self.level, &mut scratch.gates, &mut cell[own.clone()], &mut scratch.cell_tanh, &mut h[own.clone()]);
+                step_gates(
+                    self.level,
+                    &mut scratch.gates,
+                    &mut cell[own.clone()],
+                    &mut scratch.cell_tanh,
+                    &mut h[own.clone()],
+                );
             }
         }
         for EngineState { hidden: h, logits, scratch, .. } in states {
@@ -177,8 +189,8 @@ impl Engine {
         }
     }
 
-    /// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted from all
-    /// before it and counted.
+    /// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character
+    /// predicted from all before it and counted.
     pub fn stream_cost(&self, first: TokenId, text: &[TokenId]) -> Score {
         let mut state = self.state();
         let mut score = Score::default();
@@ -220,7 +232,10 @@ fn first_layer_table(weights: &Weights) -> Vec<f32> {
     let bias = weights.named("rnn.bias_ih_l0");
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
     let rows = embedding.chunks_exact(embedding_size).flat_map(|character| {
-        input.chunks_exact(embedding_size).zip(bias).map(move |(gate, &bias)| (f64::from(bias) + dot(character, gate)) as f32)
+        input
+            .chunks_exact(embedding_size)
+            .zip(bias)
+            .map(move |(gate, &bias)| (f64::from(bias) + dot(character, gate)) as f32)
     });
     rows.collect()
 }
@@ -240,14 +255,16 @@ mod tests {
     }
 
     fn random(hidden_size: usize) -> Weights {
-        let config = NetworkConfig { vocabulary_size: 21, embedding_size: 6, hidden_size, layer_count: 3, dropout: 0.2 };
+        let config =
+            NetworkConfig { vocabulary_size: 21, embedding_size: 6, hidden_size, layer_count: 3, dropout: 0.2 };
         Weights::random(config, 9)
     }
 
     /// PyTorch's logits after the second stream of the test of the same numbers in `graph.rs`.
     #[test]
     fn logits_are_those_of_pytorch() {
-        let config = NetworkConfig { vocabulary_size: 5, embedding_size: 3, hidden_size: 4, layer_count: 2, dropout: 0.0 };
+        let config =
+            NetworkConfig { vocabulary_size: 5, embedding_size: 3, hidden_size: 4, layer_count: 2, dropout: 0.0 };
         let engine = engine(&Weights::sine(config), Storage::F32);
         let mut state = engine.state();
         for token in [2, 0, 3, 1] {

@@ -1,10 +1,10 @@
-//! In: candle tensors on the CPU. Out: an LSTM layer, dropout and softmax cross-entropy as one differentiable operation each. Does
-//! not run on other devices: [`super::graph`] has plain tensor operations for those.
+//! In: candle tensors on the CPU. Out: an LSTM layer, dropout and softmax cross-entropy as one differentiable
+//! operation each. Does not run on other devices: [`super::graph`] has plain tensor operations for those.
 //!
 //! candle's own LSTM makes a graph node of every gate of every step; here a whole sequence of a layer is one node.
 
-use super::kernel::lstm::{self, Activations, LayerShape, LayerStart, LayerWeights};
 pub use super::kernel::lstm::Memory;
+use super::kernel::lstm::{self, Activations, LayerShape, LayerStart, LayerWeights};
 use super::network::Dropout;
 use crate::token::TokenId;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex};
 /// Runs one LSTM layer over a whole sequence.
 ///
 /// - `sequence`: `(steps, streams, inputs)`
-/// - `weights`: input weights `(4·hidden, inputs)`, recurrent weights `(4·hidden, hidden)` and bias `(4·hidden)` one after the other,
-///   flat; gate order input, forget, candidate, output
+/// - `weights`: input weights `(4·hidden, inputs)`, recurrent weights `(4·hidden, hidden)` and bias `(4·hidden)` one
+///   after the other, flat; gate order input, forget, candidate, output
 /// - `start`: h and c before the first step, `(2, streams, hidden)`
 ///
-/// `memory` is kept for the next batch. Gives `(steps + 1, streams, hidden)`: h of every step, then c of the last. All three arguments get gradients.
+/// `memory` is kept for the next batch. Gives `(steps + 1, streams, hidden)`: h of every step, then c of the last.
+/// All three arguments get gradients.
 ///
 /// # Errors
 /// When shapes do not fit each other, or a tensor is not contiguous f32 on the CPU.
@@ -57,7 +58,11 @@ pub fn read<R>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> R) -> Result<R> {
 fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((from, to)) => Ok(&storage.as_slice::<f32>()?[from..to]),
-        None => bail!("the fused operations need contiguous tensors, found strides {:?} of {:?}", layout.stride(), layout.shape()),
+        None => bail!(
+            "the fused operations need contiguous tensors, found strides {:?} of {:?}",
+            layout.stride(),
+            layout.shape()
+        ),
     }
 }
 
@@ -72,7 +77,11 @@ impl LstmLayer {
         let (steps, streams, inputs) = sequence.dims3()?;
         let (two, start_streams, hidden) = start.dims3()?;
         let weight_count = weights.dims1()?;
-        if two != 2 || start_streams != streams || weight_count != 4 * hidden * (inputs + hidden + 1) || sequence.elem_count() * hidden == 0 {
+        if two != 2
+            || start_streams != streams
+            || weight_count != 4 * hidden * (inputs + hidden + 1)
+            || sequence.elem_count() * hidden == 0
+        {
             bail!("lstm layer: sequence {sequence:?}, weights {weights:?} and start {start:?} do not fit each other");
         }
         Ok(LayerShape { steps, streams, inputs, hidden })
@@ -138,7 +147,16 @@ impl CustomOp3 for LstmLayer {
                             let (output_gradient, last_cell_gradient) = result_gradient.split_at(output_count);
                             let ends = lstm::EndGradient { output: output_gradient, last_cell: last_cell_gradient };
                             let weights = Self::split(shape, weights);
-                            lstm::backward(&self.memory, shape, sequence, weights, Self::split_start(start), activations, &result[..output_count], ends)
+                            lstm::backward(
+                                &self.memory,
+                                shape,
+                                sequence,
+                                weights,
+                                Self::split_start(start),
+                                activations,
+                                &result[..output_count],
+                                ends,
+                            )
                         })
                     })
                 })
@@ -169,16 +187,20 @@ impl DropUnits {
         let threshold = (self.chance * 65536.0) as u64;
         let scale = 1.0 / (1.0 - threshold as f32 / 65536.0);
         let mut kept = vec![0.0; values.len()];
-        kept.par_chunks_mut(UNITS_PER_TASK).zip(values.par_chunks(UNITS_PER_TASK)).enumerate().for_each(|(task, (kept, values))| {
-            let first_draw = (task * UNITS_PER_TASK / UNITS_PER_DRAW) as u64;
-            for (draw, (kept, values)) in kept.chunks_mut(UNITS_PER_DRAW).zip(values.chunks(UNITS_PER_DRAW)).enumerate() {
-                let bits = self.noise.noise.bits(first_draw + draw as u64);
-                for (unit, (kept, value)) in kept.iter_mut().zip(values).enumerate() {
-                    let survives = (bits >> (16 * unit)) & 0xFFFF >= threshold;
-                    *kept = if survives { value * scale } else { 0.0 };
+        kept.par_chunks_mut(UNITS_PER_TASK).zip(values.par_chunks(UNITS_PER_TASK)).enumerate().for_each(
+            |(task, (kept, values))| {
+                let first_draw = (task * UNITS_PER_TASK / UNITS_PER_DRAW) as u64;
+                for (draw, (kept, values)) in
+                    kept.chunks_mut(UNITS_PER_DRAW).zip(values.chunks(UNITS_PER_DRAW)).enumerate()
+                {
+                    let bits = self.noise.noise.bits(first_draw + draw as u64);
+                    for (unit, (kept, value)) in kept.iter_mut().zip(values).enumerate() {
+                        let survives = (bits >> (16 * unit)) & 0xFFFF >= threshold;
+                        *kept = if survives { value * scale } else { 0.0 };
+                    }
                 }
-            }
-        });
+            },
+        );
         kept
     }
 }
@@ -232,7 +254,11 @@ impl CustomOp1 for CrossEntropy {
         read(logits, |logits| {
             read(costs, |costs| {
                 read(&cost_gradient, |cost_gradient| {
-                    let rows = gradient.par_chunks_mut(classes).with_min_len(ROWS_PER_TASK).zip(logits.par_chunks(classes)).enumerate();
+                    let rows = gradient
+                        .par_chunks_mut(classes)
+                        .with_min_len(ROWS_PER_TASK)
+                        .zip(logits.par_chunks(classes))
+                        .enumerate();
                     rows.for_each(|(row, (gradient, logits))| {
                         let target = self.targets[row] as usize;
                         // cost = ln Σ − logit, so ln Σ needs no second sum.

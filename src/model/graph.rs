@@ -1,7 +1,8 @@
-//! In: weights and batches. Out: losses and gradients, through candle's graph. Does not choose learning rates or read files.
+//! In: weights and batches. Out: losses and gradients, through candle's graph. Does not choose learning rates or read
+//! files.
 //!
-//! On a CPU each LSTM layer is one fused node ([`super::fused`]); on CUDA and Metal, and as the reference that the fused layer
-//! is tested against, the same network is built from plain tensor operations.
+//! On a CPU each LSTM layer is one fused node ([`super::fused`]); on CUDA and Metal, and as the reference that the
+//! fused layer is tested against, the same network is built from plain tensor operations.
 
 use super::fused;
 use super::network::{Dropout, Network, NetworkConfig, NetworkError, NetworkState, Score};
@@ -45,7 +46,14 @@ impl GraphNetwork {
     }
 
     /// Runs the layers; gives the logits `(rows, vocabulary)` and moves `state` on.
-    fn logits(&self, config: &NetworkConfig, vars: &Variables, batch: &Batch, state: &mut NetworkState, dropout: Option<Dropout>) -> Result<Tensor> {
+    fn logits(
+        &self,
+        config: &NetworkConfig,
+        vars: &Variables,
+        batch: &Batch,
+        state: &mut NetworkState,
+        dropout: Option<Dropout>,
+    ) -> Result<Tensor> {
         let (steps, streams, hidden) = (batch.steps, batch.streams, config.hidden_size);
         let ids = Tensor::from_slice(&batch.inputs, steps * streams, &self.device)?;
         // (steps, streams, embedding)
@@ -103,7 +111,9 @@ impl Network for GraphNetwork {
         for variable in vars.in_order() {
             let (part, after) = rest.split_at_mut(variable.elem_count());
             match gradients.get(variable) {
-                Some(tensor) if self.device.is_cpu() => fused::read(&tensor.contiguous()?, |values| part.copy_from_slice(values))?,
+                Some(tensor) if self.device.is_cpu() => {
+                    fused::read(&tensor.contiguous()?, |values| part.copy_from_slice(values))?
+                }
                 Some(tensor) => part.copy_from_slice(&tensor.flatten_all()?.to_vec1::<f32>()?),
                 None => part.fill(0.0),
             }
@@ -112,7 +122,12 @@ impl Network for GraphNetwork {
         Ok(score(&logits, &costs, batch)?)
     }
 
-    fn judge(&mut self, weights: &Weights, batch: &Batch, state: &mut NetworkState) -> std::result::Result<Score, NetworkError> {
+    fn judge(
+        &mut self,
+        weights: &Weights,
+        batch: &Batch,
+        state: &mut NetworkState,
+    ) -> std::result::Result<Score, NetworkError> {
         let vars = Variables::new(weights, &self.device)?;
         let logits = self.logits(weights.config(), &vars, batch, state, None)?;
         let costs = self.costs(&logits, batch)?;
@@ -151,7 +166,9 @@ impl Variables {
         };
         Ok(Self {
             embedding: take(&[v, e])?,
-            layers: (0..config.layer_count).map(|layer| take(&[4 * h * (config.layer_inputs(layer) + h + 1)])).collect::<Result<_>>()?,
+            layers: (0..config.layer_count)
+                .map(|layer| take(&[4 * h * (config.layer_inputs(layer) + h + 1)]))
+                .collect::<Result<_>>()?,
             out_weight: take(&[v, h])?,
             out_bias: take(&[v])?,
         })
@@ -230,12 +247,13 @@ mod tests {
         }
     }
 
-    /// Numbers of PyTorch 2.15: an `nn.Embedding(5, 3)`, `nn.LSTM(3, 4, 2)` and `nn.Linear(4, 5)` filled in the order of the flat list with
-    /// `sin(.7 * n) * .5`, `bias_hh` zero; inputs `(3 t + 2 b) % 5` and targets `(2 t + b + 1) % 5` for 4 steps of 2 streams; mean
-    /// `cross_entropy`, `backward()`, gradients flattened in the same order.
+    /// Numbers of PyTorch 2.15: an `nn.Embedding(5, 3)`, `nn.LSTM(3, 4, 2)` and `nn.Linear(4, 5)` filled in the order
+    /// of the flat list with `sin(.7 * n) * .5`, `bias_hh` zero; inputs `(3 t + 2 b) % 5` and targets `(2 t + b + 1)
+    /// % 5` for 4 steps of 2 streams; mean `cross_entropy`, `backward()`, gradients flattened in the same order.
     #[test]
     fn loss_and_gradients_are_those_of_pytorch() {
-        let config = NetworkConfig { vocabulary_size: 5, embedding_size: 3, hidden_size: 4, layer_count: 2, dropout: 0.0 };
+        let config =
+            NetworkConfig { vocabulary_size: 5, embedding_size: 3, hidden_size: 4, layer_count: 2, dropout: 0.0 };
         let ids = |step: usize, stream: usize, start: usize| {
             (0..8).map(|n| ((step * (n / 2) + stream * (n % 2) + start) % 5) as u32).collect::<Vec<_>>()
         };
@@ -243,13 +261,16 @@ mod tests {
         for mut network in [GraphNetwork::cpu(), GraphNetwork::reference()] {
             let mut state = NetworkState::zero(&config, 2);
             let mut gradient = vec![0.0; 312];
-            let score = network.learn(&Weights::sine(config.clone()), &batch, &mut state, Dropout::of_step(1, 1), &mut gradient).unwrap();
+            let score = network
+                .learn(&Weights::sine(config.clone()), &batch, &mut state, Dropout::of_step(1, 1), &mut gradient)
+                .unwrap();
             assert!((score.nats - 13.278_601).abs() < 1e-4, "{}", score.nats);
             let last_cell = &state.layer_mut(&config, 1)[12..];
             for (found, torch) in last_cell.iter().zip([-0.056077, 0.590695, 0.2022, 0.36067]) {
                 assert!((found - torch).abs() < 1e-5, "{last_cell:?}");
             }
-            let torch = [-1.097e-4, 5.02e-5, 2.0586e-5, 1.0172e-6, 3.2091e-4, 4.0232e-3, 2.5669e-4, 1.7279e-4, -2.7703e-3];
+            let torch =
+                [-1.097e-4, 5.02e-5, 2.0586e-5, 1.0172e-6, 3.2091e-4, 4.0232e-3, 2.5669e-4, 1.7279e-4, -2.7703e-3];
             for (found, torch) in gradient.iter().step_by(37).zip(torch) {
                 assert!((found - torch).abs() < 1e-6, "{found} {torch}");
             }

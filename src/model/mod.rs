@@ -1,4 +1,5 @@
-//! In: token ids. Out: a network that has learnt what comes next, on disk and in memory. Does not read ABC or know what it means.
+//! In: token ids. Out: a network that has learnt what comes next, on disk and in memory. Does not read ABC or know
+//! what it means.
 
 pub mod checkpoint;
 pub mod cost;

@@ -1,5 +1,5 @@
-//! In: sizes. Out: the network's shape layer by layer, and the small interface through which the trainer teaches it. Does not compute:
-//! [`super::graph`] does.
+//! In: sizes. Out: the network's shape layer by layer, and the small interface through which the trainer teaches it.
+//! Does not compute: [`super::graph`] does.
 
 use super::noise::{Noise, Purpose};
 use super::streams::Batch;
@@ -110,8 +110,9 @@ impl NetworkConfig {
         if layer == 0 { self.embedding_size } else { self.hidden_size }
     }
 
-    /// Every tensor in the order of the flat list, named and laid out as PyTorch's `nn.Embedding`, `nn.LSTM` and `nn.Linear`;
-    /// gate order input, forget, candidate, output. PyTorch's second bias, `rnn.bias_hh_l*`, is always zero and not learnt.
+    /// Every tensor in the order of the flat list, named and laid out as PyTorch's `nn.Embedding`, `nn.LSTM` and
+    /// `nn.Linear`; gate order input, forget, candidate, output. PyTorch's second bias, `rnn.bias_hh_l*`, is always
+    /// zero and not learnt.
     pub fn tensors(&self) -> Vec<TensorPlace> {
         let (v, e, h) = (self.vocabulary_size, self.embedding_size, self.hidden_size);
         let mut shapes = vec![("emb.weight".to_owned(), vec![v, e])];
@@ -131,7 +132,8 @@ impl NetworkConfig {
         shapes.into_iter().map(place).collect()
     }
 
-    /// How many numbers the network learns: 1,373,437 for the article's on 93 characters (one bias vector a gate, as Keras counts).
+    /// How many numbers the network learns: 1,373,437 for the article's on 93 characters (one bias vector a gate, as
+    /// Keras counts).
     pub fn parameter_count(&self) -> usize {
         self.layers().iter().map(|layer| layer.parameters).sum()
     }
@@ -139,7 +141,11 @@ impl NetworkConfig {
     /// The network layer by layer, as Keras' `model.summary()` shows it.
     pub fn layers(&self) -> Vec<LayerSummary> {
         let (v, e, h) = (self.vocabulary_size, self.embedding_size, self.hidden_size);
-        let row = |name: String, width: usize, parameters| LayerSummary { name, output_shape: format!("(batch, time, {width})"), parameters };
+        let row = |name: String, width: usize, parameters| LayerSummary {
+            name,
+            output_shape: format!("(batch, time, {width})"),
+            parameters,
+        };
         let mut rows = vec![row("embedding".to_owned(), e, v * e)];
         for layer in 0..self.layer_count {
             let number = layer + 1;
@@ -237,7 +243,14 @@ pub trait Network {
     ///
     /// # Errors
     /// [`NetworkError::Tensor`].
-    fn learn(&mut self, weights: &Weights, batch: &Batch, state: &mut NetworkState, noise: Dropout, gradient: &mut [f32]) -> Result<Score, NetworkError>;
+    fn learn(
+        &mut self,
+        weights: &Weights,
+        batch: &Batch,
+        state: &mut NetworkState,
+        noise: Dropout,
+        gradient: &mut [f32],
+    ) -> Result<Score, NetworkError>;
 
     /// Runs a batch without dropout and without learning.
     ///

@@ -1,5 +1,5 @@
-//! In: a seed, a purpose and a number. Out: random bits that depend on nothing else. Keeps no state, so there is none to save:
-//! a resumed run draws what the unbroken one would have drawn.
+//! In: a seed, a purpose and a number. Out: random bits that depend on nothing else. Keeps no state, so there is none
+//! to save: a resumed run draws what the unbroken one would have drawn.
 //!
 //! SplitMix64's output function on a counter (Steele, Lea, Flood 2014). Not for secrets.
 

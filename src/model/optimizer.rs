@@ -1,4 +1,5 @@
-//! In: weights and their gradient as flat lists. Out: better weights. Does not compute gradients or know what the weights are for.
+//! In: weights and their gradient as flat lists. Out: better weights. Does not compute gradients or know what the
+//! weights are for.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,8 @@ impl Optimizer {
         Self { rule, step_count: 0, mean, square: vec![0.0; weight_count] }
     }
 
-    /// One step down the gradient, after all weights have shrunk by `learning_rate · decay` of themselves (Loshchilov and Hutter 2019).
+    /// One step down the gradient, after all weights have shrunk by `learning_rate · decay` of themselves (Loshchilov
+    /// and Hutter 2019).
     ///
     /// # Panics
     /// When the lists are not as long as the optimizer was made for.
@@ -56,7 +58,8 @@ impl Optimizer {
             Rule::Adam => {
                 // 1 − β₁ and 1 − β₂, written so that they round once.
                 let (mean_share, square_share, epsilon) = (0.1_f32, 0.001_f32, 1e-8_f32);
-                // The means start at zero; dividing by how much of a mean there is yet undoes that (section 3 of the paper).
+                // The means start at zero; dividing by how much of a mean there is yet undoes that (section 3 of the
+                // paper).
                 let correction = |beta: f64| 1.0 - beta.powf(self.step_count as f64);
                 let rate = (learning_rate / correction(0.9)) as f32;
                 let square_scale = (1.0 / correction(0.999).sqrt()) as f32;
@@ -84,7 +87,10 @@ impl Optimizer {
 
 /// Scales the gradient down to length `norm_max` if it is longer; gives its length before.
 pub fn clip_norm(gradient: &mut [f32], norm_max: f64) -> f64 {
-    let sums: Vec<f64> = gradient.par_chunks(WEIGHTS_PER_TASK).map(|part| part.iter().map(|&value| f64::from(value) * f64::from(value)).sum()).collect();
+    let sums: Vec<f64> = gradient
+        .par_chunks(WEIGHTS_PER_TASK)
+        .map(|part| part.iter().map(|&value| f64::from(value) * f64::from(value)).sum())
+        .collect();
     let norm = sums.iter().sum::<f64>().sqrt();
     if norm > norm_max {
         let scale = (norm_max / norm) as f32;
@@ -101,7 +107,10 @@ mod tests {
     fn the_first_step_of_adam_is_the_learning_rate_whatever_the_gradients_size() {
         let mut weights = vec![1.0, 1.0, 1.0];
         Optimizer::new(Rule::Adam, 3).step(&mut weights, &[1e-3, -7.0, 0.0], 0.01, 0.0);
-        assert!((weights[0] - 0.99).abs() < 1e-5 && (weights[1] - 1.01).abs() < 1e-5 && weights[2] == 1.0, "{weights:?}");
+        assert!(
+            (weights[0] - 0.99).abs() < 1e-5 && (weights[1] - 1.01).abs() < 1e-5 && weights[2] == 1.0,
+            "{weights:?}"
+        );
     }
 
     /// Numbers of `torch.optim.Adam([w], lr=.1)` (torch 2.15) on w = 1 with gradients 1, -2, .5.

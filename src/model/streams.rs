@@ -1,4 +1,5 @@
-//! In: tunes as token ids. Out: batches of many streams side by side, each character predicted from all before it. Does not compute.
+//! In: tunes as token ids. Out: batches of many streams side by side, each character predicted from all before it.
+//! Does not compute.
 
 use super::noise::{Noise, Purpose};
 use crate::token::TokenId;
@@ -45,13 +46,21 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// Epoch number `epoch` of `tunes`: their order is drawn from the seed. (The article's windows are drawn from the tunes in the
-    /// order given, and shuffled themselves.)
-    pub fn new(objective: Objective, tunes: &[Vec<TokenId>], streams: usize, steps: usize, seed: u64, epoch: u64) -> Self {
+    /// Epoch number `epoch` of `tunes`: their order is drawn from the seed. (The article's windows are drawn from the
+    /// tunes in the order given, and shuffled themselves.)
+    pub fn new(
+        objective: Objective,
+        tunes: &[Vec<TokenId>],
+        streams: usize,
+        steps: usize,
+        seed: u64,
+        epoch: u64,
+    ) -> Self {
         let noise = Noise::new(seed, Purpose::Order, epoch);
         match objective {
             Objective::All => {
-                let tokens = noise.permutation(tunes.len()).into_iter().flat_map(|tune| &tunes[tune]).copied().collect();
+                let tokens =
+                    noise.permutation(tunes.len()).into_iter().flat_map(|tune| &tunes[tune]).copied().collect();
                 Self { objective, streams, steps, tokens, windows: Vec::new() }
             }
             Objective::Last => {

@@ -1,7 +1,8 @@
-//! In: tunes as token ids and a network to teach. Out: a taught network, saved as it gets better. Knows no ABC, no tensors, no terminal.
+//! In: tunes as token ids and a network to teach. Out: a taught network, saved as it gets better. Knows no ABC, no
+//! tensors, no terminal.
 //!
-//! Everything random is a function of the seed and of where in the run it is asked for, so a run that was stopped, killed or out
-//! of time goes on to the same bits as one that was not.
+//! Everything random is a function of the seed and of where in the run it is asked for, so a run that was stopped,
+//! killed or out of time goes on to the same bits as one that was not.
 
 use super::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
 use super::cost::stream_cost;
@@ -35,8 +36,8 @@ pub struct TrainingConfig {
     /// Share of themselves that weights lose a step, times the learning rate.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Judge and keep not the weights of a moment but their running mean, which holds this share of its past a step (Polyak and
-    /// Juditsky 1992). `None`: the weights of the moment.
+    /// Judge and keep not the weights of a moment but their running mean, which holds this share of its past a step
+    /// (Polyak and Juditsky 1992). `None`: the weights of the moment.
     #[serde(default)]
     pub average: Option<f64>,
     /// Sequences side by side.
@@ -83,7 +84,8 @@ impl TrainingConfig {
         }
     }
 
-    /// The article to the letter: windows of 100 characters with stride 1, the one after it predicted, Keras' usual constants.
+    /// The article to the letter: windows of 100 characters with stride 1, the one after it predicted, Keras' usual
+    /// constants.
     pub fn last_position(optimizer: Rule) -> Self {
         Self {
             objective: Objective::Last,
@@ -106,7 +108,9 @@ impl TrainingConfig {
             Schedule::Cosine => {
                 let (step, total) = (step as f64, total.max(1) as f64);
                 let cosine = 0.5 * (1.0 + (std::f64::consts::PI * (step / total).min(1.0)).cos());
-                self.learning_rate * (COSINE_FLOOR + (1.0 - COSINE_FLOOR) * cosine) * ((step + 1.0) / WARM_UP_STEPS).min(1.0)
+                self.learning_rate
+                    * (COSINE_FLOOR + (1.0 - COSINE_FLOOR) * cosine)
+                    * ((step + 1.0) / WARM_UP_STEPS).min(1.0)
             }
         }
     }
@@ -190,7 +194,9 @@ pub struct TrainingProgress {
 impl TrainingProgress {
     /// The epoch with the best validation so far; the earlier of two that are equal.
     pub fn best(&self) -> Option<&EpochRecord> {
-        self.history.iter().reduce(|best, record| if record.validation.nats < best.validation.nats { record } else { best })
+        self.history
+            .iter()
+            .reduce(|best, record| if record.validation.nats < best.validation.nats { record } else { best })
     }
 
     /// Whether nothing is left to do.
@@ -248,7 +254,9 @@ pub enum TrainingError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Too little text for one batch.
-    #[error("{found} characters of training text, {needed} are needed for one batch of {batch} × {sequence}; give more text or smaller --batch and --seq")]
+    #[error(
+        "{found} characters of training text, {needed} are needed for one batch of {batch} × {sequence}; give more text or smaller --batch and --seq"
+    )]
     TooShort { found: usize, needed: usize, batch: usize, sequence: usize },
     /// Nothing to judge by.
     #[error("validation text is empty; give some with --valid")]
@@ -277,7 +285,13 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainingError::TooShort`], [`TrainingError::NoValidation`], sizes out of range.
-    pub fn new(network: Box<dyn Network>, lessons: Lessons, config: TrainingConfig, card: ModelCard, path: PathBuf) -> Result<Self, TrainingError> {
+    pub fn new(
+        network: Box<dyn Network>,
+        lessons: Lessons,
+        config: TrainingConfig,
+        card: ModelCard,
+        path: PathBuf,
+    ) -> Result<Self, TrainingError> {
         card.network.check()?;
         let weights = Weights::random(card.network.clone(), config.seed);
         let average = if config.average.is_some() { weights.values().to_vec() } else { Vec::new() };
@@ -321,7 +335,12 @@ impl Trainer {
             return Err(other("the recipe", json(found), json(asked)).into());
         }
         if saved.progress.lessons != self.progress.lessons {
-            return Err(other("the text", format!("#{:016x}", saved.progress.lessons), format!("#{:016x}", self.progress.lessons)).into());
+            return Err(other(
+                "the text",
+                format!("#{:016x}", saved.progress.lessons),
+                format!("#{:016x}", self.progress.lessons),
+            )
+            .into());
         }
         let mut lists: std::collections::HashMap<String, Vec<f32>> = saved.tensors.into_iter().collect();
         let mut take = |name: &'static str, into: &mut [f32]| {
@@ -347,12 +366,17 @@ impl Trainer {
         &self.progress
     }
 
-    /// Teaches until done, out of time or told to stop, saving on the way. The model at the path is the best judged so far; before
-    /// the first judgement it is the latest.
+    /// Teaches until done, out of time or told to stop, saving on the way. The model at the path is the best judged
+    /// so far; before the first judgement it is the latest.
     ///
     /// # Errors
     /// Any [`TrainingError`]; what was saved before stays.
-    pub fn run(&mut self, observer: &mut dyn Observer, stop: &AtomicBool, time_limit: Option<Duration>) -> Result<Ending, TrainingError> {
+    pub fn run(
+        &mut self,
+        observer: &mut dyn Observer,
+        stop: &AtomicBool,
+        time_limit: Option<Duration>,
+    ) -> Result<Ending, TrainingError> {
         let started = Instant::now();
         let seconds_before = self.progress.seconds;
         let mut saved = Instant::now();
@@ -360,7 +384,14 @@ impl Trainer {
         self.save()?;
         while !self.progress.is_over() {
             let config = &self.progress.config;
-            let epoch = Epoch::new(config.objective, &self.lessons.tunes, config.batch, config.sequence, config.seed, self.progress.epoch.into());
+            let epoch = Epoch::new(
+                config.objective,
+                &self.lessons.tunes,
+                config.batch,
+                config.sequence,
+                config.seed,
+                self.progress.epoch.into(),
+            );
             let batch_count = epoch.batch_count();
             while self.progress.batch < batch_count {
                 let ending = if stop.load(Ordering::Relaxed) {
@@ -396,7 +427,8 @@ impl Trainer {
             self.state.values.fill(0.0);
         }
         let noise = Dropout::of_step(progress.config.seed, progress.steps);
-        let score = self.network.learn(&self.weights, &epoch.batch(progress.batch), &mut self.state, noise, gradient)?;
+        let score =
+            self.network.learn(&self.weights, &epoch.batch(progress.batch), &mut self.state, noise, gradient)?;
         if !score.nats.is_finite() {
             return Err(TrainingError::Diverged { step: progress.steps });
         }
@@ -410,7 +442,10 @@ impl Trainer {
             // Short at first, so that the first weights, which know nothing, are soon forgotten.
             let steps = progress.steps as f64;
             let share = share.min((1.0 + steps) / (10.0 + steps)) as f32;
-            self.average.iter_mut().zip(self.weights.values()).for_each(|(mean, weight)| *mean = weight + share * (*mean - weight));
+            self.average
+                .iter_mut()
+                .zip(self.weights.values())
+                .for_each(|(mean, weight)| *mean = weight + share * (*mean - weight));
         }
         progress.train.add(score);
         progress.steps += 1;
@@ -503,7 +538,10 @@ pub fn csv_log(history: &[EpochRecord]) -> String {
     for record in history {
         let score = |score: &Score| format!("{:.5},{:.5},{:.5}", score.nats_mean(), score.bits(), score.accuracy());
         let (train, validation) = (score(&record.train), score(&record.validation));
-        csv += &format!("{},{},{:.3e},{train},{validation},{:.1}\n", record.epoch, record.steps, record.learning_rate, record.seconds);
+        csv += &format!(
+            "{},{},{:.3e},{train},{validation},{:.1}\n",
+            record.epoch, record.steps, record.learning_rate, record.seconds
+        );
     }
     csv
 }

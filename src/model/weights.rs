@@ -11,8 +11,9 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// First weights from a seed: embedding normal(0, 1), input weights Glorot-uniform, recurrent weights orthogonal a gate, forget
-    /// bias 1, dense layer uniform ±1/√hidden. (Glorot and Bengio 2010; Saxe et al. 2014; Jozefowicz et al. 2015.)
+    /// First weights from a seed: embedding normal(0, 1), input weights Glorot-uniform, recurrent weights orthogonal
+    /// a gate, forget bias 1, dense layer uniform ±1/√hidden. (Glorot and Bengio 2010; Saxe et al. 2014; Jozefowicz
+    /// et al. 2015.)
     pub fn random(config: NetworkConfig, seed: u64) -> Self {
         let mut values = vec![0.0; config.parameter_count()];
         let hidden = config.hidden_size;
@@ -31,7 +32,9 @@ impl Weights {
                     }
                 }
                 "out.weight" | "out.bias" => fill_uniform(1.0 / (hidden as f64).sqrt()),
-                name if name.starts_with("rnn.weight_ih") => fill_uniform((6.0 / (place.shape[0] + place.shape[1]) as f64).sqrt()),
+                name if name.starts_with("rnn.weight_ih") => {
+                    fill_uniform((6.0 / (place.shape[0] + place.shape[1]) as f64).sqrt())
+                }
                 name if name.starts_with("rnn.weight_hh") => {
                     for (gate, square) in tensor.chunks_exact_mut(hidden * hidden).enumerate() {
                         fill_orthogonal(square, hidden, noise.part(gate as u64));

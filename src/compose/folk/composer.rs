@@ -1,6 +1,6 @@
 //! In: a folk model, a request and a seed. Out: the best of the drafts that the critic lets pass, with the count of those it refused.
 
-use super::super::composer::{ComposeError, Composition};
+use super::super::composer::{Compose, ComposeError, Composition};
 use super::super::provenance::{self, Provenance};
 use super::super::sampler::Choice;
 use super::particles::{self, Draw, Written};
@@ -95,11 +95,47 @@ impl FolkComposer {
         })
     }
 
+    /// `count` drafts as they come, before any judgement; `None` where the limits left no way on.
+    ///
+    /// Draft `n` of a round does not depend on who else asks: seed, index and round decide all of them.
+    pub fn drafts(
+        &self,
+        seed: u64,
+        index: u64,
+        round: u32,
+        count: usize,
+        stop: &AtomicBool,
+    ) -> Vec<Option<Draft>> {
+        let mut rng = round_rng(seed, index, round);
+        let engine = &self.model.engine;
+        let plans = draw_plans(engine, &self.request, count, &mut rng);
+        let choice = Draw {
+            temperature: self.request.temperature.value(),
+            min_p: self.request.min_p.value(),
+        };
+        let is_stopped = || stop.load(Ordering::Relaxed);
+        let written = particles::write(
+            engine,
+            plans,
+            self.request.range,
+            &self.begun,
+            choice,
+            &mut rng,
+            is_stopped,
+        );
+        written
+            .into_iter()
+            .map(|written| written.map(|Written { tune, bits_a_note }| Draft { tune, bits_a_note }))
+            .collect()
+    }
+}
+
+impl Compose for FolkComposer {
     /// Writes tune `index` of `seed`: [`DRAFTS_A_ROUND`] drafts at a time, until at least one passes; the best of those that pass.
     ///
     /// # Errors
     /// [`ComposeError::AllRefused`] after [`ROUNDS_MAX`] rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
-    pub fn compose(
+    fn compose(
         &self,
         seed: u64,
         index: u64,
@@ -161,40 +197,6 @@ impl FolkComposer {
             drafts: ROUNDS_MAX * DRAFTS_A_ROUND,
             refusals,
         })
-    }
-
-    /// `count` drafts as they come, before any judgement; `None` where the limits left no way on.
-    ///
-    /// Draft `n` of a round does not depend on who else asks: seed, index and round decide all of them.
-    pub fn drafts(
-        &self,
-        seed: u64,
-        index: u64,
-        round: u32,
-        count: usize,
-        stop: &AtomicBool,
-    ) -> Vec<Option<Draft>> {
-        let mut rng = round_rng(seed, index, round);
-        let engine = &self.model.engine;
-        let plans = draw_plans(engine, &self.request, count, &mut rng);
-        let choice = Draw {
-            temperature: self.request.temperature.value(),
-            min_p: self.request.min_p.value(),
-        };
-        let is_stopped = || stop.load(Ordering::Relaxed);
-        let written = particles::write(
-            engine,
-            plans,
-            self.request.range,
-            &self.begun,
-            choice,
-            &mut rng,
-            is_stopped,
-        );
-        written
-            .into_iter()
-            .map(|written| written.map(|Written { tune, bits_a_note }| Draft { tune, bits_a_note }))
-            .collect()
     }
 }
 

@@ -1,7 +1,8 @@
-//! In: a matrix of weights, packed once, and one vector. Out: vector · matrix, added to what stands in the result. Works on one thread.
+//! In: a matrix of weights, packed once, and one vector. Out: vector · matrix, added to what stands in the result.
+//! Works on one thread.
 //!
-//! For asking the network one character at a time, where every weight is used once and memory is the limit: weights are laid out in
-//! the order they are read, as f32, f16 or int8.
+//! For asking the network one character at a time, where every weight is used once and memory is the limit: weights
+//! are laid out in the order they are read, as f32, f16 or int8.
 
 use super::lanes::Lanes;
 use super::{Level, for_each_level};
@@ -23,7 +24,8 @@ pub enum Storage {
     /// Rounded to 16 bits; sums are still f32.
     F16,
     /// Rounded to 8 bits with a scale a column; inputs are rounded to 8 bits too, and sums are exact integers. The
-    /// default: three times as fast as f32, and it costs the article's network less than .001 bits a character (`ceilid eval`).
+    /// default: three times as fast as f32, and it costs the article's network less than .001 bits a character
+    /// (`ceilid eval`).
     #[default]
     Int8,
 }
@@ -43,7 +45,10 @@ enum Stored {
     F32(Lines<f32>),
     F16(Lines<u16>),
     /// `(panel, depth / 4, panel width, 4)`, and what a sum of one stands for, a column.
-    Int8 { weights: Lines<i8>, scales: Vec<f32> },
+    Int8 {
+        weights: Lines<i8>,
+        scales: Vec<f32>,
+    },
 }
 
 /// A list that starts on a cache line.
@@ -65,7 +70,9 @@ impl<T: Copy> Lines<T> {
 
     fn values_mut(&mut self) -> &mut [T] {
         // SAFETY: the lines are initialised bytes, aligned to 64, and any bits are a value of `T`.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 64 / size_of::<T>()) }
+        unsafe {
+            std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 64 / size_of::<T>())
+        }
     }
 
     fn pointer(&self) -> *const T {
@@ -117,8 +124,8 @@ impl ColumnMatrix {
 
     /// `result (columns)` += `input (depth)` · self.
     ///
-    /// Each sum runs over the depth in order, so the bits are those of [`super::product`] and the same on every level; int8 sums are
-    /// exact.
+    /// Each sum runs over the depth in order, so the bits are those of [`super::product`] and the same on every
+    /// level; int8 sums are exact.
     pub fn add_product(&self, input: &[f32], result: &mut [f32], rounded: &mut RoundedInput) {
         self.round(input, rounded);
         for panel in 0..self.panels() {
@@ -138,7 +145,8 @@ impl ColumnMatrix {
         self.columns.div_ceil(self.panel_columns())
     }
 
-    /// Adds the columns of one panel: with many inputs, one panel after the other for all of them, the weights stay in the cache.
+    /// Adds the columns of one panel: with many inputs, one panel after the other for all of them, the weights stay
+    /// in the cache.
     pub fn add_panel(&self, panel: usize, input: &[f32], result: &mut [f32], rounded: &RoundedInput) {
         assert!(panel < self.panels() && input.len() == self.depth && result.len() == self.columns);
         let (level, depth, width) = (self.level, self.depth, self.panel_columns());
@@ -148,10 +156,24 @@ impl ColumnMatrix {
         unsafe {
             match &self.weights {
                 Stored::F32(weights) => {
-                    add_f32(level, weights.pointer().add(first * depth), depth, input.as_ptr(), result.as_mut_ptr(), result.len());
+                    add_f32(
+                        level,
+                        weights.pointer().add(first * depth),
+                        depth,
+                        input.as_ptr(),
+                        result.as_mut_ptr(),
+                        result.len(),
+                    );
                 }
                 Stored::F16(weights) => {
-                    add_f16(level, weights.pointer().add(first * depth), depth, input.as_ptr(), result.as_mut_ptr(), result.len());
+                    add_f16(
+                        level,
+                        weights.pointer().add(first * depth),
+                        depth,
+                        input.as_ptr(),
+                        result.as_mut_ptr(),
+                        result.len(),
+                    );
                 }
                 Stored::Int8 { weights, scales } => {
                     let groups = depth.div_ceil(INT8_GROUP);
@@ -220,12 +242,12 @@ fn pack_int8(depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> 
     let mut lines = Lines::<i8>::zero(panels * groups * INT8_COLUMNS * INT8_GROUP);
     let values = lines.values_mut();
     let mut scales = vec![0.0; panels * INT8_COLUMNS];
-    for n in 0..columns {
+    for (n, scale) in scales.iter_mut().enumerate().take(columns) {
         let largest = (0..depth).map(|k| at(k, n).abs()).fold(0.0, f32::max);
         if largest == 0.0 {
             continue;
         }
-        scales[n] = largest / 127.0 / INT8_INPUT_MAX;
+        *scale = largest / 127.0 / INT8_INPUT_MAX;
         for k in 0..depth {
             let group = (n / INT8_COLUMNS * groups + k / INT8_GROUP) * INT8_COLUMNS + n % INT8_COLUMNS;
             values[group * INT8_GROUP + k % INT8_GROUP] = round_int8(at(k, n) * (127.0 / largest));
@@ -293,7 +315,8 @@ unsafe fn add_floats<L: Lanes, T>(
 unsafe fn sum_portable(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
     for (group, input) in input.iter().enumerate() {
         // SAFETY: the caller's promise.
-        let weights = unsafe { &*weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<[[i8; INT8_GROUP]; INT8_COLUMNS]>() };
+        let weights =
+            unsafe { &*weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<[[i8; INT8_GROUP]; INT8_COLUMNS]>() };
         for (sum, weights) in sums.iter_mut().zip(weights) {
             *sum += weights.iter().zip(input).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum::<i32>();
         }
@@ -305,7 +328,8 @@ mod x86 {
     use super::{INT8_COLUMNS, INT8_GROUP, VECTORS};
     use std::arch::x86_64::*;
 
-    /// |x| · (w · sign x): unsigned times signed as the instruction wants it. No pair reaches 2¹⁵: 2 · 127 · 127 = 32,258.
+    /// |x| · (w · sign x): unsigned times signed as the instruction wants it. No pair reaches 2¹⁵: 2 · 127 · 127 =
+    /// 32,258.
     ///
     /// # Safety
     /// AVX2; `weights` holds a panel of as many groups as `input`.
@@ -354,7 +378,10 @@ mod x86 {
                 }
             }
             for vector in 0..4 {
-                _mm512_storeu_si512(sums.as_mut_ptr().add(vector * 16).cast(), _mm512_sub_epi32(totals[vector], offsets[vector]));
+                _mm512_storeu_si512(
+                    sums.as_mut_ptr().add(vector * 16).cast(),
+                    _mm512_sub_epi32(totals[vector], offsets[vector]),
+                );
             }
         }
     }
@@ -377,10 +404,17 @@ mod tests {
                     matrix.add_product(&input, &mut result, &mut RoundedInput::with_depth(depth));
                     for (n, found) in result.iter().enumerate() {
                         let exact: f32 = 0.25 + (0..depth).map(|k| input[k] * weight(k, n)).sum::<f32>();
-                        assert!((found - exact).abs() < tolerance, "{storage:?} {level:?} column {n}: {found} for {exact}");
+                        assert!(
+                            (found - exact).abs() < tolerance,
+                            "{storage:?} {level:?} column {n}: {found} for {exact}"
+                        );
                     }
                     let bits: Vec<u32> = result.iter().map(|value| value.to_bits()).collect();
-                    assert_eq!(*first_bits.get_or_insert(bits.clone()), bits, "{storage:?} {level:?} gives the bits of the others");
+                    assert_eq!(
+                        *first_bits.get_or_insert(bits.clone()),
+                        bits,
+                        "{storage:?} {level:?} gives the bits of the others"
+                    );
                 }
             }
         }

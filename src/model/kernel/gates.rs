@@ -1,4 +1,5 @@
-//! In: one row of gate pre-activations. Out: the cell update and its derivative, in one vectorised pass. Does no matrix products.
+//! In: one row of gate pre-activations. Out: the cell update and its derivative, in one vectorised pass. Does no
+//! matrix products.
 //!
 //! Gate order is PyTorch's: input i, forget f, candidate g, output o, each `hidden` wide.
 
@@ -47,9 +48,9 @@ unsafe fn forward_body<L: Lanes>(
 }
 
 for_each_level! {
-    /// One row backwards: `z` (4·hidden) holds the activations and becomes the gradient of the pre-activations; `cell_gradient`
-    /// comes in as ∂/∂c and leaves as ∂/∂c₋₁. The gradient of h is `output_gradient` + `recurrent_gradient`. What `z` becomes is also
-    /// added to `bias_gradient`.
+    /// One row backwards: `z` (4·hidden) holds the activations and becomes the gradient of the pre-activations;
+    /// `cell_gradient` comes in as ∂/∂c and leaves as ∂/∂c₋₁. The gradient of h is `output_gradient` +
+    /// `recurrent_gradient`. What `z` becomes is also added to `bias_gradient`.
     ///
     /// # Safety
     /// `z` and `bias_gradient` are valid for 4·`hidden` values, the others for `hidden`.
@@ -155,7 +156,15 @@ mod tests {
             let (mut c, mut c_tanh, mut h) = (vec![0.0; hidden], vec![0.0; hidden], vec![0.0; hidden]);
             // SAFETY: the buffers have the lengths asked for, and the level is available.
             unsafe {
-                forward(level, hidden, activations.as_mut_ptr(), before.as_ptr(), c.as_mut_ptr(), c_tanh.as_mut_ptr(), h.as_mut_ptr());
+                forward(
+                    level,
+                    hidden,
+                    activations.as_mut_ptr(),
+                    before.as_ptr(),
+                    c.as_mut_ptr(),
+                    c_tanh.as_mut_ptr(),
+                    h.as_mut_ptr(),
+                );
             }
             for unit in 0..hidden {
                 let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());

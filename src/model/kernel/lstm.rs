@@ -1,9 +1,9 @@
-//! In: a sequence of inputs for many streams and one LSTM layer's weights. Out: its outputs, and backwards its gradients. Does not
-//! know what stands before or after the layer.
+//! In: a sequence of inputs for many streams and one LSTM layer's weights. Out: its outputs, and backwards its
+//! gradients. Does not know what stands before or after the layer.
 //!
-//! Both ways the work is cut the same on any number of threads, so the bits do not depend on how many there are: what can be done
-//! for the whole sequence (input projection, weight gradients) in blocks of rows, the recurrence in groups of streams, which
-//! never wait for each other.
+//! Both ways the work is cut the same on any number of threads, so the bits do not depend on how many there are: what
+//! can be done for the whole sequence (input projection, weight gradients) in blocks of rows, the recurrence in
+//! groups of streams, which never wait for each other.
 
 use super::product::{PackedMatrix, Rows, Start};
 use super::{Level, gates};
@@ -49,8 +49,8 @@ pub struct LayerStart<'a> {
     pub cell: &'a [f32],
 }
 
-/// Long lists that are used again for the next batch: fresh memory costs a page fault every 4 KiB, as much as a tenth of the whole
-/// batch.
+/// Long lists that are used again for the next batch: fresh memory costs a page fault every 4 KiB, as much as a tenth
+/// of the whole batch.
 #[derive(Debug, Default)]
 pub struct Memory {
     lists: Mutex<Vec<Vec<f32>>>,
@@ -115,7 +115,8 @@ pub struct LayerGradient {
     pub start: Vec<f32>,
 }
 
-/// Runs a layer over `sequence (steps, streams, inputs)` and writes h of every step to `output (steps, streams, hidden)`.
+/// Runs a layer over `sequence (steps, streams, inputs)` and writes h of every step to `output (steps, streams,
+/// hidden)`.
 ///
 /// # Panics
 /// When a slice does not have the length that `shape` says; callers are in this crate and hold shapes by construction.
@@ -136,10 +137,12 @@ pub fn forward(
     let mut z = memory.take(steps * streams * 4 * hidden);
     let projection = PackedMatrix::transposed(level, weights.input, 4 * hidden, inputs);
     let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
-    z.par_chunks_mut(rows_per_task * 4 * hidden).zip(sequence.par_chunks(rows_per_task * inputs)).for_each(|(z, sequence)| {
-        let rows = |stride| Rows { count: sequence.len() / inputs, stride };
-        projection.multiply(sequence, rows(inputs), z, rows(4 * hidden), Start::Row(weights.bias));
-    });
+    z.par_chunks_mut(rows_per_task * 4 * hidden).zip(sequence.par_chunks(rows_per_task * inputs)).for_each(
+        |(z, sequence)| {
+            let rows = |stride| Rows { count: sequence.len() / inputs, stride };
+            projection.multiply(sequence, rows(inputs), z, rows(4 * hidden), Start::Row(weights.bias));
+        },
+    );
 
     let mut cell = memory.take(steps * streams * hidden);
     let mut cell_tanh = memory.take(steps * streams * hidden);
@@ -150,21 +153,36 @@ pub fn forward(
         stream_groups(streams).into_par_iter().for_each(|(first, count)| {
             for step in 0..steps {
                 let row = step * streams + first;
-                // SAFETY: each group touches only the rows of its own streams, in `z`, `cell`, `cell_tanh` and `output` of the
-                // lengths checked above; `row - streams` is the same stream one step before.
+                // SAFETY: each group touches only the rows of its own streams, in `z`, `cell`, `cell_tanh` and
+                // `output` of the lengths checked above; `row - streams` is the same stream one step before.
                 unsafe {
                     let before = match step {
                         0 => start.output.as_ptr().add(first * hidden),
                         _ => output.at((row - streams) * hidden).cast_const(),
                     };
-                    recurrent.multiply_pointers(before, hidden, z.at(row * 4 * hidden), 4 * hidden, count, Start::Result);
+                    recurrent.multiply_pointers(
+                        before,
+                        hidden,
+                        z.at(row * 4 * hidden),
+                        4 * hidden,
+                        count,
+                        Start::Result,
+                    );
                     for row in row..row + count {
                         let cell_before = match step {
                             0 => start.cell.as_ptr().add(row * hidden),
                             _ => cell.at((row - streams) * hidden).cast_const(),
                         };
                         let at = row * hidden;
-                        gates::forward(level, hidden, z.at(row * 4 * hidden), cell_before, cell.at(at), cell_tanh.at(at), output.at(at));
+                        gates::forward(
+                            level,
+                            hidden,
+                            z.at(row * 4 * hidden),
+                            cell_before,
+                            cell.at(at),
+                            cell_tanh.at(at),
+                            output.at(at),
+                        );
                     }
                 }
             }
@@ -232,7 +250,14 @@ pub fn backward(
                         );
                     }
                     let dz = dz.at(first_row * 4 * hidden);
-                    recurrent.multiply_pointers(dz, 4 * hidden, recurrent_gradient.at(first * hidden), hidden, count, Start::Zero);
+                    recurrent.multiply_pointers(
+                        dz,
+                        4 * hidden,
+                        recurrent_gradient.at(first * hidden),
+                        hidden,
+                        count,
+                        Start::Zero,
+                    );
                 }
             }
             bias_gradient
@@ -243,7 +268,8 @@ pub fn backward(
     let mut sequence_gradient = vec![0.0_f32; steps * streams * inputs];
     let projection = PackedMatrix::straight(level, weights.input, 4 * hidden, inputs);
     let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
-    let blocks = sequence_gradient.par_chunks_mut(rows_per_task * inputs).zip(dz.par_chunks(rows_per_task * 4 * hidden));
+    let blocks =
+        sequence_gradient.par_chunks_mut(rows_per_task * inputs).zip(dz.par_chunks(rows_per_task * 4 * hidden));
     blocks.for_each(|(gradient, dz)| {
         let rows = |stride| Rows { count: dz.len() / (4 * hidden), stride };
         projection.multiply(dz, rows(4 * hidden), gradient, rows(inputs), Start::Zero);
@@ -259,7 +285,11 @@ pub fn backward(
     let gates = input_part.par_chunks_mut(hidden * inputs).zip(recurrent_part.par_chunks_mut(hidden * hidden));
     gates.enumerate().for_each(|(gate, (dw, du))| {
         // `(steps·streams, hidden)` of this gate, seen transposed.
-        let dz_of = |row: usize| Matrix { values: &dz[row * 4 * hidden + gate * hidden..], row_stride: 1, column_stride: 4 * hidden };
+        let dz_of = |row: usize| Matrix {
+            values: &dz[row * 4 * hidden + gate * hidden..],
+            row_stride: 1,
+            column_stride: 4 * hidden,
+        };
         add_product((hidden, inputs, steps * streams), dw, dz_of(0), Matrix::row_major(sequence, inputs));
         add_product((hidden, hidden, streams), du, dz_of(0), Matrix::row_major(start.output, hidden));
         if steps > 1 {
@@ -286,7 +316,10 @@ fn check(shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>, start: 
 /// `(first stream, count)` of every group.
 fn stream_groups(streams: usize) -> Vec<(usize, usize)> {
     let group_count = streams.div_ceil(STREAMS_PER_TASK);
-    (0..streams).step_by(streams.div_ceil(group_count)).map(|first| (first, streams.div_ceil(group_count).min(streams - first))).collect()
+    (0..streams)
+        .step_by(streams.div_ceil(group_count))
+        .map(|first| (first, streams.div_ceil(group_count).min(streams - first)))
+        .collect()
 }
 
 /// A matrix inside a slice.

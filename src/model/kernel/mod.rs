@@ -1,7 +1,8 @@
-//! In: slices of f32. Out: the LSTM's arithmetic, vectorised for the processor it runs on. Does not know tensors, files or text.
+//! In: slices of f32. Out: the LSTM's arithmetic, vectorised for the processor it runs on. Does not know tensors,
+//! files or text.
 //!
-//! The only `unsafe` of the crate is in this folder. Each public function checks its lengths, picks the instruction set once
-//! ([`Level`]) and hands raw pointers to a body written once for all of them ([`lanes::Lanes`]).
+//! The only `unsafe` of the crate is in this folder. Each public function checks its lengths, picks the instruction
+//! set once ([`Level`]) and hands raw pointers to a body written once for all of them ([`lanes::Lanes`]).
 
 #![allow(unsafe_code)]
 
@@ -30,7 +31,8 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             // The standard library remembers the answers, so asking is cheap.
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            let has_avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
             if has_avx2 && is_x86_feature_detected!("avx512f") {
                 let has_vnni = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni");
                 return if has_vnni { Self::Avx512Vnni } else { Self::Avx512 };
@@ -63,7 +65,8 @@ impl Level {
 /// instruction set, chosen by `level`.
 ///
 /// # Safety
-/// Of the function made: `level` came from [`Level::detect`] (or [`Level::available`]), and the body's own conditions hold.
+/// Of the function made: `level` came from [`Level::detect`] (or [`Level::available`]), and the body's own conditions
+/// hold.
 macro_rules! for_each_level {
     ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) = $body:ident) => {
         $(#[$doc])*
@@ -96,7 +99,8 @@ macro_rules! for_each_level {
 }
 use for_each_level;
 
-/// One step of one stream's cell: `gates (4·hidden)` come in as pre-activations, `cell` and `output (hidden)` leave new.
+/// One step of one stream's cell: `gates (4·hidden)` come in as pre-activations, `cell` and `output (hidden)` leave
+/// new.
 ///
 /// # Panics
 /// When lengths do not fit.
@@ -105,5 +109,7 @@ pub fn step_gates(level: Level, gates: &mut [f32], cell: &mut [f32], cell_tanh: 
     assert!(gates.len() == 4 * hidden && cell_tanh.len() == hidden && output.len() == hidden);
     let cell = cell.as_mut_ptr();
     // SAFETY: the lengths were checked just above, and the level was detected.
-    unsafe { gates::forward(level, hidden, gates.as_mut_ptr(), cell, cell, cell_tanh.as_mut_ptr(), output.as_mut_ptr()) };
+    unsafe {
+        gates::forward(level, hidden, gates.as_mut_ptr(), cell, cell, cell_tanh.as_mut_ptr(), output.as_mut_ptr())
+    };
 }

@@ -1,7 +1,8 @@
-//! In: a matrix of weights, packed once, and rows to multiply with it many times. Out: rows · matrix. Does not split work over
-//! threads.
+//! In: a matrix of weights, packed once, and rows to multiply with it many times. Out: rows · matrix. Does not split
+//! work over threads.
 //!
-//! The `gemm` crate packs its right side on every call, which for the few rows of one LSTM step costs more than the product.
+//! The `gemm` crate packs its right side on every call, which for the few rows of one LSTM step costs more than the
+//! product.
 
 use super::lanes::Lanes;
 use super::{Level, for_each_level};
@@ -15,7 +16,8 @@ const ROW_BLOCK: usize = 48;
 /// Depth taken at a time: with 16 columns, a piece of a panel (16 KiB) and 6 rows (6 KiB) stay in a 32 KiB L1 cache.
 const DEPTH_BLOCK: usize = 256;
 
-/// A `(depth, columns)` matrix laid out as the kernel reads it: panels of two vectors of columns, zero-padded at the end.
+/// A `(depth, columns)` matrix laid out as the kernel reads it: panels of two vectors of columns, zero-padded at the
+/// end.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     level: Level,
@@ -87,9 +89,21 @@ impl PackedMatrix {
             return;
         }
         assert!(left_rows.stride >= self.depth && left.len() >= (left_rows.count - 1) * left_rows.stride + self.depth);
-        assert!(result_rows.stride >= self.columns && result.len() >= (result_rows.count - 1) * result_rows.stride + self.columns);
+        assert!(
+            result_rows.stride >= self.columns
+                && result.len() >= (result_rows.count - 1) * result_rows.stride + self.columns
+        );
         // SAFETY: the lengths were checked just above.
-        unsafe { self.multiply_pointers(left.as_ptr(), left_rows.stride, result.as_mut_ptr(), result_rows.stride, left_rows.count, start) };
+        unsafe {
+            self.multiply_pointers(
+                left.as_ptr(),
+                left_rows.stride,
+                result.as_mut_ptr(),
+                result_rows.stride,
+                left_rows.count,
+                start,
+            )
+        };
     }
 
     /// [`Self::multiply`] on pointers.
@@ -113,7 +127,8 @@ impl PackedMatrix {
                 (row.as_ptr(), 0)
             }
         };
-        // SAFETY: the panels hold `depth` × `columns` rounded up; the rest is the caller's promise. The level was detected.
+        // SAFETY: the panels hold `depth` × `columns` rounded up; the rest is the caller's promise. The level was
+        // detected.
         unsafe {
             multiply(
                 self.level,
@@ -172,9 +187,11 @@ unsafe fn multiply_body<L: Lanes>(
                 let column = panel * width;
                 let mut row = block_row;
                 for tile in 0..tile_count {
-                    // Tiles as even as possible: 16 rows are 6 + 5 + 5, and each still hides the latency of the multiply-add.
+                    // Tiles as even as possible: 16 rows are 6 + 5 + 5, and each still hides the latency of the
+                    // multiply-add.
                     let tile_rows = rows / tile_count + usize::from(tile < rows % tile_count);
-                    // SAFETY: rows and columns stay within what the caller promises; `columns - column` limits what is written.
+                    // SAFETY: rows and columns stay within what the caller promises; `columns - column` limits what
+                    // is written.
                     unsafe {
                         let weights = panels.add((panel * depth + from) * width);
                         let left = (left.add(row * left_stride + from), left_stride);
@@ -221,7 +238,11 @@ unsafe fn tile_body<L: Lanes, const ROWS: usize>(
         let mut whole = [0.0_f32; TILE_ROWS * 2 * LINE];
         if !first.is_null() {
             for row in 0..ROWS {
-                std::ptr::copy_nonoverlapping(first.add(row * first_stride), whole.as_mut_ptr().add(row * width), columns);
+                std::ptr::copy_nonoverlapping(
+                    first.add(row * first_stride),
+                    whole.as_mut_ptr().add(row * width),
+                    columns,
+                );
             }
         }
         whole_tile_body::<L, ROWS>(panel, depth, left, (whole.as_mut_ptr(), width), (whole.as_ptr(), width));
@@ -279,7 +300,8 @@ mod tests {
     #[test]
     fn rows_times_matrix_is_the_sum_of_products_on_every_level() {
         for (rows, depth, columns) in [(1, 1, 1), (5, 7, 33), (16, 300, 40), (13, 64, 1), (101, 257, 16)] {
-            let (left, weights, start) = (numbers(rows * depth, 1), numbers(depth * columns, 2), numbers(rows * columns, 3));
+            let (left, weights, start) =
+                (numbers(rows * depth, 1), numbers(depth * columns, 2), numbers(rows * columns, 3));
             let mut first_bits: Option<Vec<u32>> = None;
             for level in Level::available() {
                 let packed = PackedMatrix::straight(level, &weights, depth, columns);
@@ -288,9 +310,14 @@ mod tests {
                 packed.multiply(&left, rows_of(depth), &mut result, rows_of(columns), Start::Result);
                 for row in 0..rows {
                     for column in 0..columns {
-                        let sum: f64 = (0..depth).map(|k| f64::from(left[row * depth + k]) * f64::from(weights[k * columns + column])).sum();
+                        let sum: f64 = (0..depth)
+                            .map(|k| f64::from(left[row * depth + k]) * f64::from(weights[k * columns + column]))
+                            .sum();
                         let expected = sum + f64::from(start[row * columns + column]);
-                        assert!((f64::from(result[row * columns + column]) - expected).abs() < 1e-4, "{level:?} {row} {column}");
+                        assert!(
+                            (f64::from(result[row * columns + column]) - expected).abs() < 1e-4,
+                            "{level:?} {row} {column}"
+                        );
                     }
                 }
                 let bits: Vec<u32> = result.iter().map(|value| value.to_bits()).collect();
@@ -305,7 +332,13 @@ mod tests {
         let (left, weights) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
         let packed = PackedMatrix::transposed(Level::detect(), &weights, columns, depth);
         let mut together = vec![0.0; rows * columns];
-        packed.multiply(&left, Rows { count: rows, stride: depth }, &mut together, Rows { count: rows, stride: columns }, Start::Zero);
+        packed.multiply(
+            &left,
+            Rows { count: rows, stride: depth },
+            &mut together,
+            Rows { count: rows, stride: columns },
+            Start::Zero,
+        );
         for row in 0..rows {
             let mut alone = vec![0.0; columns];
             let one = |stride| Rows { count: 1, stride };

@@ -1,0 +1,184 @@
+//! ABC → score: small tunes against readable listings, and thousands of real ones against what must sound.
+//!
+//! `golden/NAME.abc` gives `golden/NAME.score`, a line a note: bar, beat within it, pitch, length (in quarters).
+//! `UPDATE_GOLDEN=1 cargo test --test abc_to_score` rewrites the listings; read the difference before keeping it.
+//! The oracle's cases are found by `CEILID_ORACLE` or in `../shared/oracle`; its README says how they were made.
+
+use ceilid::abc::{self, Tunebook};
+use ceilid::score::{self, Score};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Ticks that onsets and durations may be off, of 480 a quarter: the peers that made the oracle round tuplets.
+const TOLERANCE_TICKS: i64 = 4;
+
+/// Real tunes where the oracle is wrong, with the reason.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("abcm2ps_samples:22", "the oracle's texts had their grace notes taken out, and with them an accidental that lasts for the bar (§4.2)"),
+    ("airdsAirs:1101", "as above: the sharp of a grace note lasts on its line for the bar"),
+    ("nottingham_original:710", "`+afdAD+` is a chord of ABC 1.6 (§12.1.3); the cleaned edition of the same book writes it `[…]`"),
+];
+
+fn oracle() -> Option<PathBuf> {
+    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
+        PathBuf::from,
+    );
+    if !folder.is_dir() {
+        println!("skipped: no oracle in `{}`; set CEILID_ORACLE", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+fn score_of(text: &str) -> Option<Score> {
+    let tune = Tunebook::new(text.as_bytes()).next()?.expect("a slice does not fail");
+    Some(score::read(&abc::parse_tune(&tune).tune).score)
+}
+
+/// Notes of all voices as (onset, duration, pitch) in 480ths of a quarter.
+fn notes(score: &Score) -> Vec<(i64, i64, i64)> {
+    let scale = |ticks: u64| (ticks * 480 / u64::from(score.resolution.get())) as i64;
+    let voices = score.voices.iter().flat_map(|voice| &voice.notes);
+    let mut notes: Vec<_> = voices
+        .map(|note| (scale(note.onset.get()), scale(note.duration.get()), i64::from(note.pitch.number())))
+        .collect();
+    notes.sort_unstable();
+    notes
+}
+
+fn same(want: &[(i64, i64, i64)], have: &[(i64, i64, i64)]) -> bool {
+    let near = |a: i64, b: i64| (a - b).abs() <= TOLERANCE_TICKS;
+    want.len() == have.len() && want.iter().zip(have).all(|(a, b)| near(a.0, b.0) && near(a.1, b.1) && a.2 == b.2)
+}
+
+/// A fraction such as `3/4`, or a whole number, in 480ths.
+fn quarters(text: &str) -> i64 {
+    let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
+    let number = |text: &str| text.parse::<i64>().expect("the oracle writes fractions");
+    number(numerator) * 480 / number(denominator)
+}
+
+#[test]
+fn every_micro_case_sounds_as_the_standard_says() {
+    let Some(folder) = oracle() else { return };
+    let cases = std::fs::read_to_string(folder.join("feature_cases.jsonl")).expect("the cases can be read");
+    let mut wrong = Vec::new();
+    for line in cases.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        let mut want = Vec::new();
+        for note in case["expected"].as_array().into_iter().flatten().filter_map(|voice| voice.as_array()).flatten() {
+            let time = |index: usize| quarters(note[index].as_str().expect("times are texts"));
+            want.push((time(0), time(1), note[2].as_i64().expect("a pitch is a number")));
+        }
+        want.sort_unstable();
+        let have = score_of(case["abc"].as_str().expect("a case has a text")).map_or_else(Vec::new, |score| notes(&score));
+        if !same(&want, &have) {
+            wrong.push(format!("{} (§{}): {want:?} is {have:?}", case["id"], case["sec"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The real tunes are packed; `gzip` unpacks them where it is installed.
+fn unpacked(path: &Path) -> Option<String> {
+    let output = std::process::Command::new("gzip").arg("-dc").arg(path).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn real_tunes_sound_as_their_independent_readers_agree() {
+    let Some(folder) = oracle() else { return };
+    let mut tally: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(folder.join("open")).expect("the folder can be listed") {
+        let path = entry.expect("the folder can be listed").path();
+        let Some(text) = unpacked(&path) else {
+            println!("skipped: `gzip` cannot unpack `{}`", path.display());
+            continue;
+        };
+        for line in text.lines() {
+            let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+            let holds = |list: &str| case[list].as_array().is_some_and(|who| who.iter().any(|one| one == "std-pitch"));
+            if case["src"] != "consensus" || !holds("agree") || !holds("dur") {
+                continue;
+            }
+            let flat: Vec<i64> = case["melody"].as_array().into_iter().flatten().filter_map(|n| n.as_i64()).collect();
+            let ppq = case["ppq"].as_i64().expect("a case has its ticks");
+            let mut at = 0;
+            let mut want: Vec<(i64, i64, i64)> = Vec::new();
+            for note in flat.chunks_exact(3) {
+                at += note[0];
+                want.push((at * 480 / ppq, note[1] * 480 / ppq, note[2]));
+            }
+            want.sort_unstable();
+            let have = score_of(case["abc"].as_str().expect("a case has a text")).map_or_else(Vec::new, |score| notes(&score));
+            let id = case["id"].as_str().expect("a case has a name");
+            let is_right = same(&want, &have);
+            let (right, all) = tally.entry(case["collection"].as_str().unwrap_or("?").to_owned()).or_default();
+            (*right, *all) = (*right + usize::from(is_right), *all + 1);
+            if !is_right && !EXCEPTIONS.iter().any(|(known, _)| *known == id) {
+                wrong.push(id.to_owned());
+            }
+        }
+    }
+    for (collection, (right, all)) in &tally {
+        println!("{collection}: {right} of {all}");
+    }
+    assert!(wrong.is_empty(), "not as agreed: {}", wrong.join(", "));
+}
+
+/// A line a note: bar, beat, pitch, length; voices one after the other.
+fn listing(score: &Score) -> String {
+    let mut text = String::new();
+    let resolution = f64::from(score.resolution.get());
+    for voice in &score.voices {
+        if score.voices.len() > 1 {
+            let _ = writeln!(text, "voice {}", voice.id);
+        }
+        for note in &voice.notes {
+            let index = score.bars.partition_point(|bar| bar.onset <= note.onset).max(1) - 1;
+            let start = score.bars.get(index).map_or(0, |bar| bar.onset.get());
+            let beat = (note.onset.get() - start) as f64 / resolution + 1.0;
+            let length = note.duration.get() as f64 / resolution;
+            let _ = write!(text, "{:>3} {beat:>6.3} {:<3} {length:.3}", index + 1, note.pitch.to_string());
+            if let Some(marks) = &note.marks {
+                marks.decorations.iter().for_each(|decoration| { let _ = write!(text, " !{}!", decoration.name()); });
+                if let Some(grace) = &marks.grace {
+                    let pitches: Vec<String> = grace.notes.iter().map(|grace| grace.pitch.to_string()).collect();
+                    let _ = write!(text, " {{{}}}", pitches.join(" "));
+                }
+                marks.lyrics.iter().for_each(|lyric| { let _ = write!(text, " '{}'", lyric.text); });
+            }
+            text.push('\n');
+        }
+    }
+    for chord in &score.chords {
+        let _ = writeln!(text, "chord {} at {:.3}", chord.text, chord.onset.get() as f64 / resolution);
+    }
+    text
+}
+
+#[test]
+fn small_tunes_sound_as_listed() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let updates = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).expect("the goldens stand beside this test") {
+        let path = entry.expect("the folder can be listed").path();
+        if path.extension().is_none_or(|extension| extension != "abc") {
+            continue;
+        }
+        count += 1;
+        let text = std::fs::read_to_string(&path).expect("a golden can be read");
+        let listed = listing(&score_of(&text).expect("a golden holds a tune"));
+        let golden = path.with_extension("score");
+        if updates {
+            std::fs::write(&golden, &listed).expect("a golden can be written");
+        }
+        let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+        assert_eq!(listed, expected, "{}", path.display());
+    }
+    assert!(count >= 8, "the goldens are there");
+}
