@@ -15,9 +15,18 @@ const TOLERANCE_TICKS: i64 = 4;
 
 /// Real tunes where the oracle is wrong, with the reason.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("abcm2ps_samples:22", "the oracle's texts had their grace notes taken out, and with them an accidental that lasts for the bar (§4.2)"),
-    ("airdsAirs:1101", "as above: the sharp of a grace note lasts on its line for the bar"),
-    ("nottingham_original:710", "`+afdAD+` is a chord of ABC 1.6 (§12.1.3); the cleaned edition of the same book writes it `[…]`"),
+    (
+        "abcm2ps_samples:22",
+        "the oracle's texts had their grace notes taken out, and with them an accidental that lasts for the bar (§4.2)",
+    ),
+    (
+        "airdsAirs:1101",
+        "as above: the sharp of a grace note lasts on its line for the bar",
+    ),
+    (
+        "nottingham_original:710",
+        "`+afdAD+` is a chord of ABC 1.6 (§12.1.3); the cleaned edition of the same book writes it `[…]`",
+    ),
 ];
 
 fn oracle() -> Option<PathBuf> {
@@ -26,14 +35,19 @@ fn oracle() -> Option<PathBuf> {
         PathBuf::from,
     );
     if !folder.is_dir() {
-        println!("skipped: no oracle in `{}`; set CEILID_ORACLE", folder.display());
+        println!(
+            "skipped: no oracle in `{}`; set CEILID_ORACLE",
+            folder.display()
+        );
         return None;
     }
     Some(folder)
 }
 
 fn score_of(text: &str) -> Option<Score> {
-    let tune = Tunebook::new(text.as_bytes()).next()?.expect("a slice does not fail");
+    let tune = Tunebook::new(text.as_bytes())
+        .next()?
+        .expect("a slice does not fail");
     Some(score::read(&abc::parse_tune(&tune).tune).score)
 }
 
@@ -42,7 +56,13 @@ fn notes(score: &Score) -> Vec<(i64, i64, i64)> {
     let scale = |ticks: u64| (ticks * 480 / u64::from(score.resolution.get())) as i64;
     let voices = score.voices.iter().flat_map(|voice| &voice.notes);
     let mut notes: Vec<_> = voices
-        .map(|note| (scale(note.onset.get()), scale(note.duration.get()), i64::from(note.pitch.number())))
+        .map(|note| {
+            (
+                scale(note.onset.get()),
+                scale(note.duration.get()),
+                i64::from(note.pitch.number()),
+            )
+        })
         .collect();
     notes.sort_unstable();
     notes
@@ -50,7 +70,11 @@ fn notes(score: &Score) -> Vec<(i64, i64, i64)> {
 
 fn same(want: &[(i64, i64, i64)], have: &[(i64, i64, i64)]) -> bool {
     let near = |a: i64, b: i64| (a - b).abs() <= TOLERANCE_TICKS;
-    want.len() == have.len() && want.iter().zip(have).all(|(a, b)| near(a.0, b.0) && near(a.1, b.1) && a.2 == b.2)
+    want.len() == have.len()
+        && want
+            .iter()
+            .zip(have)
+            .all(|(a, b)| near(a.0, b.0) && near(a.1, b.1) && a.2 == b.2)
 }
 
 /// A fraction such as `3/4`, or a whole number, in 480ths.
@@ -63,19 +87,34 @@ fn quarters(text: &str) -> i64 {
 #[test]
 fn every_micro_case_sounds_as_the_standard_says() {
     let Some(folder) = oracle() else { return };
-    let cases = std::fs::read_to_string(folder.join("feature_cases.jsonl")).expect("the cases can be read");
+    let cases =
+        std::fs::read_to_string(folder.join("feature_cases.jsonl")).expect("the cases can be read");
     let mut wrong = Vec::new();
     for line in cases.lines() {
         let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
         let mut want = Vec::new();
-        for note in case["expected"].as_array().into_iter().flatten().filter_map(|voice| voice.as_array()).flatten() {
+        for note in case["expected"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|voice| voice.as_array())
+            .flatten()
+        {
             let time = |index: usize| quarters(note[index].as_str().expect("times are texts"));
-            want.push((time(0), time(1), note[2].as_i64().expect("a pitch is a number")));
+            want.push((
+                time(0),
+                time(1),
+                note[2].as_i64().expect("a pitch is a number"),
+            ));
         }
         want.sort_unstable();
-        let have = score_of(case["abc"].as_str().expect("a case has a text")).map_or_else(Vec::new, |score| notes(&score));
+        let have = score_of(case["abc"].as_str().expect("a case has a text"))
+            .map_or_else(Vec::new, |score| notes(&score));
         if !same(&want, &have) {
-            wrong.push(format!("{} (§{}): {want:?} is {have:?}", case["id"], case["sec"]));
+            wrong.push(format!(
+                "{} (§{}): {want:?} is {have:?}",
+                case["id"], case["sec"]
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -83,8 +122,15 @@ fn every_micro_case_sounds_as_the_standard_says() {
 
 /// The real tunes are packed; `gzip` unpacks them where it is installed.
 fn unpacked(path: &Path) -> Option<String> {
-    let output = std::process::Command::new("gzip").arg("-dc").arg(path).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = std::process::Command::new("gzip")
+        .arg("-dc")
+        .arg(path)
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[test]
@@ -100,11 +146,20 @@ fn real_tunes_sound_as_their_independent_readers_agree() {
         };
         for line in text.lines() {
             let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
-            let holds = |list: &str| case[list].as_array().is_some_and(|who| who.iter().any(|one| one == "std-pitch"));
+            let holds = |list: &str| {
+                case[list]
+                    .as_array()
+                    .is_some_and(|who| who.iter().any(|one| one == "std-pitch"))
+            };
             if case["src"] != "consensus" || !holds("agree") || !holds("dur") {
                 continue;
             }
-            let flat: Vec<i64> = case["melody"].as_array().into_iter().flatten().filter_map(|n| n.as_i64()).collect();
+            let flat: Vec<i64> = case["melody"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|n| n.as_i64())
+                .collect();
             let ppq = case["ppq"].as_i64().expect("a case has its ticks");
             let mut at = 0;
             let mut want: Vec<(i64, i64, i64)> = Vec::new();
@@ -113,10 +168,13 @@ fn real_tunes_sound_as_their_independent_readers_agree() {
                 want.push((at * 480 / ppq, note[1] * 480 / ppq, note[2]));
             }
             want.sort_unstable();
-            let have = score_of(case["abc"].as_str().expect("a case has a text")).map_or_else(Vec::new, |score| notes(&score));
+            let have = score_of(case["abc"].as_str().expect("a case has a text"))
+                .map_or_else(Vec::new, |score| notes(&score));
             let id = case["id"].as_str().expect("a case has a name");
             let is_right = same(&want, &have);
-            let (right, all) = tally.entry(case["collection"].as_str().unwrap_or("?").to_owned()).or_default();
+            let (right, all) = tally
+                .entry(case["collection"].as_str().unwrap_or("?").to_owned())
+                .or_default();
             (*right, *all) = (*right + usize::from(is_right), *all + 1);
             if !is_right && !EXCEPTIONS.iter().any(|(known, _)| *known == id) {
                 wrong.push(id.to_owned());
@@ -138,24 +196,46 @@ fn listing(score: &Score) -> String {
             let _ = writeln!(text, "voice {}", voice.id);
         }
         for note in &voice.notes {
-            let index = score.bars.partition_point(|bar| bar.onset <= note.onset).max(1) - 1;
+            let index = score
+                .bars
+                .partition_point(|bar| bar.onset <= note.onset)
+                .max(1)
+                - 1;
             let start = score.bars.get(index).map_or(0, |bar| bar.onset.get());
             let beat = (note.onset.get() - start) as f64 / resolution + 1.0;
             let length = note.duration.get() as f64 / resolution;
-            let _ = write!(text, "{:>3} {beat:>6.3} {:<3} {length:.3}", index + 1, note.pitch.to_string());
+            let _ = write!(
+                text,
+                "{:>3} {beat:>6.3} {:<3} {length:.3}",
+                index + 1,
+                note.pitch.to_string()
+            );
             if let Some(marks) = &note.marks {
-                marks.decorations.iter().for_each(|decoration| { let _ = write!(text, " !{}!", decoration.name()); });
+                marks.decorations.iter().for_each(|decoration| {
+                    let _ = write!(text, " !{}!", decoration.name());
+                });
                 if let Some(grace) = &marks.grace {
-                    let pitches: Vec<String> = grace.notes.iter().map(|grace| grace.pitch.to_string()).collect();
+                    let pitches: Vec<String> = grace
+                        .notes
+                        .iter()
+                        .map(|grace| grace.pitch.to_string())
+                        .collect();
                     let _ = write!(text, " {{{}}}", pitches.join(" "));
                 }
-                marks.lyrics.iter().for_each(|lyric| { let _ = write!(text, " '{}'", lyric.text); });
+                marks.lyrics.iter().for_each(|lyric| {
+                    let _ = write!(text, " '{}'", lyric.text);
+                });
             }
             text.push('\n');
         }
     }
     for chord in &score.chords {
-        let _ = writeln!(text, "chord {} at {:.3}", chord.text, chord.onset.get() as f64 / resolution);
+        let _ = writeln!(
+            text,
+            "chord {} at {:.3}",
+            chord.text,
+            chord.onset.get() as f64 / resolution
+        );
     }
     text
 }

@@ -9,6 +9,7 @@ use ceilid::{output::smf, performance, score};
 use std::path::PathBuf;
 
 /// Pieces that the random texts are made of: signs, habits, and what once went wrong somewhere.
+#[rustfmt::skip]
 const PIECES: &[&str] = &[
     "A", "B,", "c'", "^f", "_e", "=g", "^^a", "__b", "^/c", "_3/2d", "z", "x2", "Z", "Z4", "X", "y", "y3", "2", "3/2", "/", "//", "/4",
     "16", "0", "99999", "-", ".-", " -", ">", "<", ">>", "<<<", "(3", "(3:2:3", "(5", "(2", "(9::4", "(3:", "(", ")", ".(", "{g}", "{/ab}",
@@ -23,6 +24,7 @@ const PIECES: &[&str] = &[
 ];
 
 /// Lines that headers are made of.
+#[rustfmt::skip]
 const HEADERS: &[&str] = &[
     "X:1\n", "X:\n", "X:x\n", "T:t\n", "T:Caf\\'e\n", "M:4/4\n", "M:6/8\n", "M:C|\n", "M:(2+3+2)/8\n", "M:0/0\n", "L:1/8\n", "L:1/1\n",
     "L:1/0\n", "Q:1/4=120\n", "Q:\"Slow\" 3/8=40\n", "Q:120\n", "Q:0\n", "P:(AB)3A2\n", "P:((((A9)9)9)9\n", "P:A4\n", "U:k=\"^+\"\n",
@@ -82,22 +84,43 @@ fn read(bytes: &[u8]) {
         let reading = score::read(&parsed.tune);
         let score = &reading.score;
         for voice in &score.voices {
-            assert!(voice.notes.is_sorted_by_key(|note| (note.onset, note.pitch)), "notes are in order");
-            assert!(voice.notes.iter().all(|note| note.duration.get() > 0 && note.end() <= score.end), "notes end");
+            assert!(
+                voice
+                    .notes
+                    .is_sorted_by_key(|note| (note.onset, note.pitch)),
+                "notes are in order"
+            );
+            assert!(
+                voice
+                    .notes
+                    .iter()
+                    .all(|note| note.duration.get() > 0 && note.end() <= score.end),
+                "notes end"
+            );
         }
         assert!(!score.voices.is_empty() && !score.meters.is_empty() && !score.keys.is_empty());
-        let bars_end = score.bars.iter().try_fold(0, |at, bar| (bar.onset.get() == at).then(|| at + bar.length.get()));
+        let bars_end = score.bars.iter().try_fold(0, |at, bar| {
+            (bar.onset.get() == at).then(|| at + bar.length.get())
+        });
         assert!(bars_end.is_some(), "bars follow each other without gaps");
         smf::to_bytes(&performance::plain(score));
         let printed = abc::print(&parsed.tune);
-        assert_eq!(abc::parse(&printed).tune, parsed.tune, "the canonical text reads back:\n{printed}");
+        assert_eq!(
+            abc::parse(&printed).tune,
+            parsed.tune,
+            "the canonical text reads back:\n{printed}"
+        );
     }
 }
 
 fn read_seed(seed: u64) {
     let text = random_text(seed);
     let outcome = std::panic::catch_unwind(|| read(&text));
-    assert!(outcome.is_ok(), "seed {seed} failed:\n{}", String::from_utf8_lossy(&text));
+    assert!(
+        outcome.is_ok(),
+        "seed {seed} failed:\n{}",
+        String::from_utf8_lossy(&text)
+    );
 }
 
 #[test]
@@ -110,8 +133,15 @@ fn random_texts_are_read_printed_and_played() {
 #[test]
 #[ignore = "long: a million texts, or CEILID_FUZZ_COUNT of them"]
 fn very_many_random_texts_are_read_printed_and_played() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
-    let (count, first): (u64, u64) = (number("CEILID_FUZZ_COUNT").unwrap_or(1_000_000), number("CEILID_FUZZ_SEED").unwrap_or(0));
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    };
+    let (count, first): (u64, u64) = (
+        number("CEILID_FUZZ_COUNT").unwrap_or(1_000_000),
+        number("CEILID_FUZZ_SEED").unwrap_or(0),
+    );
     for seed in first..first.saturating_add(count) {
         read_seed(seed);
         if (seed - first + 1).is_multiple_of(100_000) {
@@ -147,12 +177,25 @@ fn bombs_are_defused() {
         let parsed = abc::parse(text);
         let reading = score::read(&parsed.tune);
         let findings = parsed.diagnostics.len() + reading.diagnostics.len();
-        assert!(findings > 0, "something is said about {}", &text[..text.len().min(60)]);
-        reading.score.voices.iter().map(|voice| voice.notes.len()).sum::<usize>()
+        assert!(
+            findings > 0,
+            "something is said about {}",
+            &text[..text.len().min(60)]
+        );
+        reading
+            .score
+            .voices
+            .iter()
+            .map(|voice| voice.notes.len())
+            .sum::<usize>()
     };
     let bombs = [
         "X:1\nP:((((((A9)9)9)9)9)9)9\nK:C\nP:A\nCDEF|\n".to_owned(),
-        format!("X:1\nP:{}A{}\nK:C\nP:A\nC|\n", "(".repeat(10_000), "9)".repeat(10_000)),
+        format!(
+            "X:1\nP:{}A{}\nK:C\nP:A\nC|\n",
+            "(".repeat(10_000),
+            "9)".repeat(10_000)
+        ),
         format!("{header}|:C{}|\n", ":".repeat(100_000)),
         format!("{header}|:C|1-999999999 D:|\n"),
         format!("{header}{}C|\n", "[".repeat(100_000)),
@@ -162,8 +205,17 @@ fn bombs_are_defused() {
         format!("{header}C{}D|\n", ">".repeat(100_000)),
         format!("{header}C999999999999 D/0 Z999999999|\n"),
         format!("{header}{}\n", "[V:x".repeat(50_000)),
-        format!("{header}{}\n", (0..5_000).map(|voice| format!("[V:{voice}]C|")).collect::<String>()),
-        format!("X:1\n{}K:C\n{}\n", "m:a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "a".repeat(200_000)),
+        format!(
+            "{header}{}\n",
+            (0..5_000)
+                .map(|voice| format!("[V:{voice}]C|"))
+                .collect::<String>()
+        ),
+        format!(
+            "X:1\n{}K:C\n{}\n",
+            "m:a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+            "a".repeat(200_000)
+        ),
         format!("{header}{}|\n", "C-".repeat(200_000)),
     ];
     for bomb in &bombs {
@@ -178,7 +230,10 @@ fn the_broken_files_of_the_oracle_are_read() {
         PathBuf::from,
     );
     let Ok(entries) = std::fs::read_dir(folder.join("bad")) else {
-        println!("skipped: no `bad` folder in `{}`; set CEILID_ORACLE", folder.display());
+        println!(
+            "skipped: no `bad` folder in `{}`; set CEILID_ORACLE",
+            folder.display()
+        );
         return;
     };
     for entry in entries {

@@ -48,8 +48,9 @@ fn a_midi_file_holds_the_notes_of_the_score() {
             assert!(open.is_empty(), "no note hangs");
         }
         let notes = score.voices.iter().flat_map(|voice| &voice.notes);
-        let mut written: Vec<_> =
-            notes.map(|note| (note.onset.get(), note.duration.get(), note.pitch.number())).collect();
+        let mut written: Vec<_> = notes
+            .map(|note| (note.onset.get(), note.duration.get(), note.pitch.number()))
+            .collect();
         written.sort_unstable();
         sounded.sort_unstable();
         assert_eq!(sounded, written, "{text}");

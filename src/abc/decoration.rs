@@ -234,7 +234,10 @@ mod tests {
 
     #[test]
     fn other_spellings_lead_to_the_same_decoration() {
-        assert_eq!(Decoration::from_name(">"), Decoration::from_name("emphasis"));
+        assert_eq!(
+            Decoration::from_name(">"),
+            Decoration::from_name("emphasis")
+        );
         assert_eq!(Decoration::from_name("dacapo").name(), "D.C.");
         assert_eq!(Decoration::from_shorthand('T'), Some(Decoration::Trill));
     }

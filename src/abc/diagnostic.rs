@@ -92,8 +92,6 @@ codes! {
     NoMusic, "no-music", Note, "";
     /// The text is neither UTF-8 nor marked otherwise.
     NotUtf8, "not-utf8", Note, "read as Latin-1; save the file as UTF-8";
-    /// NUL or another control character.
-    ControlCharacter, "control-character", Warning, "delete it";
     /// The tune is longer than is read.
     TuneTooLong, "tune-too-long", Error, "split the tune";
     /// A line of the header that is no field.
@@ -128,8 +126,6 @@ codes! {
     BadVoice, "bad-voice", Warning, "name the voice: `V:1`";
     /// More voices than are read.
     TooManyVoices, "too-many-voices", Error, "";
-    /// A directive that cannot be obeyed.
-    BadDirective, "bad-directive", Warning, "";
     /// `%%abc-include`.
     IncludeIgnored, "include-ignored", Warning, "other files are not read; paste the text in";
     /// A character that means nothing here.
@@ -170,8 +166,6 @@ codes! {
     OpenTie, "open-tie", Warning, "delete it";
     /// Broken rhythm without a note on each side.
     StrayBrokenRhythm, "stray-broken-rhythm", Warning, "write `>` or `<` between two notes";
-    /// Broken rhythm between unequal lengths.
-    UnequalBrokenRhythm, "unequal-broken-rhythm", Note, "write the lengths out";
     /// More than double sharp or flat.
     TooManyAccidentals, "too-many-accidentals", Warning, "at most two: `^^` or `__`";
     /// A note off the keyboard.
@@ -196,8 +190,6 @@ codes! {
     TooManyRepeats, "too-many-repeats", Warning, "";
     /// An ending that could not be read.
     BadEnding, "bad-ending", Warning, "write numbers: `[1`, `[1,3` or `[1-3`";
-    /// An ending that is never played.
-    EndingNotReached, "ending-not-reached", Warning, "";
     /// A first ending without `:|` before the second.
     EndingNotRepeated, "ending-not-repeated", Warning, "close the first ending with `:|`";
     /// A jump to a sign that is not there.
@@ -230,7 +222,11 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A finding of the rule's usual kind.
     pub fn new(code: Code, span: Span, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), span }
+        Self {
+            code,
+            message: message.into(),
+            span,
+        }
     }
 
     /// How much it matters.
@@ -248,7 +244,12 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// Adds a finding; the message is only made when it is kept.
-    pub fn add<M: Into<Cow<'static, str>>>(&mut self, code: Code, span: Span, message: impl FnOnce() -> M) {
+    pub fn add<M: Into<Cow<'static, str>>>(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl FnOnce() -> M,
+    ) {
         if self.kept.len() < DIAGNOSTICS_A_TUNE_MAX {
             self.kept.push(Diagnostic::new(code, span, message()));
         } else {
@@ -279,7 +280,11 @@ mod tests {
         texts.dedup();
         assert_eq!(texts.len(), Code::ALL.len());
         for text in texts {
-            assert!(text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{text}");
+            assert!(
+                text.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{text}"
+            );
         }
     }
 

@@ -134,7 +134,8 @@ pub enum MidiDirective {
 impl MidiDirective {
     fn from_words<'a>(words: impl Iterator<Item = &'a str>) -> Self {
         let words: Vec<&str> = words.collect();
-        Self::known(&words).unwrap_or_else(|| Self::Other(words.iter().map(ToString::to_string).collect()))
+        Self::known(&words)
+            .unwrap_or_else(|| Self::Other(words.iter().map(ToString::to_string).collect()))
     }
 
     fn known(words: &[&str]) -> Option<Self> {
@@ -142,10 +143,14 @@ impl MidiDirective {
         let midi = |index: usize| number::<u8>(rest, index).filter(|&value| value < 128);
         Some(match name {
             "program" => match (midi(0), midi(1)) {
-                (Some(channel), Some(program)) => {
-                    Self::Program { channel: Some(channel).filter(|c| (1..=16).contains(c)), program }
-                }
-                (Some(program), None) => Self::Program { channel: None, program },
+                (Some(channel), Some(program)) => Self::Program {
+                    channel: Some(channel).filter(|c| (1..=16).contains(c)),
+                    program,
+                },
+                (Some(program), None) => Self::Program {
+                    channel: None,
+                    program,
+                },
                 _ => return None,
             },
             "channel" => Self::Channel(midi(0).filter(|channel| (1..=16).contains(channel))?),
@@ -160,11 +165,18 @@ impl MidiDirective {
             "bassvol" => Self::BassVelocity(midi(0)?),
             "chordname" => Self::ChordName {
                 name: rest.first()?.to_string(),
-                intervals: rest[1..].iter().filter_map(|word| word.parse().ok()).collect(),
+                intervals: rest[1..]
+                    .iter()
+                    .filter_map(|word| word.parse().ok())
+                    .collect(),
             },
             "drum" => Self::Drum {
                 pattern: rest.first()?.to_string(),
-                numbers: rest[1..].iter().filter_map(|word| word.parse().ok()).filter(|&n: &u8| n < 128).collect(),
+                numbers: rest[1..]
+                    .iter()
+                    .filter_map(|word| word.parse().ok())
+                    .filter(|&n: &u8| n < 128)
+                    .collect(),
             },
             "drumon" => Self::DrumsSound(true),
             "drumoff" => Self::DrumsSound(false),
@@ -221,18 +233,45 @@ mod tests {
 
     #[test]
     fn midi_directives_become_values() {
-        assert_eq!(midi("MIDI program 2 40"), MidiDirective::Program { channel: Some(2), program: 40 });
-        assert_eq!(midi("MIDI program 40"), MidiDirective::Program { channel: None, program: 40 });
-        assert_eq!(midi("MIDI gchord fzcz"), MidiDirective::ChordPattern("fzcz".into()));
+        assert_eq!(
+            midi("MIDI program 2 40"),
+            MidiDirective::Program {
+                channel: Some(2),
+                program: 40
+            }
+        );
+        assert_eq!(
+            midi("MIDI program 40"),
+            MidiDirective::Program {
+                channel: None,
+                program: 40
+            }
+        );
+        assert_eq!(
+            midi("MIDI gchord fzcz"),
+            MidiDirective::ChordPattern("fzcz".into())
+        );
         assert_eq!(midi("MIDI grace 1/4"), MidiDirective::GraceShare(1, 4));
-        assert_eq!(midi("MIDI drum dd 76 77 110 50"), MidiDirective::Drum { pattern: "dd".into(), numbers: vec![76, 77, 110, 50] });
+        assert_eq!(
+            midi("MIDI drum dd 76 77 110 50"),
+            MidiDirective::Drum {
+                pattern: "dd".into(),
+                numbers: vec![76, 77, 110, 50]
+            }
+        );
         assert_eq!(midi("MIDI nobarlines"), MidiDirective::BarLines(false));
     }
 
     #[test]
     fn a_midi_directive_with_wrong_numbers_is_kept_as_words() {
-        assert_eq!(midi("MIDI channel 99"), MidiDirective::Other(vec!["channel".into(), "99".into()]));
-        assert_eq!(midi("MIDI grace 1/0"), MidiDirective::Other(vec!["grace".into(), "1/0".into()]));
+        assert_eq!(
+            midi("MIDI channel 99"),
+            MidiDirective::Other(vec!["channel".into(), "99".into()])
+        );
+        assert_eq!(
+            midi("MIDI grace 1/0"),
+            MidiDirective::Other(vec!["grace".into(), "1/0".into()])
+        );
         assert_eq!(midi("MIDI"), MidiDirective::Other(vec![]));
     }
 
@@ -242,7 +281,10 @@ mod tests {
             Directive::from_text("propagate-accidentals octave"),
             Directive::PropagateAccidentals(AccidentalReach::Octave)
         );
-        assert_eq!(Directive::from_text("linebreak $ !"), Directive::LineBreakBang);
+        assert_eq!(
+            Directive::from_text("linebreak $ !"),
+            Directive::LineBreakBang
+        );
         assert_eq!(Directive::from_text("pagewidth 21cm"), Directive::Other);
     }
 }

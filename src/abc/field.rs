@@ -73,7 +73,10 @@ impl ClefChange {
     pub fn usual_middle(name: &str) -> i8 {
         // §4.6: treble B, alto C, tenor A,, bass D,; with a line number, two steps a line.
         let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let line = name[letters.len()..].parse::<i8>().ok().filter(|line| (1..=5).contains(line));
+        let line = name[letters.len()..]
+            .parse::<i8>()
+            .ok()
+            .filter(|line| (1..=5).contains(line));
         let (middle, usual_line) = match letters {
             "alto" | "C" | "c" => (0, 3),
             "tenor" => (-2, 4),
@@ -161,27 +164,39 @@ pub struct UserSymbol {
 }
 
 /// Reads the text of a field. `in_header` decides between the two meanings of `P:`.
-pub(super) fn value(letter: char, text: &str, in_header: bool, span: Span, found: &mut Diagnostics) -> FieldValue {
+pub(super) fn value(
+    letter: char,
+    text: &str,
+    in_header: bool,
+    span: Span,
+    found: &mut Diagnostics,
+) -> FieldValue {
     match letter {
         'K' => FieldValue::Key(Box::new(key_field(text, span, found))),
         'M' => match meter(text) {
             Some(meter) => FieldValue::Meter(meter),
             None => {
-                found.add(Code::BadMeter, span, || format!("no metre in `M:{}`", shortened(text)));
+                found.add(Code::BadMeter, span, || {
+                    format!("no metre in `M:{}`", shortened(text))
+                });
                 FieldValue::Invalid
             }
         },
         'L' => match unit_length(text) {
             Some(length) => FieldValue::UnitLength(length),
             None => {
-                found.add(Code::BadUnitLength, span, || format!("no note length in `L:{}`", shortened(text)));
+                found.add(Code::BadUnitLength, span, || {
+                    format!("no note length in `L:{}`", shortened(text))
+                });
                 FieldValue::Invalid
             }
         },
         'Q' => match tempo_field(text, span, found) {
             Some(tempo) => FieldValue::Tempo(Box::new(tempo)),
             None => {
-                found.add(Code::BadTempo, span, || format!("no tempo in `Q:{}`", shortened(text)));
+                found.add(Code::BadTempo, span, || {
+                    format!("no tempo in `Q:{}`", shortened(text))
+                });
                 FieldValue::Invalid
             }
         },
@@ -197,7 +212,9 @@ pub(super) fn value(letter: char, text: &str, in_header: bool, span: Span, found
         'U' => match user_symbol(text) {
             Some(symbol) => FieldValue::UserSymbol(Box::new(symbol)),
             None => {
-                found.add(Code::BadUserSymbol, span, || format!("no letter and symbol in `U:{}`", shortened(text)));
+                found.add(Code::BadUserSymbol, span, || {
+                    format!("no letter and symbol in `U:{}`", shortened(text))
+                });
                 FieldValue::Invalid
             }
         },
@@ -205,9 +222,12 @@ pub(super) fn value(letter: char, text: &str, in_header: bool, span: Span, found
         'm' => FieldValue::Macro,
         'w' => FieldValue::Lyrics,
         's' => FieldValue::SymbolLine,
-        'A' | 'B' | 'C' | 'D' | 'F' | 'G' | 'H' | 'N' | 'O' | 'R' | 'S' | 'T' | 'W' | 'X' | 'Z' | 'r' => FieldValue::Text,
+        'A' | 'B' | 'C' | 'D' | 'F' | 'G' | 'H' | 'N' | 'O' | 'R' | 'S' | 'T' | 'W' | 'X' | 'Z'
+        | 'r' => FieldValue::Text,
         _ => {
-            found.add(Code::UnknownField, span, || format!("`{letter}:` is no field of the standard; it is ignored"));
+            found.add(Code::UnknownField, span, || {
+                format!("`{letter}:` is no field of the standard; it is ignored")
+            });
             FieldValue::Text
         }
     }
@@ -224,24 +244,25 @@ fn shortened(text: &str) -> String {
 
 fn key_field(text: &str, span: Span, found: &mut Diagnostics) -> KeyField {
     let mut clef = ClefChange::default();
-    let mut words = Words::new(text);
     let mut key = None;
     let mut unread: Option<&str> = None;
     let mut is_first = true;
-    while let Some(word) = words.next() {
-        if std::mem::take(&mut is_first) {
-            if let Some((start, is_whole)) = key_start(word) {
-                if !is_whole {
-                    found.add(Code::BadKey, span, || format!("the end of `{}` is no mode; it is ignored", shortened(word)));
-                }
-                key = Some(start);
-                continue;
+    for word in Words::new(text) {
+        if std::mem::take(&mut is_first)
+            && let Some((start, is_whole)) = key_start(word)
+        {
+            if !is_whole {
+                found.add(Code::BadKey, span, || {
+                    format!("the end of `{}` is no mode; it is ignored", shortened(word))
+                });
             }
+            key = Some(start);
+            continue;
         }
-        if let Some(current) = &mut key {
-            if continue_key(current, word) {
-                continue;
-            }
+        if let Some(current) = &mut key
+            && continue_key(current, word)
+        {
+            continue;
         }
         if key.is_none() && word.starts_with(['^', '_']) {
             // `K:^f` gives accidentals without a tonic.
@@ -255,14 +276,26 @@ fn key_field(text: &str, span: Span, found: &mut Diagnostics) -> KeyField {
             unread = Some(word);
         }
     }
-    let key = key.map(|state| state.key).or_else(|| (text.trim().is_empty()).then_some(Key::NONE));
+    let key = key
+        .map(|state| state.key)
+        .or_else(|| (text.trim().is_empty()).then_some(Key::NONE));
     if let Some(word) = unread {
         if key.is_none() && clef.is_empty() {
-            found.add(Code::BadKey, span, || format!("no key in `K:{}`; no sharps or flats are set", shortened(text)));
-            return KeyField { key: Some(Key::NONE), clef };
+            found.add(Code::BadKey, span, || {
+                format!(
+                    "no key in `K:{}`; no sharps or flats are set",
+                    shortened(text)
+                )
+            });
+            return KeyField {
+                key: Some(Key::NONE),
+                clef,
+            };
         }
         if key.is_none() {
-            found.add(Code::BadKey, span, || format!("`{}` in `K:` is neither key nor clef", shortened(word)));
+            found.add(Code::BadKey, span, || {
+                format!("`{}` in `K:` is neither key nor clef", shortened(word))
+            });
         }
     }
     KeyField { key, clef }
@@ -277,7 +310,10 @@ struct KeyState {
 
 impl KeyState {
     fn new(key: Key) -> Self {
-        Self { key, takes_mode: false }
+        Self {
+            key,
+            takes_mode: false,
+        }
     }
 }
 
@@ -295,14 +331,22 @@ fn key_start(word: &str) -> Option<(KeyState, bool)> {
     let letter = Letter::from_char(first)?;
     let mut rest = &word[1..];
     let mut accidental = Accidental::NATURAL;
-    for (sign, value) in [("#", Accidental::SHARP), ("♯", Accidental::SHARP), ("b", Accidental::FLAT), ("♭", Accidental::FLAT)] {
+    for (sign, value) in [
+        ("#", Accidental::SHARP),
+        ("♯", Accidental::SHARP),
+        ("b", Accidental::FLAT),
+        ("♭", Accidental::FLAT),
+    ] {
         if let Some(after) = rest.strip_prefix(sign) {
             (accidental, rest) = (value, after);
             break;
         }
     }
     let tonic = Tonic { letter, accidental };
-    let mut state = KeyState { key: Key::new(tonic, Mode::Major), takes_mode: true };
+    let mut state = KeyState {
+        key: Key::new(tonic, Mode::Major),
+        takes_mode: true,
+    };
     if rest.is_empty() || continue_key(&mut state, rest) {
         // A lower-case letter alone is taken for a tonic, a lower-case word is not.
         (first.is_ascii_uppercase() || rest.len() <= 1).then_some((state, true))
@@ -314,7 +358,9 @@ fn key_start(word: &str) -> Option<(KeyState, bool)> {
 
 /// Reads what may follow a tonic: a mode, `exp`, accidentals such as `^f` or `=e^c`.
 fn continue_key(state: &mut KeyState, word: &str) -> bool {
-    let letters = word.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(word.len());
+    let letters = word
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(word.len());
     let (name, rest) = word.split_at(letters);
     if !name.is_empty() {
         if !state.takes_mode {
@@ -332,7 +378,9 @@ fn continue_key(state: &mut KeyState, word: &str) -> bool {
     if rest.is_empty() {
         return !name.is_empty();
     }
-    let Some(accidentals) = key_accidentals(rest) else { return false };
+    let Some(accidentals) = key_accidentals(rest) else {
+        return false;
+    };
     for (letter, accidental) in accidentals {
         state.key.signature = state.key.signature.with(letter, accidental);
     }
@@ -371,21 +419,44 @@ fn key_accidentals(text: &str) -> Option<Vec<(Letter, Accidental)>> {
 fn microtone(text: &str, whole: Accidental) -> (Accidental, &str) {
     let after_numerator = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let numerator = &text[..text.len() - after_numerator.len()];
-    let Some(after_slash) = after_numerator.strip_prefix('/') else { return (whole, text) };
+    let Some(after_slash) = after_numerator.strip_prefix('/') else {
+        return (whole, text);
+    };
     let after = after_slash.trim_start_matches(|c: char| c.is_ascii_digit());
     let denominator = &after_slash[..after_slash.len() - after.len()];
     let sign = whole.numerator().signum();
-    let numerator = if numerator.is_empty() { Some(1) } else { numerator.parse::<i16>().ok() };
-    let denominator = if denominator.is_empty() { Some(2) } else { denominator.parse::<u8>().ok() };
-    let fraction = numerator.zip(denominator).and_then(|(n, d)| Accidental::new(n.checked_mul(sign)?, d));
+    let numerator = if numerator.is_empty() {
+        Some(1)
+    } else {
+        numerator.parse::<i16>().ok()
+    };
+    let denominator = if denominator.is_empty() {
+        Some(2)
+    } else {
+        denominator.parse::<u8>().ok()
+    };
+    let fraction = numerator
+        .zip(denominator)
+        .and_then(|(n, d)| Accidental::new(n.checked_mul(sign)?, d));
     (fraction.unwrap_or(whole), after)
 }
 
 fn is_clef_name(name: &str) -> bool {
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    ["treble", "bass", "alto", "tenor", "perc", "baritone", "soprano", "mezzosoprano", "auto", "none"]
-        .iter()
-        .any(|clef| clef.eq_ignore_ascii_case(letters))
+    [
+        "treble",
+        "bass",
+        "alto",
+        "tenor",
+        "perc",
+        "baritone",
+        "soprano",
+        "mezzosoprano",
+        "auto",
+        "none",
+    ]
+    .iter()
+    .any(|clef| clef.eq_ignore_ascii_case(letters))
 }
 
 /// Reads one word of clef or transposition; whether it was one. `bare` allows a clef name without `clef=`.
@@ -394,7 +465,13 @@ fn clef_word(clef: &mut ClefChange, word: &str, bare: bool) -> bool {
         Some((name, value)) => (name, value.trim_matches('"')),
         None => ("", word),
     };
-    let small = |value: &str| value.trim_start_matches('+').parse::<i8>().ok().filter(|n| n.abs() <= 120);
+    let small = |value: &str| {
+        value
+            .trim_start_matches('+')
+            .parse::<i8>()
+            .ok()
+            .filter(|n| n.abs() <= 120)
+    };
     match name {
         "" | "clef" => {
             if name.is_empty() && !bare {
@@ -444,10 +521,16 @@ fn middle_line(text: &str) -> Option<i8> {
 fn voice_field(text: &str) -> Option<VoiceField> {
     let mut words = Words::new(text);
     let id = words.next()?;
-    let mut voice = VoiceField { id: id.into(), name: None, clef: ClefChange::default() };
+    let mut voice = VoiceField {
+        id: id.into(),
+        name: None,
+        clef: ClefChange::default(),
+    };
     for word in words {
         match word.split_once('=') {
-            Some(("name" | "nm", name)) => voice.name = Some(super::text::decoded(name.trim_matches('"')).into()),
+            Some(("name" | "nm", name)) => {
+                voice.name = Some(super::text::decoded(name.trim_matches('"')).into())
+            }
             _ => {
                 clef_word(&mut voice.clef, word, true);
             }
@@ -500,7 +583,9 @@ fn meter(text: &str) -> Option<Meter> {
     }
     let (upper, lower) = text.split_once('/')?;
     let lower = lower.trim_start();
-    let digits = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
+    let digits = lower
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(lower.len());
     let unit = lower[..digits].parse::<u32>().ok()?;
     let upper = upper.trim().trim_start_matches('(').trim_end_matches(')');
     let mut groups = Vec::new();
@@ -517,7 +602,10 @@ fn meter(text: &str) -> Option<Meter> {
 fn unit_length(text: &str) -> Option<NoteLength> {
     let text = text.trim();
     let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
-    let length = NoteLength::new(numerator.trim().parse().ok()?, denominator.trim().parse().ok()?)?;
+    let length = NoteLength::new(
+        numerator.trim().parse().ok()?,
+        denominator.trim().parse().ok()?,
+    )?;
     // Between a 4096th and 16 whole notes: beyond that a length cannot be meant, and sums might not fit.
     let is_sensible = !length.is_zero() && length.denominator() <= 4096 && length.numerator() <= 16;
     is_sensible.then_some(length)
@@ -541,26 +629,42 @@ fn tempo_field(text: &str, span: Span, found: &mut Diagnostics) -> Option<TempoF
     bare.push_str(rest);
     let bare = bare.trim();
     if bare.is_empty() {
-        return Some(TempoField { tempo: None, text: Some(words?) });
+        return Some(TempoField {
+            tempo: None,
+            text: Some(words?),
+        });
     }
     let (beats, rate) = match bare.split_once('=') {
         Some((beats, rate)) => (beats.trim(), rate),
         None => ("", bare),
     };
-    let number: String =
-        rate.chars().skip_while(|c| !c.is_ascii_digit()).take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    let number: String = rate
+        .chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(|c| c.is_ascii_digit() || *c == '.')
+        .collect();
     let beats_per_minute = number.parse::<f64>().ok().filter(|&rate| rate > 0.0)?;
     let beat = if beats.is_empty() {
         found.add(Code::OutdatedTempo, span, || {
-            format!("`Q:{}` does not say which beat it counts; quarters are taken", shortened(text))
+            format!(
+                "`Q:{}` does not say which beat it counts; quarters are taken",
+                shortened(text)
+            )
         });
         Ok(NoteLength::QUARTER)
     } else if let Some(count) = beats.strip_prefix(['C', 'c']) {
         found.add(Code::OutdatedTempo, span, || {
-            format!("`Q:{}` counts unit note lengths, which ABC 2 no longer does", shortened(text))
+            format!(
+                "`Q:{}` counts unit note lengths, which ABC 2 no longer does",
+                shortened(text)
+            )
         });
         let count = count.trim();
-        Err(if count.is_empty() { 1 } else { count.parse().ok().filter(|n| (1..=64).contains(n))? })
+        Err(if count.is_empty() {
+            1
+        } else {
+            count.parse().ok().filter(|n| (1..=64).contains(n))?
+        })
     } else {
         let mut sum = NoteLength::ZERO;
         for part in beats.split_whitespace().take(16) {
@@ -568,10 +672,16 @@ fn tempo_field(text: &str, span: Span, found: &mut Diagnostics) -> Option<TempoF
         }
         Ok(sum)
     };
-    let value = TempoValue { beat, beats_per_minute };
+    let value = TempoValue {
+        beat,
+        beats_per_minute,
+    };
     // A beat in unit lengths is judged by an eighth here; `score` knows the real one.
     value.tempo(NoteLength::EIGHTH)?;
-    Some(TempoField { tempo: Some(value), text: words })
+    Some(TempoField {
+        tempo: Some(value),
+        text: words,
+    })
 }
 
 /// `(AB)2.C`, unfolded with a stack, never deeper or longer than [`PART_ORDER_ITEMS_MAX`].
@@ -587,10 +697,18 @@ fn part_order(text: &str, span: Span, found: &mut Diagnostics) -> PartOrder {
                 open.push(items.len());
                 group = None;
             }
-            ')' => group = open.pop().or_else(|| { has_odd = true; None }),
+            ')' => {
+                group = open.pop().or_else(|| {
+                    has_odd = true;
+                    None
+                })
+            }
             letter if letter.is_ascii_alphabetic() => {
                 group = Some(items.len());
-                items.push(PartOrderItem { label: letter, count: 1 });
+                items.push(PartOrderItem {
+                    label: letter,
+                    count: 1,
+                });
             }
             digit if digit.is_ascii_digit() => {
                 let mut count = digit.to_digit(10).unwrap_or(1) as usize;
@@ -614,11 +732,15 @@ fn part_order(text: &str, span: Span, found: &mut Diagnostics) -> PartOrder {
         }
     }
     if has_odd || !open.is_empty() {
-        found.add(Code::BadPartOrder, span, || format!("`P:{}` is not an order of parts", shortened(text)));
+        found.add(Code::BadPartOrder, span, || {
+            format!("`P:{}` is not an order of parts", shortened(text))
+        });
     }
     if is_cut {
         found.add(Code::PartsTooLong, span, || {
-            format!("the order of parts is longer than {PART_ORDER_ITEMS_MAX}; the rest is left out")
+            format!(
+                "the order of parts is longer than {PART_ORDER_ITEMS_MAX}; the rest is left out"
+            )
         });
     }
     PartOrder { items }
@@ -647,7 +769,9 @@ fn repeat_tail(items: &mut Vec<PartOrderItem>, start: usize, count: usize) -> bo
 fn user_symbol(text: &str) -> Option<UserSymbol> {
     let (letter, meaning) = text.split_once('=')?;
     let mut letters = letter.trim().chars();
-    let letter = letters.next().filter(|c| matches!(c, 'h'..='w' | 'H'..='W' | '~'))?;
+    let letter = letters
+        .next()
+        .filter(|c| matches!(c, 'h'..='w' | 'H'..='W' | '~'))?;
     if letters.next().is_some() {
         return None;
     }
@@ -682,9 +806,25 @@ mod tests {
     #[test]
     fn keys_are_read_in_every_form_of_the_standard() {
         for (text, sharps) in [
-            ("D", 2), ("Eb", -3), ("F#m", 3), ("A Dorian", 1), ("DMix", 1), ("Bb lydian", -1), ("E aeo", 1), ("C major", 0),
-            ("DMIX", 1), ("D mixdkafjeaadk", 1), ("HP", 2), ("Hp", 2), ("none", 0), ("", 0), ("G clef=bass", 1),
-            ("Am transpose=-2", 0), ("G treble-8", 1), ("g", 1), ("C#", 7),
+            ("D", 2),
+            ("Eb", -3),
+            ("F#m", 3),
+            ("A Dorian", 1),
+            ("DMix", 1),
+            ("Bb lydian", -1),
+            ("E aeo", 1),
+            ("C major", 0),
+            ("DMIX", 1),
+            ("D mixdkafjeaadk", 1),
+            ("HP", 2),
+            ("Hp", 2),
+            ("none", 0),
+            ("", 0),
+            ("G clef=bass", 1),
+            ("Am transpose=-2", 0),
+            ("G treble-8", 1),
+            ("g", 1),
+            ("C#", 7),
         ] {
             assert_eq!(key(text).sharps(), sharps, "K:{text}");
         }
@@ -694,8 +834,16 @@ mod tests {
     fn further_accidentals_change_the_signature() {
         for text in ["D =c", "D maj =c", "DMix", "D exp ^f", "D=c"] {
             let signature = key(text).signature;
-            assert_eq!(signature.accidental(Letter::C), Accidental::NATURAL, "K:{text}");
-            assert_eq!(signature.accidental(Letter::F), Accidental::SHARP, "K:{text}");
+            assert_eq!(
+                signature.accidental(Letter::C),
+                Accidental::NATURAL,
+                "K:{text}"
+            );
+            assert_eq!(
+                signature.accidental(Letter::F),
+                Accidental::SHARP,
+                "K:{text}"
+            );
         }
         let hejaz = key("D Phr ^f").signature;
         assert_eq!(hejaz.accidental(Letter::B), Accidental::FLAT);
@@ -724,8 +872,19 @@ mod tests {
 
     #[test]
     fn metres_and_unit_lengths_are_read() {
-        for (text, expected) in [("6/8", "6/8"), ("C", "C"), ("C|", "C|"), ("(2+3+2)/8", "(2+3+2)/8"), ("2+3+2/8", "(2+3+2)/8"), ("none", "none"), ("", "none")] {
-            assert_eq!(meter(text).map(|meter| meter.to_string()).as_deref(), Some(expected));
+        for (text, expected) in [
+            ("6/8", "6/8"),
+            ("C", "C"),
+            ("C|", "C|"),
+            ("(2+3+2)/8", "(2+3+2)/8"),
+            ("2+3+2/8", "(2+3+2)/8"),
+            ("none", "none"),
+            ("", "none"),
+        ] {
+            assert_eq!(
+                meter(text).map(|meter| meter.to_string()).as_deref(),
+                Some(expected)
+            );
         }
         for text in ["0/0", "4/0", "x", "99999/4"] {
             assert_eq!(meter(text), None, "M:{text}");
@@ -753,14 +912,24 @@ mod tests {
         assert_eq!(quarters("C3=40"), Some(60.0));
         assert_eq!(quarters("\"Andante\""), None);
         for text in ["0", "1/4=0", "-5", "", "1/4=x", "1/0=3"] {
-            assert!(matches!(read('Q', text).0, FieldValue::Invalid) || text == "-5", "Q:{text}");
+            assert!(
+                matches!(read('Q', text).0, FieldValue::Invalid) || text == "-5",
+                "Q:{text}"
+            );
         }
     }
 
     #[test]
     fn part_orders_unfold_and_bombs_are_cut() {
         let labels = |text: &str| match read('P', text) {
-            (FieldValue::PartOrder(order), findings) => (order.items.iter().map(|item| item.label).collect::<String>(), findings),
+            (FieldValue::PartOrder(order), findings) => (
+                order
+                    .items
+                    .iter()
+                    .map(|item| item.label)
+                    .collect::<String>(),
+                findings,
+            ),
             other => panic!("{other:?}"),
         };
         assert_eq!(labels("(AB)2.A"), ("ABABA".into(), 0));
@@ -773,7 +942,8 @@ mod tests {
 
     #[test]
     fn a_user_symbol_is_a_decoration_or_nothing() {
-        let meaning = |text: &str| user_symbol(text).map(|symbol| (symbol.letter, symbol.decoration));
+        let meaning =
+            |text: &str| user_symbol(text).map(|symbol| (symbol.letter, symbol.decoration));
         assert_eq!(meaning("T = !trill!"), Some(('T', Some(Decoration::Trill))));
         assert_eq!(meaning("q = \"^+\""), Some(('q', None)));
         assert_eq!(meaning("T = !nil!"), Some(('T', None)));

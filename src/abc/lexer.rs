@@ -9,7 +9,8 @@ use super::directive::Directive;
 use super::field::{self, FieldValue};
 use super::macros::Expanded;
 use super::tune::{
-    BarLine, BarStyle, Chord, Ending, Field, Grace, MusicLine, Multiplier, Note, Symbol, SymbolKind, Tie, Tuplet,
+    BarLine, BarStyle, Chord, Ending, Field, Grace, Multiplier, MusicLine, Note, Symbol,
+    SymbolKind, Tie, Tuplet,
 };
 use crate::music::{Accidental, Letter};
 use std::sync::Arc;
@@ -42,7 +43,9 @@ impl Style {
     /// Takes in what a field changes.
     pub(super) fn obey(&mut self, value: &FieldValue) {
         match value {
-            FieldValue::UserSymbol(symbol) => self.user.insert(0, (symbol.letter, symbol.decoration.clone())),
+            FieldValue::UserSymbol(symbol) => self
+                .user
+                .insert(0, (symbol.letter, symbol.decoration.clone())),
             FieldValue::Instruction(directive) => self.obey_directive(directive),
             _ => {}
         }
@@ -91,15 +94,33 @@ pub(super) fn music_line(
         is_continued: false,
     };
     lexer.run();
-    if !follows_continuation && matches!(lexer.symbols.first(), Some(Symbol { kind: SymbolKind::Space, .. })) {
+    if !follows_continuation
+        && matches!(
+            lexer.symbols.first(),
+            Some(Symbol {
+                kind: SymbolKind::Space,
+                ..
+            })
+        )
+    {
         lexer.symbols.remove(0);
     }
     if !lexer.is_continued {
-        while matches!(lexer.symbols.last(), Some(Symbol { kind: SymbolKind::Space, .. })) {
+        while matches!(
+            lexer.symbols.last(),
+            Some(Symbol {
+                kind: SymbolKind::Space,
+                ..
+            })
+        ) {
             lexer.symbols.pop();
         }
     }
-    MusicLine { symbols: lexer.symbols, is_continued: lexer.is_continued, before_macros: None }
+    MusicLine {
+        symbols: lexer.symbols,
+        is_continued: lexer.is_continued,
+        before_macros: None,
+    }
 }
 
 struct Lexer<'a> {
@@ -126,7 +147,9 @@ impl Lexer<'_> {
                         self.last_note = Some(self.symbols.len());
                         self.push(start, SymbolKind::Note(note));
                     }
-                    None => self.complain(Code::StrayAccidental, start, "an accidental without a note"),
+                    None => {
+                        self.complain(Code::StrayAccidental, start, "an accidental without a note")
+                    }
                 },
                 b'|' => self.bar(start),
                 b' ' | b'\t' => {
@@ -138,7 +161,13 @@ impl Lexer<'_> {
                     self.at += 1;
                     let length = self.length();
                     self.last_note = None;
-                    self.push(start, SymbolKind::Rest { is_visible: byte == b'z', length });
+                    self.push(
+                        start,
+                        SymbolKind::Rest {
+                            is_visible: byte == b'z',
+                            length,
+                        },
+                    );
                 }
                 b':' => self.colon(start),
                 b'[' => self.bracket(start),
@@ -163,11 +192,19 @@ impl Lexer<'_> {
                     }
                     self.last_note = None;
                     let bars = u16::try_from(allowed).unwrap_or(REST_BARS_MAX);
-                    self.push(start, SymbolKind::BarRest { is_visible: byte == b'Z', bars });
+                    self.push(
+                        start,
+                        SymbolKind::BarRest {
+                            is_visible: byte == b'Z',
+                            bars,
+                        },
+                    );
                 }
                 b'y' => {
                     self.at += 1;
-                    let width = self.number().map(|width| u16::try_from(width).unwrap_or(u16::MAX));
+                    let width = self
+                        .number()
+                        .map(|width| u16::try_from(width).unwrap_or(u16::MAX));
                     self.push(start, SymbolKind::Spacer(width));
                 }
                 b'&' => {
@@ -207,7 +244,10 @@ impl Lexer<'_> {
         let (start, end) = (start as u32, self.at as u32);
         match self.expanded {
             None => Span::new(self.base + start, self.base + end),
-            Some(map) => Span::new(self.base + map.source(start), self.base + map.source_end(end)),
+            Some(map) => Span::new(
+                self.base + map.source(start),
+                self.base + map.source_end(end),
+            ),
         }
     }
 
@@ -218,7 +258,13 @@ impl Lexer<'_> {
 
     /// White space; once, even where a character between two spaces meant nothing.
     fn space(&mut self, start: usize) {
-        if !matches!(self.symbols.last(), Some(Symbol { kind: SymbolKind::Space, .. })) {
+        if !matches!(
+            self.symbols.last(),
+            Some(Symbol {
+                kind: SymbolKind::Space,
+                ..
+            })
+        ) {
             self.push(start, SymbolKind::Space);
         }
     }
@@ -233,7 +279,9 @@ impl Lexer<'_> {
         let start = self.at;
         let mut value = 0u32;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
-            value = value.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
+            value = value
+                .saturating_mul(10)
+                .saturating_add(u32::from(digit - b'0'));
             self.at += 1;
         }
         (self.at > start).then_some(value)
@@ -264,7 +312,10 @@ impl Lexer<'_> {
         if denominator == 0 || numerator > max || denominator > max || numerator == 0 {
             let span = self.span(start);
             self.found.add(Code::BadLength, span, || {
-                format!("a note length has numerator and denominator of 1 to {}", Multiplier::MAX)
+                format!(
+                    "a note length has numerator and denominator of 1 to {}",
+                    Multiplier::MAX
+                )
             });
         }
         let (mut a, mut b) = (numerator.min(max), denominator.clamp(1, max));
@@ -273,7 +324,10 @@ impl Lexer<'_> {
             (a, b) = (b, a % b);
         }
         // Both are at most Multiplier::MAX, so they fit; the divisor is at least 1.
-        Multiplier { numerator: (numerator / a) as u16, denominator: (denominator / a) as u16 }
+        Multiplier {
+            numerator: (numerator / a) as u16,
+            denominator: (denominator / a) as u16,
+        }
     }
 
     /// A note from its accidental to its tie; `None` (past the accidental) when no letter follows.
@@ -292,13 +346,23 @@ impl Lexer<'_> {
             self.at += 1;
         }
         if octave.abs() > OCTAVE_MARKS_MAX {
-            self.complain(Code::PitchOutOfRange, start, "more octave marks than a keyboard has octaves");
+            self.complain(
+                Code::PitchOutOfRange,
+                start,
+                "more octave marks than a keyboard has octaves",
+            );
             octave = octave.clamp(-OCTAVE_MARKS_MAX, OCTAVE_MARKS_MAX);
         }
         let length = self.length();
         let tie = self.tie();
         // The octave lies within ±OCTAVE_MARKS_MAX.
-        Some(Note { letter, accidental, octave: octave as i8, length, tie })
+        Some(Note {
+            letter,
+            accidental,
+            octave: octave as i8,
+            length,
+            tie,
+        })
     }
 
     /// `^`, `^^`, `_`, `__`, `=`, and microtones such as `^/` or `_3/2`.
@@ -321,7 +385,11 @@ impl Lexer<'_> {
             }
         }
         if (sign == b'=' && count > 1) || count > 2 {
-            self.complain(Code::TooManyAccidentals, start, "more accidentals than a note can have");
+            self.complain(
+                Code::TooManyAccidentals,
+                start,
+                "more accidentals than a note can have",
+            );
         }
         let whole = match (sign, count.min(2)) {
             (b'=', _) => Accidental::NATURAL,
@@ -339,12 +407,18 @@ impl Lexer<'_> {
             } else {
                 1
             };
-            let numerator = i16::try_from(numerator.unwrap_or(1)).ok().and_then(|n| n.checked_mul(direction));
+            let numerator = i16::try_from(numerator.unwrap_or(1))
+                .ok()
+                .and_then(|n| n.checked_mul(direction));
             let fraction = numerator
                 .zip(u8::try_from(denominator).ok())
                 .and_then(|(numerator, denominator)| Accidental::new(numerator, denominator));
             if fraction.is_none() {
-                self.complain(Code::TooManyAccidentals, start, "a microtone is at most twelve semitones");
+                self.complain(
+                    Code::TooManyAccidentals,
+                    start,
+                    "a microtone is at most twelve semitones",
+                );
             }
             return fraction.or(Some(whole));
         }
@@ -369,24 +443,37 @@ impl Lexer<'_> {
         self.at += 1;
         // Only space and what belongs to the second note may lie between: no bar line, no broken rhythm.
         let is_near = |note: usize| {
-            self.symbols[note + 1..].iter().rev().take(LOOSE_TIE_SIGNS_MAX + 1).enumerate().all(|(count, symbol)| {
-                count < LOOSE_TIE_SIGNS_MAX
-                    && matches!(
-                        symbol.kind,
-                        SymbolKind::Space
-                            | SymbolKind::Grace(_)
-                            | SymbolKind::ChordSymbol(_)
-                            | SymbolKind::Annotation(_)
-                            | SymbolKind::Decoration(_)
-                            | SymbolKind::Shorthand(..)
-                    )
-            })
+            self.symbols[note + 1..]
+                .iter()
+                .rev()
+                .take(LOOSE_TIE_SIGNS_MAX + 1)
+                .enumerate()
+                .all(|(count, symbol)| {
+                    count < LOOSE_TIE_SIGNS_MAX
+                        && matches!(
+                            symbol.kind,
+                            SymbolKind::Space
+                                | SymbolKind::Grace(_)
+                                | SymbolKind::ChordSymbol(_)
+                                | SymbolKind::Annotation(_)
+                                | SymbolKind::Decoration(_)
+                                | SymbolKind::Shorthand(..)
+                        )
+                })
         };
         let Some(index) = self.last_note.filter(|&note| is_near(note)) else {
-            self.complain(Code::StrayTie, start, "a tie without a note before it in its bar");
+            self.complain(
+                Code::StrayTie,
+                start,
+                "a tie without a note before it in its bar",
+            );
             return;
         };
-        self.complain(Code::TieApart, start, "the tie does not touch its first note");
+        self.complain(
+            Code::TieApart,
+            start,
+            "the tie does not touch its first note",
+        );
         match &mut self.symbols[index].kind {
             SymbolKind::Note(note) => note.tie = Tie::Solid,
             SymbolKind::Chord(chord) => chord.tie = Tie::Solid,
@@ -401,11 +488,18 @@ impl Lexer<'_> {
             self.at += 1;
         }
         if count > BROKEN_MAX {
-            self.complain(Code::StrayBrokenRhythm, start, "more dots than any note has");
+            self.complain(
+                Code::StrayBrokenRhythm,
+                start,
+                "more dots than any note has",
+            );
         }
         // At most BROKEN_MAX.
         let count = count.min(BROKEN_MAX) as i8;
-        self.push(start, SymbolKind::Broken(if sign == b'>' { count } else { -count }));
+        self.push(
+            start,
+            SymbolKind::Broken(if sign == b'>' { count } else { -count }),
+        );
     }
 
     /// A bar line and the repeats around it, in any of the shapes of §4.8.
@@ -459,14 +553,22 @@ impl Lexer<'_> {
             return None;
         }
         if before == 0 && after == 0 && inside > 0 {
-            self.complain(Code::BarLineUnclear, start, "dots between two strokes of a bar line");
+            self.complain(
+                Code::BarLineUnclear,
+                start,
+                "dots between two strokes of a bar line",
+            );
             // `|::|` stands for `::`; in `|:|` and `[|]:|` the dots belong to neither side and repeat nothing.
             before = inside / 2;
             after = before;
         }
         let limit = u32::from(REPEAT_COLONS_MAX);
         if before > limit || after > limit {
-            self.complain(Code::TooManyRepeats, start, "a section is played at most 32 times");
+            self.complain(
+                Code::TooManyRepeats,
+                start,
+                "a section is played at most 32 times",
+            );
         }
         let style = match (thin, opened, closed) {
             _ if before > 0 && after > 0 => BarStyle::Thin,
@@ -477,7 +579,11 @@ impl Lexer<'_> {
             (_, false, false) => BarStyle::Double,
         };
         // Both are at most REPEAT_COLONS_MAX.
-        Some(BarLine { ends: before.min(limit) as u8, style, begins: after.min(limit) as u8 })
+        Some(BarLine {
+            ends: before.min(limit) as u8,
+            style,
+            begins: after.min(limit) as u8,
+        })
     }
 
     /// A colon outside a field: `:|`, `::`, or a repeat sign torn apart by spaces (`: |`).
@@ -491,15 +597,20 @@ impl Lexer<'_> {
         self.at += 1;
         let after_colon = self.at;
         self.skip_space();
-        if self.at > after_colon && self.peek() == Some(b'|') {
-            if let Some(bar) = self.bar_line(start, 1) {
-                self.push(start, SymbolKind::Bar(bar));
-                self.ending_after_bar();
-                return;
-            }
+        if self.at > after_colon
+            && self.peek() == Some(b'|')
+            && let Some(bar) = self.bar_line(start, 1)
+        {
+            self.push(start, SymbolKind::Bar(bar));
+            self.ending_after_bar();
+            return;
         }
         self.at = after_colon;
-        self.complain(Code::StrayCharacter, start, "a colon that belongs to no bar line");
+        self.complain(
+            Code::StrayCharacter,
+            start,
+            "a colon that belongs to no bar line",
+        );
     }
 
     /// `1`, `1,3` or `1-3` directly after a bar line.
@@ -520,8 +631,16 @@ impl Lexer<'_> {
                 last = self.number().unwrap_or(first);
             }
             let limit = u32::from(REPEAT_COLONS_MAX) + 1;
-            if first == 0 || last < first || last > limit || passes.len() >= usize::from(REPEAT_COLONS_MAX) {
-                self.complain(Code::BadEnding, start, "an ending names passes from 1 to 32, the lower first");
+            if first == 0
+                || last < first
+                || last > limit
+                || passes.len() >= usize::from(REPEAT_COLONS_MAX)
+            {
+                self.complain(
+                    Code::BadEnding,
+                    start,
+                    "an ending names passes from 1 to 32, the lower first",
+                );
             } else {
                 passes.push((first as u16, last as u16)); // at most 32
             }
@@ -539,7 +658,11 @@ impl Lexer<'_> {
     /// An ending's number directly after its bar line was read with the bar line.
     fn digit(&mut self, start: usize) {
         self.number();
-        self.complain(Code::StrayNumber, start, "a number that belongs to no note and no bar line");
+        self.complain(
+            Code::StrayNumber,
+            start,
+            "a number that belongs to no note and no bar line",
+        );
     }
 
     fn bracket(&mut self, start: usize) {
@@ -549,7 +672,9 @@ impl Lexer<'_> {
                 self.at += 1;
                 self.ending(start);
             }
-            (Some(letter @ (b'H'..=b'W' | b'h'..=b'w')), Some(b':')) => self.inline_field(start, letter),
+            (Some(letter @ (b'H'..=b'W' | b'h'..=b'w')), Some(b':')) => {
+                self.inline_field(start, letter)
+            }
             (Some(b'"'), _) if self.is_text_ending() => self.text_ending(start),
             _ => self.chord(start, b']'),
         }
@@ -571,32 +696,59 @@ impl Lexer<'_> {
         };
         let span = self.span(start);
         if !self.text[..self.at].ends_with(']') {
-            self.found.add(Code::OpenField, span, || "an inline field is not closed on its line");
+            self.found.add(
+                Code::OpenField,
+                span,
+                || "an inline field is not closed on its line",
+            );
         }
         let letter = char::from(letter);
         let text = text.trim();
         if matches!(letter, 'w' | 's' | 'm' | 'W') {
-            self.found.add(Code::MisplacedField, span, || format!("`{letter}:` needs a line of its own; it is ignored"));
+            self.found.add(Code::MisplacedField, span, || {
+                format!("`{letter}:` needs a line of its own; it is ignored")
+            });
         }
         let value = match letter {
             'w' | 's' | 'm' | 'W' => FieldValue::Invalid,
             _ => field::value(letter, text, false, span, self.found),
         };
         self.style.obey(&value);
-        let field = Field { letter, text: text.into(), value, span };
-        self.symbols.push(Symbol { kind: SymbolKind::Field(Box::new(field)), span });
+        let field = Field {
+            letter,
+            text: text.into(),
+            value,
+            span,
+        };
+        self.symbols.push(Symbol {
+            kind: SymbolKind::Field(Box::new(field)),
+            span,
+        });
     }
 
     /// Whether `["…"` begins an ending (as some programs write) and not a chord with a chord symbol in it.
     fn is_text_ending(&self) -> bool {
         let after = &self.bytes[self.at + 2..];
-        let Some(close) = after.iter().take(200).position(|&byte| byte == b'"') else { return false };
-        let rest = &after[close + 1..];
-        let closes = rest.iter().position(|byte| matches!(byte, b']' | b'|' | b':' | b'[' | b'"'));
-        !matches!(closes.map(|at| rest[at]), Some(b']'))
+        let Some(close) = after.iter().take(200).position(|&byte| byte == b'"') else {
+            return false;
+        };
+        let mut is_quoted = false;
+        let mut previous = b' ';
+        let closes = after[close + 1..].iter().find(|&&byte| {
+            is_quoted ^= byte == b'"' && previous != b'\\';
+            previous = byte;
+            !is_quoted && matches!(byte, b']' | b'|' | b':' | b'[' | b'{')
+        });
+        closes != Some(&b']')
             && matches!(
-                self.symbols.iter().rev().find(|symbol| symbol.kind != SymbolKind::Space),
-                None | Some(Symbol { kind: SymbolKind::Bar(_), .. })
+                self.symbols
+                    .iter()
+                    .rev()
+                    .find(|symbol| symbol.kind != SymbolKind::Space),
+                None | Some(Symbol {
+                    kind: SymbolKind::Bar(_),
+                    ..
+                })
             )
     }
 
@@ -605,11 +757,17 @@ impl Lexer<'_> {
         let text = self.until_quote();
         match text_ending_pass(&text) {
             Some(pass) => {
-                let ending = Ending { passes: vec![(pass, pass)] };
+                let ending = Ending {
+                    passes: vec![(pass, pass)],
+                };
                 self.push(start, SymbolKind::Ending(Box::new(ending)));
             }
             None => {
-                self.complain(Code::BadEnding, start, "a bracket with words that name no ending; they are only words");
+                self.complain(
+                    Code::BadEnding,
+                    start,
+                    "a bracket with words that name no ending; they are only words",
+                );
                 self.push(start, SymbolKind::Annotation(Arc::from(format!("^{text}"))));
             }
         }
@@ -628,8 +786,14 @@ impl Lexer<'_> {
             escaped = byte == b'\\' && !escaped;
             self.at += 1;
         }
-        self.complain(Code::OpenQuote, start, "a quoted text is not closed on its line");
-        self.text[start..].trim_end_matches('\\').into()
+        self.complain(
+            Code::OpenQuote,
+            start,
+            "a quoted text is not closed on its line",
+        );
+        self.text[start..]
+            .trim_end_matches(['\\', ' ', '\t'])
+            .into()
     }
 
     fn quoted(&mut self, start: usize) {
@@ -701,24 +865,39 @@ impl Lexer<'_> {
                 }
                 _ => {
                     self.at += char_length(self.text, self.at);
-                    self.complain(Code::MisplacedSymbol, at, "this may not stand inside a chord");
+                    self.complain(
+                        Code::MisplacedSymbol,
+                        at,
+                        "this may not stand inside a chord",
+                    );
                     continue;
                 }
             };
-            members.push(Symbol { kind, span: self.span(at) });
+            members.push(Symbol {
+                kind,
+                span: self.span(at),
+            });
         }
         if !is_closed {
             self.complain(Code::OpenChord, start, "a chord is not closed");
         }
         let length = self.length();
         let tie = self.tie();
-        let chord = Chord { members, length, tie };
+        let chord = Chord {
+            members,
+            length,
+            tie,
+        };
         if chord.notes().next().is_none() {
             self.complain(Code::EmptyChord, start, "a chord without notes");
             return;
         }
         if close == b'+' {
-            self.complain(Code::OutdatedChord, start, "chords have been written in brackets since ABC 1.7");
+            self.complain(
+                Code::OutdatedChord,
+                start,
+                "chords have been written in brackets since ABC 1.7",
+            );
         }
         self.last_note = Some(self.symbols.len());
         self.push(start, SymbolKind::Chord(Box::new(chord)));
@@ -748,7 +927,9 @@ impl Lexer<'_> {
                         self.last_note = Some(self.symbols.len());
                         self.push(at, SymbolKind::Note(note));
                     }
-                    None => self.complain(Code::StrayAccidental, at, "an accidental without a note"),
+                    None => {
+                        self.complain(Code::StrayAccidental, at, "an accidental without a note")
+                    }
                 },
                 b'[' => self.chord(at, b']'),
                 b' ' | b'\t' => {
@@ -776,7 +957,11 @@ impl Lexer<'_> {
                 b'.' | b'~' | b'H'..=b'W' | b'h'..=b'w' => self.shorthand(at, byte),
                 _ => {
                     self.at += char_length(self.text, self.at);
-                    self.complain(Code::MisplacedSymbol, at, "this may not stand inside grace notes");
+                    self.complain(
+                        Code::MisplacedSymbol,
+                        at,
+                        "this may not stand inside grace notes",
+                    );
                 }
             }
         }
@@ -785,8 +970,17 @@ impl Lexer<'_> {
         if !is_closed {
             self.complain(Code::OpenGrace, start, "grace notes are not closed");
         }
-        if members.iter().any(|member| matches!(member.kind, SymbolKind::Note(_) | SymbolKind::Chord(_))) {
-            self.push(start, SymbolKind::Grace(Box::new(Grace { is_acciaccatura, members })));
+        if members
+            .iter()
+            .any(|member| matches!(member.kind, SymbolKind::Note(_) | SymbolKind::Chord(_)))
+        {
+            self.push(
+                start,
+                SymbolKind::Grace(Box::new(Grace {
+                    is_acciaccatura,
+                    members,
+                })),
+            );
         }
     }
 
@@ -805,13 +999,21 @@ impl Lexer<'_> {
                 r = self.number();
             }
         }
-        let small = |value: Option<u32>| value.map(|value| u8::try_from(value).ok().filter(|n| (1..=64).contains(n)));
+        let small = |value: Option<u32>| {
+            value.map(|value| u8::try_from(value).ok().filter(|n| (1..=64).contains(n)))
+        };
         match (small(Some(p)), small(q), small(r)) {
-            (Some(Some(p)), None | Some(Some(_)), None | Some(Some(_))) if p >= 2 || q.is_some() => {
+            (Some(Some(p)), None | Some(Some(_)), None | Some(Some(_)))
+                if p >= 2 || q.is_some() =>
+            {
                 let (q, r) = (small(q).flatten(), small(r).flatten());
                 self.push(start, SymbolKind::Tuplet(Tuplet { p, q, r }));
             }
-            _ => self.complain(Code::BadTuplet, start, "a tuplet's numbers are 1 to 64, the first at least 2"),
+            _ => self.complain(
+                Code::BadTuplet,
+                start,
+                "a tuplet's numbers are 1 to 64, the first at least 2",
+            ),
         }
     }
 
@@ -828,7 +1030,10 @@ impl Lexer<'_> {
         let end = after
             .iter()
             .take(DECORATION_BYTES_MAX + 1)
-            .position(|&byte| byte == close || matches!(byte, b' ' | b'\t' | b'[' | b']' | b'|' | b':' | b'"'))?;
+            .position(|&byte| {
+                byte == close
+                    || matches!(byte, b'!' | b' ' | b'\t' | b'[' | b']' | b'|' | b':' | b'"')
+            })?;
         if after[end] != close || end == 0 {
             return None;
         }
@@ -839,22 +1044,36 @@ impl Lexer<'_> {
 
     /// The name of a decoration inside a chord or grace notes, where nothing else uses these signs.
     fn inner_decoration(&mut self, sign: u8) -> Option<Box<str>> {
-        let encloses = if sign == b'!' { !self.style.bang_breaks } else { self.style.plus_decorates };
-        if encloses { self.decoration_name(sign) } else { None }
+        let encloses = if sign == b'!' {
+            !self.style.bang_breaks
+        } else {
+            self.style.plus_decorates
+        };
+        if encloses {
+            self.decoration_name(sign)
+        } else {
+            None
+        }
     }
 
     fn decoration(&mut self, start: usize, name: &str) -> SymbolKind {
         let decoration = Decoration::from_name(name);
         if let Decoration::Unknown(name) = &decoration {
             let span = self.span(start);
-            self.found.add(Code::UnknownDecoration, span, || format!("`!{name}!` is not known; it is ignored"));
+            self.found.add(Code::UnknownDecoration, span, || {
+                format!("`!{name}!` is not known; it is ignored")
+            });
         }
         SymbolKind::Decoration(decoration)
     }
 
     /// `!trill!`, or an exclamation mark that ends a line of the score.
     fn bang(&mut self, start: usize) {
-        let name = if self.style.bang_breaks { None } else { self.decoration_name(b'!') };
+        let name = if self.style.bang_breaks {
+            None
+        } else {
+            self.decoration_name(b'!')
+        };
         match name {
             Some(name) => {
                 let kind = self.decoration(start, &name);
@@ -873,14 +1092,25 @@ impl Lexer<'_> {
             let named = Decoration::from_name(&name);
             if named.is_jump() && !self.style.plus_decorates {
                 // Without `I:decoration +` the plus signs are not decorations (§12.1.4): these are words.
-                self.complain(Code::OutdatedDecoration, start, "jumps are written between exclamation marks; this is read as words");
+                self.complain(
+                    Code::OutdatedDecoration,
+                    start,
+                    "jumps are written between exclamation marks; this is read as words",
+                );
                 self.push(start, SymbolKind::Annotation(Arc::from(format!("^{name}"))));
                 return;
             }
             let is_known = !matches!(named, Decoration::Unknown(_));
-            let is_notes = name.bytes().all(|byte| b"ABCDEFGabcdefg^_=,'0123456789/-".contains(&byte));
-            if self.style.plus_decorates || (is_known && !is_notes) || (is_known && name.len() > 1) {
-                self.complain(Code::OutdatedDecoration, start, "decorations are written between exclamation marks");
+            let is_notes = name
+                .bytes()
+                .all(|byte| b"ABCDEFGabcdefg^_=,'0123456789/-".contains(&byte));
+            if self.style.plus_decorates || (is_known && !is_notes) || (is_known && name.len() > 1)
+            {
+                self.complain(
+                    Code::OutdatedDecoration,
+                    start,
+                    "decorations are written between exclamation marks",
+                );
                 let kind = self.decoration(start, &name);
                 self.push(start, kind);
                 return;
@@ -935,18 +1165,27 @@ impl Lexer<'_> {
 
     fn unknown_letter(&mut self, start: usize, letter: char) {
         let span = self.span(start);
-        self.found.add(Code::UnknownSymbol, span, || format!("`{letter}` means nothing here; it is ignored"));
+        self.found.add(Code::UnknownSymbol, span, || {
+            format!("`{letter}` means nothing here; it is ignored")
+        });
     }
 
     /// A backslash at the end of the line joins the next line of music to it; elsewhere it means nothing.
     fn backslash(&mut self) {
         let start = self.at;
         self.at += 1;
-        if self.bytes[self.at..].iter().all(|byte| matches!(byte, b' ' | b'\t')) {
+        if self.bytes[self.at..]
+            .iter()
+            .all(|byte| matches!(byte, b' ' | b'\t'))
+        {
             self.at = self.bytes.len();
             self.is_continued = true;
         } else {
-            self.complain(Code::StrayCharacter, start, "a backslash only means something at the end of a line");
+            self.complain(
+                Code::StrayCharacter,
+                start,
+                "a backslash only means something at the end of a line",
+            );
         }
     }
 
@@ -954,7 +1193,9 @@ impl Lexer<'_> {
     fn stray(&mut self, start: usize) {
         self.at += char_length(self.text, self.at);
         while let Some(byte) = self.peek() {
-            if matches!(byte, b'#' | b'*' | b';' | b'?' | b'@' | b'}' | b'/' | b',' | b'\'' | 0..=31 | 127..=255) && byte != b'\t' {
+            if matches!(byte, b'#' | b'*' | b';' | b'?' | b'@' | b'}' | b'/' | b',' | b'\'' | 0..=31 | 127..=255)
+                && byte != b'\t'
+            {
                 self.at += char_length(self.text, self.at);
             } else {
                 break;
@@ -972,14 +1213,28 @@ impl Lexer<'_> {
 /// The pass that the text of an ending names: `1`, `1.`, `2nd`, `2nd time`, `3rd ending`.
 fn text_ending_pass(text: &str) -> Option<u16> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let pass = text[..digits].parse().ok().filter(|pass| (1..=u16::from(REPEAT_COLONS_MAX) + 1).contains(pass))?;
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let pass = text[..digits]
+        .parse()
+        .ok()
+        .filter(|pass| (1..=u16::from(REPEAT_COLONS_MAX) + 1).contains(pass))?;
     let rest = text[digits..].trim_start_matches(['.', ':']);
-    let rest = ["st", "nd", "rd", "th"].iter().find_map(|ordinal| rest.strip_prefix(ordinal)).unwrap_or(rest);
-    matches!(rest.trim().trim_end_matches('.'), "" | "time" | "ending" | "x").then_some(pass)
+    let rest = ["st", "nd", "rd", "th"]
+        .iter()
+        .find_map(|ordinal| rest.strip_prefix(ordinal))
+        .unwrap_or(rest);
+    matches!(
+        rest.trim().trim_end_matches('.'),
+        "" | "time" | "ending" | "x"
+    )
+    .then_some(pass)
 }
 
 /// The length in bytes of the character that starts at `at`; 1 inside a character, which cannot happen.
 fn char_length(text: &str, at: usize) -> usize {
-    text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
+    text.get(at..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(1, char::len_utf8)
 }

@@ -40,7 +40,10 @@ pub(super) struct Expanded {
 impl Expanded {
     /// Where in the line the byte at `offset` of the expanded text came from.
     pub(super) fn source(&self, offset: u32) -> u32 {
-        let index = self.pieces.partition_point(|&(start, _, _)| start <= offset).saturating_sub(1);
+        let index = self
+            .pieces
+            .partition_point(|&(start, _, _)| start <= offset)
+            .saturating_sub(1);
         match self.pieces.get(index) {
             Some(&(_, source, true)) => source.start,
             Some(&(start, source, false)) => (source.start + (offset - start)).min(source.end),
@@ -50,7 +53,10 @@ impl Expanded {
 
     /// As [`Expanded::source`], for one past the last byte of something.
     pub(super) fn source_end(&self, end: u32) -> u32 {
-        let index = self.pieces.partition_point(|&(start, _, _)| start < end).saturating_sub(1);
+        let index = self
+            .pieces
+            .partition_point(|&(start, _, _)| start < end)
+            .saturating_sub(1);
         match self.pieces.get(index) {
             Some(&(_, source, true)) => source.end,
             Some(&(start, source, false)) => (source.start + (end - start)).min(source.end),
@@ -67,24 +73,38 @@ impl Macros {
             return;
         };
         let (target, replacement) = (target.trim(), replacement.trim());
-        if target.is_empty() || target.len() > TARGET_BYTES_MAX || replacement.len() > REPLACEMENT_BYTES_MAX {
+        if target.is_empty()
+            || target.len() > TARGET_BYTES_MAX
+            || replacement.len() > REPLACEMENT_BYTES_MAX
+        {
             found.add(Code::BadMacro, span, || {
                 format!("a macro's target has 1 to {TARGET_BYTES_MAX} characters, its replacement up to {REPLACEMENT_BYTES_MAX}")
             });
             return;
         }
         if self.macros.len() >= MACROS_MAX {
-            found.add(Code::BadMacro, span, || format!("only {MACROS_MAX} macros are kept"));
+            found.add(Code::BadMacro, span, || {
+                format!("only {MACROS_MAX} macros are kept")
+            });
             return;
         }
         let (before, after_note) = match target.rsplit_once('n') {
-            Some((before, length)) if length.bytes().all(|byte| byte.is_ascii_digit() || byte == b'/') => {
+            Some((before, length))
+                if length
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'/') =>
+            {
                 (before, Some(Box::from(length)))
             }
             _ => (target, None),
         };
-        let new = Macro { before: before.into(), after_note, replacement: replacement.into() };
-        self.macros.retain(|old| (&old.before, &old.after_note) != (&new.before, &new.after_note));
+        let new = Macro {
+            before: before.into(),
+            after_note,
+            replacement: replacement.into(),
+        };
+        self.macros
+            .retain(|old| (&old.before, &old.after_note) != (&new.before, &new.after_note));
         self.macros.push(new);
     }
 
@@ -93,14 +113,26 @@ impl Macros {
     }
 
     /// Expands a line; `None` where no macro is used in it.
-    pub(super) fn expand(&mut self, line: &str, span: Span, found: &mut Diagnostics) -> Option<Expanded> {
+    pub(super) fn expand(
+        &mut self,
+        line: &str,
+        span: Span,
+        found: &mut Diagnostics,
+    ) -> Option<Expanded> {
         let bytes = line.as_bytes();
-        let mut expanded = Expanded { text: String::new(), pieces: Vec::new() };
+        let mut expanded = Expanded {
+            text: String::new(),
+            pieces: Vec::new(),
+        };
         let (mut at, mut copied) = (0, 0);
         let mut is_quoted = false;
         while at < bytes.len() {
             is_quoted ^= bytes[at] == b'"';
-            let used = if is_quoted { None } else { self.match_at(line, at) };
+            let used = if is_quoted {
+                None
+            } else {
+                self.match_at(line, at)
+            };
             let Some((index, length, note)) = used else {
                 at += 1;
                 continue;
@@ -113,7 +145,11 @@ impl Macros {
             }
             expanded.copy(line, copied, at);
             let start = expanded.text.len();
-            expanded.pieces.push((start as u32, Span::new(at as u32, (at + length) as u32), true));
+            expanded.pieces.push((
+                start as u32,
+                Span::new(at as u32, (at + length) as u32),
+                true,
+            ));
             let replacement = &self.macros[index].replacement;
             match note {
                 Some(note) => transpose(replacement, note, &mut expanded.text),
@@ -135,12 +171,18 @@ impl Macros {
         let rest = line.get(at..)?;
         let mut best: Option<(usize, usize, Option<i32>)> = None;
         for (index, candidate) in self.macros.iter().enumerate() {
-            let Some(after) = rest.strip_prefix(&*candidate.before) else { continue };
+            let Some(after) = rest.strip_prefix(&*candidate.before) else {
+                continue;
+            };
             let (after, note) = match &candidate.after_note {
                 None => (after, None),
                 Some(length) => {
-                    let Some((steps, after)) = note_steps(after) else { continue };
-                    let Some(after) = after.strip_prefix(&**length) else { continue };
+                    let Some((steps, after)) = note_steps(after) else {
+                        continue;
+                    };
+                    let Some(after) = after.strip_prefix(&**length) else {
+                        continue;
+                    };
                     (after, Some(steps))
                 }
             };
@@ -161,7 +203,11 @@ impl Macros {
 impl Expanded {
     fn copy(&mut self, line: &str, from: usize, to: usize) {
         if from < to {
-            self.pieces.push((self.text.len() as u32, Span::new(from as u32, to as u32), false));
+            self.pieces.push((
+                self.text.len() as u32,
+                Span::new(from as u32, to as u32),
+                false,
+            ));
             self.text.push_str(&line[from..to]);
         }
     }
@@ -169,11 +215,18 @@ impl Expanded {
 
 /// A note letter with its octave marks at the start of `text`, as steps above `C`, and what follows.
 fn note_steps(text: &str) -> Option<(i32, &str)> {
-    let first = text.chars().next().filter(|c| matches!(c, 'A'..='G' | 'a'..='g'))?;
+    let first = text
+        .chars()
+        .next()
+        .filter(|c| matches!(c, 'A'..='G' | 'a'..='g'))?;
     let letter = crate::music::Letter::from_char(first)?;
     let mut steps = i32::from(letter.step()) + if first.is_ascii_lowercase() { 7 } else { 0 };
     let mut rest = &text[1..];
-    while let Some(mark) = rest.bytes().next().filter(|mark| matches!(mark, b',' | b'\'')) {
+    while let Some(mark) = rest
+        .bytes()
+        .next()
+        .filter(|mark| matches!(mark, b',' | b'\''))
+    {
         steps = (steps + if mark == b',' { -7 } else { 7 }).clamp(-70, 70);
         rest = &rest[1..];
     }
@@ -221,20 +274,31 @@ mod tests {
         for definition in definitions {
             macros.define(definition, Span::default(), &mut found);
         }
-        macros.expand(line, Span::default(), &mut found).map_or_else(|| line.to_owned(), |expanded| expanded.text)
+        macros
+            .expand(line, Span::default(), &mut found)
+            .map_or_else(|| line.to_owned(), |expanded| expanded.text)
     }
 
     #[test]
     fn a_static_macro_replaces_its_target_and_nothing_else() {
         let definitions = ["~G3 = G{A}G{F}G"];
-        assert_eq!(expand(&definitions, "~G3 ~G2 ~g3 ~G32 ~G3/2"), "G{A}G{F}G ~G2 ~g3 ~G32 ~G3/2");
+        assert_eq!(
+            expand(&definitions, "~G3 ~G2 ~g3 ~G32 ~G3/2"),
+            "G{A}G{F}G ~G2 ~g3 ~G32 ~G3/2"
+        );
     }
 
     #[test]
     fn a_transposing_macro_follows_its_note() {
         let definitions = ["~n2 = (3o/n/m/ n"];
-        assert_eq!(expand(&definitions, "~A2 Bd ~g2 ~D,2"), "(3B/A/G/ A Bd (3a/g/f/ g (3E,/D,/C,/ D,");
-        assert_eq!(expand(&["~n19=hijklmnopqrstuvwxyz"], "~A19"), "B,CDEFGABcdefgabc'd'e'f'");
+        assert_eq!(
+            expand(&definitions, "~A2 Bd ~g2 ~D,2"),
+            "(3B/A/G/ A Bd (3a/g/f/ g (3E,/D,/C,/ D,"
+        );
+        assert_eq!(
+            expand(&["~n19=hijklmnopqrstuvwxyz"], "~A19"),
+            "B,CDEFGABcdefgabc'd'e'f'"
+        );
     }
 
     #[test]
@@ -252,7 +316,9 @@ mod tests {
     fn places_lead_back_to_the_written_line() {
         let (mut macros, mut found) = (Macros::default(), Diagnostics::default());
         macros.define("~G3 = G{A}G", Span::default(), &mut found);
-        let expanded = macros.expand("AB~G3CD", Span::default(), &mut found).expect("a macro is used");
+        let expanded = macros
+            .expand("AB~G3CD", Span::default(), &mut found)
+            .expect("a macro is used");
         assert_eq!(expanded.text, "ABG{A}GCD");
         assert_eq!((expanded.source(4), expanded.source_end(5)), (2, 5));
         assert_eq!((expanded.source(7), expanded.source_end(8)), (5, 6));

@@ -22,13 +22,14 @@ pub use decoration::Decoration;
 pub use diagnostic::{Code, DIAGNOSTICS_A_TUNE_MAX, Diagnostic, Diagnostics, Severity, Span};
 pub use directive::{AccidentalReach, Directive, MidiDirective};
 pub use field::{
-    ClefChange, FieldValue, KeyField, PartOrder, PartOrderItem, TempoField, TempoValue, UserSymbol, VoiceField,
+    ClefChange, FieldValue, KeyField, PartOrder, PartOrderItem, TempoField, TempoValue, UserSymbol,
+    VoiceField,
 };
 pub use parser::{Parsed, parse, parse_tune};
 pub use printer::{print, print_own_lines};
 pub use text::decoded;
 pub use tune::{
-    BarLine, BarStyle, Chord, Ending, Field, Grace, Line, LineContent, Multiplier, MusicLine, Note, Symbol,
-    SymbolKind, Tie, Tuplet, Tune,
+    BarLine, BarStyle, Chord, Ending, Field, Grace, Line, LineContent, Multiplier, MusicLine, Note,
+    Symbol, SymbolKind, Tie, Tune, Tuplet,
 };
-pub use tunebook::{Tunebook, TuneText, Place, TUNE_BYTES_MAX};
+pub use tunebook::{Place, TUNE_BYTES_MAX, TuneText, Tunebook};

@@ -85,8 +85,15 @@ impl<'a> Iterator for Lines<'a> {
             return None;
         }
         let start = self.at;
-        let end = rest.bytes().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
-        let ending = if rest[end..].starts_with("\r\n") { 2 } else { usize::from(end < rest.len()) };
+        let end = rest
+            .bytes()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+            .unwrap_or(rest.len());
+        let ending = if rest[end..].starts_with("\r\n") {
+            2
+        } else {
+            usize::from(end < rest.len())
+        };
         self.at += end + ending;
         Some((start as u32, &rest[..end])) // a tune has at most TUNE_BYTES_MAX bytes
     }
@@ -126,8 +133,16 @@ impl Parser {
         }
         let trimmed = line.trim_start();
         if let Some((letter, after)) = field_start(trimmed) {
-            if letter == 'X' && start.is_some() && !self.tune.header.is_empty() && self.has_header_field('X') {
-                self.found.add(Code::MisplacedField, span, || "a second `X:` in one header; it is ignored");
+            if letter == 'X'
+                && start.is_some()
+                && !self.tune.header.is_empty()
+                && self.has_header_field('X')
+            {
+                self.found.add(
+                    Code::MisplacedField,
+                    span,
+                    || "a second `X:` in one header; it is ignored",
+                );
                 return;
             }
             self.open(letter, after, span, true);
@@ -146,13 +161,27 @@ impl Parser {
         }
         if start.is_some() && !has_key_line(rest) {
             self.finish_field();
-            self.found.add(Code::MissingKey, span, || "the music begins without a `K:` field");
+            self.found.add(
+                Code::MissingKey,
+                span,
+                || "the music begins without a `K:` field; `K:none` is taken",
+            );
+            self.open('K', "none", Span::new(span.start, span.start.max(1)), true);
+            self.finish_field();
             self.is_in_body = true;
             self.body_line(line, span.start);
         } else {
             self.finish_field();
-            self.found.add(Code::TextInHeader, span, || "a line of the header is no field; it is taken for a comment");
-            self.push(Line { content: LineContent::Empty, comment: Some(trimmed.trim_end().into()), span });
+            self.found.add(
+                Code::TextInHeader,
+                span,
+                || "a line of the header is no field; it is taken for a comment",
+            );
+            self.push(Line {
+                content: LineContent::Empty,
+                comment: Some(trimmed.trim_start_matches('%').trim_end().into()),
+                span,
+            });
         }
     }
 
@@ -161,32 +190,54 @@ impl Parser {
         if self.common_line(line, span) {
             return;
         }
-        if let Some((letter, after)) = field_start(line).filter(|&(letter, after)| is_body_field(letter, after)) {
+        if let Some((letter, after)) =
+            field_start(line).filter(|&(letter, after)| is_body_field(letter, after))
+        {
             if matches!(letter, 'A'..='G' | 'X'..='Z' | 'a'..='g' | 'x'..='z' | 'H' | 'O' | 'S') {
-                self.found.add(Code::MisplacedField, span, || format!("`{letter}:` belongs into the header"));
+                self.found.add(Code::MisplacedField, span, || {
+                    format!("`{letter}:` belongs into the header")
+                });
             }
             self.open(letter, after, span, false);
             return;
         }
         self.finish_field();
         let (text, comment) = split_comment(line);
+        let text = text.trim_end();
         let follows = std::mem::take(&mut self.is_continued);
-        let expanded = if self.macros.is_empty() { None } else { self.macros.expand(text, span, &mut self.found) };
+        let expanded = if self.macros.is_empty() {
+            None
+        } else {
+            self.macros.expand(text, span, &mut self.found)
+        };
         let mut music = match &expanded {
-            Some(expanded) => {
-                lexer::music_line(&expanded.text, start, Some(expanded), follows, &mut self.style, &mut self.found)
-            }
+            Some(expanded) => lexer::music_line(
+                &expanded.text,
+                start,
+                Some(expanded),
+                follows,
+                &mut self.style,
+                &mut self.found,
+            ),
             None => lexer::music_line(text, start, None, follows, &mut self.style, &mut self.found),
         };
-        if expanded.is_some() {
-            music.before_macros = Some(text.trim_end().into());
+        if !self.macros.is_empty() {
+            music.before_macros = Some(text.into());
         }
-        self.is_continued = music.is_continued;
+        // A line that holds nothing does not end the continuation of the one before it.
+        self.is_continued = music.is_continued || (follows && music.symbols.is_empty());
         self.has_music |= !music.symbols.is_empty();
-        let content =
-            if music.symbols.is_empty() && !music.is_continued { LineContent::Empty } else { LineContent::Music(music) };
+        let content = if music.symbols.is_empty() && !music.is_continued {
+            LineContent::Empty
+        } else {
+            LineContent::Music(music)
+        };
         if comment.is_some() || !matches!(content, LineContent::Empty) {
-            self.push(Line { content, comment, span });
+            self.push(Line {
+                content,
+                comment,
+                span,
+            });
         }
     }
 
@@ -208,7 +259,11 @@ impl Parser {
         }
         if let Some(comment) = trimmed.strip_prefix('%') {
             self.finish_field();
-            self.push(Line { content: LineContent::Empty, comment: Some(comment.trim_end().into()), span });
+            self.push(Line {
+                content: LineContent::Empty,
+                comment: Some(comment.trim_start_matches('%').trim_end().into()),
+                span,
+            });
             return true;
         }
         if let Some(more) = line.strip_prefix("+:") {
@@ -219,7 +274,11 @@ impl Parser {
                     open.text.push_str(text.trim());
                     open.span.end = span.end;
                 }
-                None => self.found.add(Code::MisplacedField, span, || "`+:` continues no field; it is ignored"),
+                None => self.found.add(
+                    Code::MisplacedField,
+                    span,
+                    || "`+:` continues no field; it is ignored",
+                ),
             }
             return true;
         }
@@ -230,52 +289,91 @@ impl Parser {
     }
 
     fn directive(&mut self, line: &str, text: &str, span: Span) {
-        let word = text.split_ascii_whitespace().next().unwrap_or("");
+        let text = text.trim();
+        let word = text.split_whitespace().next().unwrap_or("");
         if let Some(kind) = word.strip_prefix("begin").filter(|kind| !kind.is_empty()) {
             self.block = Some((vec![line.into()], format!("%%end{kind}").into(), span));
             return;
         }
-        let text = text.trim();
         let directive = Directive::from_text(text);
         if directive == Directive::Include {
-            self.found.add(Code::IncludeIgnored, span, || "`%%abc-include` is not followed");
+            self.found.add(
+                Code::IncludeIgnored,
+                span,
+                || "`%%abc-include` is not followed",
+            );
         }
         self.style.obey_directive(&directive);
-        self.push(Line { content: LineContent::Directive(text.into()), comment: None, span });
+        self.push(Line {
+            content: LineContent::Directive(text.into()),
+            comment: None,
+            span,
+        });
     }
 
     fn finish_block(&mut self) {
         if let Some((lines, _, span)) = self.block.take() {
-            self.push(Line { content: LineContent::Block(lines.into()), comment: None, span });
+            self.push(Line {
+                content: LineContent::Block(lines.into()),
+                comment: None,
+                span,
+            });
         }
     }
 
     fn open(&mut self, letter: char, after: &str, span: Span, in_header: bool) {
         self.finish_field();
         let (text, comment) = split_comment(after);
-        self.open_field = Some(OpenField { letter, text: text.trim().to_owned(), comment, span, in_header });
+        self.open_field = Some(OpenField {
+            letter,
+            text: text.trim().to_owned(),
+            comment,
+            span,
+            in_header,
+        });
     }
 
     /// Gives the open field its meaning and stores it.
     fn finish_field(&mut self) {
-        let Some(open) = self.open_field.take() else { return };
-        let OpenField { letter, text, comment, span, in_header } = open;
+        let Some(open) = self.open_field.take() else {
+            return;
+        };
+        let OpenField {
+            letter,
+            text,
+            comment,
+            span,
+            in_header,
+        } = open;
         let text = text.trim();
         let value = field::value(letter, text, in_header, span, &mut self.found);
         self.style.obey(&value);
         if let FieldValue::Macro = value {
             self.macros.define(text, span, &mut self.found);
         }
-        if let FieldValue::Instruction(directive) = &value {
-            if **directive == Directive::Include {
-                self.found.add(Code::IncludeIgnored, span, || "`I:abc-include` is not followed");
-            }
+        if matches!(&value, FieldValue::Instruction(directive) if **directive == Directive::Include)
+        {
+            self.found.add(
+                Code::IncludeIgnored,
+                span,
+                || "`I:abc-include` is not followed",
+            );
         }
         if letter == 'X' && in_header && text.parse::<u32>().is_err() {
-            self.found.add(Code::BadReference, span, || "`X:` holds no whole number");
+            self.found
+                .add(Code::BadReference, span, || "`X:` holds no whole number");
         }
-        let field = Field { letter, text: text.into(), value, span };
-        self.push(Line { content: LineContent::Field(field), comment, span });
+        let field = Field {
+            letter,
+            text: text.into(),
+            value,
+            span,
+        };
+        self.push(Line {
+            content: LineContent::Field(field),
+            comment,
+            span,
+        });
     }
 
     fn push(&mut self, line: Line) {
@@ -287,7 +385,10 @@ impl Parser {
     }
 
     fn has_header_field(&self, letter: char) -> bool {
-        self.open_field.as_ref().is_some_and(|open| open.letter == letter) || self.tune.header_field(letter).is_some()
+        self.open_field
+            .as_ref()
+            .is_some_and(|open| open.letter == letter)
+            || self.tune.header_field(letter).is_some()
     }
 
     fn finish(mut self, text: &str, is_cut: bool) -> Parsed {
@@ -296,15 +397,25 @@ impl Parser {
         let end = Span::new(text.len() as u32, text.len() as u32);
         let start = Span::new(0, text.find(['\n', '\r']).unwrap_or(text.len()) as u32);
         if self.tune.header_field('X').is_none() {
-            self.found.add(Code::MissingReference, start, || "the tune has no `X:` field");
+            self.found.add(
+                Code::MissingReference,
+                start,
+                || "the tune has no `X:` field",
+            );
         } else if self.tune.header_field('T').is_none() {
-            self.found.add(Code::MissingTitle, start, || "the tune has no title");
+            self.found
+                .add(Code::MissingTitle, start, || "the tune has no title");
         }
         if !self.is_in_body {
-            self.found.add(Code::MissingKey, start, || "the header does not end with a `K:` field");
+            self.found.add(
+                Code::MissingKey,
+                start,
+                || "the header does not end with a `K:` field",
+            );
         }
         if !self.has_music {
-            self.found.add(Code::NoMusic, start, || "the tune has no music");
+            self.found
+                .add(Code::NoMusic, start, || "the tune has no music");
         }
         if is_cut {
             self.found.add(Code::TuneTooLong, end, || {
@@ -314,7 +425,11 @@ impl Parser {
         }
         self.insert_file_header();
         let findings_dropped = self.found.dropped();
-        Parsed { tune: self.tune, diagnostics: self.found.into_vec(), findings_dropped }
+        Parsed {
+            tune: self.tune,
+            diagnostics: self.found.into_vec(),
+            findings_dropped,
+        }
     }
 
     /// Puts what the file's header sets behind `X:` and `T:`, where the tune does not say otherwise (§2.2.2).
@@ -328,7 +443,8 @@ impl Parser {
             .filter(|line| match &line.content {
                 LineContent::Field(field) => {
                     matches!(field.letter, 'I' | 'm' | 'U' | 'V')
-                        || (!matches!(field.letter, 'X' | 'T' | 'K') && self.tune.header_field(field.letter).is_none())
+                        || (!matches!(field.letter, 'X' | 'T' | 'K')
+                            && self.tune.header_field(field.letter).is_none())
                 }
                 LineContent::Directive(_) => true,
                 _ => false,
@@ -345,14 +461,18 @@ impl Parser {
 }
 
 fn line_span(start: Option<u32>, line: &str) -> Span {
-    start.map_or(Span::default(), |start| Span::new(start, start + line.len() as u32))
+    start.map_or(Span::default(), |start| {
+        Span::new(start, start + line.len() as u32)
+    })
 }
 
 /// A letter and the text after its colon.
 pub(super) fn field_start(line: &str) -> Option<(char, &str)> {
     let bytes = line.as_bytes();
     match bytes {
-        [letter, b':', ..] if letter.is_ascii_alphabetic() => Some((char::from(*letter), &line[2..])),
+        [letter, b':', ..] if letter.is_ascii_alphabetic() => {
+            Some((char::from(*letter), &line[2..]))
+        }
         _ => None,
     }
 }
@@ -361,7 +481,7 @@ pub(super) fn field_start(line: &str) -> Option<(char, &str)> {
 pub(super) fn is_body_field(letter: char, after: &str) -> bool {
     match letter {
         'A'..='G' | 'a'..='g' | 'X'..='Z' | 'x'..='z' => {
-            !matches!(after.as_bytes().first(), Some(b'|' | b':' | b']') | None)
+            !after.trim().is_empty() && !after.starts_with(['|', ':', ']'])
         }
         _ => true,
     }
@@ -381,7 +501,10 @@ fn split_comment(line: &str) -> (&str, Option<Box<str>>) {
             from = at + 1;
             continue;
         }
-        return (&line[..at], Some(line[at + 1..].trim_end().into()));
+        return (
+            &line[..at],
+            Some(line[at + 1..].trim_start_matches('%').trim_end().into()),
+        );
     }
     (line, None)
 }

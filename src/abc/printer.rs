@@ -7,7 +7,8 @@ use super::directive::Directive;
 use super::field::FieldValue;
 use super::parser;
 use super::tune::{
-    BarLine, BarStyle, Chord, Ending, Grace, Line, LineContent, Multiplier, Note, Symbol, SymbolKind, Tie, Tuplet, Tune,
+    BarLine, BarStyle, Chord, Ending, Grace, Line, LineContent, Multiplier, Note, Symbol,
+    SymbolKind, Tie, Tune, Tuplet,
 };
 use crate::music::Accidental;
 use std::fmt::{self, Write};
@@ -53,7 +54,13 @@ impl Printer {
     fn line(&mut self, line: &Line) -> fmt::Result {
         match &line.content {
             LineContent::Field(field) => {
-                write!(self.text, "{}:{}", field.letter, field.text)?;
+                // `d:|` is music (see `is_body_field`), `d: |` is a field.
+                let gap = if field.text.starts_with(['|', ':', ']']) {
+                    " "
+                } else {
+                    ""
+                };
+                write!(self.text, "{}:{gap}{}", field.letter, field.text)?;
                 self.obey(&field.value);
             }
             LineContent::Directive(text) => {
@@ -78,7 +85,11 @@ impl Printer {
             LineContent::Empty => {}
         }
         if let Some(comment) = &line.comment {
-            let gap = if matches!(line.content, LineContent::Empty) { "" } else { " " };
+            let gap = if matches!(line.content, LineContent::Empty) {
+                ""
+            } else {
+                " "
+            };
             write!(self.text, "{gap}%{comment}")?;
         }
         self.text.write_char('\n')
@@ -136,14 +147,18 @@ impl Printer {
                     (0..count.unsigned_abs()).for_each(|_| out.push(sign));
                 }
                 SymbolKind::Tuplet(tuplet) => print_tuplet(*tuplet, out)?,
-                SymbolKind::SlurStart { is_dotted } => out.push_str(if *is_dotted { ".(" } else { "(" }),
+                SymbolKind::SlurStart { is_dotted } => {
+                    out.push_str(if *is_dotted { ".(" } else { "(" })
+                }
                 SymbolKind::SlurEnd => out.push(')'),
                 SymbolKind::Decoration(decoration) => {
                     let sign = if self.plus_decorates { '+' } else { '!' };
                     write!(out, "{sign}{}{sign}", decoration.name())?;
                 }
                 SymbolKind::Shorthand(letter, _) => out.push(*letter),
-                SymbolKind::ChordSymbol(text) | SymbolKind::Annotation(text) => write!(out, "\"{text}\"")?,
+                SymbolKind::ChordSymbol(text) | SymbolKind::Annotation(text) => {
+                    write!(out, "\"{text}\"")?
+                }
                 SymbolKind::Field(field) => {
                     write!(out, "[{}:{}]", field.letter, field.text)?;
                     self.obey(&field.value);
@@ -169,7 +184,8 @@ impl Printer {
     }
 
     fn grace(&mut self, grace: &Grace) -> fmt::Result {
-        self.text.push_str(if grace.is_acciaccatura { "{/" } else { "{" });
+        self.text
+            .push_str(if grace.is_acciaccatura { "{/" } else { "{" });
         self.symbols(&grace.members)?;
         self.text.push('}');
         Ok(())
@@ -181,10 +197,15 @@ fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
     match (first, second) {
         (SymbolKind::Bar(_), SymbolKind::Bar(_)) => true,
         (SymbolKind::Tuplet(_), SymbolKind::Bar(bar)) => bar.ends > 0,
-        (SymbolKind::Broken(first), SymbolKind::Broken(second)) => first.signum() == second.signum(),
+        (SymbolKind::Broken(first), SymbolKind::Broken(second)) => {
+            first.signum() == second.signum()
+        }
         (
             SymbolKind::Shorthand('.', _),
-            SymbolKind::Bar(_) | SymbolKind::SlurStart { .. } | SymbolKind::SlurEnd | SymbolKind::Tuplet(_),
+            SymbolKind::Bar(_)
+            | SymbolKind::SlurStart { .. }
+            | SymbolKind::SlurEnd
+            | SymbolKind::Tuplet(_),
         ) => true,
         _ => false,
     }
@@ -195,7 +216,11 @@ fn print_note(note: &Note, out: &mut String) -> fmt::Result {
         print_accidental(accidental, out)?;
     }
     let letter = note.letter.as_char();
-    out.push(if note.octave >= 1 { letter.to_ascii_lowercase() } else { letter });
+    out.push(if note.octave >= 1 {
+        letter.to_ascii_lowercase()
+    } else {
+        letter
+    });
     (1..note.octave).for_each(|_| out.push('\''));
     (note.octave..0).for_each(|_| out.push(','));
     print_length(note.length, out)?;
@@ -290,7 +315,10 @@ mod tests {
         let tune = parse(&format!("{header}{line}\n")).tune;
         let text = print(&tune);
         assert_eq!(parse(&text).tune, tune, "{text}");
-        text.strip_prefix(header).expect("the header is canonical").trim_end().to_owned()
+        text.strip_prefix(header)
+            .expect("the header is canonical")
+            .trim_end()
+            .to_owned()
     }
 
     #[test]

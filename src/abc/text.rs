@@ -3,6 +3,7 @@
 //! Comes in: the text of a title, a name, a lyric. Goes out: the same with accents. Unknown escapes stay as written.
 
 /// Two-character mnemonics after the backslash and what they stand for.
+#[rustfmt::skip]
 const MNEMONICS: &[(&str, char)] = &[
     ("`A", 'À'), ("`a", 'à'), ("`E", 'È'), ("`e", 'è'), ("`I", 'Ì'), ("`i", 'ì'), ("`O", 'Ò'), ("`o", 'ò'), ("`U", 'Ù'), ("`u", 'ù'),
     ("'A", 'Á'), ("'a", 'á'), ("'E", 'É'), ("'e", 'é'), ("'I", 'Í'), ("'i", 'í'), ("'O", 'Ó'), ("'o", 'ó'), ("'U", 'Ú'), ("'u", 'ú'), ("'Y", 'Ý'), ("'y", 'ý'),
@@ -16,6 +17,7 @@ const MNEMONICS: &[(&str, char)] = &[
 ];
 
 /// Named entities after the ampersand.
+#[rustfmt::skip]
 const ENTITIES: &[(&str, char)] = &[
     ("amp", '&'), ("quot", '"'), ("lt", '<'), ("gt", '>'), ("copy", '©'),
     ("Agrave", 'À'), ("agrave", 'à'), ("Egrave", 'È'), ("egrave", 'è'), ("Igrave", 'Ì'), ("igrave", 'ì'), ("Ograve", 'Ò'), ("ograve", 'ò'), ("Ugrave", 'Ù'), ("ugrave", 'ù'),
@@ -63,7 +65,9 @@ fn escape(text: &str) -> Option<(char, usize)> {
     let after = &text[1..];
     let digits = |count: usize| {
         let hex = after.get(1..1 + count)?;
-        hex.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(hex)
+        hex.bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+            .then_some(hex)
     };
     match after.chars().next()? {
         '\\' | '%' | '&' => after.chars().next().map(|character| (character, 2)),
@@ -96,7 +100,15 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stays_as_it_is() {
-        for text in ["Rock & Roll", "50\\", "\\q", "&nosuch;", "\\u12", "a\\Uzz", "&é;"] {
+        for text in [
+            "Rock & Roll",
+            "50\\",
+            "\\q",
+            "&nosuch;",
+            "\\u12",
+            "a\\Uzz",
+            "&é;",
+        ] {
             assert_eq!(decoded(text), text);
         }
         assert_eq!(decoded("100\\%"), "100%");

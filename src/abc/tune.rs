@@ -28,20 +28,24 @@ impl Tune {
 
     /// All fields with this letter in the header, in order.
     pub fn header_fields(&self, letter: char) -> impl Iterator<Item = &Field> {
-        self.header.iter().filter_map(move |line| match &line.content {
-            LineContent::Field(field) if field.letter == letter => Some(field),
-            _ => None,
-        })
+        self.header
+            .iter()
+            .filter_map(move |line| match &line.content {
+                LineContent::Field(field) if field.letter == letter => Some(field),
+                _ => None,
+            })
     }
 
     /// The number after `X:`, where it is one.
     pub fn reference(&self) -> Option<u32> {
-        self.header_field('X').and_then(|field| field.text.trim().parse().ok())
+        self.header_field('X')
+            .and_then(|field| field.text.trim().parse().ok())
     }
 
     /// The first title with its escapes decoded; empty where there is none.
     pub fn title(&self) -> String {
-        self.header_field('T').map_or_else(String::new, |field| super::text::decoded(&field.text))
+        self.header_field('T')
+            .map_or_else(String::new, |field| super::text::decoded(&field.text))
     }
 }
 
@@ -91,7 +95,7 @@ pub struct MusicLine {
     pub symbols: Vec<Symbol>,
     /// Whether it ends with `\`: the next line of music belongs to the same line of the score.
     pub is_continued: bool,
-    /// The text before macros were expanded; `None` where none was.
+    /// The text before macros were expanded; `None` where the tune has no macros.
     pub before_macros: Option<Box<str>>,
 }
 
@@ -215,7 +219,10 @@ impl Multiplier {
     /// The largest numerator and denominator that are read.
     pub const MAX: u16 = 16_384;
     /// One unit length.
-    pub const ONE: Self = Self { numerator: 1, denominator: 1 };
+    pub const ONE: Self = Self {
+        numerator: 1,
+        denominator: 1,
+    };
 }
 
 /// A tie after a note or chord.
@@ -273,7 +280,11 @@ pub struct BarLine {
 
 impl BarLine {
     /// `|`
-    pub const THIN: Self = Self { ends: 0, style: BarStyle::Thin, begins: 0 };
+    pub const THIN: Self = Self {
+        ends: 0,
+        style: BarStyle::Thin,
+        begins: 0,
+    };
 }
 
 /// How a bar line is drawn.
@@ -303,7 +314,9 @@ pub struct Ending {
 impl Ending {
     /// Whether it is played on this pass, counted from 1.
     pub fn contains(&self, pass: u16) -> bool {
-        self.passes.iter().any(|&(first, last)| (first..=last).contains(&pass))
+        self.passes
+            .iter()
+            .any(|&(first, last)| (first..=last).contains(&pass))
     }
 
     /// The last pass it names.

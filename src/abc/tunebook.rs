@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 /// The most bytes of one tune that are read; the rest is skipped, with a finding. (Real tunes have a few thousand.)
-pub const TUNE_BYTES_MAX: usize = 4 << 20;
+pub const TUNE_BYTES_MAX: usize = 2 << 20;
 /// The most bytes of one line that are read; the rest of the line is skipped, with a finding.
 pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 /// The most bytes of a file header that are kept.
@@ -37,12 +37,21 @@ pub struct Place {
 impl TuneText {
     /// A tune that stands alone.
     pub fn alone(text: impl Into<String>) -> Self {
-        Self { text: text.into(), first_line: 1, ..Self::default() }
+        Self {
+            text: text.into(),
+            first_line: 1,
+            ..Self::default()
+        }
     }
 
     /// The same tune of the same file with another text.
     pub fn with_text(&self, text: String) -> Self {
-        Self { text, is_latin1: false, is_cut: false, ..self.clone() }
+        Self {
+            text,
+            is_latin1: false,
+            is_cut: false,
+            ..self.clone()
+        }
     }
 
     /// From `X:` to the line before the next tune or blank line.
@@ -73,8 +82,14 @@ impl TuneText {
     /// Where in the file the byte at `offset` of the text stands.
     pub fn place(&self, offset: u32) -> Place {
         let (line, start) = self.line_start(offset);
-        let column = self.text.get(start..self.floor(offset)).map_or(0, |before| before.chars().count());
-        Place { line: self.first_line + line, column: column as u32 + 1 }
+        let column = self
+            .text
+            .get(start..self.floor(offset))
+            .map_or(0, |before| before.chars().count());
+        Place {
+            line: self.first_line + line,
+            column: column as u32 + 1,
+        }
     }
 
     /// The line that holds the byte at `offset`, without its end.
@@ -89,7 +104,8 @@ impl TuneText {
         let before = &self.text.as_bytes()[..self.floor(offset)];
         let (mut lines, mut start) = (0, 0);
         for (at, &byte) in before.iter().enumerate() {
-            let ends = byte == b'\n' || (byte == b'\r' && self.text.as_bytes().get(at + 1) != Some(&b'\n'));
+            let ends = byte == b'\n'
+                || (byte == b'\r' && self.text.as_bytes().get(at + 1) != Some(&b'\n'));
             if ends {
                 lines += 1;
                 start = at + 1;
@@ -212,7 +228,9 @@ impl<R: Read> Tunebook<R> {
                     return Ok(Some(self.deliver()));
                 }
                 (State::Header | State::HeaderAfterBlank, LineKind::Key) => state = State::Body,
-                (State::Header | State::HeaderAfterBlank, LineKind::Blank) => state = State::HeaderAfterBlank,
+                (State::Header | State::HeaderAfterBlank, LineKind::Blank) => {
+                    state = State::HeaderAfterBlank
+                }
                 (
                     State::Header | State::HeaderAfterBlank,
                     LineKind::Field | LineKind::Percent | LineKind::BlockStart | LineKind::BlockEnd,
@@ -285,7 +303,8 @@ impl<R: Read> Tunebook<R> {
     fn append_line(&mut self) {
         let room = TUNE_BYTES_MAX.saturating_sub(self.tune.len() + 1);
         self.is_cut |= self.line.len() > room || self.line_is_cut;
-        self.tune.extend_from_slice(&self.line[..self.line.len().min(room)]);
+        self.tune
+            .extend_from_slice(&self.line[..self.line.len().min(room)]);
         if self.tune.len() < TUNE_BYTES_MAX {
             self.tune.push(b'\n');
         }
@@ -367,7 +386,11 @@ impl Wide {
             [0xff, 0xfe, ..] | [b'X' | b'%', 0, _, 0, ..] => false,
             _ => return None,
         };
-        Some(Self { is_big_endian, odd_byte: None, high_surrogate: None })
+        Some(Self {
+            is_big_endian,
+            odd_byte: None,
+            high_surrogate: None,
+        })
     }
 
     fn decode(&mut self, bytes: &[u8], text: &mut Vec<u8>) {
@@ -380,7 +403,11 @@ impl Wide {
                 self.odd_byte = Some(byte);
                 continue;
             };
-            let unit = if self.is_big_endian { u16::from_be_bytes([first, byte]) } else { u16::from_le_bytes([first, byte]) };
+            let unit = if self.is_big_endian {
+                u16::from_be_bytes([first, byte])
+            } else {
+                u16::from_le_bytes([first, byte])
+            };
             match (self.high_surrogate.take(), unit) {
                 (_, 0xfeff) => {}
                 (Some(high), 0xdc00..=0xdfff) => {
@@ -439,7 +466,9 @@ impl LineKind {
 
 /// Whether any line is a field that music could follow.
 fn has_field(bytes: &[u8]) -> bool {
-    bytes.split(|&byte| byte == b'\n').any(|line| matches!(LineKind::of(line), LineKind::Key | LineKind::Field))
+    bytes
+        .split(|&byte| byte == b'\n')
+        .any(|line| matches!(LineKind::of(line), LineKind::Key | LineKind::Field))
 }
 
 /// UTF-8 where it is, else Latin-1; and which it was.
@@ -449,10 +478,10 @@ fn to_text(bytes: Vec<u8>) -> (String, bool) {
         Err(error) => {
             let bytes = error.into_bytes();
             // A cut inside a character is no reason to take the whole text for Latin-1.
-            if bytes.len() + 1 >= TUNE_BYTES_MAX {
-                if let Some(text) = cut_utf8(&bytes) {
-                    return (text, false);
-                }
+            if bytes.len() + 4 >= LINE_BYTES_MAX
+                && let Some(text) = cut_utf8(&bytes)
+            {
+                return (text, false);
             }
             (bytes.iter().map(|&byte| char::from(byte)).collect(), true)
         }
@@ -461,7 +490,9 @@ fn to_text(bytes: Vec<u8>) -> (String, bool) {
 
 /// The text without its last, cut character; `None` where more than that is wrong.
 fn cut_utf8(bytes: &[u8]) -> Option<String> {
-    (1..=3).find_map(|cut| std::str::from_utf8(bytes.get(..bytes.len().checked_sub(cut)?)?).ok()).map(str::to_owned)
+    (1..=3)
+        .find_map(|cut| std::str::from_utf8(bytes.get(..bytes.len().checked_sub(cut)?)?).ok())
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -469,11 +500,16 @@ mod tests {
     use super::*;
 
     fn tunes(bytes: &[u8]) -> Vec<TuneText> {
-        Tunebook::new(bytes).map(|tune| tune.expect("a slice does not fail")).collect()
+        Tunebook::new(bytes)
+            .map(|tune| tune.expect("a slice does not fail"))
+            .collect()
     }
 
     fn texts(bytes: &[u8]) -> Vec<String> {
-        tunes(bytes).into_iter().map(|tune| tune.text().to_owned()).collect()
+        tunes(bytes)
+            .into_iter()
+            .map(|tune| tune.text().to_owned())
+            .collect()
     }
 
     #[test]
@@ -486,7 +522,10 @@ mod tests {
 
     #[test]
     fn a_missing_blank_line_does_not_join_two_tunes() {
-        assert_eq!(texts(b"X:1\nK:C\nCDE\nX:2\nK:G\nGAB"), ["X:1\nK:C\nCDE", "X:2\nK:G\nGAB"]);
+        assert_eq!(
+            texts(b"X:1\nK:C\nCDE\nX:2\nK:G\nGAB"),
+            ["X:1\nK:C\nCDE", "X:2\nK:G\nGAB"]
+        );
     }
 
     #[test]
@@ -500,7 +539,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_end_is_understood() {
-        for book in [&b"X:1\r\nK:C\r\nC\r\n\r\nX:2\r\nK:C\r\nD\r\n"[..], b"X:1\rK:C\rC\r\rX:2\rK:C\rD\r", b"X:1\nK:C\nC\n\nX:2\nK:C\nD"] {
+        for book in [
+            &b"X:1\r\nK:C\r\nC\r\n\r\nX:2\r\nK:C\r\nD\r\n"[..],
+            b"X:1\rK:C\rC\r\rX:2\rK:C\rD\r",
+            b"X:1\nK:C\nC\n\nX:2\nK:C\nD",
+        ] {
             assert_eq!(texts(book), ["X:1\nK:C\nC", "X:2\nK:C\nD"]);
         }
     }
@@ -508,7 +551,11 @@ mod tests {
     #[test]
     fn utf16_utf8_and_latin1_give_the_same_title() {
         let text = "X:1\nT:Caf\u{e9}\nK:C\nC";
-        let wide: Vec<u8> = [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        let wide: Vec<u8> = [0xfeff]
+            .into_iter()
+            .chain(text.encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
         let latin1: Vec<u8> = text.chars().map(|c| c as u8).collect();
         for bytes in [wide.as_slice(), text.as_bytes(), latin1.as_slice()] {
             assert_eq!(texts(bytes), [text]);

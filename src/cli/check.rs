@@ -43,23 +43,43 @@ fn check(input: &Path, tally: &mut Tally, context: &Context) -> Result<(), Failu
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut tunes = 0;
     for tune in Tunebook::new(convert::open(input)?) {
-        let tune = tune.with_context(|| format!("cannot read `{file}`")).map_err(Failure::environment)?;
+        let tune = tune
+            .with_context(|| format!("cannot read `{file}`"))
+            .map_err(Failure::environment)?;
         tunes += 1;
         for finding in findings(&tune) {
             tally.count(finding.severity());
-            let text = if context.json { as_json(&file, &tune, &finding) } else { in_place(&file, &tune, &finding) };
-            writeln!(out, "{text}").context("cannot write to stdout").map_err(Failure::environment)?;
+            let text = if context.json {
+                as_json(&file, &tune, &finding)
+            } else {
+                in_place(&file, &tune, &finding)
+            };
+            writeln!(out, "{text}")
+                .context("cannot write to stdout")
+                .map_err(Failure::environment)?;
         }
     }
     if tunes == 0 {
         tally.count(Severity::Error);
-        let finding = Diagnostic::new(abc::Code::NoTune, abc::Span::default(), "no tune in this file");
+        let finding = Diagnostic::new(
+            abc::Code::NoTune,
+            abc::Span::default(),
+            "no tune in this file",
+        );
         let tune = TuneText::alone("");
-        let text = if context.json { as_json(&file, &tune, &finding) } else { in_place(&file, &tune, &finding) };
-        writeln!(out, "{text}").context("cannot write to stdout").map_err(Failure::environment)?;
+        let text = if context.json {
+            as_json(&file, &tune, &finding)
+        } else {
+            in_place(&file, &tune, &finding)
+        };
+        writeln!(out, "{text}")
+            .context("cannot write to stdout")
+            .map_err(Failure::environment)?;
     }
     tally.tunes += tunes;
-    out.flush().context("cannot write to stdout").map_err(Failure::environment)
+    out.flush()
+        .context("cannot write to stdout")
+        .map_err(Failure::environment)
 }
 
 /// What the text and the music of a tune leave in doubt, in order of place.
@@ -75,22 +95,30 @@ fn findings(tune: &TuneText) -> Vec<Diagnostic> {
 pub(super) fn short(file: &str, tune: &TuneText, finding: &Diagnostic) -> String {
     let place = tune.place(finding.span.start);
     let (severity, code) = (finding.severity(), finding.code.as_str());
-    format!("{file}:{}:{}: {severity}[{code}]: {}", place.line, place.column, finding.message)
+    format!(
+        "{file}:{}:{}: {severity}[{code}]: {}",
+        place.line, place.column, finding.message
+    )
 }
 
 /// A finding with its line, a caret below it, and the hint.
 fn in_place(file: &str, tune: &TuneText, finding: &Diagnostic) -> String {
     let place = tune.place(finding.span.start);
     let line: Vec<char> = tune.line_at(finding.span.start).chars().collect();
-    let length = tune.text().get(finding.span.start as usize..finding.span.end as usize).map_or(1, |marked| {
-        marked.lines().next().unwrap_or("").chars().count()
-    });
+    let length = tune
+        .text()
+        .get(finding.span.start as usize..finding.span.end as usize)
+        .map_or(1, |marked| {
+            marked.lines().next().unwrap_or("").chars().count()
+        });
     let column = (place.column as usize - 1).min(line.len());
     // A long line is shown around the finding only.
     let from = column.saturating_sub(SHOWN_CHARACTERS_MAX / 3);
     let to = line.len().min(from + SHOWN_CHARACTERS_MAX);
-    let shown: String =
-        line[from..to].iter().map(|&c| if c == '\t' || c.is_control() { ' ' } else { c }).collect();
+    let shown: String = line[from..to]
+        .iter()
+        .map(|&c| if c == '\t' || c.is_control() { ' ' } else { c })
+        .collect();
     let carets = length.clamp(1, (to - column).max(1));
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
@@ -133,17 +161,26 @@ fn fix(input: &Path, tally: &mut Tally, context: &Context) -> Result<(), Failure
         .with_context(|| format!("cannot read `{file}`"))
         .map_err(Failure::environment)?;
     if bytes.len() as u64 > FIXED_FILE_BYTES_MAX {
-        return Err(Failure::input(anyhow!("`{file}` is larger than {FIXED_FILE_BYTES_MAX} bytes")).hint("split it"));
+        return Err(Failure::input(anyhow!(
+            "`{file}` is larger than {FIXED_FILE_BYTES_MAX} bytes"
+        ))
+        .hint("split it"));
     }
     let fixed = fixed(&bytes, |tune| {
         tally.unfixed += 1;
         let line = tune.first_line();
-        context.say(format_args!("{file}:{line}:1: left as it is: in canonical form it would sound different"));
+        context.say(format_args!(
+            "{file}:{line}:1: left as it is: in canonical form it would sound different"
+        ));
     });
     for tune in Tunebook::new(fixed.as_bytes()) {
-        let tune = tune.context("cannot read back").map_err(Failure::environment)?;
+        let tune = tune
+            .context("cannot read back")
+            .map_err(Failure::environment)?;
         tally.tunes += 1;
-        findings(&tune).iter().for_each(|finding| tally.count(finding.severity()));
+        findings(&tune)
+            .iter()
+            .for_each(|finding| tally.count(finding.severity()));
     }
     if input == Path::new("-") || fixed.as_bytes() != bytes.as_slice() {
         tally.fixed_files += 1;
@@ -164,7 +201,9 @@ fn fixed(bytes: &[u8], mut leave: impl FnMut(&TuneText)) -> String {
     let mut fixed = String::with_capacity(text.len());
     let mut copied = 0;
     for tune in Tunebook::new(text.as_bytes()).flatten() {
-        let first = (tune.first_line() as usize).saturating_sub(1).clamp(copied, lines.len());
+        let first = (tune.first_line() as usize)
+            .saturating_sub(1)
+            .clamp(copied, lines.len());
         let last = (first + tune.text().lines().count()).min(lines.len());
         for line in &lines[copied..first] {
             fixed.push_str(line);
@@ -222,17 +261,30 @@ impl Tally {
 
     /// Notes are advice; warnings and errors are faults of the input.
     fn report(self, args: &Args, context: &Context) -> Result<(), Failure> {
-        let Self { tunes, notes, warnings, errors, fixed_files, unfixed } = self;
+        let Self {
+            tunes,
+            notes,
+            warnings,
+            errors,
+            fixed_files,
+            unfixed,
+        } = self;
         let summary = format!("{tunes} tunes: {errors} errors, {warnings} warnings, {notes} notes");
         if args.fix {
-            context.say(format_args!("{fixed_files} files rewritten, {unfixed} tunes left as they were"));
+            context.say(format_args!(
+                "{fixed_files} files rewritten, {unfixed} tunes left as they were"
+            ));
         }
         if errors + warnings == 0 {
             context.say(summary);
             return Ok(());
         }
         let failure = Failure::input(anyhow!("{summary}"));
-        Err(if args.fix { failure.hint("what is left needs a person: `ceilid check` shows it") } else { failure })
+        Err(if args.fix {
+            failure.hint("what is left needs a person: `ceilid check` shows it")
+        } else {
+            failure
+        })
     }
 }
 
@@ -242,7 +294,10 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let tune = TuneText::alone(text);
-        findings(&tune).iter().map(|finding| in_place("a.abc", &tune, finding)).collect()
+        findings(&tune)
+            .iter()
+            .map(|finding| in_place("a.abc", &tune, finding))
+            .collect()
     }
 
     #[test]
@@ -254,7 +309,10 @@ warning[bar-short]: bar 2 lasts 3/4 of 1: 1/4 is missing
 6 | CDEF |GAB |cdef|]
   |       ^^^
 ";
-        assert_eq!(shown("X:1\nT:t\nM:4/4\nL:1/4\nK:C\nCDEF |GAB |cdef|]\n"), expected);
+        assert_eq!(
+            shown("X:1\nT:t\nM:4/4\nL:1/4\nK:C\nCDEF |GAB |cdef|]\n"),
+            expected
+        );
     }
 
     #[test]
@@ -265,9 +323,11 @@ warning[bar-short]: bar 2 lasts 3/4 of 1: 1/4 is missing
     #[test]
     fn a_fix_keeps_the_text_between_tunes_and_the_notes() {
         let book = "% my book\nU: k = !trill!\n\nX:1\nT:t\nK:C\nkC2 -C2#|\n\nfree text\n\nX:2\nT:u\nK:G\nA//B// +CE+|\n";
-        let expected =
-            "% my book\nU: k = !trill!\n\nX:1\nT:t\nK:C\nkC2- C2|\n\nfree text\n\nX:2\nT:u\nK:G\nA/4B/4 [CE]|\n";
-        assert_eq!(fixed(book.as_bytes(), |_| panic!("nothing is left as it is")), expected);
+        let expected = "% my book\nU: k = !trill!\n\nX:1\nT:t\nK:C\nkC2- C2|\n\nfree text\n\nX:2\nT:u\nK:G\nA/4B/4 [CE]|\n";
+        assert_eq!(
+            fixed(book.as_bytes(), |_| panic!("nothing is left as it is")),
+            expected
+        );
         assert_eq!(fixed(expected.as_bytes(), |_| ()), expected);
     }
 }

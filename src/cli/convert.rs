@@ -43,8 +43,17 @@ pub struct Args {
 /// Runs `ceilid convert`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let target = Target::new(&args)?;
-    let font = if target.formats.iter().any(|format| format.is_audio()) { Some(shipped::sound_font(context)?) } else { None };
-    let conversion = Conversion { is_plain: args.plain, seed: context.seed(), formats: &target.formats, font };
+    let font = if target.formats.iter().any(|format| format.is_audio()) {
+        Some(shipped::sound_font(context)?)
+    } else {
+        None
+    };
+    let conversion = Conversion {
+        is_plain: args.plain,
+        seed: context.seed(),
+        formats: &target.formats,
+        font,
+    };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
         .build()
@@ -61,8 +70,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 break;
             }
             // Tunes are converted in any order on any thread, and told and written in theirs.
-            let converted: Vec<Result<Converted, Failure>> =
-                threads.install(|| batch.par_iter().map(|tune| target.convert(tune, &conversion)).collect());
+            let converted: Vec<Result<Converted, Failure>> = threads.install(|| {
+                batch
+                    .par_iter()
+                    .map(|tune| target.convert(tune, &conversion))
+                    .collect()
+            });
             for (tune, converted) in batch.iter().zip(converted) {
                 let converted = converted?;
                 writer.write(&converted)?;
@@ -93,15 +106,27 @@ impl Target {
             (false, Some(format)) => (false, format),
             (false, None) => (true, Format::Mid),
         };
-        let formats = if args.format.is_empty() { vec![default] } else { args.format.clone() };
+        let formats = if args.format.is_empty() {
+            vec![default]
+        } else {
+            args.format.clone()
+        };
         if !is_folder && formats.len() > 1 {
-            let error = anyhow!("`{}` holds one format, not {}", path.display(), formats.len());
+            let error = anyhow!(
+                "`{}` holds one format, not {}",
+                path.display(),
+                formats.len()
+            );
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
         if is_folder {
             files::make_folder(&path)?;
         }
-        Ok(Self { path, is_folder, formats })
+        Ok(Self {
+            path,
+            is_folder,
+            formats,
+        })
     }
 
     /// Converts one tune; where each tune has files of its own, writes them too.
@@ -146,14 +171,23 @@ impl Conversion<'_> {
         for &format in self.formats {
             let bytes = match (&reading, format) {
                 (None, _) | (_, Format::Abc) => abc::print(&parsed.tune).into_bytes(),
-                (Some(reading), Format::Notes) => notes_line(&tune.file, &reading.score).into_bytes(),
-                (Some(reading), _) => format.to_bytes(&self.performance(&reading.score), self.font.as_ref())?,
+                (Some(reading), Format::Notes) => {
+                    notes_line(&tune.file, &reading.score).into_bytes()
+                }
+                (Some(reading), _) => {
+                    format.to_bytes(&self.performance(&reading.score), self.font.as_ref())?
+                }
             };
             files.push((format, bytes));
         }
         let findings = reading.into_iter().flat_map(|reading| reading.diagnostics);
         let errors = parsed.diagnostics.into_iter().chain(findings);
-        Ok(Converted { files, errors: errors.filter(|finding| finding.severity() == Severity::Error).collect() })
+        Ok(Converted {
+            files,
+            errors: errors
+                .filter(|finding| finding.severity() == Severity::Error)
+                .collect(),
+        })
     }
 
     fn performance(&self, score: &Score) -> performance::Performance {
@@ -161,7 +195,14 @@ impl Conversion<'_> {
             performance::plain(score)
         } else {
             // Once through: a converted file is the tune, not a set of it.
-            performance::perform(score, &Arrangement { times: 1, ..Arrangement::default() }, self.seed)
+            performance::perform(
+                score,
+                &Arrangement {
+                    times: 1,
+                    ..Arrangement::default()
+                },
+                self.seed,
+            )
         }
     }
 }
@@ -171,7 +212,10 @@ pub fn notes_line(file: &str, score: &Score) -> String {
     let notes: usize = score.voices.iter().map(|voice| voice.notes.len()).sum();
     let mut line = String::with_capacity(128 + 20 * notes);
     let json = |text: &str| serde_json::Value::from(text).to_string();
-    let reference = score.about.reference.map_or("null".to_owned(), |reference| reference.to_string());
+    let reference = score
+        .about
+        .reference
+        .map_or("null".to_owned(), |reference| reference.to_string());
     // Writing to a String does not fail.
     let _ = write!(
         line,
@@ -183,8 +227,18 @@ pub fn notes_line(file: &str, score: &Score) -> String {
     let mut is_first = true;
     for (index, voice) in score.voices.iter().enumerate() {
         for note in &voice.notes {
-            let comma = if std::mem::take(&mut is_first) { "" } else { "," };
-            let _ = write!(line, "{comma}[{},{},{},{index}]", note.onset, note.duration, note.pitch.number());
+            let comma = if std::mem::take(&mut is_first) {
+                ""
+            } else {
+                ","
+            };
+            let _ = write!(
+                line,
+                "{comma}[{},{},{},{index}]",
+                note.onset,
+                note.duration,
+                note.pitch.number()
+            );
         }
     }
     line.push_str("]}\n");
@@ -207,7 +261,10 @@ struct GrowingFile {
 
 impl GrowingFile {
     fn create(path: &Path) -> Result<Self, Failure> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         builder.prefix(".ceilid-");
         #[cfg(unix)]
@@ -216,16 +273,28 @@ impl GrowingFile {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder).with_context(|| format!("cannot write into `{}`", folder.display()));
+        let file = builder
+            .tempfile_in(folder)
+            .with_context(|| format!("cannot write into `{}`", folder.display()));
         let file = io::BufWriter::new(file.map_err(Failure::environment)?);
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+        })
     }
 
     fn finish(self) -> Result<(), Failure> {
         let named = || format!("cannot write `{}`", self.path.display());
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error).with_context(named);
+        let file = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)
+            .with_context(named);
         let persisted = file.map_err(Failure::environment)?.persist(&self.path);
-        persisted.map_err(|error| error.error).with_context(named).map_err(Failure::environment)?;
+        persisted
+            .map_err(|error| error.error)
+            .with_context(named)
+            .map_err(Failure::environment)?;
         Ok(())
     }
 }
@@ -238,14 +307,22 @@ impl<'a> Writer<'a> {
             true => None,
             false => Some(GrowingFile::create(&target.path)?),
         };
-        Ok(Self { target, stdout, file, tunes: 0 })
+        Ok(Self {
+            target,
+            stdout,
+            file,
+            tunes: 0,
+        })
     }
 
     fn write(&mut self, converted: &Converted) -> Result<(), Failure> {
         for (format, bytes) in &converted.files {
             self.tunes += 1;
             if self.tunes > 1 && !format.is_text() {
-                let error = anyhow!("`{}` holds one tune of format {format}, and there are more", self.target.path.display());
+                let error = anyhow!(
+                    "`{}` holds one tune of format {format}, and there are more",
+                    self.target.path.display()
+                );
                 return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
             }
             self.append(bytes)?;
@@ -258,12 +335,18 @@ impl<'a> Writer<'a> {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if let Some(stdout) = &mut self.stdout {
-            return stdout.write_all(bytes).context("cannot write to stdout").map_err(Failure::environment);
+            return stdout
+                .write_all(bytes)
+                .context("cannot write to stdout")
+                .map_err(Failure::environment);
         }
         match &mut self.file {
             Some(file) => {
                 let name = || format!("cannot write `{}`", file.path.display());
-                file.file.write_all(bytes).with_context(name).map_err(Failure::environment)
+                file.file
+                    .write_all(bytes)
+                    .with_context(name)
+                    .map_err(Failure::environment)
             }
             None => Ok(()),
         }
@@ -271,7 +354,10 @@ impl<'a> Writer<'a> {
 
     fn finish(mut self) -> Result<(), Failure> {
         if let Some(stdout) = &mut self.stdout {
-            stdout.flush().context("cannot write to stdout").map_err(Failure::environment)?;
+            stdout
+                .flush()
+                .context("cannot write to stdout")
+                .map_err(Failure::environment)?;
         }
         match self.file {
             Some(file) if self.tunes > 0 => file.finish(),
@@ -302,20 +388,30 @@ impl Tally {
             if *told <= ERRORS_A_FILE_MAX {
                 eprintln!("{}", check::short(&tune.file, &tune.text, error));
             } else if *told == ERRORS_A_FILE_MAX + 1 {
-                context.say(format_args!("{}: further errors; `ceilid check` names them all", tune.file));
+                context.say(format_args!(
+                    "{}: further errors; `ceilid check` names them all",
+                    tune.file
+                ));
             }
         }
     }
 
     fn complain_no_tune(&mut self, input: &Path) {
         self.files_without_tune += 1;
-        eprintln!("{}:1:1: error[no-tune]: no tune in this file; a tune begins with a line such as `X:1`", input.display());
+        eprintln!(
+            "{}:1:1: error[no-tune]: no tune in this file; a tune begins with a line such as `X:1`",
+            input.display()
+        );
     }
 
     fn report(self, args: &Args, context: &Context) -> Result<(), Failure> {
         let faults = self.faulty_tunes + self.files_without_tune;
         if args.output != Path::new("-") {
-            context.say(format_args!("{} tunes in `{}`", self.tunes, args.output.display()));
+            context.say(format_args!(
+                "{} tunes in `{}`",
+                self.tunes,
+                args.output.display()
+            ));
         }
         if faults == 0 {
             return Ok(());
@@ -335,10 +431,17 @@ fn read_batch<R: Read>(
     let mut batch = Vec::new();
     let mut bytes = 0;
     while batch.len() < BATCH_TUNES && bytes < BATCH_BYTES {
-        let tune = tunebook.next_tune().with_context(|| format!("cannot read `{file}`")).map_err(Failure::environment)?;
+        let tune = tunebook
+            .next_tune()
+            .with_context(|| format!("cannot read `{file}`"))
+            .map_err(Failure::environment)?;
         let Some(text) = tune else { break };
         bytes += text.text().len();
-        batch.push(Named { file: file.clone(), name: names.next(&text), text });
+        batch.push(Named {
+            file: file.clone(),
+            name: names.next(&text),
+            text,
+        });
     }
     Ok(batch)
 }
@@ -351,15 +454,34 @@ struct TuneNames {
 
 impl TuneNames {
     fn new(input: &Path) -> Self {
-        let stem = input.file_stem().map_or_else(|| "tune".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let stem = input.file_stem().map_or_else(
+            || "tune".to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        );
         let stem = if stem == "-" { "tune".to_owned() } else { stem };
-        Self { stem, used: HashMap::new() }
+        Self {
+            stem,
+            used: HashMap::new(),
+        }
     }
 
     fn next(&mut self, tune: &TuneText) -> String {
-        let reference = tune.text().strip_prefix("X:").and_then(|rest| rest.lines().next()).unwrap_or("").trim();
-        let digits: String = reference.chars().take_while(char::is_ascii_digit).take(10).collect();
-        let number = if digits.is_empty() { "0".to_owned() } else { digits };
+        let reference = tune
+            .text()
+            .strip_prefix("X:")
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or("")
+            .trim();
+        let digits: String = reference
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .take(10)
+            .collect();
+        let number = if digits.is_empty() {
+            "0".to_owned()
+        } else {
+            digits
+        };
         let times = self.used.entry(number.clone()).or_insert(0);
         *times += 1;
         match *times {
@@ -395,14 +517,20 @@ pub(super) fn tunebooks(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
                 // A link to a folder may lead in circles.
                 if path.is_dir() && !path.is_symlink() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("abc")) {
+                } else if path
+                    .extension()
+                    .is_some_and(|extension| extension.eq_ignore_ascii_case("abc"))
+                {
                     found.push(path);
                 }
             }
         }
         found[before..].sort();
         if found.len() == before {
-            return Err(Failure::input(anyhow!("no `.abc` file in `{}`", input.display())));
+            return Err(Failure::input(anyhow!(
+                "no `.abc` file in `{}`",
+                input.display()
+            )));
         }
     }
     Ok(found)
@@ -416,7 +544,8 @@ pub(super) fn open(input: &Path) -> Result<Box<dyn Read>, Failure> {
     if input == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
-    let file = std::fs::File::open(input).with_context(|| format!("cannot open `{}`", input.display()));
+    let file =
+        std::fs::File::open(input).with_context(|| format!("cannot open `{}`", input.display()));
     Ok(Box::new(file.map_err(Failure::input)?))
 }
 
@@ -427,8 +556,9 @@ mod tests {
     #[test]
     fn tunes_are_named_after_their_book_and_number_and_never_twice_the_same() {
         let mut names = TuneNames::new(Path::new("books/jigs.abc"));
-        let named: Vec<String> =
-            ["X:1\nK:C", "X: 7 \nK:C", "X:1\nK:C", "K:C"].map(|text| names.next(&TuneText::alone(text))).into();
+        let named: Vec<String> = ["X:1\nK:C", "X: 7 \nK:C", "X:1\nK:C", "K:C"]
+            .map(|text| names.next(&TuneText::alone(text)))
+            .into();
         assert_eq!(named, ["jigs-1", "jigs-7", "jigs-1-2", "jigs-0"]);
     }
 
@@ -436,8 +566,7 @@ mod tests {
     fn the_notes_line_is_json_with_ticks_and_pitches() {
         let score = score::read(&abc::parse("X:3\nT:A \"B\"\nL:1/4\nK:D\nFA-A|").tune).score;
         let line = notes_line("a.abc", &score);
-        let expected =
-            "{\"file\":\"a.abc\",\"x\":3,\"title\":\"A \\\"B\\\"\",\"ppq\":480,\"notes\":[[0,480,66,0],[480,960,69,0]]}\n";
+        let expected = "{\"file\":\"a.abc\",\"x\":3,\"title\":\"A \\\"B\\\"\",\"ppq\":480,\"notes\":[[0,480,66,0],[480,960,69,0]]}\n";
         assert_eq!(line, expected);
     }
 }

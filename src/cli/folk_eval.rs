@@ -5,7 +5,8 @@ use crate::compose::Compose;
 use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest, RequestError};
 use crate::corpus::{Part, fingerprint, index::RunIndex};
 use crate::critic::comparison::{likenesses, telling_apart};
-use crate::critic::features::{Melody, scalars};
+use crate::critic::features::{Melody, NAMES, scalars};
+use crate::critic::rating::Ratings;
 use crate::critic::{Critic, Refusals};
 use crate::model::folk::{FolkWeights, Lesson, judge};
 use crate::model::network::NetworkError;
@@ -33,6 +34,8 @@ pub struct SetFigures {
     /// How well a classifier tells it from the corpus, cross-validated.
     pub telling_apart: f64,
     pub refusals: Vec<(String, u64)>,
+    /// Mean and deviation of every number of a melody.
+    pub features: Vec<(&'static str, f64, f64)>,
 }
 
 /// All figures.
@@ -46,18 +49,29 @@ pub struct FolkFigures {
     pub kept: SetFigures,
 }
 
-/// Measures a model: `samples` raw drafts, and as many kept tunes.
+/// What kept a model from being measured.
+#[derive(Debug, thiserror::Error)]
+pub enum FolkEvalError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+/// Measures a model: `raw_count` drafts as they come and `kept_count` tunes that the critic kept, beside the held-out tunes of the
+/// corpus; both are held against the tunes learnt from.
 ///
 /// # Errors
-/// [`NetworkError`].
+/// [`FolkEvalError`].
 pub fn figures(
+    request: FolkRequest,
     corpus: &FolkCorpus,
     weights: &FolkWeights,
     model: FolkModel,
     critic: Arc<Critic>,
     raw_count: usize,
     kept_count: usize,
-) -> Result<(FolkFigures, Vec<String>, Vec<String>), NetworkError> {
+) -> Result<(FolkFigures, Vec<String>, Vec<String>), FolkEvalError> {
     let lessons = |part| {
         corpus
             .target(part)
@@ -84,12 +98,7 @@ pub fn figures(
         .map(|setting| setting.setting.text.clone())
         .collect();
 
-    let composer = match FolkComposer::new(model, critic.clone(), FolkRequest::default()) {
-        Ok(composer) => composer,
-        Err(RequestError::Form(_) | RequestError::Range { .. }) => {
-            unreachable!("the default request asks for nothing special")
-        }
-    };
+    let composer = FolkComposer::new(model, critic.clone(), request)?;
     let stop = AtomicBool::new(false);
     let mut raw = Vec::new();
     let mut raw_refusals = Refusals::default();
@@ -204,6 +213,11 @@ fn set_figures(
             })
             .collect(),
         telling_apart: telling_apart(&numbers(corpus), &numbers(&melodies)),
+        features: NAMES
+            .iter()
+            .zip(Ratings::of(&numbers(&melodies), &[]).numbers())
+            .map(|(name, (mean, deviation))| (*name, mean, deviation))
+            .collect(),
         refusals: refusals
             .iter()
             .map(|(refusal, count)| (refusal.name().to_owned(), count))

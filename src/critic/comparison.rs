@@ -356,10 +356,8 @@ mod tests {
         let near: Vec<f64> = (0..400).map(|n| (n % 37) as f64 / 37.0).collect();
         let far: Vec<f64> = near.iter().map(|value| value + 50.0).collect();
         let (area, divergence) = compare(&near, &near);
-        assert!(
-            area > 0.97 && divergence.abs() < 1e-9,
-            "{area} {divergence}"
-        );
+        // Smoothing carries a little of both over the ends of the grid, which is not counted, as in mgeval.
+        assert!(area > 0.9 && divergence.abs() < 1e-9, "{area} {divergence}");
         let (area, divergence) = compare(&near, &far);
         assert!(area < 0.01 && divergence > 3.0, "{area} {divergence}");
     }

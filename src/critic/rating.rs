@@ -4,7 +4,7 @@
 //! the middle of the corpus (one deviation either way), squared. Drafts inside it are equals: rewarding the mean itself would make
 //! every tune the same tune.
 
-use super::features::{Melody, SCALARS, scalars};
+use super::features::{Melody, NAMES, SCALARS, scalars};
 use crate::{abc, score};
 
 /// What the tunes of a corpus are like: mean and deviation of each number.
@@ -52,10 +52,14 @@ impl Ratings {
 /// Rates a draft: 0 is best, less is worse.
 pub fn rate(text: &str, bits_a_note: f64, corpus: &Ratings) -> f64 {
     let numbers = scalars(&Melody::of(&score::read(&abc::parse(text).tune).score));
+    // A yes or no has no middle to be outside of.
+    let counted = NAMES.iter().map(|name| *name != "last note is the tonic");
     let features: f64 = numbers
         .iter()
         .zip(&corpus.features)
-        .map(|(&number, &typical)| cost(number, typical))
+        .zip(counted)
+        .filter(|(_, counted)| *counted)
+        .map(|((&number, &typical), _)| cost(number, typical))
         .sum();
     -(features + BITS_WEIGHT * cost(bits_a_note, corpus.bits_a_note))
 }

@@ -41,7 +41,6 @@ fn refusal(code: Code) -> Refusal {
         | Code::RepeatMismatch
         | Code::TooManyRepeats
         | Code::BadEnding
-        | Code::EndingNotReached
         | Code::EndingNotRepeated
         | Code::MissingPart => Refusal::FormDoesNotAddUp,
         _ => Refusal::NotCleanAbc,

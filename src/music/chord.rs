@@ -151,7 +151,11 @@ impl Chord {
             }
             None => (rest, None),
         };
-        Some(Self { root, kind: ChordKind::from_name(kind.trim())?, bass })
+        Some(Self {
+            root,
+            kind: ChordKind::from_name(kind.trim())?,
+            bass,
+        })
     }
 }
 
@@ -161,9 +165,18 @@ fn note(text: &str) -> Option<(Tonic, &str)> {
     let letter = Letter::from_char(first)?;
     let rest = &text[1..];
     let (accidental, rest) = match rest.chars().next() {
-        Some('#' | '♯') => (Accidental::SHARP, &rest[rest.chars().next().map_or(0, char::len_utf8)..]),
-        Some('b' | '♭') => (Accidental::FLAT, &rest[rest.chars().next().map_or(0, char::len_utf8)..]),
-        Some('=' | '♮') => (Accidental::NATURAL, &rest[rest.chars().next().map_or(0, char::len_utf8)..]),
+        Some('#' | '♯') => (
+            Accidental::SHARP,
+            &rest[rest.chars().next().map_or(0, char::len_utf8)..],
+        ),
+        Some('b' | '♭') => (
+            Accidental::FLAT,
+            &rest[rest.chars().next().map_or(0, char::len_utf8)..],
+        ),
+        Some('=' | '♮') => (
+            Accidental::NATURAL,
+            &rest[rest.chars().next().map_or(0, char::len_utf8)..],
+        ),
         _ => (Accidental::NATURAL, rest),
     };
     Some((Tonic { letter, accidental }, rest))
@@ -176,9 +189,27 @@ fn note_any_case(text: &str) -> Option<(Tonic, &str)> {
     }
     let letter = text.chars().next().and_then(Letter::from_char)?;
     match &text[1..] {
-        "#" => Some((Tonic { letter, accidental: Accidental::SHARP }, "")),
-        "b" => Some((Tonic { letter, accidental: Accidental::FLAT }, "")),
-        rest => Some((Tonic { letter, accidental: Accidental::NATURAL }, rest)),
+        "#" => Some((
+            Tonic {
+                letter,
+                accidental: Accidental::SHARP,
+            },
+            "",
+        )),
+        "b" => Some((
+            Tonic {
+                letter,
+                accidental: Accidental::FLAT,
+            },
+            "",
+        )),
+        rest => Some((
+            Tonic {
+                letter,
+                accidental: Accidental::NATURAL,
+            },
+            rest,
+        )),
     }
 }
 

@@ -284,14 +284,8 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_table_have_seven_sharps_and_seven_flats() {
-        assert_eq!(
-            key(Letter::F, Accidental::SHARP, Mode::Lydian).sharps(),
-            7
-        );
-        assert_eq!(
-            key(Letter::B, Accidental::FLAT, Mode::Locrian).sharps(),
-            -7
-        );
+        assert_eq!(key(Letter::F, Accidental::SHARP, Mode::Lydian).sharps(), 7);
+        assert_eq!(key(Letter::B, Accidental::FLAT, Mode::Locrian).sharps(), -7);
         let d_major = key(Letter::D, Accidental::NATURAL, Mode::Major);
         assert_eq!(d_major.signature.accidental(Letter::C), Accidental::SHARP);
         assert_eq!(d_major.signature.accidental(Letter::G), Accidental::NATURAL);

@@ -68,7 +68,11 @@ impl Program {
 
     /// The program with this number, if it is 0..=127 (General MIDI's printed lists count from 1).
     pub const fn new(number: u8) -> Option<Self> {
-        if number < 128 { Some(Self(number)) } else { None }
+        if number < 128 {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// 0..=127.
@@ -112,11 +116,19 @@ pub mod controller {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MidiMessage {
     /// A note begins.
-    NoteOn { channel: Channel, pitch: Pitch, velocity: Velocity },
+    NoteOn {
+        channel: Channel,
+        pitch: Pitch,
+        velocity: Velocity,
+    },
     /// A note ends (release velocity 64, which is "unknown" in the specification).
     NoteOff { channel: Channel, pitch: Pitch },
     /// A controller moves.
-    ControlChange { channel: Channel, controller: DataByte, value: DataByte },
+    ControlChange {
+        channel: Channel,
+        controller: DataByte,
+        value: DataByte,
+    },
     /// The channel takes another instrument.
     ProgramChange { channel: Channel, program: Program },
     /// The channel's pitch is bent: -8192..=8191, ±2 semitones by default.
@@ -155,10 +167,17 @@ impl MidiMessage {
     pub fn to_bytes(self) -> MessageBytes {
         let status = |kind: u8| kind | self.channel().index();
         match self {
-            Self::NoteOn { pitch, velocity, .. } => MessageBytes::three(status(0x90), pitch.number(), velocity.value()),
+            Self::NoteOn {
+                pitch, velocity, ..
+            } => MessageBytes::three(status(0x90), pitch.number(), velocity.value()),
             Self::NoteOff { pitch, .. } => MessageBytes::three(status(0x80), pitch.number(), 64),
-            Self::ControlChange { controller, value, .. } => MessageBytes::three(status(0xB0), controller.value(), value.value()),
-            Self::ProgramChange { program, .. } => MessageBytes { bytes: [status(0xC0), program.number(), 0], len: 2 },
+            Self::ControlChange {
+                controller, value, ..
+            } => MessageBytes::three(status(0xB0), controller.value(), value.value()),
+            Self::ProgramChange { program, .. } => MessageBytes {
+                bytes: [status(0xC0), program.number(), 0],
+                len: 2,
+            },
             Self::PitchBend { bend, .. } => {
                 let raw = (i32::from(bend.value()) + 8192) as u16; // 0..=16383 by Bend's range
                 MessageBytes::three(status(0xE0), (raw & 0x7F) as u8, (raw >> 7) as u8)
@@ -176,7 +195,10 @@ pub struct MessageBytes {
 
 impl MessageBytes {
     const fn three(status: u8, first: u8, second: u8) -> Self {
-        Self { bytes: [status, first, second], len: 3 }
+        Self {
+            bytes: [status, first, second],
+            len: 3,
+        }
     }
 }
 
@@ -196,11 +218,31 @@ mod tests {
         let pitch = Pitch::new(60).unwrap();
         let velocity = Velocity::new(100).unwrap();
         let program = Program::new(40).unwrap();
-        assert_eq!(MidiMessage::NoteOn { channel, pitch, velocity }.to_bytes().as_ref(), [0x92, 60, 100]);
-        assert_eq!(MidiMessage::NoteOff { channel, pitch }.to_bytes().as_ref(), [0x82, 60, 64]);
-        assert_eq!(MidiMessage::ProgramChange { channel, program }.to_bytes().as_ref(), [0xC2, 40]);
+        assert_eq!(
+            MidiMessage::NoteOn {
+                channel,
+                pitch,
+                velocity
+            }
+            .to_bytes()
+            .as_ref(),
+            [0x92, 60, 100]
+        );
+        assert_eq!(
+            MidiMessage::NoteOff { channel, pitch }.to_bytes().as_ref(),
+            [0x82, 60, 64]
+        );
+        assert_eq!(
+            MidiMessage::ProgramChange { channel, program }
+                .to_bytes()
+                .as_ref(),
+            [0xC2, 40]
+        );
         let bend = Bend::default();
-        assert_eq!(MidiMessage::PitchBend { channel, bend }.to_bytes().as_ref(), [0xE2, 0, 64]);
+        assert_eq!(
+            MidiMessage::PitchBend { channel, bend }.to_bytes().as_ref(),
+            [0xE2, 0, 64]
+        );
     }
 
     #[test]

@@ -12,6 +12,4 @@ pub mod time;
 pub use chord::{Chord, ChordKind};
 pub use key::{Key, KeySignature, Mode, Tonic};
 pub use pitch::{Accidental, Letter, Pitch, Semitones, SpelledPitch};
-pub use time::{
-    Meter, MeterSign, NoteLength, TICKS_PER_QUARTER, Tempo, Ticks, TicksPerQuarter,
-};
+pub use time::{Meter, MeterSign, NoteLength, TICKS_PER_QUARTER, Tempo, Ticks, TicksPerQuarter};

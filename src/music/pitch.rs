@@ -15,7 +15,11 @@ impl Pitch {
 
     /// The pitch with this MIDI note number, if it is 0..=127.
     pub const fn new(number: u8) -> Option<Self> {
-        if number <= 127 { Some(Self(number)) } else { None }
+        if number <= 127 {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// The pitch with this note number, moved by whole octaves into 0..=127 where it lies outside.
@@ -249,8 +253,7 @@ pub struct SpelledPitch {
 impl SpelledPitch {
     /// The note number this would have on an endless keyboard, and the cents left over (-50..=50).
     pub fn number_and_cents(self) -> (i32, i32) {
-        let natural =
-            60 + 12 * i32::from(self.octave) + i32::from(self.letter.semitones());
+        let natural = 60 + 12 * i32::from(self.octave) + i32::from(self.letter.semitones());
         let (semitones, cents) = self.accidental.semitones_and_cents();
         (natural + semitones, cents)
     }

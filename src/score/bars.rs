@@ -43,7 +43,15 @@ impl WrittenBar {
         meter: Meter,
         line: Option<BarLine>,
     ) -> Self {
-        Self { voice, number, span, length, expected: meter.bar_length(), fault: None, line }
+        Self {
+            voice,
+            number,
+            span,
+            length,
+            expected: meter.bar_length(),
+            fault: None,
+            line,
+        }
     }
 
     /// Takes in a further bar line after this bar, with nothing in between.
@@ -61,14 +69,19 @@ impl WrittenBar {
         self.line.is_none_or(|line| {
             line.ends > 0
                 || line.begins > 0
-                || matches!(line.style, BarStyle::Double | BarStyle::ThinThick | BarStyle::ThickThin)
+                || matches!(
+                    line.style,
+                    BarStyle::Double | BarStyle::ThinThick | BarStyle::ThickThin
+                )
         })
     }
 
     /// What is missing to a full bar; zero for a full one.
     fn missing(&self) -> NoteLength {
         let expected = self.expected.unwrap_or(NoteLength::ZERO);
-        expected.checked_sub(self.length).unwrap_or(NoteLength::ZERO)
+        expected
+            .checked_sub(self.length)
+            .unwrap_or(NoteLength::ZERO)
     }
 }
 
@@ -80,7 +93,11 @@ pub(super) fn judge(bars: &mut [WrittenBar], found: &mut Diagnostics) {
     let mut from = 0;
     while from < bars.len() {
         let voice = bars[from].voice;
-        let to = from + bars[from..].iter().take_while(|bar| bar.voice == voice).count();
+        let to = from
+            + bars[from..]
+                .iter()
+                .take_while(|bar| bar.voice == voice)
+                .count();
         judge_voice(&mut bars[from..to]);
         from = to;
     }
@@ -88,11 +105,17 @@ pub(super) fn judge(bars: &mut [WrittenBar], found: &mut Diagnostics) {
         match bar.fault {
             Some(BarFault::Missing(missing)) => found.add(Code::BarShort, bar.span, || {
                 let (number, expected) = (bar.number + 1, bar.expected.unwrap_or(NoteLength::ZERO));
-                format!("bar {number} lasts {} of {expected}: {missing} is missing", bar.length)
+                format!(
+                    "bar {number} lasts {} of {expected}: {missing} is missing",
+                    bar.length
+                )
             }),
             Some(BarFault::Excess(excess)) => found.add(Code::BarLong, bar.span, || {
                 let (number, expected) = (bar.number + 1, bar.expected.unwrap_or(NoteLength::ZERO));
-                format!("bar {number} lasts {} instead of {expected}: {excess} too much", bar.length)
+                format!(
+                    "bar {number} lasts {} instead of {expected}: {excess} too much",
+                    bar.length
+                )
             }),
             None => {}
         }
@@ -105,7 +128,9 @@ fn judge_voice(bars: &mut [WrittenBar]) {
     for index in 0..bars.len() {
         let begins_section = index == 0 || bars[index - 1].ends_section();
         let bar = &bars[index];
-        let Some(expected) = bar.expected else { continue };
+        let Some(expected) = bar.expected else {
+            continue;
+        };
         if begins_section {
             section_start = bar.length;
         }
@@ -114,12 +139,18 @@ fn judge_voice(bars: &mut [WrittenBar]) {
             std::cmp::Ordering::Greater => bar.length.checked_sub(expected).map(BarFault::Excess),
             std::cmp::Ordering::Less => {
                 let missing = bar.missing();
-                let next = bars.get(index + 1).map_or(NoteLength::ZERO, |next| next.length);
-                let previous = index.checked_sub(1).map_or(NoteLength::ZERO, |previous| bars[previous].length);
+                let next = bars
+                    .get(index + 1)
+                    .map_or(NoteLength::ZERO, |next| next.length);
+                let previous = index
+                    .checked_sub(1)
+                    .map_or(NoteLength::ZERO, |previous| bars[previous].length);
                 // The other half of a bar cut by a section's end lies before the section, after it, or at its start.
-                let is_half = (bar.ends_section() && [pickup, section_start, next].contains(&missing))
-                    || (begins_section && (index == 0 || previous == missing || previous == expected));
-                (!is_half && !(begins_section && index == 0)).then_some(BarFault::Missing(missing))
+                let is_half = (bar.ends_section()
+                    && [pickup, section_start, next].contains(&missing))
+                    || (begins_section
+                        && (index == 0 || previous == missing || previous == expected));
+                (!is_half).then_some(BarFault::Missing(missing))
             }
         };
         bars[index].fault = fault;

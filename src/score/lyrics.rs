@@ -89,7 +89,10 @@ pub(super) struct Places {
 impl Places {
     /// Begins at this step.
     pub(super) fn from(step: usize) -> Self {
-        Self { at: step, last: step }
+        Self {
+            at: step,
+            last: step,
+        }
     }
 
     /// The step of the note last given.
@@ -137,8 +140,19 @@ mod tests {
 
     #[test]
     fn words_hyphens_skips_and_bars_are_told_apart() {
-        assert_eq!(cut("syll-a-ble is * _ this~one | here"), ["syll-", "a-", "ble", "is", "*", "*", "this one", "|", "here"]);
-        assert_eq!(cut("time__ when-ev-er"), ["time", "*", "*", "when-", "ev-", "er"]);
-        assert_eq!(cut("of~the day, a\\-b c - d"), ["of the", "day,", "a-b", "c-", "d"]);
+        assert_eq!(
+            cut("syll-a-ble is * _ this~one | here"),
+            [
+                "syll-", "a-", "ble", "is", "*", "*", "this one", "|", "here"
+            ]
+        );
+        assert_eq!(
+            cut("time__ when-ev-er"),
+            ["time", "*", "*", "when-", "ev-", "er"]
+        );
+        assert_eq!(
+            cut("of~the day, a\\-b c - d"),
+            ["of the", "day,", "a-b", "c-", "d"]
+        );
     }
 }

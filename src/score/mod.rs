@@ -250,6 +250,5 @@ pub struct Reading {
 
 /// Reads a tune as music. Never fails: what makes no sense is left out and named in the diagnostics.
 pub fn read(tune: &Tune) -> Reading {
-    let resolved = resolve::resolve(tune);
-    unfold::unfold(tune, resolved)
+    unfold::unfold(resolve::resolve(tune))
 }

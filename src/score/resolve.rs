@@ -7,11 +7,13 @@ use super::bars::WrittenBar;
 use super::lyrics::{Places, Syllable, Syllables};
 use super::{About, GraceNote, GraceNotes, Lyric, NoteMarks};
 use crate::abc::{
-    self, AccidentalReach, BarLine, ClefChange, Code, Decoration, Diagnostics, Directive, Ending, Field, FieldValue,
-    LineContent, MidiDirective, Multiplier, MusicLine, PartOrder, Span, Symbol, SymbolKind, Tie, Tune, TempoField, VoiceField,
+    self, AccidentalReach, BarLine, ClefChange, Code, Decoration, Diagnostics, Directive, Ending,
+    Field, FieldValue, LineContent, MidiDirective, Multiplier, MusicLine, PartOrder, Span, Symbol,
+    SymbolKind, TempoField, Tie, Tune, VoiceField,
 };
 use crate::music::{
-    Accidental, Key, Letter, Meter, NoteLength, Pitch, SpelledPitch, TICKS_PER_QUARTER, TicksPerQuarter,
+    Accidental, Key, Letter, Meter, NoteLength, Pitch, SpelledPitch, TICKS_PER_QUARTER,
+    TicksPerQuarter,
 };
 use std::sync::Arc;
 
@@ -63,7 +65,11 @@ pub(super) struct Step {
 #[derive(Clone)]
 pub(super) enum StepKind {
     /// `count` notes from `first` on begin together; the next step comes `advance` later.
-    Notes { first: u32, count: u32, advance: NoteLength },
+    Notes {
+        first: u32,
+        count: u32,
+        advance: NoteLength,
+    },
     Rest(NoteLength),
     Bar(BarLine),
     Ending(Box<Ending>),
@@ -94,7 +100,9 @@ pub(super) fn resolve(tune: &Tune) -> Resolved {
         match &line.content {
             LineContent::Music(music) => resolver.music(music),
             LineContent::Field(field) => resolver.body_field(field, true),
-            LineContent::Directive(text) => resolver.directive(&Directive::from_text(text), line.span),
+            LineContent::Directive(text) => {
+                resolver.directive(&Directive::from_text(text), line.span)
+            }
             LineContent::Block(_) | LineContent::Empty => {}
         }
     }
@@ -196,7 +204,12 @@ struct OpenBar {
 }
 
 impl OpenBar {
-    const EMPTY: Self = Self { length: NoteLength::ZERO, is_overlay: false, span: None, number: 0 };
+    const EMPTY: Self = Self {
+        length: NoteLength::ZERO,
+        is_overlay: false,
+        span: None,
+        number: 0,
+    };
 }
 
 struct Resolver {
@@ -255,21 +268,19 @@ impl Resolver {
         let mut voices: Vec<&VoiceField> = Vec::new();
         for line in &tune.header {
             match &line.content {
-                LineContent::Field(field) => {
-                    match &field.value {
-                        FieldValue::Key(key) => {
-                            self.key = key.key.unwrap_or(self.key);
-                            self.shift.change(&key.clef);
-                        }
-                        FieldValue::Meter(meter) => self.meter = *meter,
-                        FieldValue::UnitLength(length) => unit = Some(*length),
-                        FieldValue::Tempo(tempo) => self.tempo = Some((**tempo).clone()),
-                        FieldValue::PartOrder(order) => self.order = Some((**order).clone()),
-                        FieldValue::Voice(voice) => voices.push(voice),
-                        FieldValue::Instruction(directive) => self.header_directive(directive),
-                        _ => self.about(field),
+                LineContent::Field(field) => match &field.value {
+                    FieldValue::Key(key) => {
+                        self.key = key.key.unwrap_or(self.key);
+                        self.shift.change(&key.clef);
                     }
-                }
+                    FieldValue::Meter(meter) => self.meter = *meter,
+                    FieldValue::UnitLength(length) => unit = Some(*length),
+                    FieldValue::Tempo(tempo) => self.tempo = Some((**tempo).clone()),
+                    FieldValue::PartOrder(order) => self.order = Some((**order).clone()),
+                    FieldValue::Voice(voice) => voices.push(voice),
+                    FieldValue::Instruction(directive) => self.header_directive(directive),
+                    _ => self.about(field),
+                },
                 LineContent::Directive(text) => self.header_directive(&Directive::from_text(text)),
                 _ => {}
             }
@@ -291,7 +302,11 @@ impl Resolver {
     }
 
     fn reach_of_bar_lines(&mut self, reaches: bool) {
-        self.reach = if reaches { AccidentalReach::default() } else { AccidentalReach::Note };
+        self.reach = if reaches {
+            AccidentalReach::default()
+        } else {
+            AccidentalReach::Note
+        };
     }
 
     fn about(&mut self, field: &Field) {
@@ -316,7 +331,9 @@ impl Resolver {
         let index = match known {
             Some(index) => index,
             None if self.tracks.len() >= VOICES_MAX => {
-                self.found.add(Code::TooManyVoices, Span::default(), || format!("only {VOICES_MAX} voices are read"));
+                self.found.add(Code::TooManyVoices, Span::default(), || {
+                    format!("only {VOICES_MAX} voices are read")
+                });
                 return;
             }
             None => self.add_voice(&field.id),
@@ -331,7 +348,10 @@ impl Resolver {
     }
 
     fn add_voice(&mut self, id: &str) -> usize {
-        let part = self.part.iter().map(|label| Step { kind: StepKind::Part(Arc::clone(label)), span: Span::default() });
+        let part = self.part.iter().map(|label| Step {
+            kind: StepKind::Part(Arc::clone(label)),
+            span: Span::default(),
+        });
         self.tracks.push(Track {
             id: id.to_owned(),
             name: None,
@@ -428,7 +448,9 @@ impl Resolver {
             FieldValue::UnitLength(length) => {
                 if !self.has_begun && is_line {
                     self.unit = *length;
-                    self.voices.iter_mut().for_each(|voice| voice.unit = *length);
+                    self.voices
+                        .iter_mut()
+                        .for_each(|voice| voice.unit = *length);
                 }
                 self.voice().unit = *length;
             }
@@ -444,14 +466,19 @@ impl Resolver {
                 let label: Arc<str> = Arc::from(&*field.text);
                 self.voice();
                 for track in &mut self.tracks {
-                    track.steps.push(Step { kind: StepKind::Part(Arc::clone(&label)), span });
+                    track.steps.push(Step {
+                        kind: StepKind::Part(Arc::clone(&label)),
+                        span,
+                    });
                 }
                 self.part = Some(label);
             }
             FieldValue::Instruction(directive) => self.directive(directive, span),
             FieldValue::Lyrics => self.lyrics(&field.text, span),
             FieldValue::SymbolLine => self.symbol_line(&field.text, span),
-            FieldValue::Text if field.letter == 'W' => self.about.words.push(abc::decoded(&field.text)),
+            FieldValue::Text if field.letter == 'W' => {
+                self.about.words.push(abc::decoded(&field.text))
+            }
             _ => {}
         }
     }
@@ -465,13 +492,19 @@ impl Resolver {
             // A new key signature begins afresh: accidentals before it no longer count.
             voice.by_letter = [None; 7];
             voice.by_octave.clear();
-            self.tracks[index].steps.push(Step { kind: StepKind::Key(Box::new(key)), span });
+            self.tracks[index].steps.push(Step {
+                kind: StepKind::Key(Box::new(key)),
+                span,
+            });
         }
     }
 
     fn change_meter(&mut self, index: usize, meter: Meter, span: Span) {
         self.voices[index].meter = meter;
-        self.tracks[index].steps.push(Step { kind: StepKind::Meter(meter), span });
+        self.tracks[index].steps.push(Step {
+            kind: StepKind::Meter(meter),
+            span,
+        });
     }
 
     fn music(&mut self, music: &MusicLine) {
@@ -483,7 +516,10 @@ impl Resolver {
     fn symbol(&mut self, symbol: &Symbol) {
         let span = symbol.span;
         match &symbol.kind {
-            SymbolKind::Space | SymbolKind::ScoreLineBreak | SymbolKind::Spacer(_) | SymbolKind::Annotation(_) => {}
+            SymbolKind::Space
+            | SymbolKind::ScoreLineBreak
+            | SymbolKind::Spacer(_)
+            | SymbolKind::Annotation(_) => {}
             SymbolKind::Note(note) => self.note(note, span),
             SymbolKind::Bar(bar) => self.bar(*bar, span),
             SymbolKind::Chord(chord) => self.chord(chord, span),
@@ -530,6 +566,7 @@ impl Resolver {
         let scale = self.scale();
         let length = self.length(note.length, Multiplier::ONE, scale, span);
         let (pitch, cents, accidental) = self.pitch(note, span);
+        self.check_ties(std::slice::from_ref(note), span);
         let marks = self.take_marks();
         let voice = &mut self.voices[self.current];
         voice.ties.clear();
@@ -538,8 +575,22 @@ impl Resolver {
         }
         let track = &mut self.tracks[self.current];
         let first = track.notes.len() as u32;
-        track.notes.push(WrittenNote { pitch, cents, length, is_tied: note.tie != Tie::None, marks });
-        self.sound(StepKind::Notes { first, count: 1, advance: length }, length, span);
+        track.notes.push(WrittenNote {
+            pitch,
+            cents,
+            length,
+            is_tied: note.tie != Tie::None,
+            marks,
+        });
+        self.sound(
+            StepKind::Notes {
+                first,
+                count: 1,
+                advance: length,
+            },
+            length,
+            span,
+        );
     }
 
     fn chord(&mut self, chord: &abc::Chord, span: Span) {
@@ -549,7 +600,9 @@ impl Resolver {
                 SymbolKind::Decoration(decoration) | SymbolKind::Shorthand(_, Some(decoration)) => {
                     self.decoration(decoration, member.span);
                 }
-                SymbolKind::ChordSymbol(text) => self.push(StepKind::Chord(Arc::clone(text)), member.span),
+                SymbolKind::ChordSymbol(text) => {
+                    self.push(StepKind::Chord(Arc::clone(text)), member.span)
+                }
                 SymbolKind::SlurStart { .. } => {
                     let voice = self.voice();
                     voice.slurs_begun = voice.slurs_begun.saturating_add(1);
@@ -558,29 +611,55 @@ impl Resolver {
                 _ => {}
             }
         }
+        self.check_ties(&chord.notes().copied().collect::<Vec<_>>(), span);
         let marks = self.take_marks();
-        let shared = marks.as_ref().filter(|marks| !marks.decorations.is_empty()).map(|marks| {
-            Arc::new(NoteMarks { decorations: marks.decorations.clone(), ..NoteMarks::default() })
-        });
+        let shared = marks
+            .as_ref()
+            .filter(|marks| !marks.decorations.is_empty())
+            .map(|marks| {
+                Arc::new(NoteMarks {
+                    decorations: marks.decorations.clone(),
+                    ..NoteMarks::default()
+                })
+            });
         let first = self.tracks[self.current].notes.len();
         let mut ties = Vec::new();
         let mut advance = None;
         for (index, note) in chord.notes().enumerate() {
             // §4.17: a chord lasts as long as its first note.
-            let first_length = *advance.get_or_insert_with(|| self.length(chord.length, note.length, scale, span));
+            let first_length =
+                *advance.get_or_insert_with(|| self.length(chord.length, note.length, scale, span));
             let length = first_length;
             let (pitch, cents, accidental) = self.pitch(note, span);
             let is_tied = note.tie != Tie::None || chord.tie != Tie::None;
             if is_tied {
                 ties.push((note.letter, note.octave, accidental));
             }
-            let marks = if index == 0 { marks.clone() } else { shared.clone() };
-            self.tracks[self.current].notes.push(WrittenNote { pitch, cents, length, is_tied, marks });
+            let marks = if index == 0 {
+                marks.clone()
+            } else {
+                shared.clone()
+            };
+            self.tracks[self.current].notes.push(WrittenNote {
+                pitch,
+                cents,
+                length,
+                is_tied,
+                marks,
+            });
         }
         self.voices[self.current].ties = ties;
         let advance = advance.unwrap_or(NoteLength::ZERO);
         let count = (self.tracks[self.current].notes.len() - first) as u32;
-        self.sound(StepKind::Notes { first: first as u32, count, advance }, advance, span);
+        self.sound(
+            StepKind::Notes {
+                first: first as u32,
+                count,
+                advance,
+            },
+            advance,
+            span,
+        );
         for member in &chord.members {
             if member.kind == SymbolKind::SlurEnd {
                 self.slur_end(member.span);
@@ -661,7 +740,13 @@ impl Resolver {
     }
 
     /// The exact length of something `outer` · `inner` unit lengths long.
-    fn length(&mut self, outer: Multiplier, inner: Multiplier, scale: (u32, u32), span: Span) -> NoteLength {
+    fn length(
+        &mut self,
+        outer: Multiplier,
+        inner: Multiplier,
+        scale: (u32, u32),
+        span: Span,
+    ) -> NoteLength {
         let unit = self.voice().unit;
         let exact = || {
             let mut length = unit;
@@ -678,7 +763,9 @@ impl Resolver {
             (length <= longest).then_some(length)
         };
         let length = exact().unwrap_or_else(|| {
-            self.found.add(Code::BadLength, span, || format!("a note lasts at most {WHOLE_NOTES_MAX} whole notes"));
+            self.found.add(Code::BadLength, span, || {
+                format!("a note lasts at most {WHOLE_NOTES_MAX} whole notes")
+            });
             unit
         });
         self.fit(length);
@@ -703,7 +790,12 @@ impl Resolver {
         self.pitch_reaching(note, span, self.reach)
     }
 
-    fn pitch_reaching(&mut self, note: &abc::Note, span: Span, reach: AccidentalReach) -> (Pitch, i8, Accidental) {
+    fn pitch_reaching(
+        &mut self,
+        note: &abc::Note,
+        span: Span,
+        reach: AccidentalReach,
+    ) -> (Pitch, i8, Accidental) {
         let voice = self.voice();
         let step = usize::from(note.letter.step());
         let octave = i16::from(note.octave);
@@ -713,27 +805,44 @@ impl Resolver {
                     AccidentalReach::Note => {}
                     AccidentalReach::Pitch => {
                         voice.by_letter[step] = Some(written);
-                        voice.by_octave.retain(|&(letter, _, _)| letter != note.letter);
+                        voice
+                            .by_octave
+                            .retain(|&(letter, _, _)| letter != note.letter);
                     }
                     AccidentalReach::Octave => {
-                        voice.by_octave.retain(|&(letter, at, _)| (letter, at) != (note.letter, octave));
+                        voice
+                            .by_octave
+                            .retain(|&(letter, at, _)| (letter, at) != (note.letter, octave));
                         voice.by_octave.push((note.letter, octave, written));
                     }
                 }
                 written
             }
             None => {
-                let tied = voice.ties.iter().find(|&&(letter, at, _)| (letter, at) == (note.letter, note.octave));
+                let tied = voice
+                    .ties
+                    .iter()
+                    .find(|&&(letter, at, _)| (letter, at) == (note.letter, note.octave));
                 let in_bar = || {
-                    let in_octave = voice.by_octave.iter().find(|&&(letter, at, _)| (letter, at) == (note.letter, octave));
-                    in_octave.map(|&(_, _, accidental)| accidental).or(voice.by_letter[step])
+                    let in_octave = voice
+                        .by_octave
+                        .iter()
+                        .find(|&&(letter, at, _)| (letter, at) == (note.letter, octave));
+                    in_octave
+                        .map(|&(_, _, accidental)| accidental)
+                        .or(voice.by_letter[step])
                 };
                 tied.map(|&(_, _, accidental)| accidental)
                     .or_else(in_bar)
                     .unwrap_or_else(|| voice.key.signature.accidental(note.letter))
             }
         };
-        let (number, cents) = SpelledPitch { letter: note.letter, accidental, octave }.number_and_cents();
+        let (number, cents) = SpelledPitch {
+            letter: note.letter,
+            accidental,
+            octave,
+        }
+        .number_and_cents();
         let number = number + voice.semitones;
         let pitch = Pitch::octave_clamped(number);
         if i32::from(pitch.number()) != number {
@@ -761,15 +870,43 @@ impl Resolver {
     fn slur_end(&mut self, span: Span) {
         let voice = self.voice();
         if voice.slurs_open == 0 {
-            self.found.add(Code::UnbalancedSlur, span, || "a slur ends that never began");
+            self.found.add(
+                Code::UnbalancedSlur,
+                span,
+                || "a slur ends that never began",
+            );
             return;
         }
         voice.slurs_open -= 1;
-        if let Some(Step { kind: StepKind::Notes { first, .. }, .. }) = voice.last_sound.map(|at| &self.tracks[self.current].steps[at]) {
+        if let Some(Step {
+            kind: StepKind::Notes { first, .. },
+            ..
+        }) = voice
+            .last_sound
+            .map(|at| &self.tracks[self.current].steps[at])
+        {
             let first = *first as usize;
-            let marks = self.tracks[self.current].notes[first].marks.get_or_insert_default();
+            let marks = self.tracks[self.current].notes[first]
+                .marks
+                .get_or_insert_default();
             let marks = Arc::make_mut(marks);
             marks.slurs_ended = marks.slurs_ended.saturating_add(1);
+        }
+    }
+
+    /// Complains where notes were tied and none of these continues them.
+    fn check_ties(&mut self, notes: &[abc::Note], span: Span) {
+        let ties = &self.voices[self.current].ties;
+        let continues = |note: &abc::Note| {
+            ties.iter()
+                .any(|&(letter, octave, _)| (letter, octave) == (note.letter, note.octave))
+        };
+        if !ties.is_empty() && !notes.iter().any(continues) {
+            self.found.add(
+                Code::TieToOtherPitch,
+                span,
+                || "the note before this one is tied, but not to this pitch",
+            );
         }
     }
 
@@ -777,7 +914,11 @@ impl Resolver {
         let voice = self.voice();
         if !voice.ties.is_empty() {
             voice.ties.clear();
-            self.found.add(Code::OpenTie, span, || "the tie before this rest joins nothing");
+            self.found.add(
+                Code::OpenTie,
+                span,
+                || "the tie before this rest joins nothing",
+            );
         }
     }
 
@@ -791,7 +932,10 @@ impl Resolver {
                 SymbolKind::Broken(count) => {
                     let (before, after) = broken_factors(*count);
                     if let Some(last) = notes.last_mut() {
-                        last.length = last.length.scaled(before.0, before.1).unwrap_or(last.length);
+                        last.length = last
+                            .length
+                            .scaled(before.0, before.1)
+                            .unwrap_or(last.length);
                     }
                     broken = Some(after);
                     continue;
@@ -807,11 +951,18 @@ impl Resolver {
                 let (pitch, cents, _) = self.pitch_reaching(&note, member.span, reach);
                 let scale = broken.take().unwrap_or((1, 1));
                 let length = NoteLength::EIGHTH
-                    .scaled(u32::from(note.length.numerator), u32::from(note.length.denominator))
+                    .scaled(
+                        u32::from(note.length.numerator),
+                        u32::from(note.length.denominator),
+                    )
                     .and_then(|length| length.scaled(scale.0, scale.1))
                     .unwrap_or(NoteLength::EIGHTH);
                 if notes.len() < GRACE_NOTES_MAX {
-                    notes.push(GraceNote { pitch, cents, length });
+                    notes.push(GraceNote {
+                        pitch,
+                        cents,
+                        length,
+                    });
                 }
             }
         }
@@ -824,7 +975,12 @@ impl Resolver {
                 before.notes.extend(notes.into_iter().take(room));
             }
             None if notes.is_empty() => {}
-            None => voice.grace = Some(GraceNotes { is_acciaccatura, notes }),
+            None => {
+                voice.grace = Some(GraceNotes {
+                    is_acciaccatura,
+                    notes,
+                })
+            }
         }
     }
 
@@ -833,17 +989,36 @@ impl Resolver {
         let (before, after) = broken_factors(count);
         let voice = self.voice();
         match (voice.last_sound, voice.broken) {
-            (None, _) => self.found.add(Code::StrayBrokenRhythm, span, || "broken rhythm without a note before it"),
+            (None, _) => self.found.add(
+                Code::StrayBrokenRhythm,
+                span,
+                || "broken rhythm without a note before it",
+            ),
             (Some(_), Some(_)) => {
-                self.found.add(Code::StrayBrokenRhythm, span, || "a second broken rhythm between two notes is ignored");
+                self.found.add(
+                    Code::StrayBrokenRhythm,
+                    span,
+                    || "a second broken rhythm between two notes is ignored",
+                );
             }
-            (Some(first_step), None) => voice.broken = Some(OpenBroken { first_step, before, after, span }),
+            (Some(first_step), None) => {
+                voice.broken = Some(OpenBroken {
+                    first_step,
+                    before,
+                    after,
+                    span,
+                })
+            }
         }
     }
 
     /// Multiplies the lengths of a broken rhythm's first note.
     fn break_first(&mut self, broken: OpenBroken) {
-        let scaled = |length: NoteLength| length.scaled(broken.before.0, broken.before.1).unwrap_or(length);
+        let scaled = |length: NoteLength| {
+            length
+                .scaled(broken.before.0, broken.before.1)
+                .unwrap_or(length)
+        };
         let track = &mut self.tracks[self.current];
         let mut fitting = Vec::new();
         let (old, new) = match &mut track.steps[broken.first_step].kind {
@@ -852,7 +1027,11 @@ impl Resolver {
                 *length = scaled(old);
                 (old, *length)
             }
-            StepKind::Notes { first, count, advance } => {
+            StepKind::Notes {
+                first,
+                count,
+                advance,
+            } => {
                 let old = *advance;
                 *advance = scaled(old);
                 for note in &mut track.notes[*first as usize..(*first + *count) as usize] {
@@ -876,23 +1055,34 @@ impl Resolver {
         let voice = self.voice();
         let is_compound = voice.meter.is_compound() && voice.meter.denominator() == 8;
         let q = tuplet.time_of(is_compound);
-        let running = RunningTuplet { p: u32::from(tuplet.p), q: u32::from(q), left: tuplet.note_count(), span };
+        let running = RunningTuplet {
+            p: u32::from(tuplet.p),
+            q: u32::from(q),
+            left: tuplet.note_count(),
+            span,
+        };
         if let Some(unfinished) = voice.tuplet.replace(running) {
             self.found.add(Code::ShortTuplet, unfinished.span, || {
-                format!("{} notes are missing when the next tuplet begins", unfinished.left)
+                format!(
+                    "{} notes are missing when the next tuplet begins",
+                    unfinished.left
+                )
             });
         }
     }
 
     fn bar(&mut self, line: BarLine, span: Span) {
         self.voice();
-        self.close_bar(Some(line), span);
+        self.close_bar(Some(line));
         let voice = &mut self.voices[self.current];
         voice.by_letter = [None; 7];
         voice.by_octave.clear();
         voice.decorations.clear();
         let track = &mut self.tracks[self.current];
-        track.steps.push(Step { kind: StepKind::Bar(line), span });
+        track.steps.push(Step {
+            kind: StepKind::Bar(line),
+            span,
+        });
         let next = track.steps.len() as u32;
         if track.bar_starts.len() as u32 == voice.bar.number {
             track.bar_starts.push(next);
@@ -903,23 +1093,38 @@ impl Resolver {
     }
 
     /// Records the bar that ends here, if anything stands in it.
-    fn close_bar(&mut self, line: Option<BarLine>, span: Span) {
+    fn close_bar(&mut self, line: Option<BarLine>) {
         let voice = &mut self.voices[self.current];
         let bar = voice.bar;
         let number = match bar.span {
             Some(filled) => {
-                self.bars.push(WrittenBar::new(self.current, bar.number, filled, bar.length, voice.meter, line));
+                self.bars.push(WrittenBar::new(
+                    self.current,
+                    bar.number,
+                    filled,
+                    bar.length,
+                    voice.meter,
+                    line,
+                ));
                 bar.number + 1
             }
             None => {
-                if let (Some(line), Some(last)) = (line, self.bars.iter_mut().rev().find(|last| last.voice == self.current)) {
+                if let (Some(line), Some(last)) = (
+                    line,
+                    self.bars
+                        .iter_mut()
+                        .rev()
+                        .find(|last| last.voice == self.current),
+                ) {
                     last.join_line(line);
                 }
                 bar.number
             }
         };
-        let _ = span;
-        voice.bar = OpenBar { number, ..OpenBar::EMPTY };
+        voice.bar = OpenBar {
+            number,
+            ..OpenBar::EMPTY
+        };
     }
 
     /// Puts the syllables of a `w:` line on the notes above it (§5).
@@ -928,7 +1133,11 @@ impl Resolver {
         let verse = voice.verse.map_or(0, |last| (last + 1).min(VERSES_MAX));
         voice.verse = Some(verse);
         if !voice.has_music {
-            self.found.add(Code::LyricsWithoutNotes, span, || "lyrics without notes above them");
+            self.found.add(
+                Code::LyricsWithoutNotes,
+                span,
+                || "lyrics without notes above them",
+            );
             return;
         }
         if verse == VERSES_MAX {
@@ -948,11 +1157,19 @@ impl Resolver {
                 }
                 Syllable::Text(text) => match places.next_note(&self.tracks[self.current]) {
                     Some(note) => {
-                        let marks = Arc::make_mut(self.tracks[self.current].notes[note].marks.get_or_insert_default());
+                        let marks = Arc::make_mut(
+                            self.tracks[self.current].notes[note]
+                                .marks
+                                .get_or_insert_default(),
+                        );
                         marks.lyrics.push(Lyric { verse, text });
                     }
                     None => {
-                        self.found.add(Code::LyricsTooLong, span, || "more syllables than notes; the rest is left out");
+                        self.found.add(
+                            Code::LyricsTooLong,
+                            span,
+                            || "more syllables than notes; the rest is left out",
+                        );
                         break;
                     }
                 },
@@ -965,7 +1182,11 @@ impl Resolver {
         let voice = self.voice();
         voice.symbol_lines = voice.symbol_lines.saturating_add(1);
         if !voice.has_music {
-            self.found.add(Code::LyricsWithoutNotes, span, || "symbols without notes above them");
+            self.found.add(
+                Code::LyricsWithoutNotes,
+                span,
+                || "symbols without notes above them",
+            );
             return;
         }
         let mut places = self.aligned_places();
@@ -976,7 +1197,10 @@ impl Resolver {
                 _ => Some(0),
             };
             let Some(close) = close else { break };
-            let (inner, after) = (rest.get(1..close).unwrap_or(""), &rest[close + rest[close..].chars().next().map_or(0, char::len_utf8)..]);
+            let (inner, after) = (
+                rest.get(1..close).unwrap_or(""),
+                &rest[close + rest[close..].chars().next().map_or(0, char::len_utf8)..],
+            );
             match sign {
                 '|' => {
                     if !places.next_bar(&self.tracks[self.current]) {
@@ -985,7 +1209,9 @@ impl Resolver {
                 }
                 ' ' | '\t' | '-' | '_' => {}
                 _ => {
-                    let Some(note) = places.next_note(&self.tracks[self.current]) else { break };
+                    let Some(note) = places.next_note(&self.tracks[self.current]) else {
+                        break;
+                    };
                     let decoration = match sign {
                         '!' => Some(Decoration::from_name(inner)),
                         '"' => {
@@ -998,7 +1224,11 @@ impl Resolver {
                         letter => Decoration::from_shorthand(letter),
                     };
                     if let Some(decoration) = decoration {
-                        let marks = Arc::make_mut(self.tracks[self.current].notes[note].marks.get_or_insert_default());
+                        let marks = Arc::make_mut(
+                            self.tracks[self.current].notes[note]
+                                .marks
+                                .get_or_insert_default(),
+                        );
                         marks.decorations.push(decoration);
                     }
                 }
@@ -1016,14 +1246,20 @@ impl Resolver {
         self.voice();
         for index in 0..self.tracks.len() {
             self.current = index;
-            self.close_bar(None, Span::default());
+            self.close_bar(None);
             let voice = &self.voices[index];
             if let Some(broken) = &voice.broken {
-                self.found.add(Code::StrayBrokenRhythm, broken.span, || "broken rhythm without a note after it");
+                self.found.add(
+                    Code::StrayBrokenRhythm,
+                    broken.span,
+                    || "broken rhythm without a note after it",
+                );
             }
             if let Some(tuplet) = &voice.tuplet {
                 let left = tuplet.left;
-                self.found.add(Code::ShortTuplet, tuplet.span, || format!("{left} notes are missing at the end"));
+                self.found.add(Code::ShortTuplet, tuplet.span, || {
+                    format!("{left} notes are missing at the end")
+                });
             }
         }
         Resolved {
@@ -1032,7 +1268,11 @@ impl Resolver {
             order: self.order,
             tempo: self.tempo,
             header_midi: self.header_midi,
-            resolution: if self.is_exact { self.resolution } else { TICKS_PER_QUARTER },
+            resolution: if self.is_exact {
+                self.resolution
+            } else {
+                TICKS_PER_QUARTER
+            },
             is_exact: self.is_exact,
             unit: self.unit,
             bars: self.bars,
@@ -1053,5 +1293,9 @@ fn usual_unit(meter: Meter) -> NoteLength {
 fn broken_factors(count: i8) -> ((u32, u32), (u32, u32)) {
     let whole = 1u32 << count.unsigned_abs().min(8);
     let (long, short) = ((2 * whole - 1, whole), (1, whole));
-    if count > 0 { (long, short) } else { (short, long) }
+    if count > 0 {
+        (long, short)
+    } else {
+        (short, long)
+    }
 }

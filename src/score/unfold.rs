@@ -5,9 +5,10 @@
 
 use super::resolve::{Resolved, Step, StepKind, Track, WrittenNote};
 use super::{
-    Bar, ChordSymbol, KeyMark, MeterMark, MidiMark, Note, PartMark, Reading, Score, TempoMark, Voice, bars,
+    Bar, ChordSymbol, KeyMark, MeterMark, MidiMark, Note, PartMark, Reading, Score, TempoMark,
+    Voice, bars,
 };
-use crate::abc::{BarStyle, Code, Decoration, Diagnostics, PartOrder, Span, TempoField, Tune};
+use crate::abc::{BarStyle, Code, Decoration, Diagnostics, PartOrder, Span, TempoField};
 use crate::music::chord::Chord;
 use crate::music::{Key, Meter, NoteLength, Ticks, TicksPerQuarter};
 use std::sync::Arc;
@@ -22,9 +23,19 @@ const STRETCHES_MAX: usize = 20_000;
 const SUBTICKS: u64 = 1 << 16;
 
 /// Plays the tracks.
-pub(super) fn unfold(tune: &Tune, resolved: Resolved) -> Reading {
-    let Resolved { about, tracks, order, tempo, header_midi, resolution, is_exact, unit, mut bars, mut found } = resolved;
-    let _ = tune;
+pub(super) fn unfold(resolved: Resolved) -> Reading {
+    let Resolved {
+        about,
+        tracks,
+        order,
+        tempo,
+        header_midi,
+        resolution,
+        is_exact,
+        unit,
+        mut bars,
+        mut found,
+    } = resolved;
     let mut score = Score {
         resolution,
         about,
@@ -35,7 +46,14 @@ pub(super) fn unfold(tune: &Tune, resolved: Resolved) -> Reading {
         keys: Vec::new(),
         chords: Vec::new(),
         parts: Vec::new(),
-        midi: header_midi.into_iter().map(|directive| MidiMark { onset: Ticks::ZERO, voice: None, directive }).collect(),
+        midi: header_midi
+            .into_iter()
+            .map(|directive| MidiMark {
+                onset: Ticks::ZERO,
+                voice: None,
+                directive,
+            })
+            .collect(),
         end: Ticks::ZERO,
     };
     if let Some(tempo) = tempo {
@@ -52,13 +70,27 @@ pub(super) fn unfold(tune: &Tune, resolved: Resolved) -> Reading {
         score.end = score.end.max(voice.end);
         score.voices.push(voice);
     }
+    if let Some(shorter) = score.voices.iter().find(|voice| voice.end < score.end) {
+        found.add(Code::VoicesUnequal, Span::default(), || {
+            format!(
+                "voice `{}` ends at tick {}, another one at {}",
+                shorter.id, shorter.end, score.end
+            )
+        });
+    }
     score.tempi.sort_by_key(|mark| mark.onset);
-    score.tempi.dedup_by(|later, earlier| later.onset == earlier.onset && later.onset > Ticks::ZERO);
+    score
+        .tempi
+        .dedup_by(|later, earlier| later.onset == earlier.onset && later.onset > Ticks::ZERO);
     score.chords.sort_by_key(|chord| chord.onset);
     score.midi.sort_by_key(|mark| mark.onset);
     bars.sort_by_key(|bar| (bar.voice, bar.number));
     bars::judge(&mut bars, &mut found);
-    Reading { score, bars, diagnostics: found.into_vec() }
+    Reading {
+        score,
+        bars,
+        diagnostics: found.into_vec(),
+    }
 }
 
 /// A stretch of steps played without a break: from..to, and how often its section was begun (from 1).
@@ -76,14 +108,23 @@ struct Sign {
 
 #[derive(Clone, Copy)]
 enum SignKind {
-    Bar { ends: u8, begins: u8, closes: bool },
+    Bar {
+        ends: u8,
+        begins: u8,
+        closes: bool,
+    },
     /// Index of the ending among the steps is the sign's step.
     Ending,
     Part,
 }
 
 /// In which order the steps of a track are played.
-fn plan(track: &Track, order: Option<&PartOrder>, complains: bool, found: &mut Diagnostics) -> Vec<Stretch> {
+fn plan(
+    track: &Track,
+    order: Option<&PartOrder>,
+    complains: bool,
+    found: &mut Diagnostics,
+) -> Vec<Stretch> {
     let mut planner = Planner::new(track, complains);
     let end = track.steps.len();
     match order.filter(|order| planner.knows_a_part_of(order)) {
@@ -124,11 +165,18 @@ impl<'a> Planner<'a> {
         for (step, Step { kind, .. }) in track.steps.iter().enumerate() {
             let kind = match kind {
                 StepKind::Bar(line) => {
-                    let closes = matches!(line.style, BarStyle::Double | BarStyle::ThinThick | BarStyle::ThickThin);
+                    let closes = matches!(
+                        line.style,
+                        BarStyle::Double | BarStyle::ThinThick | BarStyle::ThickThin
+                    );
                     if !closes && line.ends == 0 && line.begins == 0 {
                         continue;
                     }
-                    SignKind::Bar { ends: line.ends, begins: line.begins, closes }
+                    SignKind::Bar {
+                        ends: line.ends,
+                        begins: line.begins,
+                        closes,
+                    }
                 }
                 StepKind::Ending(_) => SignKind::Ending,
                 StepKind::Part(_) => SignKind::Part,
@@ -136,11 +184,19 @@ impl<'a> Planner<'a> {
             };
             signs.push(Sign { step, kind });
         }
-        Self { track, signs, stretches: Vec::new(), complains }
+        Self {
+            track,
+            signs,
+            stretches: Vec::new(),
+            complains,
+        }
     }
 
     fn span(&self, step: usize) -> Span {
-        self.track.steps.get(step).map_or(Span::default(), |step| step.span)
+        self.track
+            .steps
+            .get(step)
+            .map_or(Span::default(), |step| step.span)
     }
 
     fn first_sign(&self, step: usize) -> usize {
@@ -163,38 +219,52 @@ impl<'a> Planner<'a> {
 
     /// Whether nothing sounds between two steps.
     fn is_silent(&self, from: usize, to: usize) -> bool {
-        !self.track.steps[from..to].iter().any(|step| matches!(step.kind, StepKind::Notes { .. } | StepKind::Rest(_)))
+        !self.track.steps[from..to]
+            .iter()
+            .any(|step| matches!(step.kind, StepKind::Notes { .. } | StepKind::Rest(_)))
     }
 
     /// The endings that belong to the one at this sign.
     fn group(&self, first_sign: usize, end: usize) -> EndingGroup {
-        let mut group = EndingGroup { members: Vec::new(), last_pass: 0, after: first_sign };
+        let mut group = EndingGroup {
+            members: Vec::new(),
+            last_pass: 0,
+            after: first_sign,
+        };
         let mut at = first_sign;
-        while let Some(sign) = self.signs.get(at).filter(|sign| sign.step < end && matches!(sign.kind, SignKind::Ending)) {
+        while let Some(sign) = self
+            .signs
+            .get(at)
+            .filter(|sign| sign.step < end && matches!(sign.kind, SignKind::Ending))
+        {
             if let StepKind::Ending(ending) = &self.track.steps[sign.step].kind {
                 group.last_pass = group.last_pass.max(ending.last_pass());
             }
             let start = sign.step;
             let mut next = at + 1;
             // The Nth ending ends with `||`, `:|`, `|]` or `[|` (§4.10), with what begins anew, or with the next ending.
-            let stop = loop {
-                match self.signs.get(next).filter(|sign| sign.step < end) {
-                    Some(Sign { step, kind: SignKind::Bar { .. } }) => {
-                        next += 1;
-                        break step + 1;
-                    }
-                    Some(Sign { step, .. }) => break *step,
-                    None => break end,
+            let stop = match self.signs.get(next).filter(|sign| sign.step < end) {
+                Some(Sign {
+                    step,
+                    kind: SignKind::Bar { .. },
+                }) => {
+                    next += 1;
+                    step + 1
                 }
+                Some(Sign { step, .. }) => *step,
+                None => end,
             };
             group.members.push((start, stop));
             // Further bar lines without music before the next ending change nothing.
             let mut ahead = next;
-            while matches!(self.signs.get(ahead), Some(Sign { step, kind: SignKind::Bar { begins: 0, .. } }) if *step < end) {
+            while matches!(self.signs.get(ahead), Some(Sign { step, kind: SignKind::Bar { begins: 0, .. } }) if *step < end)
+            {
                 ahead += 1;
             }
             let follows = self.signs.get(ahead).filter(|sign| {
-                sign.step < end && matches!(sign.kind, SignKind::Ending) && self.is_silent(stop, sign.step)
+                sign.step < end
+                    && matches!(sign.kind, SignKind::Ending)
+                    && self.is_silent(stop, sign.step)
             });
             at = if follows.is_some() { ahead } else { next };
             group.after = next;
@@ -216,7 +286,9 @@ impl<'a> Planner<'a> {
         // The group being played, and where the ending being played stops.
         let mut group: Option<EndingGroup> = None;
         let mut ending_stop: Option<usize> = None;
-        while let Some(&Sign { step, kind }) = self.signs.get(sign_index).filter(|sign| sign.step < end) {
+        while let Some(&Sign { step, kind }) =
+            self.signs.get(sign_index).filter(|sign| sign.step < end)
+        {
             if self.stretches.len() >= STRETCHES_MAX {
                 return;
             }
@@ -229,15 +301,27 @@ impl<'a> Planner<'a> {
                         Some(known) if known.members.iter().any(|member| member.0 == step) => known,
                         _ => self.group(sign_index, end),
                     };
-                    if self.ending_has(step, pass) || !entered.members.iter().any(|member| self.ending_has(member.0, 1)) {
+                    if self.ending_has(step, pass)
+                        || !entered
+                            .members
+                            .iter()
+                            .any(|member| self.ending_has(member.0, 1))
+                    {
                         // Played on this pass; or there is no first ending, so that there is nothing to choose from.
-                        ending_stop = entered.members.iter().find(|member| member.0 == step).map(|member| member.1);
+                        ending_stop = entered
+                            .members
+                            .iter()
+                            .find(|member| member.0 == step)
+                            .map(|member| member.1);
                         sign_index += 1;
                         group = Some(entered);
                         continue;
                     }
                     self.push(at, step);
-                    let wanted = entered.members.iter().find(|member| member.0 > step && self.ending_has(member.0, pass));
+                    let wanted = entered
+                        .members
+                        .iter()
+                        .find(|member| member.0 > step && self.ending_has(member.0, pass));
                     match wanted {
                         Some(&(wanted, _)) => {
                             at = wanted;
@@ -246,22 +330,35 @@ impl<'a> Planner<'a> {
                         }
                         None => {
                             // No ending for this pass: the section is over, and what follows the endings comes next.
-                            at = entered.members.last().map_or(after, |last| last.1).max(after);
+                            at = entered
+                                .members
+                                .last()
+                                .map_or(after, |last| last.1)
+                                .max(after);
                             sign_index = self.first_sign(at);
                             (anchor, is_marked, declared, pass) = (at, false, 0, 1);
                         }
                     }
                 }
-                SignKind::Bar { ends, begins, closes } => {
+                SignKind::Bar {
+                    ends,
+                    begins,
+                    closes,
+                } => {
                     let in_ending = ending_stop.is_some();
-                    let last_pass = group.as_ref().filter(|_| in_ending).map_or(0, |group| group.last_pass);
+                    let last_pass = group
+                        .as_ref()
+                        .filter(|_| in_ending)
+                        .map_or(0, |group| group.last_pass);
                     if ends > 0 {
                         let total = (u16::from(ends).max(declared) + 1).max(last_pass);
                         self.push(at, after);
                         ending_stop = None;
                         if pass < total {
                             if self.complains && pass == 1 {
-                                self.complain_about_repeat(anchor, is_marked, declared, ends, step, found);
+                                self.complain_about_repeat(
+                                    anchor, is_marked, declared, ends, step, found,
+                                );
                             }
                             pass += 1;
                             at = anchor;
@@ -295,12 +392,15 @@ impl<'a> Planner<'a> {
                     }
                     if begins > 0 {
                         if is_marked && self.complains && pass == 1 {
-                            found.add(Code::RepeatNotEnded, self.span(anchor.saturating_sub(1)), || {
-                                "this start of repeat has no end before the next start"
-                            });
+                            found.add(
+                                Code::RepeatNotEnded,
+                                self.span(anchor.saturating_sub(1)),
+                                || "this start of repeat has no end before the next start",
+                            );
                         }
                         (anchor, is_marked, declared, pass) = (after, true, u16::from(begins), 1);
-                    } else if closes && !is_marked && pass == 1 && !self.precedes_ending(sign_index) {
+                    } else if closes && !is_marked && pass == 1 && !self.precedes_ending(sign_index)
+                    {
                         // §4.8: without `|:` one goes back to the latest double bar.
                         anchor = after;
                     }
@@ -310,9 +410,11 @@ impl<'a> Planner<'a> {
         }
         self.push(at, end);
         if is_marked && self.complains && pass == 1 && !self.is_silent(anchor, end) {
-            found.add(Code::RepeatNotEnded, self.span(anchor.saturating_sub(1)), || {
-                "this start of repeat has no end; the section is played once"
-            });
+            found.add(
+                Code::RepeatNotEnded,
+                self.span(anchor.saturating_sub(1)),
+                || "this start of repeat has no end; the section is played once",
+            );
         }
     }
 
@@ -324,7 +426,9 @@ impl<'a> Planner<'a> {
 
     /// Where to go on after an ending that closed at `after`: behind the endings not played.
     fn after_endings(&self, group: Option<EndingGroup>, after: usize) -> usize {
-        group.and_then(|group| group.members.last().map(|last| last.1)).map_or(after, |stop| stop.max(after))
+        group
+            .and_then(|group| group.members.last().map(|last| last.1))
+            .map_or(after, |stop| stop.max(after))
     }
 
     fn complain_about_repeat(
@@ -351,7 +455,10 @@ impl<'a> Planner<'a> {
     /// Whether any part that the order calls for is written.
     fn knows_a_part_of(&self, order: &PartOrder) -> bool {
         self.track.steps.iter().any(|step| match &step.kind {
-            StepKind::Part(label) => order.items.iter().any(|item| part_letter(label) == Some(item.label)),
+            StepKind::Part(label) => order
+                .items
+                .iter()
+                .any(|item| part_letter(label) == Some(item.label)),
             _ => false,
         })
     }
@@ -359,13 +466,21 @@ impl<'a> Planner<'a> {
     /// Plays the parts in the order of the header's `P:` (§3.1.9).
     fn play_parts(&mut self, order: &PartOrder, found: &mut Diagnostics) {
         let end = self.track.steps.len();
-        let starts: Vec<usize> =
-            self.signs.iter().filter(|sign| matches!(sign.kind, SignKind::Part)).map(|sign| sign.step).collect();
+        let starts: Vec<usize> = self
+            .signs
+            .iter()
+            .filter(|sign| matches!(sign.kind, SignKind::Part))
+            .map(|sign| sign.step)
+            .collect();
         let mut regions: Vec<(char, usize, usize)> = Vec::new();
         for (index, &start) in starts.iter().enumerate() {
             let stop = starts.get(index + 1).copied().unwrap_or(end);
-            let StepKind::Part(label) = &self.track.steps[start].kind else { continue };
-            let Some(letter) = part_letter(label) else { continue };
+            let StepKind::Part(label) = &self.track.steps[start].kind else {
+                continue;
+            };
+            let Some(letter) = part_letter(label) else {
+                continue;
+            };
             let is_known = regions.iter().any(|region| region.0 == letter);
             if !is_known && !self.is_silent(start, stop) {
                 regions.push((letter, start, stop));
@@ -378,8 +493,13 @@ impl<'a> Planner<'a> {
         let mut occurrence = 0u16;
         for (index, item) in order.items.iter().enumerate() {
             let is_same = index > 0 && order.items[index - 1] == *item;
-            occurrence = if is_same && occurrence < item.count { occurrence + 1 } else { 1 };
-            let Some(&(_, start, stop)) = regions.iter().find(|region| region.0 == item.label) else {
+            occurrence = if is_same && occurrence < item.count {
+                occurrence + 1
+            } else {
+                1
+            };
+            let Some(&(_, start, stop)) = regions.iter().find(|region| region.0 == item.label)
+            else {
                 if !missing.contains(&item.label) {
                     missing.push(item.label);
                 }
@@ -397,16 +517,20 @@ impl<'a> Planner<'a> {
         }
         if self.complains {
             for label in missing {
-                found.add(Code::MissingPart, Span::default(), || format!("part `{label}` is called for and not written"));
+                found.add(Code::MissingPart, Span::default(), || {
+                    format!("part `{label}` is called for and not written")
+                });
             }
         }
     }
 
     fn last_pass(&self, start: usize, stop: usize) -> u16 {
-        let endings = self.track.steps[start..stop].iter().filter_map(|step| match &step.kind {
-            StepKind::Ending(ending) => Some(ending.last_pass()),
-            _ => None,
-        });
+        let endings = self.track.steps[start..stop]
+            .iter()
+            .filter_map(|step| match &step.kind {
+                StepKind::Ending(ending) => Some(ending.last_pass()),
+                _ => None,
+            });
         endings.max().unwrap_or(0)
     }
 
@@ -414,18 +538,26 @@ impl<'a> Planner<'a> {
     fn play_pass(&mut self, start: usize, stop: usize, pass: u16) {
         let mut at = start;
         let mut index = self.first_sign(start);
-        while let Some(&Sign { step, kind }) = self.signs.get(index).filter(|sign| sign.step < stop) {
+        while let Some(&Sign { step, kind }) = self.signs.get(index).filter(|sign| sign.step < stop)
+        {
             if !matches!(kind, SignKind::Ending) {
                 index += 1;
                 continue;
             }
             let group = self.group(index, stop);
             self.push(at, step);
-            let wanted = group.members.iter().find(|member| self.ending_has(member.0, pass.min(group.last_pass)));
+            let wanted = group
+                .members
+                .iter()
+                .find(|member| self.ending_has(member.0, pass.min(group.last_pass)));
             if let Some(&(from, to)) = wanted {
                 self.push(from, to);
             }
-            at = group.members.last().map_or(step + 1, |last| last.1).max(step + 1);
+            at = group
+                .members
+                .last()
+                .map_or(step + 1, |last| last.1)
+                .max(step + 1);
             index = self.first_sign(at).max(index + 1);
         }
         self.push(at, stop);
@@ -455,10 +587,17 @@ impl<'a> Planner<'a> {
                     | Decoration::DalSegnoAlCoda
             )
         };
-        let Some(&(sign, decoration)) = jumps.iter().rev().find(|(_, decoration)| sends(decoration)) else { return };
+        let Some(&(sign, decoration)) =
+            jumps.iter().rev().find(|(_, decoration)| sends(decoration))
+        else {
+            return;
+        };
         let leave = self.bar_end(sign);
         let find = |wanted: &[Decoration], from: usize| {
-            jumps.iter().find(|(at, decoration)| *at >= from && wanted.contains(decoration)).map(|&(at, _)| at)
+            jumps
+                .iter()
+                .find(|(at, decoration)| *at >= from && wanted.contains(decoration))
+                .map(|&(at, _)| at)
         };
         let from_sign = matches!(
             decoration,
@@ -472,7 +611,8 @@ impl<'a> Planner<'a> {
             _ => (true, true),
         };
         let fine = find(&[Decoration::Fine], target).filter(|_| may_fine);
-        let to_coda = find(&[Decoration::Coda, Decoration::ToCoda], target).filter(|&at| may_coda && at < leave);
+        let to_coda = find(&[Decoration::Coda, Decoration::ToCoda], target)
+            .filter(|&at| may_coda && at < leave);
         let coda = to_coda.and_then(|left| find(&[Decoration::Coda], left + 1));
         if coda.is_none() && fine.is_none() && segno.is_none() {
             // Tunebooks write a bare `D.C.` that players follow by habit, each to another end.
@@ -484,12 +624,19 @@ impl<'a> Planner<'a> {
             return;
         }
         // What was planned up to the jump, its last time.
-        let Some(last) = self.stretches.iter().rposition(|stretch| (stretch.from..stretch.to).contains(&sign)) else {
+        let Some(last) = self
+            .stretches
+            .iter()
+            .rposition(|stretch| (stretch.from..stretch.to).contains(&sign))
+        else {
             return;
         };
         let rest: Vec<Stretch> = self.stretches.drain(last + 1..).collect();
         let stretch = &mut self.stretches[last];
-        let after_jump = Stretch { from: leave.min(stretch.to), to: stretch.to };
+        let after_jump = Stretch {
+            from: leave.min(stretch.to),
+            to: stretch.to,
+        };
         stretch.to = stretch.to.min(leave);
         match (coda, fine) {
             (Some(coda), _) => {
@@ -514,15 +661,23 @@ impl<'a> Planner<'a> {
     /// The step after the bar line that ends the bar of this step.
     fn bar_end(&self, step: usize) -> usize {
         let steps = &self.track.steps;
-        let to_bar = steps[step..].iter().position(|step| matches!(step.kind, StepKind::Bar(_)));
+        let to_bar = steps[step..]
+            .iter()
+            .position(|step| matches!(step.kind, StepKind::Bar(_)));
         to_bar.map_or(steps.len(), |count| step + count + 1)
     }
 
     /// Where one leaves for the coda: at the sign if it stands at a bar's start, else at the bar's end.
     fn coda_leave(&self, sign: usize) -> usize {
-        let bar_start = self.track.steps[..sign].iter().rposition(|step| matches!(step.kind, StepKind::Bar(_)));
+        let bar_start = self.track.steps[..sign]
+            .iter()
+            .rposition(|step| matches!(step.kind, StepKind::Bar(_)));
         let is_at_start = bar_start.is_some_and(|start| self.is_silent(start, sign));
-        if is_at_start { sign } else { self.bar_end(sign) }
+        if is_at_start {
+            sign
+        } else {
+            self.bar_end(sign)
+        }
     }
 }
 
@@ -541,7 +696,10 @@ struct Clock {
 impl Clock {
     fn new(resolution: TicksPerQuarter, is_exact: bool) -> Self {
         let units_per_tick = if is_exact { 1 } else { SUBTICKS };
-        Self { units_per_whole: 4 * u64::from(resolution.get()) * units_per_tick, units_per_tick }
+        Self {
+            units_per_whole: 4 * u64::from(resolution.get()) * units_per_tick,
+            units_per_tick,
+        }
     }
 
     fn units(self, length: NoteLength) -> u64 {
@@ -592,7 +750,13 @@ struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    fn new(track: &'a Track, index: usize, clock: Clock, score: &'a mut Score, notes_max: usize) -> Self {
+    fn new(
+        track: &'a Track,
+        index: usize,
+        clock: Clock,
+        score: &'a mut Score,
+        notes_max: usize,
+    ) -> Self {
         let (mut meter_changes, mut key_changes) = (Vec::new(), Vec::new());
         if index == 0 {
             for (at, step) in track.steps.iter().enumerate() {
@@ -602,10 +766,20 @@ impl<'a> Player<'a> {
                     _ => {}
                 }
             }
-            score.meters.push(MeterMark { onset: Ticks::ZERO, meter: track.meter });
-            score.keys.push(KeyMark { onset: Ticks::ZERO, key: track.key });
+            score.meters.push(MeterMark {
+                onset: Ticks::ZERO,
+                meter: track.meter,
+            });
+            score.keys.push(KeyMark {
+                onset: Ticks::ZERO,
+                key: track.key,
+            });
         }
-        let passes = if index == 0 { vec![0; track.bar_starts.len()] } else { Vec::new() };
+        let passes = if index == 0 {
+            vec![0; track.bar_starts.len()]
+        } else {
+            Vec::new()
+        };
         Self {
             track,
             index,
@@ -645,7 +819,9 @@ impl<'a> Player<'a> {
             for at in stretch.from..stretch.to {
                 if steps_left == 0 || self.notes.len() >= self.notes_max {
                     found.add(Code::UnfoldedTooLong, self.track.steps[at].span, || {
-                        format!("the tune unfolds to more than {NOTES_MAX} notes; the rest is left out")
+                        format!(
+                            "the tune unfolds to more than {NOTES_MAX} notes; the rest is left out"
+                        )
                     });
                     return;
                 }
@@ -658,7 +834,11 @@ impl<'a> Player<'a> {
     fn step(&mut self, at: usize) {
         let track = self.track;
         match &track.steps[at].kind {
-            StepKind::Notes { first, count, advance } => {
+            StepKind::Notes {
+                first,
+                count,
+                advance,
+            } => {
                 if !track.late_chords.is_empty() {
                     self.late_chords(at);
                 }
@@ -689,7 +869,10 @@ impl<'a> Player<'a> {
             StepKind::Part(label) => {
                 if self.index == 0 {
                     let onset = self.now();
-                    self.score.parts.push(PartMark { onset, label: Arc::clone(label) });
+                    self.score.parts.push(PartMark {
+                        onset,
+                        label: Arc::clone(label),
+                    });
                 }
             }
             StepKind::Meter(meter) => self.set_meter(*meter),
@@ -702,7 +885,11 @@ impl<'a> Player<'a> {
             StepKind::Chord(text) => self.chord(text),
             StepKind::Midi(directive) => {
                 let onset = self.now();
-                self.score.midi.push(MidiMark { onset, voice: Some(self.index), directive: (**directive).clone() });
+                self.score.midi.push(MidiMark {
+                    onset,
+                    voice: Some(self.index),
+                    directive: (**directive).clone(),
+                });
             }
         }
     }
@@ -713,12 +900,21 @@ impl<'a> Player<'a> {
 
     fn chord(&mut self, text: &Arc<str>) {
         let onset = self.now();
-        self.score.chords.push(ChordSymbol { onset, voice: self.index, text: Arc::clone(text), chord: Chord::from_name(text) });
+        self.score.chords.push(ChordSymbol {
+            onset,
+            voice: self.index,
+            text: Arc::clone(text),
+            chord: Chord::from_name(text),
+        });
     }
 
     fn late_chords(&mut self, at: usize) {
         let track = self.track;
-        for (_, text) in track.late_chords.iter().filter(|(step, _)| *step as usize == at) {
+        for (_, text) in track
+            .late_chords
+            .iter()
+            .filter(|(step, _)| *step as usize == at)
+        {
             self.chord(text);
         }
     }
@@ -733,7 +929,10 @@ impl<'a> Player<'a> {
         for note in written {
             let end = self.clock.ticks(self.at + self.clock.units(note.length));
             let pitch = (note.pitch, note.cents);
-            let tied = open[kept..waiting].iter().position(|tie| tie.written_pitch == pitch).map(|at| at + kept);
+            let tied = open[kept..waiting]
+                .iter()
+                .position(|tie| tie.written_pitch == pitch)
+                .map(|at| at + kept);
             let index = match tied {
                 Some(at) => {
                     let index = open[at].note;
@@ -747,7 +946,10 @@ impl<'a> Player<'a> {
                     if end <= onset {
                         continue;
                     }
-                    self.is_sorted &= self.notes.last().is_none_or(|last| (last.onset, last.pitch) <= (onset, note.pitch));
+                    self.is_sorted &= self
+                        .notes
+                        .last()
+                        .is_none_or(|last| (last.onset, last.pitch) <= (onset, note.pitch));
                     self.notes.push(Note {
                         onset,
                         duration: end - onset,
@@ -759,7 +961,10 @@ impl<'a> Player<'a> {
                 }
             };
             if note.is_tied {
-                open.push(OpenTie { written_pitch: pitch, note: index });
+                open.push(OpenTie {
+                    written_pitch: pitch,
+                    note: index,
+                });
             }
         }
         open.drain(..waiting);
@@ -770,8 +975,15 @@ impl<'a> Player<'a> {
     fn close_bar(&mut self) {
         let end = self.at.max(self.bar_reach);
         if end > self.bar_start && self.index == 0 {
-            let written = self.track.bar_starts.partition_point(|&start| start as usize <= self.bar_first_step).saturating_sub(1);
-            let pass = self.passes.get_mut(written).map_or(0, |pass| std::mem::replace(pass, pass.saturating_add(1)));
+            let written = self
+                .track
+                .bar_starts
+                .partition_point(|&start| start as usize <= self.bar_first_step)
+                .saturating_sub(1);
+            let pass = self
+                .passes
+                .get_mut(written)
+                .map_or(0, |pass| std::mem::replace(pass, pass.saturating_add(1)));
             let onset = self.clock.ticks(self.bar_start);
             self.score.bars.push(Bar {
                 onset,
@@ -827,7 +1039,12 @@ impl<'a> Player<'a> {
         if !self.is_sorted {
             self.notes.sort_by_key(|note| (note.onset, note.pitch));
         }
-        let last = self.notes.iter().map(Note::end).max().unwrap_or(Ticks::ZERO);
+        let last = self
+            .notes
+            .iter()
+            .map(Note::end)
+            .max()
+            .unwrap_or(Ticks::ZERO);
         Voice {
             id: self.track.id.clone(),
             name: self.track.name.clone(),
@@ -841,7 +1058,9 @@ fn tempo_mark(field: &TempoField, unit: NoteLength, onset: Ticks) -> TempoMark {
     TempoMark {
         onset,
         tempo: field.tempo.and_then(|value| value.tempo(unit)),
-        beat: field.tempo.map_or(NoteLength::QUARTER, |value| value.beat_length(unit)),
+        beat: field
+            .tempo
+            .map_or(NoteLength::QUARTER, |value| value.beat_length(unit)),
         text: field.text.as_deref().map(str::to_owned),
     }
 }

@@ -112,6 +112,7 @@ impl FolkComposer {
         let choice = Draw {
             temperature: self.request.temperature.value(),
             min_p: self.request.min_p.value(),
+            echo: self.request.echo,
         };
         let is_stopped = || stop.load(Ordering::Relaxed);
         let written = particles::write(

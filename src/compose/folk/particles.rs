@@ -35,6 +35,8 @@ struct Particle {
 pub struct Draw {
     pub temperature: f32,
     pub min_p: f32,
+    /// What is added to the logits of the note that goes on with a bar looked back to: 0 leaves it to the model.
+    pub echo: f32,
 }
 
 /// Writes one draft for every start. `begun` are steps that each begins with, beyond its plan (a prime).
@@ -97,7 +99,17 @@ pub fn write(
             let Some(particle) = particles[n].as_mut() else {
                 continue;
             };
-            let row = &logits[row * DECISIONS..][..DECISIONS];
+            let row = &mut logits[row * DECISIONS..][..DECISIONS];
+            let mut echoed = [false; DECISIONS];
+            particle
+                .cursor
+                .echoes()
+                .for_each(|note| echoed[Decision::Length(note.length).id()] = true);
+            row.iter_mut()
+                .zip(echoed)
+                .filter(|(_, echoed)| *echoed)
+                .for_each(|(logit, _)| *logit += choice.echo);
+            let row = &*row;
             let mut legal = [false; DECISIONS];
             particle.cursor.allow_decisions(&mut legal);
             let mut allowed = legal;
@@ -137,7 +149,18 @@ pub fn write(
                 continue;
             };
             let length = chosen_lengths[row];
-            let row = &sound_logits[row * PITCHES..][..PITCHES];
+            let row = &mut sound_logits[row * PITCHES..][..PITCHES];
+            let mut echoed = [false; PITCHES];
+            particle
+                .cursor
+                .echoes()
+                .filter(|note| note.length == length)
+                .for_each(|note| echoed[note.sound.id()] = true);
+            row.iter_mut()
+                .zip(echoed)
+                .filter(|(_, echoed)| *echoed)
+                .for_each(|(logit, _)| *logit += choice.echo);
+            let row = &*row;
             let mut legal = [false; PITCHES];
             particle.cursor.allow_sounds(&mut legal);
             let mut allowed = legal;

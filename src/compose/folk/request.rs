@@ -19,14 +19,22 @@ pub struct FolkRequest {
     pub style: Style,
     pub temperature: Temperature,
     pub min_p: MinP,
+    /// How much more than the model by itself a tune comes back to what it said, in nats a decision; 0 leaves it to the model.
+    ///
+    /// Drawing note by note loses the thread more easily than people do: at 0 a bar comes back four bars later half as often as in
+    /// the corpus.
+    pub echo: f32,
     /// A tune that this one begins like: its dance, metre and key hold unless others are asked for, and its first bars are kept.
     pub prime: Option<FolkTune>,
     /// Bars of the prime that are kept, pickup not counted.
     pub prime_bars: usize,
 }
 
+/// Calibrated so that bars come back as often as in the corpus.
+const ECHO: f32 = 1.0;
+
 impl Default for FolkRequest {
-    /// Anything, between the G below middle C and the B two octaves above: a fiddle in first position.
+    /// Anything, between the B below middle C and the B two octaves above it, where nine of ten tunes of Nottingham lie.
     fn default() -> Self {
         Self {
             dance: None,
@@ -34,10 +42,11 @@ impl Default for FolkRequest {
             tonic: None,
             mode: None,
             form: None,
-            range: (55, 83),
+            range: (59, 83),
             style: Style::Target,
-            temperature: Temperature::new(0.95).unwrap_or_default(),
+            temperature: Temperature::new(0.9).unwrap_or_default(),
             min_p: MinP::new(0.01).unwrap_or_default(),
+            echo: ECHO,
             prime: None,
             prime_bars: 2,
         }
@@ -91,7 +100,10 @@ impl FolkRequest {
             && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
             && self.mode.is_none_or(|mode| mode == plan.mode)
             && self.form.as_ref().is_none_or(|form| *form == plan.form());
-        is_asked && adds_up(plan)
+        // abc2midi, whose hornpipes are of its own making, calls one in another metre an error; the model writes few.
+        let is_its_dance = plan.dance != Dance::Hornpipe
+            || matches!(plan.meter, FolkMeter::TwoFour | FolkMeter::FourFour);
+        is_asked && is_its_dance && adds_up(plan)
     }
 }
 

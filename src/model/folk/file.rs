@@ -34,9 +34,14 @@ pub struct FolkRecord {
 pub enum FolkFileError {
     /// Not a safetensors file, or only a part of one.
     #[error("not a whole safetensors file ({bytes} bytes)")]
-    Damaged { bytes: usize, source: safetensors::SafeTensorError },
+    Damaged {
+        bytes: usize,
+        source: safetensors::SafeTensorError,
+    },
     /// A safetensors file that is not ours, or of another version.
-    #[error("not a folk model of this version (`{KIND}`): train it anew with `ceilid train --preset folk`")]
+    #[error(
+        "not a folk model of this version (`{KIND}`): train it anew with `ceilid train --preset folk`"
+    )]
     Foreign,
     /// The record does not say what it should.
     #[error("the model's record cannot be read")]
@@ -54,13 +59,23 @@ pub fn to_bytes(weights: &FolkWeights, record: &FolkRecord) -> Result<Vec<u8>, F
         .into_iter()
         .map(|place| {
             let values = &weights.values()[place.range()];
-            (place.name, place.shape, values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect())
+            (
+                place.name,
+                place.shape,
+                values
+                    .iter()
+                    .flat_map(|&value| f16::from_f32(value).to_le_bytes())
+                    .collect(),
+            )
         })
         .collect();
     let bytes: usize = halves.iter().map(|(_, _, bytes)| bytes.len()).sum();
     let damaged = |source| FolkFileError::Damaged { bytes, source };
     let views = halves.iter().map(|(name, shape, bytes)| {
-        Ok((name.as_str(), TensorView::new(Dtype::F16, shape.clone(), bytes).map_err(damaged)?))
+        Ok((
+            name.as_str(),
+            TensorView::new(Dtype::F16, shape.clone(), bytes).map_err(damaged)?,
+        ))
     });
     let views: Vec<_> = views.collect::<Result<_, FolkFileError>>()?;
     let metadata = HashMap::from([(KIND.to_owned(), serde_json::to_string(record)?)]);
@@ -69,8 +84,12 @@ pub fn to_bytes(weights: &FolkWeights, record: &FolkRecord) -> Result<Vec<u8>, F
 
 /// Whether these bytes are a folk model's file.
 pub fn is_folk(bytes: &[u8]) -> bool {
-    SafeTensors::read_metadata(bytes)
-        .is_ok_and(|(_, metadata)| metadata.metadata().as_ref().is_some_and(|fields| fields.contains_key(KIND)))
+    SafeTensors::read_metadata(bytes).is_ok_and(|(_, metadata)| {
+        metadata
+            .metadata()
+            .as_ref()
+            .is_some_and(|fields| fields.contains_key(KIND))
+    })
 }
 
 /// The weights and record of a file.
@@ -78,7 +97,10 @@ pub fn is_folk(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`FolkFileError`].
 pub fn from_bytes(bytes: &[u8]) -> Result<(FolkWeights, FolkRecord), FolkFileError> {
-    let damaged = |source| FolkFileError::Damaged { bytes: bytes.len(), source };
+    let damaged = |source| FolkFileError::Damaged {
+        bytes: bytes.len(),
+        source,
+    };
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let fields = metadata.metadata().as_ref().ok_or(FolkFileError::Foreign)?;
     let record: FolkRecord = serde_json::from_str(fields.get(KIND).ok_or(FolkFileError::Foreign)?)?;
@@ -89,14 +111,22 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(FolkWeights, FolkRecord), FolkFileErr
     let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let mut values = Vec::with_capacity(record.config.parameter_count());
     for place in record.config.tensors() {
-        let wrong = || FolkFileError::Tensor { name: place.name.clone(), expected: place.shape.clone() };
+        let wrong = || FolkFileError::Tensor {
+            name: place.name.clone(),
+            expected: place.shape.clone(),
+        };
         let view = tensors.tensor(&place.name).map_err(|_| wrong())?;
         if view.dtype() != Dtype::F16 || view.shape() != place.shape {
             return Err(wrong());
         }
-        values.extend(view.data().chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()));
+        values.extend(
+            view.data()
+                .chunks_exact(2)
+                .map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()),
+        );
     }
-    let weights = FolkWeights::from_values(record.config.clone(), values).ok_or(FolkFileError::Foreign)?;
+    let weights =
+        FolkWeights::from_values(record.config.clone(), values).ok_or(FolkFileError::Foreign)?;
     Ok((weights, record))
 }
 
@@ -130,7 +160,12 @@ mod tests {
         assert!(is_folk(&bytes) && !is_folk(b"not a model"));
         let (again, said) = from_bytes(&bytes).unwrap();
         assert_eq!(said, record());
-        let far = weights.values().iter().zip(again.values()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let far = weights
+            .values()
+            .iter()
+            .zip(again.values())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(far > 0.0 && far < 2e-3, "{far}");
     }
 
@@ -138,9 +173,15 @@ mod tests {
     fn a_cut_file_and_a_lying_record_are_refused() {
         let weights = FolkWeights::random(record().config, 3);
         let bytes = to_bytes(&weights, &record()).unwrap();
-        assert!(matches!(from_bytes(&bytes[..bytes.len() / 2]), Err(FolkFileError::Damaged { .. })));
+        assert!(matches!(
+            from_bytes(&bytes[..bytes.len() / 2]),
+            Err(FolkFileError::Damaged { .. })
+        ));
         let mut lie = record();
         lie.config.hidden_size = 1 << 40;
-        assert!(matches!(from_bytes(&to_bytes(&weights, &lie).unwrap()), Err(FolkFileError::Foreign)));
+        assert!(matches!(
+            from_bytes(&to_bytes(&weights, &lie).unwrap()),
+            Err(FolkFileError::Foreign)
+        ));
     }
 }

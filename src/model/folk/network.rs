@@ -24,12 +24,22 @@ pub struct FolkConfig {
 impl FolkConfig {
     /// The shipped model's sizes.
     pub fn shipped() -> Self {
-        Self { input_columns: INPUT_COLUMNS, embedding_size: 128, hidden_size: 384, layer_count: 2, sound_size: 256 }
+        Self {
+            input_columns: INPUT_COLUMNS,
+            embedding_size: 128,
+            hidden_size: 384,
+            layer_count: 2,
+            sound_size: 256,
+        }
     }
 
     /// Width of the input of LSTM layer `layer`.
     pub fn layer_inputs(&self, layer: usize) -> usize {
-        if layer == 0 { self.embedding_size } else { self.hidden_size }
+        if layer == 0 {
+            self.embedding_size
+        } else {
+            self.hidden_size
+        }
     }
 
     /// Width of what the two questions are asked of: the last layer's output and the inputs beside it.
@@ -39,10 +49,18 @@ impl FolkConfig {
 
     /// Every tensor in the order of the flat list; the LSTM's as PyTorch's `nn.LSTM` (its second bias is zero and not kept).
     pub fn tensors(&self) -> Vec<TensorPlace> {
-        let (e, h, f, s) = (self.embedding_size, self.hidden_size, self.feature_size(), self.sound_size);
+        let (e, h, f, s) = (
+            self.embedding_size,
+            self.hidden_size,
+            self.feature_size(),
+            self.sound_size,
+        );
         let mut shapes = vec![("input.weight".to_owned(), vec![self.input_columns, e])];
         for layer in 0..self.layer_count {
-            shapes.push((format!("rnn.weight_ih_l{layer}"), vec![4 * h, self.layer_inputs(layer)]));
+            shapes.push((
+                format!("rnn.weight_ih_l{layer}"),
+                vec![4 * h, self.layer_inputs(layer)],
+            ));
             shapes.push((format!("rnn.weight_hh_l{layer}"), vec![4 * h, h]));
             shapes.push((format!("rnn.bias_ih_l{layer}"), vec![4 * h]));
         }
@@ -91,7 +109,8 @@ impl FolkWeights {
         for (index, place) in config.tensors().iter().enumerate() {
             let noise = Noise::new(seed, Purpose::Weights, index as u64);
             let tensor = &mut values[place.range()];
-            let uniform = |bound: f64, at: usize| (bound * (2.0 * noise.uniform(at as u64) - 1.0)) as f32;
+            let uniform =
+                |bound: f64, at: usize| (bound * (2.0 * noise.uniform(at as u64) - 1.0)) as f32;
             let fan = place.shape.iter().sum::<usize>() as f64;
             for (at, value) in tensor.iter_mut().enumerate() {
                 *value = match place.name.as_str() {
@@ -99,8 +118,12 @@ impl FolkWeights {
                     "between.length" => (0.2 * noise.normal(at as u64)) as f32,
                     "decision.bias" | "sound.bias" => 0.0,
                     "decision.weight" | "sound.weight" => uniform(0.05, at),
-                    name if name.starts_with("rnn.weight_hh") => uniform(1.0 / (hidden as f64).sqrt(), at),
-                    name if name.starts_with("rnn.bias") => f32::from(u8::from((hidden..2 * hidden).contains(&at))),
+                    name if name.starts_with("rnn.weight_hh") => {
+                        uniform(1.0 / (hidden as f64).sqrt(), at)
+                    }
+                    name if name.starts_with("rnn.bias") => {
+                        f32::from(u8::from((hidden..2 * hidden).contains(&at)))
+                    }
                     _ => uniform((6.0 / fan).sqrt(), at),
                 };
             }
@@ -133,7 +156,11 @@ impl FolkWeights {
     /// # Panics
     /// When the network has no such tensor; names are constants of this crate.
     pub fn named(&self, name: &str) -> &[f32] {
-        let place = self.config.tensors().into_iter().find(|place| place.name == name);
+        let place = self
+            .config
+            .tensors()
+            .into_iter()
+            .find(|place| place.name == name);
         &self.values[place.expect("a tensor of this network").range()]
     }
 }

@@ -56,13 +56,19 @@ impl Lesson {
             cursor.allow_decisions(&mut decisions);
             cursor.allow_sounds(&mut sounds);
             let mut words = [0_u64; MASK_WORDS];
-            for (id, _) in decisions.iter().enumerate().filter(|(_, allowed)| **allowed) {
+            for (id, _) in decisions
+                .iter()
+                .enumerate()
+                .filter(|(_, allowed)| **allowed)
+            {
                 words[id / 64] |= 1 << (id % 64);
             }
             lesson.allowed.push(words);
             lesson.may_tie.push(sounds[Sound::Tied.id()]);
             lesson.decisions.push(step.decision.id() as u32); // lossless: below DECISIONS
-            lesson.sounds.push(step.sound.map_or(PITCHES, Sound::id) as u32); // lossless: at most PITCHES
+            lesson
+                .sounds
+                .push(step.sound.map_or(PITCHES, Sound::id) as u32); // lossless: at most PITCHES
             if !cursor.push(step) {
                 break; // no tune made by this crate comes here
             }
@@ -148,7 +154,14 @@ pub struct TrainSettings {
 
 impl Default for TrainSettings {
     fn default() -> Self {
-        Self { seed: 1, streams: 32, warm_up: 100, norm_max: 1.0, decay: 0.02, average: 0.998 }
+        Self {
+            seed: 1,
+            streams: 32,
+            warm_up: 100,
+            norm_max: 1.0,
+            decay: 0.02,
+            average: 0.998,
+        }
     }
 }
 
@@ -176,7 +189,15 @@ impl FolkTrainer {
     /// A trainer that goes on from these weights.
     pub fn new(weights: FolkWeights, settings: TrainSettings) -> Self {
         let optimizer = Optimizer::new(Rule::Adam, weights.values().len());
-        Self { settings, averaged: weights.clone(), weights, best: None, optimizer, epoch: 0, step: 0 }
+        Self {
+            settings,
+            averaged: weights.clone(),
+            weights,
+            best: None,
+            optimizer,
+            epoch: 0,
+            step: 0,
+        }
     }
 
     /// Teaches one phase. After every epoch the averaged weights are judged on `valid` and `told` hears of it; it stops the phase by
@@ -206,21 +227,50 @@ impl FolkTrainer {
                 let nats = graph::learn(&self.weights, &batch, phase.drop, noise, &mut gradient)?;
                 clip_norm(&mut gradient, self.settings.norm_max);
                 let rate = rate(&phase, &self.settings, steps_done, steps_total);
-                self.optimizer.step(self.weights.values_mut(), &gradient, rate, self.settings.decay);
+                self.optimizer.step(
+                    self.weights.values_mut(),
+                    &gradient,
+                    rate,
+                    self.settings.decay,
+                );
                 // A short memory at first, so that the first weights are soon forgotten.
-                let stays = self.settings.average.min((1.0 + self.step as f64) / (10.0 + self.step as f64)) as f32;
-                for (averaged, value) in self.averaged.values_mut().iter_mut().zip(self.weights.values()) {
+                let stays = self
+                    .settings
+                    .average
+                    .min((1.0 + self.step as f64) / (10.0 + self.step as f64))
+                    as f32;
+                for (averaged, value) in self
+                    .averaged
+                    .values_mut()
+                    .iter_mut()
+                    .zip(self.weights.values())
+                {
                     *averaged = stays * *averaged + (1.0 - stays) * value;
                 }
                 steps_done += 1;
-                train.add(nats, chosen.iter().map(|lesson| lesson.note_count).sum(), batch.step_count());
+                train.add(
+                    nats,
+                    chosen.iter().map(|lesson| lesson.note_count).sum(),
+                    batch.step_count(),
+                );
             }
             let score = judge(&self.averaged, valid)?;
-            let is_best = self.best.as_ref().is_none_or(|(bits, _)| score.bits_a_note() < *bits);
+            let is_best = self
+                .best
+                .as_ref()
+                .is_none_or(|(bits, _)| score.bits_a_note() < *bits);
             if is_best {
                 self.best = Some((score.bits_a_note(), self.averaged.clone()));
             }
-            if !told(Progress { epoch: self.epoch, train, valid: score, is_best }, &self.averaged) {
+            if !told(
+                Progress {
+                    epoch: self.epoch,
+                    train,
+                    valid: score,
+                    is_best,
+                },
+                &self.averaged,
+            ) {
                 break;
             }
         }
@@ -229,7 +279,9 @@ impl FolkTrainer {
 
     /// The averaged weights that predicted the validation tunes best.
     pub fn best(&self) -> &FolkWeights {
-        self.best.as_ref().map_or(&self.averaged, |(_, weights)| weights)
+        self.best
+            .as_ref()
+            .map_or(&self.averaged, |(_, weights)| weights)
     }
 
     /// The averaged weights as they are now.
@@ -249,10 +301,19 @@ impl FolkTrainer {
         let noise = Noise::new(self.settings.seed, Purpose::Order, self.epoch);
         let mut order: Vec<usize> = (0..lessons.len()).collect();
         // 15 % either way mixes neighbours.
-        let key = |index: usize| lessons[index].len() as f64 * (0.85 + 0.3 * noise.uniform(index as u64));
+        let key =
+            |index: usize| lessons[index].len() as f64 * (0.85 + 0.3 * noise.uniform(index as u64));
         order.sort_by(|&a, &b| key(a).total_cmp(&key(b)));
-        let groups: Vec<Vec<usize>> = order.chunks(self.settings.streams).map(<[usize]>::to_vec).collect();
-        noise.part(1).permutation(groups.len()).into_iter().map(|group| groups[group].clone()).collect()
+        let groups: Vec<Vec<usize>> = order
+            .chunks(self.settings.streams)
+            .map(<[usize]>::to_vec)
+            .collect();
+        noise
+            .part(1)
+            .permutation(groups.len())
+            .into_iter()
+            .map(|group| groups[group].clone())
+            .collect()
     }
 }
 
@@ -281,5 +342,6 @@ const JUDGED_TOGETHER: usize = 32;
 fn rate(phase: &Phase, settings: &TrainSettings, done: u64, total: u64) -> f64 {
     let warm = ((done + 1) as f64 / settings.warm_up.max(1) as f64).min(1.0);
     let way = done as f64 / total.max(1) as f64;
-    warm * (phase.rate_end + (phase.rate - phase.rate_end) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos()))
+    warm * (phase.rate_end
+        + (phase.rate - phase.rate_end) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos()))
 }

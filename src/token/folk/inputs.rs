@@ -4,6 +4,7 @@
 //! A network that is told these things need not learn to count, and remembers what it wrote (the lookback inputs of Magenta's
 //! Lookback RNN, widened to the bars that folk tunes repeat).
 
+use super::Note;
 use super::cursor::{Cursor, Expected, Placed};
 use super::plan::{Ending, Repeat};
 use super::symbol::{
@@ -141,6 +142,22 @@ impl Lags {
 }
 
 impl Cursor {
+    /// The notes that would go on with a bar looked back to, where the bar being filled has been the same so far.
+    ///
+    /// At the start of a bar these are the first notes of all bars looked back to that follow a bar which was the same too.
+    pub fn echoes(&self) -> impl Iterator<Item = Note> {
+        let position = self.slot().map(|slot| slot.start + self.taken);
+        (0..LAGS).filter_map(move |lag| {
+            let (slot, at) = self.lags.slots[lag].zip(position)?;
+            let goes_on =
+                self.lags.same[lag].is_some_and(|count| count > 0 || self.lags.before[lag]);
+            self.filled[slot]
+                .iter()
+                .find(|placed| goes_on && placed.at == at)
+                .map(|placed| placed.note)
+        })
+    }
+
     /// The columns of the input table that are on, one of each group.
     pub fn inputs(&self) -> [u32; INPUTS_PER_STEP] {
         let mut columns = [0; INPUTS_PER_STEP];

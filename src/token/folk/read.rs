@@ -45,9 +45,11 @@ pub enum Unfit {
 /// The first [`Unfit`].
 pub fn from_score(score: &Score, style: Style, words: &str) -> Result<FolkTune, Unfit> {
     let mut sounding = score.voices.iter().filter(|voice| !voice.notes.is_empty());
-    let (Some(_), None) = (sounding.next(), sounding.next()) else {
-        return Err(Unfit::Voices);
-    };
+    match (sounding.next(), sounding.next()) {
+        (None, _) => return Err(Unfit::Empty),
+        (Some(_), Some(_)) => return Err(Unfit::Voices),
+        (Some(_), None) => {}
+    }
     let bars: Vec<&Bar> = score
         .bars
         .iter()
@@ -396,4 +398,55 @@ fn note(units: u64, sound: Sound) -> Result<Note, Unfit> {
         length: length as u8,
         sound,
     }) // lossless: 22 lengths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::folk::to_abc;
+    use crate::{abc, score};
+
+    fn read(text: &str) -> Result<FolkTune, Unfit> {
+        from_score(
+            &score::read(&abc::parse(text).tune).score,
+            Style::Target,
+            "",
+        )
+    }
+
+    fn printed(text: &str) -> String {
+        to_abc(&read(text).unwrap())
+    }
+
+    #[test]
+    fn a_tune_is_printed_as_it_was_read() {
+        let body = "R:jig\nM:6/8\nL:1/8\nK:G\n\
+                    |:D|G2G GBd|g2g fed|c2A (3ABc A|GFG D2F|\nG3 A2c|B3 d^cd|e=fe d2c|1 B2A G2:|2 B2A G3||\n\
+                    |:B>cd g3|a2g e2d|d2^c d2=c|B3 A3|\nz2G B2d|e6-|e3 dcB|A3 G3:|\n";
+        let text = format!("X:1\nT:t\n{}", body.replace("B>cd", "B3/2c/2d"));
+        let expected = body
+            .replace("B>cd", "B3/c/d")
+            .replace("(3ABc A", "(3ABcA")
+            .replace("=fe", "=fe");
+        assert_eq!(printed(&text), expected);
+    }
+
+    #[test]
+    fn repeats_written_out_another_way_give_the_same_tune() {
+        let with = |first: &str, second: &str| {
+            format!("X:1\nT:t\nM:2/4\nL:1/8\nK:D\n{first}dA FA|Bd A2|GB AF|{second}:|\n")
+        };
+        assert_eq!(read(&with("|:", "E2 D2")), read(&with("", "E2 D2")));
+    }
+
+    #[test]
+    fn what_cannot_be_learnt_is_named() {
+        let with =
+            |body: &str| read(&format!("X:1\nT:t\nM:2/4\nL:1/8\nK:D\n{body}\n")).unwrap_err();
+        assert_eq!(with("dA FA|Bd A3|GB AF|E2 D2|"), Unfit::Bars);
+        assert_eq!(with("dA FA|[M:3/4]Bd A4|"), Unfit::Meter);
+        assert_eq!(with("dA FA|B(5:4:5d/A/d/A/d/ A|"), Unfit::Length);
+        assert_eq!(with("V:1\ndA FA|\nV:2\nDD DD|"), Unfit::Voices);
+        assert_eq!(with(""), Unfit::Empty);
+    }
 }
