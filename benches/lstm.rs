@@ -20,11 +20,19 @@ const VOCABULARY_SIZE: usize = 93;
 const CHARACTERS_ASKED: usize = 3200;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let after =
-        |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-    let seconds =
-        Duration::from_secs_f64(after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")));
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let after = |name: &str| {
+        arguments
+            .iter()
+            .position(|argument| argument == name)
+            .and_then(|at| arguments.get(at + 1))
+    };
+    let seconds = Duration::from_secs_f64(
+        after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")),
+    );
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
     let all = !asked("teach") && !asked("ask");
     if all || asked("teach") {
@@ -32,9 +40,14 @@ fn main() {
     }
     if all || asked("ask") {
         let only = after("--storage").map(String::as_str);
-        for (name, storage) in [("f32", Storage::F32), ("f16", Storage::F16), ("int8", Storage::Int8)] {
+        for (name, storage) in [
+            ("f32", Storage::F32),
+            ("f16", Storage::F16),
+            ("int8", Storage::Int8),
+        ] {
             if only.is_none_or(|only| only == name) {
-                let streams = after("--streams").map(|text| text.parse().expect("a number of streams"));
+                let streams =
+                    after("--streams").map(|text| text.parse().expect("a number of streams"));
                 for streams in streams.map_or(vec![1, 64], |streams| vec![streams]) {
                     ask(name, storage, streams, seconds);
                 }
@@ -52,48 +65,77 @@ fn teach(streams: usize, steps: usize, seconds: Duration) {
     let mut gradient = vec![0.0; weights.values().len()];
     let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
     let ids = |start: usize| {
-        (0..streams * steps).map(|n| ((n * 31 + start) * 7 % VOCABULARY_SIZE) as u32).collect::<Vec<_>>()
+        (0..streams * steps)
+            .map(|n| ((n * 31 + start) * 7 % VOCABULARY_SIZE) as u32)
+            .collect::<Vec<_>>()
     };
-    let batch = Batch { steps, streams, inputs: ids(1), targets: ids(5) };
+    let batch = Batch {
+        steps,
+        streams,
+        inputs: ids(1),
+        targets: ids(5),
+    };
     let mut step = 0;
-    measure(&format!("teach {streams}x{steps}"), streams * steps, seconds, || {
-        step += 1;
-        network
-            .learn(&weights, &batch, &mut state, Dropout::of_step(1, step), &mut gradient)
-            .expect("a batch that fits the network");
-        clip_norm(&mut gradient, 1.0);
-        optimizer.step(weights.values_mut(), &gradient, 1e-3, 0.0);
-    });
+    measure(
+        &format!("teach {streams}x{steps}"),
+        streams * steps,
+        seconds,
+        || {
+            step += 1;
+            network
+                .learn(
+                    &weights,
+                    &batch,
+                    &mut state,
+                    Dropout::of_step(1, step),
+                    &mut gradient,
+                )
+                .expect("a batch that fits the network");
+            clip_norm(&mut gradient, 1.0);
+            optimizer.step(weights.values_mut(), &gradient, 1e-3, 0.0);
+        },
+    );
 }
 
 /// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has when there are
 /// many.
 fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
     let config = NetworkConfig::article(VOCABULARY_SIZE);
-    let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect()).expect("characters in order");
-    let model = Model { weights: Weights::random(config.clone(), 1), card: ModelCard::imported(config, vocabulary) };
+    let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect())
+        .expect("characters in order");
+    let model = Model {
+        weights: Weights::random(config.clone(), 1),
+        card: ModelCard::imported(config, vocabulary),
+    };
     let engine = Engine::new(model, storage);
     let groups = rayon::current_num_threads().min(streams);
     let mut groups: Vec<Vec<EngineState>> = (0..groups)
         .map(|group| vec![engine.state(); streams / groups + usize::from(group < streams % groups)])
         .collect();
     let steps = CHARACTERS_ASKED / streams;
-    measure(&format!("ask {name} x{streams}"), steps * streams, seconds, || {
-        std::thread::scope(|scope| {
-            for states in &mut groups {
-                scope.spawn(|| {
-                    let mut tokens = vec![3; states.len()];
-                    for _ in 0..steps {
-                        engine.step_many(states, &tokens);
-                        for (token, state) in tokens.iter_mut().zip(states.iter()) {
-                            *token =
-                                (0..).zip(state.logits()).max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(id, _)| id);
+    measure(
+        &format!("ask {name} x{streams}"),
+        steps * streams,
+        seconds,
+        || {
+            std::thread::scope(|scope| {
+                for states in &mut groups {
+                    scope.spawn(|| {
+                        let mut tokens = vec![3; states.len()];
+                        for _ in 0..steps {
+                            engine.step_many(states, &tokens);
+                            for (token, state) in tokens.iter_mut().zip(states.iter()) {
+                                *token = (0..)
+                                    .zip(state.logits())
+                                    .max_by(|a, b| a.1.total_cmp(b.1))
+                                    .map_or(0, |(id, _)| id);
+                            }
                         }
-                    }
-                });
-            }
-        });
-    });
+                    });
+                }
+            });
+        },
+    );
 }
 
 fn measure(name: &str, characters: usize, seconds: Duration, mut repetition: impl FnMut()) {
@@ -110,7 +152,9 @@ fn measure(name: &str, characters: usize, seconds: Duration, mut repetition: imp
     let total = (count * characters) as f64;
     let per_second = total / start.elapsed().as_secs_f64();
     let best = characters as f64 / best.as_secs_f64();
-    let processor = processor_seconds().zip(processor_start).map(|(end, start)| total / (end - start).max(0.01));
+    let processor = processor_seconds()
+        .zip(processor_start)
+        .map(|(end, start)| total / (end - start).max(0.01));
     let per_cpu_second = processor.map_or("null".to_owned(), |rate| format!("{rate:.0}"));
     println!(
         r#"{{"what": "{name}", "per_second": {per_second:.0}, "per_cpu_second": {per_cpu_second}, "best_per_second": {best:.0}}}"#

@@ -2,7 +2,10 @@
 //! ends. Nothing here waits for real time but to let threads run.
 
 use ceilid::daemon::clock::{Clock, FakeClock};
-use ceilid::daemon::{self, Command, Ending, Handle, Notice, PlayerSettings, Provenance, ReadyTune, SourceError, TuneSource};
+use ceilid::daemon::{
+    self, Command, Ending, Handle, Notice, PlayerSettings, Provenance, ReadyTune, SourceError,
+    TuneSource,
+};
 use ceilid::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
 use ceilid::music::pitch::Pitch;
 use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
@@ -23,29 +26,59 @@ const TUNE: Duration = Duration::from_secs(4);
 
 #[test]
 fn each_note_is_sent_at_its_time_and_tunes_follow_at_the_gap() {
-    let stage = Stage::new(Scales::of(2), Settings { gap_ms: 1_000, ..Settings::default() });
+    let stage = Stage::new(
+        Scales::of(2),
+        Settings {
+            gap_ms: 1_000,
+            ..Settings::default()
+        },
+    );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::Finished), "{ending:?}");
-    let onsets: Vec<Duration> = note_ons(&received).iter().map(|note| note.due - stage_start(&received)).collect();
-    let expected = |tune: u32, note: u8| (TUNE + Duration::from_secs(1)) * tune + NOTE * u32::from(note);
-    let expected: Vec<Duration> = (0..2).flat_map(|tune| (0..NOTES).map(move |note| expected(tune, note))).collect();
+    let onsets: Vec<Duration> = note_ons(&received)
+        .iter()
+        .map(|note| note.due - stage_start(&received))
+        .collect();
+    let expected =
+        |tune: u32, note: u8| (TUNE + Duration::from_secs(1)) * tune + NOTE * u32::from(note);
+    let expected: Vec<Duration> = (0..2)
+        .flat_map(|tune| (0..NOTES).map(move |note| expected(tune, note)))
+        .collect();
     assert_eq!(onsets, expected);
 }
 
 #[test]
 fn a_night_of_tunes_has_no_hole_and_no_hanging_note_and_ends_on_time() {
     let hours = Duration::from_secs(8 * 3600);
-    let stage = Stage::new(Scales::endless(), Settings { duration: Some(hours), ..Settings::default() });
+    let stage = Stage::new(
+        Scales::endless(),
+        Settings {
+            duration: Some(hours),
+            ..Settings::default()
+        },
+    );
     let (ending, received) = stage.finish(hours + Duration::from_secs(1));
     assert!(matches!(ending, Ending::TimeUp), "{ending:?}");
     assert_silent_at_end(&received);
     let onsets = note_ons(&received);
     let nights_notes = hours.as_secs() * 2;
-    assert!(onsets.len() as u64 >= nights_notes, "{} notes", onsets.len());
+    assert!(
+        onsets.len() as u64 >= nights_notes,
+        "{} notes",
+        onsets.len()
+    );
     for pair in onsets.windows(2) {
-        assert_eq!(pair[1].due - pair[0].due, NOTE, "at {:?}", pair[0].due - stage_start(&received));
+        assert_eq!(
+            pair[1].due - pair[0].due,
+            NOTE,
+            "at {:?}",
+            pair[0].due - stage_start(&received)
+        );
     }
-    let last = received.last().map(|last| last.due - stage_start(&received)).unwrap_or_default();
+    let last = received
+        .last()
+        .map(|last| last.due - stage_start(&received))
+        .unwrap_or_default();
     assert!(last <= hours, "{last:?}");
 }
 
@@ -57,8 +90,14 @@ fn a_stop_in_the_middle_of_a_note_ends_it() {
     let (ending, received) = stage.end();
     assert!(matches!(ending, Ending::Stopped), "{ending:?}");
     assert_eq!(note_ons(&received).len(), 3);
-    let last: Vec<Vec<u8>> = received[received.len() - 3..].iter().map(|last| bytes(last.message)).collect();
-    assert_eq!(last, [vec![0x80, 62, 64], vec![0xB0, 123, 0], vec![0xB0, 120, 0]]);
+    let last: Vec<Vec<u8>> = received[received.len() - 3..]
+        .iter()
+        .map(|last| bytes(last.message))
+        .collect();
+    assert_eq!(
+        last,
+        [vec![0x80, 62, 64], vec![0xB0, 123, 0], vec![0xB0, 120, 0]]
+    );
 }
 
 #[test]
@@ -77,7 +116,10 @@ fn a_skip_ends_the_notes_and_begins_the_next_tune() {
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     stage.run_to(Duration::from_millis(1_100));
     assert!(stage.handle.command(Command::Skip));
-    stage.wait_for_notice("tune 0 ends", |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 0));
+    stage.wait_for_notice(
+        "tune 0 ends",
+        |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 0),
+    );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::Finished), "{ending:?}");
     assert_silent_at_end(&received);
@@ -99,9 +141,20 @@ fn a_pause_keeps_the_place() {
     let (ending, received) = stage.end();
     assert!(matches!(ending, Ending::Finished), "{ending:?}");
     assert_silent_at_end(&received);
-    assert!(received[..before].iter().all(|early| early.due <= received[before].due));
-    let pitches: Vec<u8> = note_ons(&received).iter().map(|note| pitch_of(note.message)).collect();
-    assert_eq!(pitches, (60..60 + NOTES).collect::<Vec<u8>>(), "each note once, in order");
+    assert!(
+        received[..before]
+            .iter()
+            .all(|early| early.due <= received[before].due)
+    );
+    let pitches: Vec<u8> = note_ons(&received)
+        .iter()
+        .map(|note| pitch_of(note.message))
+        .collect();
+    assert_eq!(
+        pitches,
+        (60..60 + NOTES).collect::<Vec<u8>>(),
+        "each note once, in order"
+    );
 }
 
 #[test]
@@ -111,7 +164,11 @@ fn a_panic_silences_every_channel_and_the_tune_goes_on() {
     assert!(stage.handle.command(Command::Panic));
     stage.wait_for("silence", || !is_sounding(&stage.memory.received()));
     let (_, received) = stage.finish(Duration::from_secs(60));
-    let channels: BTreeSet<Channel> = received.iter().filter(|one| is_all_off(one.message)).map(|one| one.message.channel()).collect();
+    let channels: BTreeSet<Channel> = received
+        .iter()
+        .filter(|one| is_all_off(one.message))
+        .map(|one| one.message.channel())
+        .collect();
     assert_eq!(channels.len(), Channel::COUNT);
     assert_eq!(note_ons(&received).len(), usize::from(NOTES));
 }
@@ -122,7 +179,10 @@ fn it_can_stop_after_the_tune_that_plays() {
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     stage.run_to(Duration::from_secs(1));
     assert!(stage.handle.command(Command::StopAfterTune));
-    stage.wait_for_notice("tune 1 is dropped", |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 1));
+    stage.wait_for_notice(
+        "tune 1 is dropped",
+        |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 1),
+    );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::Stopped), "{ending:?}");
     assert_eq!(note_ons(&received).len(), usize::from(NOTES));
@@ -132,23 +192,46 @@ fn it_can_stop_after_the_tune_that_plays() {
 fn an_output_that_is_lost_does_not_stop_the_others_and_is_told_its_instrument_when_it_is_back() {
     let switch = Arc::new(AtomicBool::new(true));
     let (flaky, flaky_memory) = TestOutput::new(Duration::ZERO, Arc::clone(&switch));
-    let stage = Stage::with_outputs(Scales::endless(), Settings::default(), vec![Box::new(flaky)]);
+    let stage = Stage::with_outputs(
+        Scales::endless(),
+        Settings::default(),
+        vec![Box::new(flaky)],
+    );
     stage.run_to(Duration::from_secs(2));
     switch.store(false, Ordering::Relaxed);
     stage.clock.run_to(Duration::from_secs(4));
-    stage.wait_for_notice("loss", |notice| matches!(notice, Notice::OutputLost(name) if name == "test"));
+    stage.wait_for_notice(
+        "loss",
+        |notice| matches!(notice, Notice::OutputLost(name) if name == "test"),
+    );
     stage.run_to(Duration::from_secs(4));
     let before = flaky_memory.received().len();
     switch.store(true, Ordering::Relaxed);
     stage.clock.run_to(Duration::from_millis(5_900));
-    stage.wait_for_notice("return", |notice| matches!(notice, Notice::OutputBack(name) if name == "test"));
+    stage.wait_for_notice(
+        "return",
+        |notice| matches!(notice, Notice::OutputBack(name) if name == "test"),
+    );
     stage.run_to(Duration::from_millis(5_900));
     assert!(stage.handle.command(Command::Stop));
     let (_, received) = stage.end();
-    assert_eq!(note_ons(&received).len(), 12, "the other output heard every note of six seconds");
-    let after: Vec<MidiMessage> = flaky_memory.received()[before..].iter().map(|one| one.message).collect();
-    let instrument = after.iter().position(|&message| bytes(message) == [0xC0, 40]).expect("it is told its instrument");
-    let note = after.iter().position(|message| matches!(message, MidiMessage::NoteOn { .. })).expect("it plays again");
+    assert_eq!(
+        note_ons(&received).len(),
+        12,
+        "the other output heard every note of six seconds"
+    );
+    let after: Vec<MidiMessage> = flaky_memory.received()[before..]
+        .iter()
+        .map(|one| one.message)
+        .collect();
+    let instrument = after
+        .iter()
+        .position(|&message| bytes(message) == [0xC0, 40])
+        .expect("it is told its instrument");
+    let note = after
+        .iter()
+        .position(|message| matches!(message, MidiMessage::NoteOn { .. }))
+        .expect("it plays again");
     assert!(instrument < note, "the instrument comes before the notes");
     assert_silent_at_end(&flaky_memory.received());
 }
@@ -157,7 +240,11 @@ fn an_output_that_is_lost_does_not_stop_the_others_and_is_told_its_instrument_wh
 fn an_output_that_panics_ends_the_daemon_with_the_others_silent() {
     let (mut broken, _) = TestOutput::new(Duration::ZERO, Arc::new(AtomicBool::new(true)));
     broken.panics_at = Some(6);
-    let stage = Stage::with_outputs(Scales::endless(), Settings::default(), vec![Box::new(broken)]);
+    let stage = Stage::with_outputs(
+        Scales::endless(),
+        Settings::default(),
+        vec![Box::new(broken)],
+    );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::PlayerPanicked), "{ending:?}");
     assert_silent_at_end(&received);
@@ -175,7 +262,10 @@ fn an_output_that_looks_ahead_gets_its_messages_early_and_forgets_them_on_a_skip
     assert_eq!(note_ons(&stage.memory.received()).len(), 3);
     assert_eq!(*forgotten.lock().unwrap(), 0);
     assert!(stage.handle.command(Command::Skip));
-    stage.wait_for_notice("tune 0 ends", |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 0));
+    stage.wait_for_notice(
+        "tune 0 ends",
+        |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 0),
+    );
     let (_, received) = stage.finish(Duration::from_secs(60));
     assert!(*forgotten.lock().unwrap() > 0);
     assert_eq!(note_ons(&received).len(), 3 + usize::from(NOTES));
@@ -195,7 +285,10 @@ fn a_pause_gives_back_what_was_handed_over_early() {
     let (_, received) = stage.finish(Duration::from_secs(60));
     assert_eq!(note_ons(&received).len(), usize::from(NOTES));
     // The note at 1500 was handed over, forgotten, and handed over again.
-    let pitches: Vec<u8> = note_ons(&memory.received()).iter().map(|note| pitch_of(note.message)).collect();
+    let pitches: Vec<u8> = note_ons(&memory.received())
+        .iter()
+        .map(|note| pitch_of(note.message))
+        .collect();
     assert_eq!(pitches, [60, 61, 62, 63, 63, 64, 65, 66, 67]);
     assert_silent_at_end(&memory.received());
 }
@@ -205,7 +298,10 @@ fn a_tune_that_cannot_be_played_is_left_out() {
     let mut scales = Scales::of(3);
     scales.refused = Some(1);
     let stage = Stage::new(scales, Settings::default());
-    stage.wait_for_notice("refusal", |notice| matches!(notice, Notice::TuneRefused(reason) if reason == "out of tune"));
+    stage.wait_for_notice(
+        "refusal",
+        |notice| matches!(notice, Notice::TuneRefused(reason) if reason == "out of tune"),
+    );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::Finished), "{ending:?}");
     assert_eq!(note_ons(&received).len(), 2 * usize::from(NOTES));
@@ -215,8 +311,12 @@ fn a_tune_that_cannot_be_played_is_left_out() {
 fn a_source_that_panics_ends_the_music_after_the_tunes_it_gave() {
     let mut scales = Scales::endless();
     scales.panics_at = Some(2);
-    let (ending, received) = Stage::new(scales, Settings::default()).finish(Duration::from_secs(60));
-    assert!(matches!(ending, Ending::SourceFailed(SourceError::Panicked)), "{ending:?}");
+    let (ending, received) =
+        Stage::new(scales, Settings::default()).finish(Duration::from_secs(60));
+    assert!(
+        matches!(ending, Ending::SourceFailed(SourceError::Panicked)),
+        "{ending:?}"
+    );
     assert_eq!(note_ons(&received).len(), 2 * usize::from(NOTES));
 }
 
@@ -255,15 +355,34 @@ impl Stage {
         Self::with_outputs(source, settings, Vec::new())
     }
 
-    fn with_outputs(source: impl TuneSource + 'static, settings: Settings, mut outputs: Vec<Box<dyn LiveOutput>>) -> Self {
+    fn with_outputs(
+        source: impl TuneSource + 'static,
+        settings: Settings,
+        mut outputs: Vec<Box<dyn LiveOutput>>,
+    ) -> Self {
         let clock = Arc::new(FakeClock::new());
         let (null, memory) = NullOutput::remembering();
         outputs.insert(0, Box::new(null));
         let stop = Arc::new(AtomicBool::new(false));
-        let settings = PlayerSettings { gap: Duration::from_millis(settings.gap_ms), duration: settings.duration };
+        let settings = PlayerSettings {
+            gap: Duration::from_millis(settings.gap_ms),
+            duration: settings.duration,
+        };
         let clock_of_daemon: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
-        let handle = daemon::start(Box::new(source), outputs, settings, clock_of_daemon, Arc::clone(&stop)).unwrap();
-        Self { handle, clock, memory, stop }
+        let handle = daemon::start(
+            Box::new(source),
+            outputs,
+            settings,
+            clock_of_daemon,
+            Arc::clone(&stop),
+        )
+        .unwrap();
+        Self {
+            handle,
+            clock,
+            memory,
+            stop,
+        }
     }
 
     /// Lets the clock run and waits until everything due by then was done.
@@ -283,7 +402,9 @@ impl Stage {
     fn wait_for_notice(&self, what: &str, is_it: impl Fn(&Notice) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let notice = self.handle.notice_within(deadline.saturating_duration_since(Instant::now()));
+            let notice = self
+                .handle
+                .notice_within(deadline.saturating_duration_since(Instant::now()));
             let notice = notice.unwrap_or_else(|| panic!("waited in vain for {what}"));
             if is_it(&notice) {
                 return;
@@ -312,7 +433,12 @@ struct Scales {
 
 impl Scales {
     fn of(count: u64) -> Self {
-        Self { next: 0, count, refused: None, panics_at: None }
+        Self {
+            next: 0,
+            count,
+            refused: None,
+            panics_at: None,
+        }
     }
 
     fn endless() -> Self {
@@ -342,18 +468,34 @@ impl TuneSource for Scales {
 fn scale() -> Performance {
     let channel = Channel::new(0).unwrap();
     let program = Program::new(40).unwrap();
-    let mut messages = vec![TimedMessage { at: Ticks::ZERO, message: MidiMessage::ProgramChange { channel, program } }];
+    let mut messages = vec![TimedMessage {
+        at: Ticks::ZERO,
+        message: MidiMessage::ProgramChange { channel, program },
+    }];
     for note in 0..NOTES {
         let pitch = Pitch::new(60 + note).unwrap();
         let at = Ticks::new(480 * u64::from(note));
-        messages.push(TimedMessage { at, message: MidiMessage::NoteOn { channel, pitch, velocity: Velocity::PLAIN } });
-        messages.push(TimedMessage { at: at + Ticks::new(460), message: MidiMessage::NoteOff { channel, pitch } });
+        messages.push(TimedMessage {
+            at,
+            message: MidiMessage::NoteOn {
+                channel,
+                pitch,
+                velocity: Velocity::PLAIN,
+            },
+        });
+        messages.push(TimedMessage {
+            at: at + Ticks::new(460),
+            message: MidiMessage::NoteOff { channel, pitch },
+        });
     }
     Performance {
         title: "scale".to_owned(),
         ppq: TICKS_PER_QUARTER,
         marks: Vec::new(),
-        tracks: vec![Track { name: "fiddle".to_owned(), messages }],
+        tracks: vec![Track {
+            name: "fiddle".to_owned(),
+            messages,
+        }],
         end: Ticks::new(480 * u64::from(NOTES)),
     }
 }
@@ -371,7 +513,17 @@ struct TestOutput {
 impl TestOutput {
     fn new(lookahead: Duration, is_well: Arc<AtomicBool>) -> (Self, NullMemory) {
         let (inner, memory) = NullOutput::remembering();
-        (Self { inner, lookahead, is_well, forgotten: Arc::default(), sent: 0, panics_at: None }, memory)
+        (
+            Self {
+                inner,
+                lookahead,
+                is_well,
+                forgotten: Arc::default(),
+                sent: 0,
+                panics_at: None,
+            },
+            memory,
+        )
     }
 }
 
@@ -386,7 +538,11 @@ impl LiveOutput for TestOutput {
 
     fn send(&mut self, message: MidiMessage, due: Instant) {
         self.sent += 1;
-        assert_ne!(self.panics_at, Some(self.sent), "the output was told to panic");
+        assert_ne!(
+            self.panics_at,
+            Some(self.sent),
+            "the output was told to panic"
+        );
         if self.is_well.load(Ordering::Relaxed) {
             self.inner.send(message, due);
         }
@@ -397,7 +553,11 @@ impl LiveOutput for TestOutput {
     }
 
     fn health(&mut self) -> Health {
-        if self.is_well.load(Ordering::Relaxed) { Health::Well } else { Health::Lost }
+        if self.is_well.load(Ordering::Relaxed) {
+            Health::Well
+        } else {
+            Health::Lost
+        }
     }
 
     fn close(self: Box<Self>) {}
@@ -415,7 +575,11 @@ fn is_start_of(notice: &Notice, index: u64) -> bool {
 }
 
 fn note_ons(received: &[Received]) -> Vec<Received> {
-    received.iter().copied().filter(|one| matches!(one.message, MidiMessage::NoteOn { .. })).collect()
+    received
+        .iter()
+        .copied()
+        .filter(|one| matches!(one.message, MidiMessage::NoteOn { .. }))
+        .collect()
 }
 
 fn stage_start(received: &[Received]) -> Instant {
@@ -430,7 +594,13 @@ fn pitch_of(message: MidiMessage) -> u8 {
 }
 
 fn is_all_off(message: MidiMessage) -> bool {
-    matches!(message, MidiMessage::ControlChange { controller: controller::ALL_SOUND_OFF, .. })
+    matches!(
+        message,
+        MidiMessage::ControlChange {
+            controller: controller::ALL_SOUND_OFF,
+            ..
+        }
+    )
 }
 
 fn bytes(message: MidiMessage) -> Vec<u8> {
@@ -453,5 +623,12 @@ fn is_sounding(received: &[Received]) -> bool {
 fn assert_silent_at_end(received: &[Received]) {
     assert!(!received.is_empty());
     assert!(!is_sounding(received), "a note hangs");
-    assert!(received.iter().rev().take(2).any(|one| is_all_off(one.message)), "the last word is `all sound off`");
+    assert!(
+        received
+            .iter()
+            .rev()
+            .take(2)
+            .any(|one| is_all_off(one.message)),
+        "the last word is `all sound off`"
+    );
 }

@@ -15,8 +15,12 @@ fn generate(args: &[&str], output: &Path) {
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
     files.sort();
     files
 }
@@ -25,7 +29,9 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 fn seconds_and_notes(bytes: &[u8]) -> (f64, usize) {
     let smf = midly::Smf::parse(bytes).expect("a well-formed file");
     assert_eq!(smf.header.format, midly::Format::Parallel);
-    let midly::Timing::Metrical(ppq) = smf.header.timing else { panic!("ticks a quarter") };
+    let midly::Timing::Metrical(ppq) = smf.header.timing else {
+        panic!("ticks a quarter")
+    };
     let (mut longest, mut notes, mut microseconds) = (0u64, 0, 500_000);
     for track in &smf.tracks {
         let mut at = 0u64;
@@ -33,9 +39,13 @@ fn seconds_and_notes(bytes: &[u8]) -> (f64, usize) {
         for event in track {
             at += u64::from(event.delta.as_int());
             match event.kind {
-                midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo)) => microseconds = tempo.as_int(),
+                midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo)) => {
+                    microseconds = tempo.as_int()
+                }
                 midly::TrackEventKind::Midi { channel, message } => {
-                    let place = |key: midly::num::u7| usize::from(channel.as_int()) * 128 + usize::from(key.as_int());
+                    let place = |key: midly::num::u7| {
+                        usize::from(channel.as_int()) * 128 + usize::from(key.as_int())
+                    };
                     match message {
                         midly::MidiMessage::NoteOn { key, vel } => {
                             assert!(vel > 0);
@@ -50,10 +60,16 @@ fn seconds_and_notes(bytes: &[u8]) -> (f64, usize) {
                 _ => {}
             }
         }
-        assert!(sounding.iter().all(|count| *count == 0), "every note-on has its off");
+        assert!(
+            sounding.iter().all(|count| *count == 0),
+            "every note-on has its off"
+        );
         longest = longest.max(at);
     }
-    (longest as f64 / f64::from(ppq.as_int()) * f64::from(microseconds) / 1e6, notes)
+    (
+        longest as f64 / f64::from(ppq.as_int()) * f64::from(microseconds) / 1e6,
+        notes,
+    )
 }
 
 #[test]
@@ -64,7 +80,11 @@ fn ten_tunes_are_ten_midi_files_of_a_sensible_length() {
     assert_eq!(midi.len(), 10);
     for path in midi {
         let (seconds, notes) = seconds_and_notes(&std::fs::read(&path).unwrap());
-        assert!((10.0..=180.0).contains(&seconds), "{}: {seconds} s", path.display());
+        assert!(
+            (10.0..=180.0).contains(&seconds),
+            "{}: {seconds} s",
+            path.display()
+        );
         assert!(notes > 20, "{}: {notes} notes", path.display());
     }
     let tunebook = std::fs::read_to_string(folder.path().join("tunebook.abc")).unwrap();
@@ -79,9 +99,15 @@ fn the_same_seed_writes_the_same_bytes_on_one_thread_and_on_two_and_in_shards() 
     generate(&["-n", "6", "--seed", "1", "--threads", "1"], &path("one"));
     generate(&["-n", "6", "--seed", "1", "--threads", "2"], &path("two"));
     for shard in ["1/2", "2/2"] {
-        generate(&["-n", "6", "--seed", "1", "--shard", shard], &path("shards"));
+        generate(
+            &["-n", "6", "--seed", "1", "--shard", shard],
+            &path("shards"),
+        );
     }
-    for name in files(&path("one"), "mid").iter().chain(&files(&path("one"), "abc")) {
+    for name in files(&path("one"), "mid")
+        .iter()
+        .chain(&files(&path("one"), "abc"))
+    {
         let name = name.file_name().unwrap();
         let read = |folder: &str| std::fs::read(path(folder).join(name)).unwrap();
         assert_eq!(read("one"), read("two"), "{name:?}");
@@ -96,14 +122,29 @@ fn every_kept_tune_passes_check_and_abc2midi() {
     let folder = tempfile::tempdir().unwrap();
     let book = folder.path().join("book.abc");
     generate(&["-n", "12", "--seed", "3"], &book);
-    let check = Command::new(env!("CARGO_BIN_EXE_ceilid")).arg("check").arg(&book).output().unwrap();
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
-    let Ok(abc2midi) = Command::new("abc2midi").arg(&book).current_dir(folder.path()).output() else {
+    let check = Command::new(env!("CARGO_BIN_EXE_ceilid"))
+        .arg("check")
+        .arg(&book)
+        .output()
+        .unwrap();
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stdout)
+    );
+    let Ok(abc2midi) = Command::new("abc2midi")
+        .arg(&book)
+        .current_dir(folder.path())
+        .output()
+    else {
         println!("skipped: abc2midi is not installed");
         return;
     };
     let said = String::from_utf8_lossy(&abc2midi.stdout);
-    let complaints: Vec<&str> = said.lines().filter(|line| line.contains("Bar") && line.contains("has")).collect();
+    let complaints: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("Bar") && line.contains("has"))
+        .collect();
     assert!(complaints.is_empty(), "{complaints:?}");
 }
 
@@ -111,7 +152,15 @@ fn every_kept_tune_passes_check_and_abc2midi() {
 fn a_primed_tune_begins_with_its_prime() {
     let folder = tempfile::tempdir().unwrap();
     let tune = folder.path().join("tune.abc");
-    generate(&["--prime", "T:Primed\nM:6/8\nK:D\nd|\"D\"fef afd|"], &tune);
+    generate(
+        &[
+            "--model",
+            "article",
+            "--prime",
+            "T:Primed\nM:6/8\nK:D\nd|\"D\"fef afd|",
+        ],
+        &tune,
+    );
     let text = std::fs::read_to_string(tune).unwrap();
     assert!(text.contains("K:D\nd|\"D\"fef afd|"), "{text}");
 }

@@ -42,19 +42,79 @@ const ONE_FILE: &[(&str, &str)] = &[
 ];
 
 /// Modules that read no clock, file, network or environment and print nothing (invariant 1).
-const PURE: &[&str] = &["music", "abc", "score", "performance", "critic", "soundfont"];
-const IMPURE: &[&str] = &["std::fs", "std::net", "std::env", "std::process", "std::thread", "std::time::Instant", "SystemTime", "println!", "eprintln!", "print!", "dbg!"];
+const PURE: &[&str] = &[
+    "music",
+    "abc",
+    "score",
+    "performance",
+    "critic",
+    "soundfont",
+];
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "SystemTime",
+    "println!",
+    "eprintln!",
+    "print!",
+    "dbg!",
+];
 
 /// Files of the audio thread, and what they may not contain (invariant 4).
 const REAL_TIME: &[&str] = &["output/engine.rs"];
-const NOT_REAL_TIME: &[&str] = &["Mutex", "tracing::", "println!", "format!", "vec![", "Box::new", ".to_vec()", ".collect()"];
+const NOT_REAL_TIME: &[&str] = &[
+    "Mutex",
+    "tracing::",
+    "println!",
+    "format!",
+    "vec![",
+    "Box::new",
+    ".to_vec()",
+    ".collect()",
+];
 
 /// Every outside crate of this package, to tell `rand::…` from a local module of that name.
 const OUTSIDE: &[&str] = &[
-    "alsa", "anyhow", "candle_core", "candle_nn", "clap", "clap_complete", "clap_mangen", "cpal", "ebur128", "flacenc", "gemm",
-    "half", "indicatif", "jack", "libm", "midir", "midly", "nix", "opus_pure", "rand", "rand_chacha", "rayon", "rtrb",
-    "rustysynth", "rustysynth_ext", "safetensors", "serde", "serde_json", "sha2", "signal_hook", "strsim", "tempfile",
-    "thread_priority", "tokio", "tracing", "tracing_subscriber",
+    "alsa",
+    "anyhow",
+    "candle_core",
+    "candle_nn",
+    "clap",
+    "clap_complete",
+    "clap_mangen",
+    "cpal",
+    "ebur128",
+    "flacenc",
+    "gemm",
+    "half",
+    "indicatif",
+    "jack",
+    "libm",
+    "midir",
+    "midly",
+    "nix",
+    "opus_pure",
+    "rand",
+    "rand_chacha",
+    "rayon",
+    "rtrb",
+    "rustysynth",
+    "rustysynth_ext",
+    "safetensors",
+    "serde",
+    "serde_json",
+    "sha2",
+    "signal_hook",
+    "strsim",
+    "tempfile",
+    "thread_priority",
+    "tokio",
+    "tracing",
+    "tracing_subscriber",
 ];
 
 #[test]
@@ -63,13 +123,21 @@ fn every_module_names_only_what_its_row_allows() {
     for (name, text) in sources() {
         complaints.extend(complaints_about(&name, &text));
     }
-    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+    assert!(
+        complaints.is_empty(),
+        "{} complaints:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
 }
 
 #[test]
 fn the_architecture_page_lists_the_modules_of_the_table() {
     let lib = std::fs::read_to_string(src().join("lib.rs")).unwrap();
-    let declared: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let declared: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
     let mut sorted = declared.clone();
     sorted.sort_unstable();
     let mut rows: Vec<&str> = LAYERS.iter().map(|layer| layer.module).collect();
@@ -81,25 +149,54 @@ fn the_architecture_page_lists_the_modules_of_the_table() {
 fn the_checker_sees_what_it_should() {
     let sees = |name: &str, text: &str, word: &str| {
         let found = complaints_about(name, text);
-        assert!(found.iter().any(|complaint| complaint.contains(word)), "{name} {text:?}: {found:?}");
+        assert!(
+            found.iter().any(|complaint| complaint.contains(word)),
+            "{name} {text:?}: {found:?}"
+        );
     };
-    let passes = |name: &str, text: &str| assert_eq!(complaints_about(name, text), Vec::<String>::new(), "{name}");
-    sees("music/pitch.rs", "//! Pitches.\nuse crate::abc::Tune;", "abc");
-    sees("abc/parser.rs", "//! Parser.\nlet x = rand::random();", "rand");
+    let passes = |name: &str, text: &str| {
+        assert_eq!(complaints_about(name, text), Vec::<String>::new(), "{name}")
+    };
+    sees(
+        "music/pitch.rs",
+        "//! Pitches.\nuse crate::abc::Tune;",
+        "abc",
+    );
+    sees(
+        "abc/parser.rs",
+        "//! Parser.\nlet x = rand::random();",
+        "rand",
+    );
     sees("score/mod.rs", "//! Score.\nuse std::fs;", "std::fs");
-    sees("output/render.rs", "//! Render.\nuse cpal::Stream;", "output/audio.rs");
-    sees("output/engine.rs", "//! Engine.\nlet a = vec![0; 4];", "vec![");
+    sees(
+        "output/render.rs",
+        "//! Render.\nuse cpal::Stream;",
+        "output/audio.rs",
+    );
+    sees(
+        "output/engine.rs",
+        "//! Engine.\nlet a = vec![0; 4];",
+        "vec![",
+    );
     sees("mixer/mod.rs", "//! Mixer.\n", "no row");
     sees("abc/parser.rs", "use crate::music::Pitch;", "first line");
-    passes("abc/parser.rs", "//! Parser.\n// not crate::daemon::Daemon\nuse crate::music::Pitch;");
-    passes("abc/parser.rs", "//! Parser.\nuse crate::music;\n#[cfg(test)]\nmod tests { use std::fs; }");
+    passes(
+        "abc/parser.rs",
+        "//! Parser.\n// not crate::daemon::Daemon\nuse crate::music::Pitch;",
+    );
+    passes(
+        "abc/parser.rs",
+        "//! Parser.\nuse crate::music;\n#[cfg(test)]\nmod tests { use std::fs; }",
+    );
 }
 
 /// What is wrong with one file, whose `name` is its path below `src`.
 fn complaints_about(name: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     if !text.starts_with("//!") {
-        complaints.push(format!("{name}: the first line must be `//!` and say what comes in and what goes out"));
+        complaints.push(format!(
+            "{name}: the first line must be `//!` and say what comes in and what goes out"
+        ));
     }
     let module = name.split(['/', '.']).next().unwrap_or_default();
     if matches!(name, "lib.rs" | "main.rs") {
@@ -110,17 +207,28 @@ fn complaints_about(name: &str, text: &str) -> Vec<String> {
         return complaints;
     };
     for (index, line) in code_lines(text) {
-        let mut complain = |what: String| complaints.push(format!("src/{name}:{}: {what}", index + 1));
-        for other in LAYERS.iter().map(|layer| layer.module).filter(|&other| other != module) {
+        let mut complain =
+            |what: String| complaints.push(format!("src/{name}:{}: {what}", index + 1));
+        for other in LAYERS
+            .iter()
+            .map(|layer| layer.module)
+            .filter(|&other| other != module)
+        {
             if names(line, &format!("crate::{other}")) && !layer.own.contains(&other) {
                 complain(format!("`{module}` may not name `{other}`"));
             }
         }
-        for outside in OUTSIDE.iter().filter(|outside| names(line, &format!("{outside}::"))) {
+        for outside in OUTSIDE
+            .iter()
+            .filter(|outside| names(line, &format!("{outside}::")))
+        {
             if !layer.outside.contains(outside) && !line.contains(&format!("crate::{outside}")) {
                 complain(format!("`{module}` may not name the crate `{outside}`"));
             }
-            for (_, home) in ONE_FILE.iter().filter(|(device, home)| device == outside && *home != name) {
+            for (_, home) in ONE_FILE
+                .iter()
+                .filter(|(device, home)| device == outside && *home != name)
+            {
                 complain(format!("the crate `{outside}` lives in {home} alone"));
             }
         }
@@ -152,7 +260,8 @@ fn names(line: &str, path: &str) -> bool {
         let before = line[..start].chars().next_back();
         let after = line[start + path.len()..].chars().next();
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        !before.is_some_and(|c| is_word(c) || c == ':') && (path.ends_with(':') || !after.is_some_and(is_word))
+        !before.is_some_and(|c| is_word(c) || c == ':')
+            && (path.ends_with(':') || !after.is_some_and(is_word))
     })
 }
 
@@ -170,7 +279,12 @@ fn sources() -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(src()).unwrap().to_str().unwrap().replace('\\', "/");
+                let name = path
+                    .strip_prefix(src())
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .replace('\\', "/");
                 found.push((name, std::fs::read_to_string(&path).unwrap()));
             }
         }

@@ -17,7 +17,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Sixteen quarter notes of .4 s: D up to D and down again.
 const TUNE: &str = "X:1\nT:Up and Down\nM:4/4\nL:1/4\nQ:1/4=150\nK:D\nDEFG|ABcd|dcBA|GFED|]\n";
-const TUNE_PITCHES: [u8; 16] = [62, 64, 66, 67, 69, 71, 73, 74, 74, 73, 71, 69, 67, 66, 64, 62];
+const TUNE_PITCHES: [u8; 16] = [
+    62, 64, 66, 67, 69, 71, 73, 74, 74, 73, 71, 69, 67, 66, 64, 62,
+];
 const QUARTER: Duration = Duration::from_millis(400);
 
 #[test]
@@ -28,18 +30,34 @@ fn the_notes_at_a_jack_port_are_those_written_and_in_time() {
     let folder = Folder::with_tune();
     let jack = JackServer::start(&folder, "jackd.log");
     let dump = MidiDump::start(&jack, &folder, "dump.txt");
-    let output = folder.ceilid(&["play", "tune.abc", "--plain", "--to", "midi:midi-monitor"], &jack.environment());
+    let output = folder.ceilid(
+        &["play", "tune.abc", "--plain", "--to", "midi:midi-monitor"],
+        &jack.environment(),
+    );
     assert!(output.status.success(), "{output:?}");
-    let events = dump.wait_until("the last word", |events| events.iter().any(|event| event.bytes == [0xB0, 120, 0]));
+    let events = dump.wait_until("the last word", |events| {
+        events.iter().any(|event| event.bytes == [0xB0, 120, 0])
+    });
     let onsets: Vec<&DumpedEvent> = events.iter().filter(|event| event.is_note_on()).collect();
     let pitches: Vec<u8> = onsets.iter().map(|event| event.bytes[1]).collect();
     assert_eq!(pitches, TUNE_PITCHES);
-    assert_balanced(&events.iter().flat_map(|event| event.bytes.clone()).collect::<Vec<u8>>());
+    assert_balanced(
+        &events
+            .iter()
+            .flat_map(|event| event.bytes.clone())
+            .collect::<Vec<u8>>(),
+    );
     // A machine with other work to do holds up the server itself now and then: the middle of the notes is looked at.
-    let mut steps: Vec<f64> = onsets.windows(2).map(|pair| f64::from(pair[1].frame - pair[0].frame) / 48e3).collect();
+    let mut steps: Vec<f64> = onsets
+        .windows(2)
+        .map(|pair| f64::from(pair[1].frame - pair[0].frame) / 48e3)
+        .collect();
     steps.sort_by(f64::total_cmp);
     let median = steps[steps.len() / 2];
-    assert!((median - QUARTER.as_secs_f64()).abs() < 1e-3, "a quarter lasts {median} s on JACK's clock");
+    assert!(
+        (median - QUARTER.as_secs_f64()).abs() < 1e-3,
+        "a quarter lasts {median} s on JACK's clock"
+    );
 }
 
 #[test]
@@ -50,22 +68,47 @@ fn a_jack_server_that_comes_back_gets_the_notes_again() {
     let folder = Folder::with_tune();
     let mut jack = JackServer::start(&folder, "jackd.log");
     let dump = MidiDump::start(&jack, &folder, "dump.txt");
-    let arguments = ["play", "tune.abc", "tune.abc", "tune.abc", "tune.abc", "--plain", "--gap", "0", "--to", "jack:midi-monitor"];
+    let arguments = [
+        "play",
+        "tune.abc",
+        "tune.abc",
+        "tune.abc",
+        "tune.abc",
+        "--plain",
+        "--gap",
+        "0",
+        "--to",
+        "jack:midi-monitor",
+    ];
     let arguments = [&arguments[..], &["--to", "file:other.mid"]].concat();
     let mut ceilid = folder.start(&arguments, &jack.environment());
-    dump.wait_until("the first notes", |events| events.iter().filter(|event| event.is_note_on()).count() >= 2);
+    dump.wait_until("the first notes", |events| {
+        events.iter().filter(|event| event.is_note_on()).count() >= 2
+    });
     jack.end();
     drop(dump);
-    wait_for("news of the loss", || folder.read("stderr").contains("is gone"));
+    wait_for("news of the loss", || {
+        folder.read("stderr").contains("is gone")
+    });
     let jack = jack.again(&folder, "jackd-2.log");
     let dump = MidiDump::start(&jack, &folder, "dump-2.txt");
-    dump.wait_until("notes again", |events| events.iter().filter(|event| event.is_note_on()).count() >= 2);
-    wait_for("news of the return", || folder.read("stderr").contains("is back"));
+    dump.wait_until("notes again", |events| {
+        events.iter().filter(|event| event.is_note_on()).count() >= 2
+    });
+    wait_for("news of the return", || {
+        folder.read("stderr").contains("is back")
+    });
     end_gently(&mut ceilid);
     // The raw file played on: its notes are as far apart as they should be, so none is missing.
     let pitches = note_ons(&std::fs::read(folder.path("other.mid")).unwrap());
     assert!(pitches.len() > 4);
-    assert!(pitches.iter().zip(TUNE_PITCHES.iter().cycle()).all(|(heard, written)| heard == written), "{pitches:?}");
+    assert!(
+        pitches
+            .iter()
+            .zip(TUNE_PITCHES.iter().cycle())
+            .all(|(heard, written)| heard == written),
+        "{pitches:?}"
+    );
 }
 
 #[test]
@@ -76,7 +119,10 @@ fn an_unknown_jack_port_is_one_line_that_names_the_ports() {
     let folder = Folder::with_tune();
     let jack = JackServer::start(&folder, "jackd.log");
     let _dump = MidiDump::start(&jack, &folder, "dump.txt");
-    let output = folder.ceilid(&["play", "tune.abc", "--to", "jack:midi-monitr"], &jack.environment());
+    let output = folder.ceilid(
+        &["play", "tune.abc", "--to", "jack:midi-monitr"],
+        &jack.environment(),
+    );
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     let expected = "error: there is no MIDI port `midi-monitr` (did you mean `midi-monitor:input`?); there are `midi-monitor:input`";
@@ -91,13 +137,19 @@ fn a_pulseaudio_sink_sounds_as_long_as_the_tune_without_a_hole() {
     let folder = Folder::with_tune();
     let pulse = PulseServer::start(&folder);
     let recording = Recording::start(&pulse, &folder, "sound.raw");
-    let output = folder.ceilid(&["play", "tune.abc", "--plain", "--to", "synth"], &pulse.environment());
+    let output = folder.ceilid(
+        &["play", "tune.abc", "--plain", "--to", "synth"],
+        &pulse.environment(),
+    );
     assert!(output.status.success(), "{output:?}");
     recording.wait_for_silence();
     let sound = recording.sounding();
     let tune = QUARTER * 16;
     assert!(sound.peak > 0.01, "peak {}", sound.peak);
-    assert!(sound.length > tune - Duration::from_millis(300), "{sound:?}");
+    assert!(
+        sound.length > tune - Duration::from_millis(300),
+        "{sound:?}"
+    );
     assert!(sound.length < tune + Duration::from_secs(4), "{sound:?}");
     assert!(sound.longest_hole < Duration::from_millis(150), "{sound:?}");
 }
@@ -111,16 +163,24 @@ fn the_sound_comes_back_with_the_sound_server() {
     let mut pulse = PulseServer::start(&folder);
     let recording = Recording::start(&pulse, &folder, "sound.raw");
     let tunes = ["tune.abc"; 8];
-    let arguments = [&["play", "--plain", "--gap", "0", "--to", "synth"], &tunes[..]].concat();
+    let arguments = [
+        &["play", "--plain", "--gap", "0", "--to", "synth"],
+        &tunes[..],
+    ]
+    .concat();
     let mut ceilid = folder.start(&arguments, &pulse.environment());
     recording.wait_for_sound();
     pulse.end();
     drop(recording);
-    wait_for("news of the loss", || folder.read("stderr").contains("is gone"));
+    wait_for("news of the loss", || {
+        folder.read("stderr").contains("is gone")
+    });
     let pulse = PulseServer::start(&folder);
     let recording = Recording::start(&pulse, &folder, "sound-2.raw");
     recording.wait_for_sound();
-    wait_for("news of the return", || folder.read("stderr").contains("is back"));
+    wait_for("news of the return", || {
+        folder.read("stderr").contains("is back")
+    });
     end_gently(&mut ceilid);
 }
 
@@ -135,7 +195,10 @@ fn without_a_sound_server_or_card_it_is_one_line_and_status_3() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     let lines: Vec<&str> = stderr.lines().collect();
-    assert!(lines.len() == 2 && lines[0].starts_with("error: ") && lines[1].starts_with("hint: "), "{stderr}");
+    assert!(
+        lines.len() == 2 && lines[0].starts_with("error: ") && lines[1].starts_with("hint: "),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -148,12 +211,20 @@ fn sigterm_ends_within_two_seconds_without_a_hanging_note() {
     wait_for("some notes", || note_ons(&reader.bytes()).len() >= 3);
     let asked = Instant::now();
     end_gently(&mut ceilid);
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
     assert_eq!(ceilid.wait().unwrap().code(), Some(130));
     wait_for("the end of the FIFO", || reader.is_done());
     let bytes = reader.bytes();
     assert_balanced(&bytes);
-    assert_eq!(bytes[bytes.len() - 3..][1..], [120, 0], "the last word is `all sound off`");
+    assert_eq!(
+        bytes[bytes.len() - 3..][1..],
+        [120, 0],
+        "the last word is `all sound off`"
+    );
 }
 
 #[test]
@@ -161,8 +232,21 @@ fn sigterm_ends_within_two_seconds_without_a_hanging_note() {
 fn a_fifo_may_lose_its_reader_and_get_another() {
     let folder = Folder::with_tune();
     make_fifo(&folder.path("fifo"));
-    let mut ceilid = folder.start(&["play", "tune.abc", "tune.abc", "tune.abc", "--plain", "--to", "file:fifo"], &[]);
-    wait_for("word of the missing reader", || folder.read("stderr").contains("nobody reads"));
+    let mut ceilid = folder.start(
+        &[
+            "play",
+            "tune.abc",
+            "tune.abc",
+            "tune.abc",
+            "--plain",
+            "--to",
+            "file:fifo",
+        ],
+        &[],
+    );
+    wait_for("word of the missing reader", || {
+        folder.read("stderr").contains("nobody reads")
+    });
     for _ in 0..2 {
         let reader = FifoReader::start(&folder.path("fifo"));
         wait_for("notes", || note_ons(&reader.bytes()).len() >= 2);
@@ -174,13 +258,27 @@ fn a_fifo_may_lose_its_reader_and_get_another() {
 #[test]
 fn a_folder_a_raw_file_and_nowhere_are_served_at_once_and_hurried() {
     let folder = Folder::with_tune();
-    let arguments = ["play", "tune.abc", "tune.abc", "--plain", "--clock-speed", "20", "--to", "null", "--to", "folder:out"];
+    let arguments = [
+        "play",
+        "tune.abc",
+        "tune.abc",
+        "--plain",
+        "--clock-speed",
+        "20",
+        "--to",
+        "null",
+        "--to",
+        "folder:out",
+    ];
     let output = folder.ceilid(&[&arguments[..], &["--to", "file:raw.bin"]].concat(), &[]);
     assert!(output.status.success(), "{output:?}");
     let raw = std::fs::read(folder.path("raw.bin")).unwrap();
     assert_eq!(note_ons(&raw), [TUNE_PITCHES, TUNE_PITCHES].concat());
     assert_balanced(&raw);
-    let mut names: Vec<OsString> = std::fs::read_dir(folder.path("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<OsString> = std::fs::read_dir(folder.path("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["0001-up-and-down.mid", "0002-up-and-down.mid"]);
     let bytes = std::fs::read(folder.path("out").join(&names[0])).unwrap();
@@ -203,7 +301,10 @@ impl Folder {
     }
 
     fn read(&self, name: &str) -> String {
-        std::fs::read(self.path(name)).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+        std::fs::read(self.path(name)).map_or_else(
+            |_| String::new(),
+            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+        )
     }
 
     fn ceilid(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Output {
@@ -213,7 +314,12 @@ impl Folder {
     /// Starts it in the background; what it says is in `stderr`.
     fn start(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Running {
         let stderr = std::fs::File::create(self.path("stderr")).unwrap();
-        Running(self.command(arguments, environment).stderr(stderr).spawn().unwrap())
+        Running(
+            self.command(arguments, environment)
+                .stderr(stderr)
+                .spawn()
+                .unwrap(),
+        )
     }
 
     fn command(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Command {
@@ -250,11 +356,16 @@ impl Drop for Running {
 /// Asks a process to end and waits until it has.
 fn end_gently(process: &mut Running) {
     terminate(&process.0);
-    wait_for("the end of the process", || process.0.try_wait().unwrap().is_some());
+    wait_for("the end of the process", || {
+        process.0.try_wait().unwrap().is_some()
+    });
 }
 
 fn terminate(process: &Child) {
-    Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
+    Command::new("kill")
+        .args(["-TERM", &process.id().to_string()])
+        .status()
+        .unwrap();
 }
 
 /// A JACK server without a sound card, under a name of its own.
@@ -266,7 +377,11 @@ struct JackServer {
 impl JackServer {
     fn start(folder: &Folder, log: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("ceilid-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "ceilid-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         Self::start_as(name, folder, log)
     }
 
@@ -278,19 +393,34 @@ impl JackServer {
         let log = std::fs::File::create(folder.path(log)).unwrap();
         let mut command = Command::new("jackd");
         command.args(["-n", &name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]);
-        let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let server = Self { name, process: Running(command.spawn().unwrap()) };
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let server = Self {
+            name,
+            process: Running(command.spawn().unwrap()),
+        };
         wait_for("the JACK server", || server.ports().is_some());
         server
     }
 
     fn environment(&self) -> Vec<(&'static str, OsString)> {
-        vec![("JACK_DEFAULT_SERVER", self.name.clone().into()), ("JACK_NO_START_SERVER", "1".into())]
+        vec![
+            ("JACK_DEFAULT_SERVER", self.name.clone().into()),
+            ("JACK_NO_START_SERVER", "1".into()),
+        ]
     }
 
     fn ports(&self) -> Option<String> {
-        let output = Command::new("jack_lsp").envs(self.environment()).output().unwrap();
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        let output = Command::new("jack_lsp")
+            .envs(self.environment())
+            .output()
+            .unwrap();
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn end(&mut self) {
@@ -315,14 +445,29 @@ impl MidiDump {
         let path = folder.path(name);
         let file = std::fs::File::create(&path).unwrap();
         let mut command = Command::new("stdbuf");
-        command.args(["-oL", "jack_midi_dump", "-a"]).envs(jack.environment());
-        let command = command.stdin(Stdio::null()).stdout(file).stderr(Stdio::null());
-        let dump = Self { path, _process: Running(command.spawn().unwrap()) };
-        wait_for("the port", || jack.ports().is_some_and(|ports| ports.contains("midi-monitor:input")));
+        command
+            .args(["-oL", "jack_midi_dump", "-a"])
+            .envs(jack.environment());
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(Stdio::null());
+        let dump = Self {
+            path,
+            _process: Running(command.spawn().unwrap()),
+        };
+        wait_for("the port", || {
+            jack.ports()
+                .is_some_and(|ports| ports.contains("midi-monitor:input"))
+        });
         dump
     }
 
-    fn wait_until(&self, what: &str, condition: impl Fn(&[DumpedEvent]) -> bool) -> Vec<DumpedEvent> {
+    fn wait_until(
+        &self,
+        what: &str,
+        condition: impl Fn(&[DumpedEvent]) -> bool,
+    ) -> Vec<DumpedEvent> {
         wait_for(what, || condition(&self.events()));
         self.events()
     }
@@ -334,9 +479,16 @@ impl MidiDump {
         let event = |line: &str| {
             let (frame, rest) = line.split_once(':')?;
             let bytes = rest.split_whitespace().map_while(|word| {
-                if word.len() == 2 { u8::from_str_radix(word, 16).ok() } else { None }
+                if word.len() == 2 {
+                    u8::from_str_radix(word, 16).ok()
+                } else {
+                    None
+                }
             });
-            Some(DumpedEvent { frame: frame.trim().parse().ok()?, bytes: bytes.take(3).collect() })
+            Some(DumpedEvent {
+                frame: frame.trim().parse().ok()?,
+                bytes: bytes.take(3).collect(),
+            })
         };
         whole.lines().filter_map(event).collect()
     }
@@ -344,7 +496,9 @@ impl MidiDump {
 
 impl DumpedEvent {
     fn is_note_on(&self) -> bool {
-        self.bytes.first().is_some_and(|status| status & 0xF0 == 0x90)
+        self.bytes
+            .first()
+            .is_some_and(|status| status & 0xF0 == 0x90)
     }
 }
 
@@ -365,12 +519,27 @@ impl PulseServer {
         }
         let socket = runtime.join("pulse/native");
         let mut command = Command::new("pulseaudio");
-        command.args(["-n", "--exit-idle-time=-1", "--realtime=no", "--daemonize=no", "--use-pid-file=no"]);
-        command.arg("-L").arg(format!("module-native-protocol-unix auth-anonymous=1 socket={}", socket.display()));
+        command.args([
+            "-n",
+            "--exit-idle-time=-1",
+            "--realtime=no",
+            "--daemonize=no",
+            "--use-pid-file=no",
+        ]);
+        command.arg("-L").arg(format!(
+            "module-native-protocol-unix auth-anonymous=1 socket={}",
+            socket.display()
+        ));
         command.args(["-L", "module-null-sink sink_name=nul rate=48000 channels=2"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         in_environment(&mut command, &pulse_environment(&runtime));
-        let server = Self { process: Running(command.spawn().unwrap()), runtime };
+        let server = Self {
+            process: Running(command.spawn().unwrap()),
+            runtime,
+        };
         wait_for("the PulseAudio server", || {
             let mut pactl = Command::new("pactl");
             in_environment(&mut pactl, &server.environment());
@@ -391,7 +560,11 @@ impl PulseServer {
 
 fn pulse_environment(runtime: &Path) -> Vec<(&'static str, OsString)> {
     // The cookie and the configuration of whoever runs the tests are left alone.
-    vec![("XDG_RUNTIME_DIR", runtime.into()), ("HOME", runtime.into()), ("JACK_DEFAULT_SERVER", "ceilid-none".into())]
+    vec![
+        ("XDG_RUNTIME_DIR", runtime.into()),
+        ("HOME", runtime.into()),
+        ("JACK_DEFAULT_SERVER", "ceilid-none".into()),
+    ]
 }
 
 /// An environment without any sound server.
@@ -400,7 +573,14 @@ fn nowhere(folder: &Folder) -> Vec<(&'static str, OsString)> {
 }
 
 fn in_environment(command: &mut Command, environment: &[(&str, OsString)]) {
-    for variable in ["PULSE_RUNTIME_PATH", "PULSE_SERVER", "PULSE_SINK", "RUST_LOG", "CEILID_SOUNDFONT", "CEILID_SEED"] {
+    for variable in [
+        "PULSE_RUNTIME_PATH",
+        "PULSE_SERVER",
+        "PULSE_SINK",
+        "RUST_LOG",
+        "CEILID_SOUNDFONT",
+        "CEILID_SEED",
+    ] {
         command.env_remove(variable);
     }
     command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -432,9 +612,23 @@ impl Recording {
         let path = folder.path(name);
         let mut command = Command::new("parec");
         in_environment(&mut command, &pulse.environment());
-        command.args(["-d", "nul.monitor", "--raw", "--format=s16le", "--rate=48000", "--channels=2"]);
-        let command = command.args(["--latency-msec=50"]).arg(&path).stdin(Stdio::null()).stderr(Stdio::null());
-        let recording = Self { _process: Running(command.spawn().unwrap()), path };
+        command.args([
+            "-d",
+            "nul.monitor",
+            "--raw",
+            "--format=s16le",
+            "--rate=48000",
+            "--channels=2",
+        ]);
+        let command = command
+            .args(["--latency-msec=50"])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let recording = Self {
+            _process: Running(command.spawn().unwrap()),
+            path,
+        };
         wait_for("the recording", || !recording.peaks().is_empty());
         recording
     }
@@ -446,7 +640,13 @@ impl Recording {
     /// Until half a second of silence follows sound.
     fn wait_for_silence(&self) {
         self.wait_for_sound();
-        wait_for("silence", || self.peaks().iter().rev().take(50).all(|&peak| peak <= SILENCE));
+        wait_for("silence", || {
+            self.peaks()
+                .iter()
+                .rev()
+                .take(50)
+                .all(|&peak| peak <= SILENCE)
+        });
     }
 
     /// The peak of each step.
@@ -454,7 +654,9 @@ impl Recording {
         let bytes = std::fs::read(&self.path).unwrap_or_default();
         let steps = bytes.chunks_exact(4 * STEP_FRAMES);
         let peak = |step: &[u8]| {
-            let samples = step.chunks_exact(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32768.0);
+            let samples = step
+                .chunks_exact(2)
+                .map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32768.0);
             samples.fold(0.0, |peak: f32, sample| peak.max(sample.abs()))
         };
         steps.map(peak).collect()
@@ -462,8 +664,14 @@ impl Recording {
 
     fn sounding(&self) -> Sound {
         let peaks = self.peaks();
-        let first = peaks.iter().position(|&peak| peak > SILENCE).expect("there is sound");
-        let last = peaks.iter().rposition(|&peak| peak > SILENCE).expect("there is sound");
+        let first = peaks
+            .iter()
+            .position(|&peak| peak > SILENCE)
+            .expect("there is sound");
+        let last = peaks
+            .iter()
+            .rposition(|&peak| peak > SILENCE)
+            .expect("there is sound");
         let (mut hole, mut longest_hole) = (0, 0);
         for &peak in &peaks[first..=last] {
             hole = if peak > SILENCE { 0 } else { hole + 1 };
@@ -471,7 +679,11 @@ impl Recording {
         }
         let time = |steps: usize| Duration::from_millis(10) * u32::try_from(steps).unwrap();
         let peak = peaks.iter().copied().fold(0.0, f32::max);
-        Sound { peak, length: time(last - first + 1), longest_hole: time(longest_hole) }
+        Sound {
+            peak,
+            length: time(last - first + 1),
+            longest_hole: time(longest_hole),
+        }
     }
 }
 
@@ -488,7 +700,11 @@ struct FifoReader {
 
 impl FifoReader {
     fn start(path: &Path) -> Self {
-        let mut process = Command::new("cat").arg(path).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Command::new("cat")
+            .arg(path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut stdout = process.stdout.take().unwrap();
         let bytes = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let shared = std::sync::Arc::clone(&bytes);
@@ -498,7 +714,11 @@ impl FifoReader {
                 shared.lock().unwrap().extend_from_slice(&chunk[..length]);
             }
         });
-        Self { process: Running(process), bytes, thread }
+        Self {
+            process: Running(process),
+            bytes,
+            thread,
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -520,7 +740,11 @@ fn messages(bytes: &[u8]) -> Vec<&[u8]> {
     let mut rest = bytes;
     let mut messages = Vec::new();
     while let Some(&status) = rest.first() {
-        let length = if matches!(status & 0xF0, 0xC0 | 0xD0) { 2 } else { 3 };
+        let length = if matches!(status & 0xF0, 0xC0 | 0xD0) {
+            2
+        } else {
+            3
+        };
         let (message, after) = rest.split_at(length.min(rest.len()));
         messages.push(message);
         rest = after;
@@ -529,8 +753,13 @@ fn messages(bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 fn note_ons(bytes: &[u8]) -> Vec<u8> {
-    let whole = messages(bytes).into_iter().filter(|message| message.len() == 3);
-    whole.filter(|message| message[0] & 0xF0 == 0x90).map(|message| message[1]).collect()
+    let whole = messages(bytes)
+        .into_iter()
+        .filter(|message| message.len() == 3);
+    whole
+        .filter(|message| message[0] & 0xF0 == 0x90)
+        .map(|message| message[1])
+        .collect()
 }
 
 /// Every note-on has its note-off.
@@ -549,8 +778,13 @@ fn assert_balanced(bytes: &[u8]) {
 /// Whether one of the programs is not installed; says so.
 fn lacks(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let missing: Vec<&str> = programs.iter().copied().filter(|program| !is_there(program)).collect();
+    let is_there =
+        |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let missing: Vec<&str> = programs
+        .iter()
+        .copied()
+        .filter(|program| !is_there(program))
+        .collect();
     if !missing.is_empty() {
         println!("skipped: {} not installed", missing.join(", "));
     }

@@ -40,14 +40,35 @@ fn recipe(epochs: u32) -> TrainingConfig {
 fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
     let vocabulary = Vocabulary::of_text(TUNE).unwrap();
     let tune = vocabulary.encode(TUNE).unwrap();
-    let lessons =
-        Lessons { tunes: vec![tune.clone(), tune.clone()], validation: tune, newline: vocabulary.id('\n').unwrap() };
-    let card = ModelCard::new(small_network(&vocabulary), vocabulary, Vec::new(), "none", config.clone());
-    Trainer::new(Box::new(GraphNetwork::cpu()), lessons, config, card, path.to_owned()).unwrap()
+    let lessons = Lessons {
+        tunes: vec![tune.clone(), tune.clone()],
+        validation: tune,
+        newline: vocabulary.id('\n').unwrap(),
+    };
+    let card = ModelCard::new(
+        small_network(&vocabulary),
+        vocabulary,
+        Vec::new(),
+        "none",
+        config.clone(),
+    );
+    Trainer::new(
+        Box::new(GraphNetwork::cpu()),
+        lessons,
+        config,
+        card,
+        path.to_owned(),
+    )
+    .unwrap()
 }
 
 fn run_to_the_end(trainer: &mut Trainer) {
-    assert_eq!(trainer.run(&mut Unobserved, &AtomicBool::new(false), None).unwrap(), Ending::Finished);
+    assert_eq!(
+        trainer
+            .run(&mut Unobserved, &AtomicBool::new(false), None)
+            .unwrap(),
+        Ending::Finished
+    );
 }
 
 #[test]
@@ -61,7 +82,11 @@ fn a_tune_is_learnt_by_heart() {
     let mut written = "X".to_owned();
     for _ in TUNE.chars().skip(1) {
         let logits = engine.step(&mut state, token);
-        token = (0..).zip(logits).max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        token = (0..)
+            .zip(logits)
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .unwrap()
+            .0;
         written.push(engine.vocabulary().character(token).unwrap());
     }
     assert_eq!(written, TUNE);
@@ -73,7 +98,10 @@ fn a_model_file_gives_the_logits_of_the_model_that_was_saved() {
     let path = folder.path().join("tune.safetensors");
     run_to_the_end(&mut trainer(&path, recipe(2)));
     let model = Model::load(&path).unwrap();
-    assert_eq!(model.to_bytes(Precision::F32), std::fs::read(&path).unwrap());
+    assert_eq!(
+        model.to_bytes(Precision::F32),
+        std::fs::read(&path).unwrap()
+    );
     let again = Model::from_bytes(&model.to_bytes(Precision::F32)).unwrap();
     let halved = Model::from_bytes(&model.to_bytes(Precision::F16)).unwrap();
     let logits = |model: &Model, storage| {
@@ -85,7 +113,10 @@ fn a_model_file_gives_the_logits_of_the_model_that_was_saved() {
         state.logits().to_vec()
     };
     assert_eq!(logits(&model, Storage::F32), logits(&again, Storage::F32));
-    for (a, b) in logits(&model, Storage::F32).iter().zip(logits(&halved, Storage::F16)) {
+    for (a, b) in logits(&model, Storage::F32)
+        .iter()
+        .zip(logits(&halved, Storage::F16))
+    {
         assert!((a - b).abs() < 0.02, "{a} {b}");
     }
 }
@@ -98,34 +129,59 @@ struct StopAfter<'a> {
 
 impl Observer for StopAfter<'_> {
     fn batch_done(&mut self, progress: &TrainingProgress, _: usize, _: usize) {
-        self.stop.store(progress.steps >= self.steps, Ordering::Relaxed);
+        self.stop
+            .store(progress.steps >= self.steps, Ordering::Relaxed);
     }
 }
 
 #[test]
 fn a_run_that_was_stopped_twice_ends_with_the_bytes_of_an_unbroken_one() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, broken) = (folder.path().join("whole.safetensors"), folder.path().join("broken.safetensors"));
+    let (whole, broken) = (
+        folder.path().join("whole.safetensors"),
+        folder.path().join("broken.safetensors"),
+    );
     run_to_the_end(&mut trainer(&whole, recipe(6)));
     // In the middle of an epoch, and at the end of one.
     for (run, steps) in [3, 8, u64::MAX].into_iter().enumerate() {
         let stop = AtomicBool::new(false);
         let mut trainer = trainer(&broken, recipe(6));
         if run > 0 {
-            trainer.resume(checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap()).unwrap();
+            trainer
+                .resume(checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap())
+                .unwrap();
         }
-        let ending = trainer.run(&mut StopAfter { steps, stop: &stop }, &stop, None).unwrap();
-        assert_eq!(ending, if steps == u64::MAX { Ending::Finished } else { Ending::Stopped });
+        let ending = trainer
+            .run(&mut StopAfter { steps, stop: &stop }, &stop, None)
+            .unwrap();
+        assert_eq!(
+            ending,
+            if steps == u64::MAX {
+                Ending::Finished
+            } else {
+                Ending::Stopped
+            }
+        );
     }
-    assert!(std::fs::read(&whole).unwrap() == std::fs::read(&broken).unwrap(), "the model files differ");
+    assert!(
+        std::fs::read(&whole).unwrap() == std::fs::read(&broken).unwrap(),
+        "the model files differ"
+    );
     let state = |path| {
         let mut state = checkpoint::load_state(&checkpoint::state_path(path)).unwrap();
         // The only thing that a clock touches.
         state.progress.seconds = 0.0;
-        state.progress.history.iter_mut().for_each(|record| record.seconds = 0.0);
+        state
+            .progress
+            .history
+            .iter_mut()
+            .for_each(|record| record.seconds = 0.0);
         state
     };
-    assert!(state(&whole) == state(&broken), "the states to resume from differ");
+    assert!(
+        state(&whole) == state(&broken),
+        "the states to resume from differ"
+    );
 }
 
 #[test]
@@ -134,8 +190,16 @@ fn a_run_is_not_resumed_with_another_recipe() {
     let path = folder.path().join("tune.safetensors");
     run_to_the_end(&mut trainer(&path, recipe(1)));
     let saved = checkpoint::load_state(&checkpoint::state_path(&path)).unwrap();
-    let error =
-        trainer(&path, TrainingConfig { learning_rate: 0.5, ..recipe(1) }).resume(saved).unwrap_err().to_string();
+    let error = trainer(
+        &path,
+        TrainingConfig {
+            learning_rate: 0.5,
+            ..recipe(1)
+        },
+    )
+    .resume(saved)
+    .unwrap_err()
+    .to_string();
     assert!(error.starts_with("cannot resume: the recipe is"), "{error}");
 }
 
@@ -147,7 +211,10 @@ fn a_cut_or_altered_model_is_refused_by_what_is_wrong_with_it() {
     let bytes = std::fs::read(&path).unwrap();
     for length in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
         let error = Model::from_bytes(&bytes[..length]).unwrap_err();
-        assert!(matches!(error, CheckpointError::Damaged { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, CheckpointError::Damaged { .. }),
+            "{length}: {error}"
+        );
     }
     let model = Model::from_bytes(&bytes).unwrap();
     let mut other = model.clone();
@@ -157,7 +224,10 @@ fn a_cut_or_altered_model_is_refused_by_what_is_wrong_with_it() {
     let mut other = model.clone();
     other.card.network.hidden_size = 64;
     let error = Model::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
-    assert!(error.to_string().starts_with("tensor `rnn.weight_ih_l0`"), "{error}");
+    assert!(
+        error.to_string().starts_with("tensor `rnn.weight_ih_l0`"),
+        "{error}"
+    );
     let mut other = model;
     other.weights.values_mut()[3] = f32::NAN;
     assert!(Model::from_bytes(&other.to_bytes(Precision::F32)).is_err());
@@ -165,7 +235,10 @@ fn a_cut_or_altered_model_is_refused_by_what_is_wrong_with_it() {
 
 fn ceilid(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-    command.args(arguments).env_remove("CEILID_MODEL").env_remove("CEILID_SEED");
+    command
+        .args(arguments)
+        .env_remove("CEILID_MODEL")
+        .env_remove("CEILID_SEED");
     command
 }
 
@@ -173,23 +246,34 @@ fn ceilid(arguments: &[&str]) -> Command {
 fn fails(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = ceilid(arguments).output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
-    let said: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("error: ")).collect();
-    assert!(said.len() == 1 || said.len() == 2 && said[1].starts_with("hint: "), "{said:?}");
+    let said: Vec<&str> = said
+        .lines()
+        .skip_while(|line| !line.starts_with("error: "))
+        .collect();
+    assert!(
+        said.len() == 1 || said.len() == 2 && said[1].starts_with("hint: "),
+        "{said:?}"
+    );
     (status.code(), said.join("\n"))
 }
 
 /// A tunebook of a few tunes.
 fn tunebook(path: &Path) {
     let tunes: String = (1..=3)
-        .map(|number| TUNE.replace("X:1", &format!("X:{number}")).replace("Long", &format!("Long {number}")))
+        .map(|number| {
+            TUNE.replace("X:1", &format!("X:{number}"))
+                .replace("Long", &format!("Long {number}"))
+        })
         .collect();
     std::fs::write(path, tunes).unwrap();
 }
 
 /// Names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -202,15 +286,19 @@ fn a_run_killed_at_any_moment_leaves_a_model_that_loads_and_can_be_resumed() {
     tunebook(book.as_ref());
     // Two steps an epoch, so that it writes its files nearly all the time.
     let train = [
-        "train", &book, "--valid", &book, "--batch", "1", "--seq", "96", "--epochs", "100000", "-q", "--resume", "-o",
-        &model,
+        "train", &book, "--valid", &book, "--batch", "1", "--seq", "96", "--epochs", "100000",
+        "-q", "--resume", "-o", &model,
     ];
     let mut steps = Vec::new();
     for round in 0..6 {
         let mut child = ceilid(&train).stderr(Stdio::null()).spawn().unwrap();
         // Moments that fall differently every round: so many looks at the file after it has changed three times.
         let state = checkpoint::state_path(model.as_ref());
-        let changed = || std::fs::metadata(&state).and_then(|metadata| metadata.modified()).ok();
+        let changed = || {
+            std::fs::metadata(&state)
+                .and_then(|metadata| metadata.modified())
+                .ok()
+        };
         for _ in 0..3 {
             let before = changed();
             while changed() == before {
@@ -226,7 +314,10 @@ fn a_run_killed_at_any_moment_leaves_a_model_that_loads_and_can_be_resumed() {
         Model::load(model.as_ref()).unwrap();
         steps.push(checkpoint::load_state(&state).unwrap().progress.steps);
     }
-    assert!(steps.is_sorted() && steps.last() > steps.first(), "every run went on from the one before: {steps:?}");
+    assert!(
+        steps.is_sorted() && steps.last() > steps.first(),
+        "every run went on from the one before: {steps:?}"
+    );
 }
 
 #[test]
@@ -242,23 +333,65 @@ fn bad_input_is_one_line_that_says_what_was_found_and_leaves_nothing_behind() {
     let before = names(folder.path());
 
     let (code, said) = fails(&["train", &empty, "-o", &model]);
-    assert!(code == Some(1) && said.contains("holds no .abc file"), "{said}");
+    assert!(
+        code == Some(1) && said.contains("holds no .abc file"),
+        "{said}"
+    );
     let (code, said) = fails(&["train", &path("binary.abc"), "-o", &model]);
     assert!(code == Some(1) && said.contains("is not text"), "{said}");
     let (code, said) = fails(&["train", &path("words.abc"), "-o", &model]);
     assert!(code == Some(1) && said.contains("no tune in"), "{said}");
     let (code, said) = fails(&["train", &path("missing.abc"), "-o", &model]);
-    assert!(code == Some(3) && said.contains("cannot read"), "{said}");
-    let (code, said) = fails(&["train", &book, "--valid", &book, "--seq", "4000", "-o", &model]);
-    assert!(code == Some(1) && said.contains("smaller --batch and --seq"), "{said}");
-    let (code, said) =
-        fails(&["train", &book, "--valid", &book, "--batch", "2", "-o", &path("no/folder/model.safetensors")]);
+    assert!(code == Some(1) && said.contains("cannot read"), "{said}");
+    let (code, said) = fails(&[
+        "train", &book, "--valid", &book, "--seq", "4000", "-o", &model,
+    ]);
+    assert!(
+        code == Some(1) && said.contains("smaller --batch and --seq"),
+        "{said}"
+    );
+    let (code, said) = fails(&[
+        "train",
+        &book,
+        "--valid",
+        &book,
+        "--batch",
+        "2",
+        "-o",
+        &path("no/folder/model.safetensors"),
+    ]);
     assert!(code == Some(3) && said.contains("cannot write"), "{said}");
-    let (code, said) = fails(&["eval", "--model", &path("cut.safetensors"), "--stream", &book]);
-    assert!(code == Some(1) && said.contains("not a whole safetensors file"), "{said}");
-    let (code, said) = fails(&["model", "import", &path("cut.safetensors"), "--vocabulary-of", &book, "-o", &model]);
-    assert!(code == Some(1) && said.contains("not a whole safetensors file"), "{said}");
-    let (code, _) = fails(&["model", "export", &path("missing.safetensors"), "-o", &model]);
+    let (code, said) = fails(&[
+        "eval",
+        "--model",
+        &path("cut.safetensors"),
+        "--stream",
+        &book,
+    ]);
+    assert!(
+        code == Some(1) && said.contains("not a whole safetensors file"),
+        "{said}"
+    );
+    let (code, said) = fails(&[
+        "model",
+        "import",
+        &path("cut.safetensors"),
+        "--vocabulary-of",
+        &book,
+        "-o",
+        &model,
+    ]);
+    assert!(
+        code == Some(1) && said.contains("not a whole safetensors file"),
+        "{said}"
+    );
+    let (code, _) = fails(&[
+        "model",
+        "export",
+        &path("missing.safetensors"),
+        "-o",
+        &model,
+    ]);
     assert_eq!(code, Some(3));
     assert_eq!(names(folder.path()), before);
 }
@@ -271,5 +404,8 @@ fn a_text_with_a_character_the_model_never_saw_is_refused_by_its_place() {
     run_to_the_end(&mut trainer(model.as_ref(), recipe(1)));
     std::fs::write(path("other.abc"), "X:1\nK:D\nDFA€\n").unwrap();
     let (code, said) = fails(&["eval", "--model", &model, "--stream", &path("other.abc")]);
-    assert!(code == Some(1) && said.contains("other.abc:3:4: ") && said.contains("`€`"), "{said}");
+    assert!(
+        code == Some(1) && said.contains("other.abc:3:4: ") && said.contains("`€`"),
+        "{said}"
+    );
 }

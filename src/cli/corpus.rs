@@ -81,14 +81,20 @@ impl Census {
         let settings: Vec<Setting> = tunebooks.iter().flat_map(Tunebook::settings).collect();
         let tunes = settings.len();
         if tunes == 0 {
-            return Err(Failure::input(anyhow!("no tune in {} tunebooks", tunebooks.len()))
-                .hint("every tune begins with an `X:` line"));
+            return Err(
+                Failure::input(anyhow!("no tune in {} tunebooks", tunebooks.len()))
+                    .hint("every tune begins with an `X:` line"),
+            );
         }
         let kept = without_exact_duplicates(settings);
         Ok(Self {
             tunebooks: tunebooks.len(),
             characters: tunebooks.iter().map(|book| book.text.chars().count()).sum(),
-            distinct_characters: tunebooks.iter().flat_map(|book| book.text.chars()).collect::<BTreeSet<_>>().len(),
+            distinct_characters: tunebooks
+                .iter()
+                .flat_map(|book| book.text.chars())
+                .collect::<BTreeSet<_>>()
+                .len(),
             tunes,
             exact_duplicates: tunes - kept.len(),
             split: Split::new(kept),
@@ -97,16 +103,21 @@ impl Census {
 
     /// Settings and characters of a part.
     fn part(&self, part: Part) -> (usize, usize) {
-        self.split.part(part).fold((0, 0), |(settings, characters), setting| {
-            (settings + 1, characters + setting.text.chars().count() + 1)
-        })
+        self.split
+            .part(part)
+            .fold((0, 0), |(settings, characters), setting| {
+                (settings + 1, characters + setting.text.chars().count() + 1)
+            })
     }
 
     fn report(&self, context: &Context) -> String {
         if context.json {
             let parts = Part::ALL.map(|part| {
                 let (tunes, characters) = self.part(part);
-                (part.name().to_owned(), json!({ "tunes": tunes, "characters": characters }))
+                (
+                    part.name().to_owned(),
+                    json!({ "tunes": tunes, "characters": characters }),
+                )
             });
             let report = json!({
                 "tunebooks": self.tunebooks, "characters": self.characters,
@@ -145,9 +156,15 @@ fn split(paths: &[PathBuf], output: &std::path::Path, context: &Context) -> Resu
     let census = Census::take(paths)?;
     let folder = files::make_folder(output)?;
     for part in Part::ALL {
-        files::write(&folder.join(part.name()).with_extension("abc"), census.split.text(part).as_bytes())?;
+        files::write(
+            &folder.join(part.name()).with_extension("abc"),
+            census.split.text(part).as_bytes(),
+        )?;
     }
-    files::write(&folder.join("split.tsv"), census.split.manifest().as_bytes())?;
+    files::write(
+        &folder.join("split.tsv"),
+        census.split.manifest().as_bytes(),
+    )?;
     files::write_stdout(census.report(context).as_bytes())
 }
 
@@ -155,7 +172,10 @@ fn clean(paths: &[PathBuf], output: &std::path::Path, context: &Context) -> Resu
     let settings = tunebook::read_paths(paths).map_err(at_fault)?;
     let found = settings.len();
     let kept = without_exact_duplicates(settings);
-    let text: String = kept.iter().map(|setting| setting.text.clone() + "\n").collect();
+    let text: String = kept
+        .iter()
+        .map(|setting| setting.text.clone() + "\n")
+        .collect();
     files::write(output, text.as_bytes())?;
     context.say(format_args!("{} tunes kept of {found}", kept.len()));
     Ok(())
@@ -167,14 +187,21 @@ fn index(paths: &[PathBuf], output: &std::path::Path, context: &Context) -> Resu
     let index = RunIndex::of_melodies(melodies.iter().map(Vec::as_slice));
     let bytes = index.to_bytes();
     files::write(output, &bytes)?;
-    context.say(format_args!("{} runs of {} tunes in {} bytes", index.run_count(), settings.len(), bytes.len()));
+    context.say(format_args!(
+        "{} runs of {} tunes in {} bytes",
+        index.run_count(),
+        settings.len(),
+        bytes.len()
+    ));
     Ok(())
 }
 
 /// Whose fault an unreadable corpus is: the disk's, or the input's.
 pub fn at_fault(error: CorpusError) -> Failure {
     match error {
-        CorpusError::Unreadable { ref source, .. } if source.kind() != ErrorKind::NotFound => Failure::environment(error),
+        CorpusError::Unreadable { ref source, .. } if source.kind() != ErrorKind::NotFound => {
+            Failure::environment(error)
+        }
         _ => Failure::input(error),
     }
 }

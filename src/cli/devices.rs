@@ -11,7 +11,9 @@ pub struct Args {}
 
 /// Runs `ceilid devices`.
 pub fn run(_: Args, context: &Context) -> Result<(), Failure> {
-    let surroundings = Surroundings { soundfont: context.soundfont.clone() };
+    let surroundings = Surroundings {
+        soundfont: context.soundfont.clone(),
+    };
     let presets = surroundings.font().map_err(Failure::input)?.presets();
     let (ports, devices) = (output::midi_port_names(), output::sound_device_names());
     let report = if context.json {

@@ -21,10 +21,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let text = read(&args.stream)?;
     let engine = shipped::character_model(context)?.engine;
     let vocabulary = engine.vocabulary();
-    let newline = vocabulary
-        .id('\n')
-        .ok_or_else(|| Failure::input(anyhow!("the model does not know the newline, with which a stream begins")))?;
-    let ids = vocabulary.encode(&text).map_err(|error| unknown_character(&args.stream, error))?;
+    let newline = vocabulary.id('\n').ok_or_else(|| {
+        Failure::input(anyhow!(
+            "the model does not know the newline, with which a stream begins"
+        ))
+    })?;
+    let ids = vocabulary
+        .encode(&text)
+        .map_err(|error| unknown_character(&args.stream, error))?;
     let score = engine.stream_cost(newline, &ids);
     files::write_stdout(report(&args.stream, score, context).as_bytes())
 }
@@ -36,14 +40,19 @@ fn read(path: &Path) -> Result<String, Failure> {
     })?;
     match books.len() {
         1 => Ok(books.remove(0).text),
-        count => Err(Failure::usage(anyhow!("`{}` holds {count} tunebooks, a stream is one file", path.display()))),
+        count => Err(Failure::usage(anyhow!(
+            "`{}` holds {count} tunebooks, a stream is one file",
+            path.display()
+        ))),
     }
 }
 
 /// `FILE:line:column: character …`, so that an editor can go there.
 fn unknown_character(path: &Path, error: TokenError) -> Failure {
     let place = match &error {
-        TokenError::UnknownCharacter { line, column, .. } => format!("{}:{line}:{column}", path.display()),
+        TokenError::UnknownCharacter { line, column, .. } => {
+            format!("{}:{line}:{column}", path.display())
+        }
         _ => path.display().to_string(),
     };
     Failure::input(anyhow!(error).context(place))

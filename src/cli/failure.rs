@@ -65,11 +65,19 @@ impl Failure {
 
     /// Whether an I/O error of this kind is at the bottom of it.
     pub fn is_caused_by(&self, kind: std::io::ErrorKind) -> bool {
-        self.error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == kind))
+        self.error.chain().any(|cause| {
+            cause
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|io| io.kind() == kind)
+        })
     }
 
     fn new(status: ExitStatus, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into(), hint: None }
+        Self {
+            status,
+            error: error.into(),
+            hint: None,
+        }
     }
 }
 
@@ -90,8 +98,12 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_and_its_hint_another() {
-        let failure = Failure::input(anyhow::anyhow!("`a.abc` has no tune")).hint("a tune begins with `X:`");
-        assert_eq!(failure.to_string(), "error: `a.abc` has no tune\nhint: a tune begins with `X:`");
+        let failure =
+            Failure::input(anyhow::anyhow!("`a.abc` has no tune")).hint("a tune begins with `X:`");
+        assert_eq!(
+            failure.to_string(),
+            "error: `a.abc` has no tune\nhint: a tune begins with `X:`"
+        );
         assert_eq!(failure.status() as u8, 1);
     }
 }

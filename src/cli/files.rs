@@ -55,8 +55,10 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// A file is in the way (usage), or the place is not writable (environment).
 pub fn make_folder(path: &Path) -> Result<PathBuf, Failure> {
     if path.exists() && !path.is_dir() {
-        return Err(Failure::usage(anyhow!("`{}` is a file, not a folder", path.display()))
-            .hint("give a new folder, or the folder's name with a `/` at its end"));
+        return Err(
+            Failure::usage(anyhow!("`{}` is a file, not a folder", path.display()))
+                .hint("give a new folder, or the folder's name with a `/` at its end"),
+        );
     }
     std::fs::create_dir_all(path)
         .with_context(|| format!("cannot make the folder `{}`", path.display()))

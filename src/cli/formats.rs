@@ -28,8 +28,14 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 6] =
-        [Format::Abc, Format::Mid, Format::Notes, Format::Wav, Format::Flac, Format::Opus];
+    pub const ALL: [Format; 6] = [
+        Format::Abc,
+        Format::Mid,
+        Format::Notes,
+        Format::Wav,
+        Format::Flac,
+        Format::Opus,
+    ];
 
     /// The ending of its files, which is also its name on the command line.
     pub const fn extension(self) -> &'static str {
@@ -46,7 +52,9 @@ impl Format {
     /// The format that a file's ending names.
     pub fn of_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        Self::ALL.into_iter().find(|format| format.extension() == extension)
+        Self::ALL
+            .into_iter()
+            .find(|format| format.extension() == extension)
     }
 
     /// Whether tunes of this format may follow each other in one file.
@@ -66,20 +74,33 @@ impl Format {
     ///
     /// # Panics
     /// An audio format without a `font`, or a text format: callers load a font where [`Format::is_audio`] says so.
-    pub fn to_bytes(self, performance: &Performance, font: Option<&SynthFont>) -> Result<Vec<u8>, Failure> {
+    pub fn to_bytes(
+        self,
+        performance: &Performance,
+        font: Option<&SynthFont>,
+    ) -> Result<Vec<u8>, Failure> {
         let render = |sample_rate_hz| {
             let font = font.expect("a SoundFont is loaded where audio is asked for");
-            render::render(performance, font, &RenderSettings { sample_rate_hz, ..RenderSettings::default() })
+            render::render(
+                performance,
+                font,
+                &RenderSettings {
+                    sample_rate_hz,
+                    ..RenderSettings::default()
+                },
+            )
         };
         let tags = Tags::of(performance);
         let rendered = match self {
             Format::Abc | Format::Notes => unreachable!("texts are not made from performances"),
             Format::Mid => return Ok(smf::to_bytes(performance)),
-            Format::Wav => render(render::SAMPLE_RATE_HZ).and_then(|audio| wav::to_bytes(&audio, Depth::default(), &tags)),
-            Format::Flac => render(render::SAMPLE_RATE_HZ).and_then(|audio| flac::to_bytes(&audio, &tags)),
-            Format::Opus => {
-                render(opus::SAMPLE_RATE_HZ).and_then(|audio| opus::to_bytes(&audio, &tags, opus::BIT_RATE))
+            Format::Wav => render(render::SAMPLE_RATE_HZ)
+                .and_then(|audio| wav::to_bytes(&audio, Depth::default(), &tags)),
+            Format::Flac => {
+                render(render::SAMPLE_RATE_HZ).and_then(|audio| flac::to_bytes(&audio, &tags))
             }
+            Format::Opus => render(opus::SAMPLE_RATE_HZ)
+                .and_then(|audio| opus::to_bytes(&audio, &tags, opus::BIT_RATE)),
         };
         rendered.map_err(Failure::input)
     }

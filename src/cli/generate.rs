@@ -53,8 +53,18 @@ impl std::str::FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = || format!("`{text}` is not I/N with I from 1 to N, such as 1/4");
         let (part, of) = text.split_once('/').ok_or_else(wanted)?;
-        let (part, of): (u64, u64) = (part.parse().map_err(|_| wanted())?, of.parse().map_err(|_| wanted())?);
-        if part == 0 || part > of { Err(wanted()) } else { Ok(Self { remainder: part - 1, of }) }
+        let (part, of): (u64, u64) = (
+            part.parse().map_err(|_| wanted())?,
+            of.parse().map_err(|_| wanted())?,
+        );
+        if part == 0 || part > of {
+            Err(wanted())
+        } else {
+            Ok(Self {
+                remainder: part - 1,
+                of,
+            })
+        }
     }
 }
 
@@ -62,14 +72,23 @@ impl std::str::FromStr for Shard {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let destination = Destination::new(&args)?;
     let composer = args.wishes.composer(context)?;
-    let font = if destination.formats.iter().any(|format| format.is_audio()) { Some(shipped::sound_font(context)?) } else { None };
+    let font = if destination.formats.iter().any(|format| format.is_audio()) {
+        Some(shipped::sound_font(context)?)
+    } else {
+        None
+    };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
         .build()
         .map_err(Failure::environment)?;
     let stop = stop::flag()?;
-    let shard = args.shard.unwrap_or(Shard { remainder: 0, of: 1 });
-    let indices: Vec<u64> = (0..args.count).filter(|index| index % shard.of == shard.remainder).collect();
+    let shard = args.shard.unwrap_or(Shard {
+        remainder: 0,
+        of: 1,
+    });
+    let indices: Vec<u64> = (0..args.count)
+        .filter(|index| index % shard.of == shard.remainder)
+        .collect();
     let progress = progress_bar(indices.len(), context);
 
     let mut tally = Tally::default();
@@ -78,8 +97,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
             let make = |&index: &u64| {
-                let composition = composer.compose(context.seed(), index, &stop).map_err(failure)?;
-                let files = destination.formats.iter().map(|&format| File::new(format, &composition, font.as_ref()));
+                let composition = composer
+                    .compose(context.seed(), index, &stop)
+                    .map_err(failure)?;
+                let files = destination
+                    .formats
+                    .iter()
+                    .map(|&format| File::new(format, &composition, font.as_ref()));
                 let files = files.collect::<Result<_, _>>()?;
                 progress.inc(1);
                 Ok((composition, files))
@@ -116,21 +140,38 @@ impl Destination {
     fn new(args: &Args) -> Result<Self, Failure> {
         let path = args.output.clone();
         if path == Path::new("-") {
-            return Ok(Self { path, is_folder: false, formats: vec![Format::Abc] });
+            return Ok(Self {
+                path,
+                is_folder: false,
+                formats: vec![Format::Abc],
+            });
         }
         let Some(format) = Format::of_path(&path).filter(|_| !path.is_dir()) else {
             files::make_folder(&path)?;
-            return Ok(Self { path, is_folder: true, formats: args.format.clone() });
+            return Ok(Self {
+                path,
+                is_folder: true,
+                formats: args.format.clone(),
+            });
         };
         if !format.is_text() && args.count > 1 {
             let error = anyhow!("`{}` holds one tune, not {}", path.display(), args.count);
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
-        Ok(Self { path, is_folder: false, formats: vec![format] })
+        Ok(Self {
+            path,
+            is_folder: false,
+            formats: vec![format],
+        })
     }
 
     /// Writes a file of its own, or adds to the text that becomes the one file at the end.
-    fn write(&self, composition: &Composition, file: File, text: &mut String) -> Result<(), Failure> {
+    fn write(
+        &self,
+        composition: &Composition,
+        file: File,
+        text: &mut String,
+    ) -> Result<(), Failure> {
         let File { format, bytes } = file;
         if format.is_text() && (!self.is_folder || format == Format::Abc) {
             text.push_str(&String::from_utf8_lossy(&bytes));
@@ -157,12 +198,20 @@ impl Destination {
 }
 
 impl File {
-    fn new(format: Format, composition: &Composition, font: Option<&SynthFont>) -> Result<Self, Failure> {
+    fn new(
+        format: Format,
+        composition: &Composition,
+        font: Option<&SynthFont>,
+    ) -> Result<Self, Failure> {
         let bytes = match format {
             Format::Abc => composition.abc.clone().into_bytes(),
             Format::Notes => {
                 let name = format!("tune {}", composition.provenance.index + 1);
-                convert::notes_line(&name, &score::read(&abc::parse(&composition.abc).tune).score).into_bytes()
+                convert::notes_line(
+                    &name,
+                    &score::read(&abc::parse(&composition.abc).tune).score,
+                )
+                .into_bytes()
             }
             _ => format.to_bytes(&performance(composition), font)?,
         };
@@ -176,7 +225,13 @@ fn performance(composition: &Composition) -> Performance {
     let seed = composition.provenance.seed ^ composition.provenance.index;
     let mut performance = perform(&score, &Arrangement::default(), seed);
     let provenance = Mark::Text(composition.provenance.to_string());
-    performance.marks.insert(0, TimedMark { at: Ticks::ZERO, mark: provenance });
+    performance.marks.insert(
+        0,
+        TimedMark {
+            at: Ticks::ZERO,
+            mark: provenance,
+        },
+    );
     performance
 }
 
@@ -212,13 +267,19 @@ impl Tally {
 
     fn report(&self, destination: &Destination, context: &Context) -> Result<(), Failure> {
         if context.json && destination.path != Path::new("-") {
-            let refused: serde_json::Map<_, _> =
-                self.refusals.iter().map(|(reason, count)| (reason.to_string(), json!(count))).collect();
+            let refused: serde_json::Map<_, _> = self
+                .refusals
+                .iter()
+                .map(|(reason, count)| (reason.to_string(), json!(count)))
+                .collect();
             let report = json!({ "kept": self.kept, "drafts": self.drafts, "refused": refused });
             return files::write_stdout(format!("{report:#}\n").as_bytes());
         }
         let (kept, drafts) = (self.kept, self.drafts);
-        context.say(format_args!("{kept} tunes of {drafts} drafts in `{}`", destination.path.display()));
+        context.say(format_args!(
+            "{kept} tunes of {drafts} drafts in `{}`",
+            destination.path.display()
+        ));
         if self.refusals.iter().next().is_some() {
             context.say(format_args!("refused: {}", self.refusals));
         }

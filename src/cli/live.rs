@@ -42,8 +42,12 @@ impl Stage {
         let outputs = self.open_outputs(context)?;
         let stop = stop::flag()?;
         let source = source(Arc::clone(&stop))?;
-        let settings = PlayerSettings { gap: self.gap.0, duration: self.duration.map(|span| span.0) };
-        let daemon = daemon::start(source, outputs, settings, self.clock(), stop).map_err(Failure::environment)?;
+        let settings = PlayerSettings {
+            gap: self.gap.0,
+            duration: self.duration.map(|span| span.0),
+        };
+        let daemon = daemon::start(source, outputs, settings, self.clock(), stop)
+            .map_err(Failure::environment)?;
         let mut tune_count: u64 = 0;
         for notice in daemon.notices() {
             if let Notice::TuneStarted(_) = notice {
@@ -55,13 +59,23 @@ impl Stage {
     }
 
     fn open_outputs(&self, context: &Context) -> Result<Vec<Box<dyn LiveOutput>>, Failure> {
-        let surroundings = Surroundings { soundfont: context.soundfont.clone() };
-        let hurried = self.to.iter().find(|name| name.kind().pace == Pace::RealTime);
+        let surroundings = Surroundings {
+            soundfont: context.soundfont.clone(),
+        };
+        let hurried = self
+            .to
+            .iter()
+            .find(|name| name.kind().pace == Pace::RealTime);
         if let (Some(name), true) = (hurried, self.clock_speed != ClockSpeed::REAL) {
-            return Err(Failure::usage(anyhow!("`{name}` keeps real time; --clock-speed cannot hurry it"))
-                .hint("`null`, `file:PATH` and `folder:PATH` can be hurried"));
+            return Err(Failure::usage(anyhow!(
+                "`{name}` keeps real time; --clock-speed cannot hurry it"
+            ))
+            .hint("`null`, `file:PATH` and `folder:PATH` can be hurried"));
         }
-        self.to.iter().map(|name| name.open(&surroundings).map_err(unopened)).collect()
+        self.to
+            .iter()
+            .map(|name| name.open(&surroundings).map_err(unopened))
+            .collect()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
@@ -88,36 +102,59 @@ fn headline(tune: &ReadyTune) -> String {
     let field = |letter: char| {
         let mut lines = tune.abc.lines();
         let line = lines.find_map(|line| line.strip_prefix(letter)?.strip_prefix(':'));
-        line.map(|value| value.split('%').next().unwrap_or_default().trim().to_owned())
+        line.map(|value| {
+            value
+                .split('%')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })
     };
-    let title = Some(tune.performance.title.as_str()).filter(|title| !title.is_empty()).unwrap_or("untitled");
-    let about: Vec<String> = [field('K'), field('M')].into_iter().flatten().filter(|value| !value.is_empty()).collect();
-    let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
+    let title = Some(tune.performance.title.as_str())
+        .filter(|title| !title.is_empty())
+        .unwrap_or("untitled");
+    let about: Vec<String> = [field('K'), field('M')]
+        .into_iter()
+        .flatten()
+        .filter(|value| !value.is_empty())
+        .collect();
+    let about = if about.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", about.join(", "))
+    };
     format!("{title}{about}: {}", tune.provenance)
 }
 
 fn end(ending: Ending, tune_count: u64) -> Result<(), Failure> {
     match ending {
         Ending::Finished if tune_count == 0 => {
-            Err(Failure::input(anyhow!("there is no tune to play")).hint("a tune begins with an `X:` line and has notes"))
+            Err(Failure::input(anyhow!("there is no tune to play"))
+                .hint("a tune begins with an `X:` line and has notes"))
         }
         Ending::Finished | Ending::TimeUp => Ok(()),
         Ending::Stopped => Err(Failure::stopped(anyhow!("stopped"))),
         Ending::SourceFailed(error) => Err(Failure::input(error)),
-        Ending::PlayerPanicked => Err(Failure::environment(anyhow!("the player failed; its last words stand above"))),
+        Ending::PlayerPanicked => Err(Failure::environment(anyhow!(
+            "the player failed; its last words stand above"
+        ))),
     }
 }
 
 fn unopened(error: OutputError) -> Failure {
     match error {
-        OutputError::UnknownKind { .. } | OutputError::MissingArgument { .. } | OutputError::UnwantedArgument { .. } => {
-            Failure::usage(error)
-        }
+        OutputError::UnknownKind { .. }
+        | OutputError::MissingArgument { .. }
+        | OutputError::UnwantedArgument { .. } => Failure::usage(error),
         OutputError::Font(_) => Failure::input(error),
         OutputError::NoSuchDevice { .. } | OutputError::Device { .. } => {
-            Failure::environment(error).hint("`ceilid devices` lists what there is; `--to null` plays without sound")
+            Failure::environment(error)
+                .hint("`ceilid devices` lists what there is; `--to null` plays without sound")
         }
-        OutputError::NoSuchPort { .. } | OutputError::NoMidiSystem { .. } | OutputError::Port { .. } => {
+        OutputError::NoSuchPort { .. }
+        | OutputError::NoMidiSystem { .. }
+        | OutputError::Port { .. } => {
             Failure::environment(error).hint("`ceilid devices` lists what there is")
         }
         OutputError::NotBuiltIn { .. } | OutputError::File { .. } | OutputError::Thread { .. } => {
@@ -127,13 +164,23 @@ fn unopened(error: OutputError) -> Failure {
 }
 
 fn outputs_help() -> String {
-    let rows = OUTPUTS.iter().map(|kind| format!("\n  {:<17} {}", kind.to_string(), kind.help));
-    format!("Where the music goes; may be given several times:{}", rows.collect::<String>())
+    let rows = OUTPUTS
+        .iter()
+        .map(|kind| format!("\n  {:<17} {}", kind.to_string(), kind.help));
+    format!(
+        "Where the music goes; may be given several times:{}",
+        rows.collect::<String>()
+    )
 }
 
 fn clock_speed(text: &str) -> Result<ClockSpeed, String> {
     let speed = text.parse().ok().and_then(ClockSpeed::new);
-    speed.ok_or_else(|| format!("`{text}` is not a number above 0, up to {}", ClockSpeed::MAX))
+    speed.ok_or_else(|| {
+        format!(
+            "`{text}` is not a number above 0, up to {}",
+            ClockSpeed::MAX
+        )
+    })
 }
 
 #[cfg(test)]

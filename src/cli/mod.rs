@@ -32,7 +32,12 @@ use std::process::ExitCode;
 
 /// A folk band in a daemon: writes tunes in ABC notation, arranges them, and plays them.
 #[derive(Parser)]
-#[command(name = "ceilid", version, max_term_width = 100, propagate_version = true)]
+#[command(
+    name = "ceilid",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
 struct Args {
     #[command(flatten)]
     context: Context,
@@ -43,7 +48,7 @@ struct Args {
 /// The options every subcommand understands.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Context {
-    /// Model to ask: a `.safetensors` file, or the name of one inside the binary (`article`)
+    /// Model to ask: a `.safetensors` file, or the name of one inside the binary (`folk`, `article`)
     #[arg(long, global = true, value_name = "FILE", env = "CEILID_MODEL")]
     pub model: Option<PathBuf>,
     /// SoundFont (SF2 or SF3) to play with, instead of the embedded one
@@ -123,7 +128,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // clap prints help to stdout with 0 and mistakes to stderr with 2: PRODUCT's usage code.
             let _ = error.print();
-            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
+            let status = if error.use_stderr() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Done
+            };
             return status.into();
         }
     };
@@ -153,7 +162,12 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Model(args) => model::run(args, context),
         Command::Soundfont(args) => soundfont::run(args, context),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "ceilid", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Args::command(),
+                "ceilid",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
         Command::Man => clap_mangen::Man::new(Args::command())
@@ -173,7 +187,12 @@ fn start_logging(context: &Context) {
         (false, _) => "ceilid=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }
 
 /// The reader of our stdout went away (`ceilid … | head`): it has what it wanted.

@@ -52,16 +52,25 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::Info { file } => info(file, context),
         Action::Export { file, bits, output } => export(&file, &bits, &output, context),
-        Action::Import { file, vocabulary_of, output } => import(&file, &vocabulary_of, &output, context),
+        Action::Import {
+            file,
+            vocabulary_of,
+            output,
+        } => import(&file, &vocabulary_of, &output, context),
     }
 }
 
 fn info(file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
-    let context = Context { model: file.or_else(|| context.model.clone()), ..context.clone() };
+    let context = Context {
+        model: file.or_else(|| context.model.clone()),
+        ..context.clone()
+    };
     let (name, bytes) = shipped::model_bytes(&context, "article")?;
     if folk::is_folk(&bytes) {
         let (_, record) = folk::from_bytes(&bytes)
-            .map_err(|error| anyhow!(error).context(format!("`{}` cannot be used as a model", name.display())))
+            .map_err(|error| {
+                anyhow!(error).context(format!("`{}` cannot be used as a model", name.display()))
+            })
             .map_err(Failure::input)?;
         let report = serde_json::to_string_pretty(&record).context("a record is plain data");
         return files::write_stdout((report.map_err(Failure::environment)? + "\n").as_bytes());
@@ -69,7 +78,10 @@ fn info(file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
     let engine = shipped::character_model(&context)?.engine;
     let card = engine.card();
     let report = if context.json {
-        serde_json::to_string_pretty(card).context("a card is plain data").map_err(Failure::environment)? + "\n"
+        serde_json::to_string_pretty(card)
+            .context("a card is plain data")
+            .map_err(Failure::environment)?
+            + "\n"
     } else {
         table(card)
     };
@@ -78,10 +90,18 @@ fn info(file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
 
 fn table(card: &ModelCard) -> String {
     let mut text = card.network.table();
-    let characters: String = card.vocabulary.characters().iter().flat_map(|c| c.escape_debug()).collect();
+    let characters: String = card
+        .vocabulary
+        .characters()
+        .iter()
+        .flat_map(|c| c.escape_debug())
+        .collect();
     text += &format!("\nvocabulary ({}): {characters}\n", card.vocabulary.len());
     for source in &card.corpus {
-        text += &format!("corpus: {} ({}), sha256 {}\n", source.name, source.used_for, source.sha256);
+        text += &format!(
+            "corpus: {} ({}), sha256 {}\n",
+            source.name, source.used_for, source.sha256
+        );
     }
     text += &format!("split: {}\n", card.split_rule);
     if let Some(training) = &card.training {
@@ -113,19 +133,36 @@ fn table(card: &ModelCard) -> String {
 
 fn export(file: &Path, bits: &str, output: &Path, context: &Context) -> Result<(), Failure> {
     let model = Model::load(file).map_err(|error| failure(file, error))?;
-    let precision = if bits == "16" { Precision::F16 } else { Precision::F32 };
+    let precision = if bits == "16" {
+        Precision::F16
+    } else {
+        Precision::F32
+    };
     files::write(output, &model.to_bytes(precision))?;
-    context.say(format_args!("{}: {} numbers of {bits} bits", output.display(), model.weights.values().len()));
+    context.say(format_args!(
+        "{}: {} numbers of {bits} bits",
+        output.display(),
+        model.weights.values().len()
+    ));
     Ok(())
 }
 
-fn import(file: &Path, vocabulary_of: &[PathBuf], output: &Path, context: &Context) -> Result<(), Failure> {
+fn import(
+    file: &Path,
+    vocabulary_of: &[PathBuf],
+    output: &Path,
+    context: &Context,
+) -> Result<(), Failure> {
     let bytes = std::fs::read(file)
         .with_context(|| format!("cannot read `{}`", file.display()))
         .map_err(Failure::environment)?;
     let weights = checkpoint::import_weights(&bytes, 0.0).map_err(|error| failure(file, error))?;
     let books = tunebook::read_tunebooks(vocabulary_of).map_err(Failure::input)?;
-    let text: String = books.iter().map(|book| book.text.as_str()).chain(["\n"]).collect();
+    let text: String = books
+        .iter()
+        .map(|book| book.text.as_str())
+        .chain(["\n"])
+        .collect();
     let vocabulary = Vocabulary::of_text(&text).map_err(Failure::input)?;
     let (known, found) = (weights.config().vocabulary_size, vocabulary.len());
     if known != found {
@@ -137,13 +174,18 @@ fn import(file: &Path, vocabulary_of: &[PathBuf], output: &Path, context: &Conte
     }
     let card = ModelCard::imported(weights.config().clone(), vocabulary);
     files::write(output, &Model { weights, card }.to_bytes(Precision::F32))?;
-    context.say(format_args!("{}: a model of {known} characters", output.display()));
+    context.say(format_args!(
+        "{}: a model of {known} characters",
+        output.display()
+    ));
     Ok(())
 }
 
 fn failure(path: &Path, error: CheckpointError) -> Failure {
     match error {
         CheckpointError::File { .. } => Failure::environment(error),
-        _ => Failure::input(anyhow!(error).context(format!("`{}` cannot be used as a model", path.display()))),
+        _ => Failure::input(
+            anyhow!(error).context(format!("`{}` cannot be used as a model", path.display())),
+        ),
     }
 }

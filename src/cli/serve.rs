@@ -18,5 +18,7 @@ pub struct Args {
 
 /// Runs `ceilid serve`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    args.stage.play(context, |stop| source::generated(&args.wishes, &args.manner, context, stop))
+    args.stage.play(context, |stop| {
+        source::generated(&args.wishes, &args.manner, context, stop)
+    })
 }

@@ -16,7 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The models in the binary, by the names `--model` takes.
-const MODELS: &[(&str, &[u8])] = &[("article", include_bytes!("../../data/models/article.safetensors"))];
+const MODELS: &[(&str, &[u8])] = &[(
+    "article",
+    include_bytes!("../../data/models/article.safetensors"),
+)];
 
 /// A model that can be asked for tunes, by what its symbols are.
 pub enum LoadedModel {
@@ -44,7 +47,10 @@ pub fn character_model(context: &Context) -> Result<Model, Failure> {
     match load(&bytes, &name)? {
         LoadedModel::Characters(model) => Ok(model),
         LoadedModel::Folk(_) => {
-            let error = anyhow!("`{}` is a folk model, which reads no characters", name.display());
+            let error = anyhow!(
+                "`{}` is a folk model, which reads no characters",
+                name.display()
+            );
             Err(Failure::usage(error).hint("give a model of characters, such as `--model article`"))
         }
     }
@@ -54,16 +60,22 @@ pub fn character_model(context: &Context) -> Result<Model, Failure> {
 ///
 /// # Errors
 /// A file that cannot be read (environment).
-pub fn model_bytes(context: &Context, default: &str) -> Result<(PathBuf, Cow<'static, [u8]>), Failure> {
+pub fn model_bytes(
+    context: &Context,
+    default: &str,
+) -> Result<(PathBuf, Cow<'static, [u8]>), Failure> {
     let path = context.model.clone().unwrap_or_else(|| default.into());
     if let Some((_, bytes)) = MODELS.iter().find(|(name, _)| path == Path::new(name)) {
         return Ok((path, Cow::Borrowed(bytes)));
     }
-    match std::fs::read(&path).with_context(|| format!("cannot read the model `{}`", path.display())) {
+    match std::fs::read(&path)
+        .with_context(|| format!("cannot read the model `{}`", path.display()))
+    {
         Ok(bytes) => Ok((path, Cow::Owned(bytes))),
         Err(error) => {
             let names: Vec<&str> = MODELS.iter().map(|(name, _)| *name).collect();
-            Err(Failure::environment(error).hint(format!("models in the binary: {}", names.join(", "))))
+            Err(Failure::environment(error)
+                .hint(format!("models in the binary: {}", names.join(", "))))
         }
     }
 }
@@ -72,21 +84,35 @@ fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
     let unusable = |error: anyhow::Error| {
         Failure::input(error.context(format!("`{}` cannot be used as a model", name.display())))
     };
-    let hash: String = Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(bytes)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     if !folk::is_folk(bytes) {
         let engine = Engine::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
-        return Ok(LoadedModel::Characters(Model { engine: Arc::new(engine), hash }));
+        return Ok(LoadedModel::Characters(Model {
+            engine: Arc::new(engine),
+            hash,
+        }));
     }
     let (weights, record) = folk::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
-    let ratings = Ratings::from_numbers(&record.typical)
-        .ok_or_else(|| unusable(anyhow!("its record rates other features than this version's")))?;
+    let ratings = Ratings::from_numbers(&record.typical).ok_or_else(|| {
+        unusable(anyhow!(
+            "its record rates other features than this version's"
+        ))
+    })?;
     let engine = Arc::new(folk::FolkEngine::new(&weights));
-    Ok(LoadedModel::Folk(FolkModel { engine, hash, ratings }))
+    Ok(LoadedModel::Folk(FolkModel {
+        engine,
+        hash,
+        ratings,
+    }))
 }
 
 /// The critic, who knows the tunes that the shipped models learnt from.
 pub fn critic() -> Arc<Critic> {
-    const KNOWN: &[u8] = include_bytes!("../../data/models/nottingham.index");
+    const KNOWN: &[u8] = include_bytes!("../../data/models/known.index");
     let known = RunIndex::from_bytes(KNOWN).expect("the index in the binary is checked by a test");
     Arc::new(Critic::knowing(known))
 }

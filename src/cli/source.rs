@@ -44,29 +44,54 @@ pub fn generated(
 ) -> Result<Box<dyn TuneSource>, Failure> {
     let composer = wishes.composer(context)?;
     let seed = context.seed.unwrap_or_else(seed_of_the_time);
-    Ok(Box::new(Generated { composer, seed, index: 0, manner: manner.clone(), stop }))
+    Ok(Box::new(Generated {
+        composer,
+        seed,
+        index: 0,
+        manner: manner.clone(),
+        stop,
+    }))
 }
 
 /// The tunes of these tunebooks (`-` is stdin), in order, once.
 ///
 /// # Errors
 /// A file cannot be opened (environment).
-pub fn from_files(paths: &[PathBuf], manner: &Manner, context: &Context) -> Result<Box<dyn TuneSource>, Failure> {
+pub fn from_files(
+    paths: &[PathBuf],
+    manner: &Manner,
+    context: &Context,
+) -> Result<Box<dyn TuneSource>, Failure> {
     let open = |path: &PathBuf| {
         let reader: Box<dyn Read + Send> = if path == Path::new("-") {
             Box::new(io::stdin())
         } else {
             let file = File::open(path).and_then(|file| {
                 // A folder opens, and only fails when it is read.
-                if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+                if file.metadata()?.is_dir() {
+                    Err(io::ErrorKind::IsADirectory.into())
+                } else {
+                    Ok(file)
+                }
             });
             let cannot = || format!("cannot read `{}`", path.display());
             Box::new(file.with_context(cannot).map_err(Failure::environment)?)
         };
-        Ok(Book { path: path.clone(), tunes: abc::Tunebook::new(reader), count: 0 })
+        Ok(Book {
+            path: path.clone(),
+            tunes: abc::Tunebook::new(reader),
+            count: 0,
+        })
     };
-    let books = paths.iter().map(open).collect::<Result<VecDeque<_>, Failure>>()?;
-    Ok(Box::new(FromFiles { books, manner: manner.clone(), seed: context.seed() }))
+    let books = paths
+        .iter()
+        .map(open)
+        .collect::<Result<VecDeque<_>, Failure>>()?;
+    Ok(Box::new(FromFiles {
+        books,
+        manner: manner.clone(),
+        seed: context.seed(),
+    }))
 }
 
 struct Generated {
@@ -81,17 +106,30 @@ impl TuneSource for Generated {
     fn next(&mut self) -> Result<ReadyTune, SourceError> {
         let (seed, index) = (self.seed, self.index);
         self.index += 1;
-        let composition = self.composer.compose(seed, index, &self.stop).map_err(|error| match error {
-            ComposeError::Stopped => SourceError::Exhausted,
-            error @ ComposeError::AllRefused { .. } => SourceError::Refused(Box::new(error)),
-            error => SourceError::Broken(Box::new(error)),
-        })?;
+        let composition = self
+            .composer
+            .compose(seed, index, &self.stop)
+            .map_err(|error| match error {
+                ComposeError::Stopped => SourceError::Exhausted,
+                error @ ComposeError::AllRefused { .. } => SourceError::Refused(Box::new(error)),
+                error => SourceError::Broken(Box::new(error)),
+            })?;
         let score = score::read(&abc::parse(&composition.abc).tune).score;
         let mut performance = self.manner.performance(&score, seed ^ index);
         let words = Mark::Text(composition.provenance.to_string());
-        performance.marks.insert(0, TimedMark { at: Ticks::ZERO, mark: words });
+        performance.marks.insert(
+            0,
+            TimedMark {
+                at: Ticks::ZERO,
+                mark: words,
+            },
+        );
         let provenance = Provenance::Generated { seed, index };
-        Ok(ReadyTune { abc: composition.abc, performance: Arc::new(performance), provenance })
+        Ok(ReadyTune {
+            abc: composition.abc,
+            performance: Arc::new(performance),
+            provenance,
+        })
     }
 }
 
@@ -134,11 +172,19 @@ impl TuneSource for FromFiles {
                     let number = book.count;
                     let score = score::read(&abc::parse_tune(&text).tune).score;
                     if score.voices.iter().all(|voice| voice.notes.is_empty()) {
-                        return Err(SourceError::Refused(Box::new(NoNotes { path, line: text.first_line() })));
+                        return Err(SourceError::Refused(Box::new(NoNotes {
+                            path,
+                            line: text.first_line(),
+                        })));
                     }
-                    let performance = Arc::new(self.manner.performance(&score, self.seed ^ number as u64));
+                    let performance =
+                        Arc::new(self.manner.performance(&score, self.seed ^ number as u64));
                     let provenance = Provenance::File { path, number };
-                    return Ok(ReadyTune { abc: text.text().to_owned(), performance, provenance });
+                    return Ok(ReadyTune {
+                        abc: text.text().to_owned(),
+                        performance,
+                        provenance,
+                    });
                 }
                 Err(source) => {
                     self.books.pop_front();
@@ -153,9 +199,23 @@ impl TuneSource for FromFiles {
 impl Manner {
     fn performance(&self, score: &score::Score, seed: u64) -> Performance {
         if !self.plain {
-            return perform(score, &Arrangement { tempo_scale: self.tempo_scale, ..Arrangement::default() }, seed);
+            return perform(
+                score,
+                &Arrangement {
+                    tempo_scale: self.tempo_scale,
+                    ..Arrangement::default()
+                },
+                seed,
+            );
         }
-        let plain = perform(score, &Arrangement { style: Style::Plain, ..Arrangement::default() }, seed);
+        let plain = perform(
+            score,
+            &Arrangement {
+                style: Style::Plain,
+                ..Arrangement::default()
+            },
+            seed,
+        );
         with_tempo_scaled(plain, self.tempo_scale)
     }
 }
@@ -167,10 +227,18 @@ fn with_tempo_scaled(mut performance: Performance, scale: f64) -> Performance {
         // `as` saturates, and what no MIDI file could hold stays as it was.
         Tempo::from_microseconds_per_quarter(microseconds.round() as u32).unwrap_or(tempo)
     };
-    let starts_with_tempo =
-        performance.marks.iter().any(|timed| timed.at == Ticks::ZERO && matches!(timed.mark, Mark::Tempo(_)));
+    let starts_with_tempo = performance
+        .marks
+        .iter()
+        .any(|timed| timed.at == Ticks::ZERO && matches!(timed.mark, Mark::Tempo(_)));
     if !starts_with_tempo {
-        performance.marks.insert(0, TimedMark { at: Ticks::ZERO, mark: Mark::Tempo(Tempo::DEFAULT) });
+        performance.marks.insert(
+            0,
+            TimedMark {
+                at: Ticks::ZERO,
+                mark: Mark::Tempo(Tempo::DEFAULT),
+            },
+        );
     }
     for timed in &mut performance.marks {
         if let Mark::Tempo(tempo) = &mut timed.mark {
@@ -181,26 +249,45 @@ fn with_tempo_scaled(mut performance: Performance, scale: f64) -> Performance {
 }
 
 fn tempo_scale(text: &str) -> Result<f64, String> {
-    let scale: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    let scale: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))?;
     let (least, most) = (TEMPO_SCALE_RANGE.start(), TEMPO_SCALE_RANGE.end());
-    if TEMPO_SCALE_RANGE.contains(&scale) { Ok(scale) } else { Err(format!("{scale} is not between {least} and {most}")) }
+    if TEMPO_SCALE_RANGE.contains(&scale) {
+        Ok(scale)
+    } else {
+        Err(format!("{scale} is not between {least} and {most}"))
+    }
 }
 
 fn seed_of_the_time() -> u64 {
     // A clock before 1970 still gives a seed.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MANNER: Manner = Manner { tempo_scale: 2.0, plain: true };
+    const MANNER: Manner = Manner {
+        tempo_scale: 2.0,
+        plain: true,
+    };
 
     fn tunes_of(text: &str) -> Vec<Result<ReadyTune, SourceError>> {
         let reader: Box<dyn Read + Send> = Box::new(io::Cursor::new(text.as_bytes().to_vec()));
-        let book = Book { path: PathBuf::from("a.abc"), tunes: abc::Tunebook::new(reader), count: 0 };
-        let mut source = FromFiles { books: VecDeque::from([book]), manner: MANNER, seed: 0 };
+        let book = Book {
+            path: PathBuf::from("a.abc"),
+            tunes: abc::Tunebook::new(reader),
+            count: 0,
+        };
+        let mut source = FromFiles {
+            books: VecDeque::from([book]),
+            manner: MANNER,
+            seed: 0,
+        };
         let mut tunes = Vec::new();
         loop {
             match source.next() {
@@ -212,19 +299,37 @@ mod tests {
 
     #[test]
     fn a_file_gives_its_tunes_and_names_those_without_notes() {
-        let tunes = tunes_of("X:1\nT:One\nL:1/4\nQ:1/4=120\nK:C\nCDEF|\n\nX:2\nT:Two\nK:C\n\nX:3\nK:C\nG|\n");
+        let tunes = tunes_of(
+            "X:1\nT:One\nL:1/4\nQ:1/4=120\nK:C\nCDEF|\n\nX:2\nT:Two\nK:C\n\nX:3\nK:C\nG|\n",
+        );
         let first = tunes[0].as_ref().unwrap();
         assert_eq!(first.performance.title, "One");
-        assert_eq!(first.performance.seconds(), 1.0, "four quarters, twice as fast");
-        let Err(SourceError::Refused(reason)) = &tunes[1] else { panic!("a tune without notes") };
+        assert_eq!(
+            first.performance.seconds(),
+            1.0,
+            "four quarters, twice as fast"
+        );
+        let Err(SourceError::Refused(reason)) = &tunes[1] else {
+            panic!("a tune without notes")
+        };
         assert_eq!(reason.to_string(), "`a.abc`:8: the tune has no notes");
-        assert_eq!(tunes[2].as_ref().unwrap().provenance.to_string(), "a.abc, tune 3");
+        assert_eq!(
+            tunes[2].as_ref().unwrap().provenance.to_string(),
+            "a.abc, tune 3"
+        );
         assert_eq!(tunes.len(), 3);
     }
 
     #[test]
     fn a_missing_file_is_named_before_anything_sounds() {
-        let failure = from_files(&["no/such.abc".into()], &MANNER, &Context::default()).err().unwrap();
-        assert!(failure.to_string().starts_with("error: cannot read `no/such.abc`"), "{failure}");
+        let failure = from_files(&["no/such.abc".into()], &MANNER, &Context::default())
+            .err()
+            .unwrap();
+        assert!(
+            failure
+                .to_string()
+                .starts_with("error: cannot read `no/such.abc`"),
+            "{failure}"
+        );
     }
 }

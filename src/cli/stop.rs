@@ -16,7 +16,8 @@ pub fn flag() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // Order matters: the shutdown looks at the flag before this signal raises it.
-        register_conditional_shutdown(signal, 130, Arc::clone(&stop)).map_err(Failure::environment)?;
+        register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .map_err(Failure::environment)?;
         register(signal, Arc::clone(&stop)).map_err(Failure::environment)?;
     }
     Ok(stop)

@@ -14,17 +14,22 @@ impl FromStr for TimeSpan {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("`{text}` is no span of time; write 90 (seconds), 30m, 1h30m or 2d");
+        let wanted =
+            || format!("`{text}` is no span of time; write 90 (seconds), 30m, 1h30m or 2d");
         let mut seconds = 0.0;
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(wanted());
         }
         while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(rest.len());
             let number: f64 = rest[..digits].parse().map_err(|_| wanted())?;
             rest = &rest[digits..];
-            let letters = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+            let letters = rest
+                .find(|c: char| !c.is_alphabetic())
+                .unwrap_or(rest.len());
             seconds += number
                 * match &rest[..letters] {
                     "ms" => 1e-3,

@@ -106,25 +106,51 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     ));
 
     let lessons = corpus.lessons()?;
-    let card = ModelCard::new(network, corpus.vocabulary, corpus.sources, corpus.split_rule, recipe.clone());
+    let card = ModelCard::new(
+        network,
+        corpus.vocabulary,
+        corpus.sources,
+        corpus.split_rule,
+        recipe.clone(),
+    );
     let asked = card.clone();
-    let mut trainer =
-        Trainer::new(Box::new(GraphNetwork::cpu()), lessons, recipe, card, args.output.clone()).map_err(failure)?;
+    let mut trainer = Trainer::new(
+        Box::new(GraphNetwork::cpu()),
+        lessons,
+        recipe,
+        card,
+        args.output.clone(),
+    )
+    .map_err(failure)?;
     if args.resume && !resume(&mut trainer, &args.output, &asked, context)? {
         return Ok(());
     }
     let stop = stop::flag()?;
     let mut display = Display::new(&args, context, trainer.progress());
-    let ending = trainer.run(&mut display, &stop, args.time_limit.map(|span| span.0)).map_err(failure)?;
+    let ending = trainer
+        .run(&mut display, &stop, args.time_limit.map(|span| span.0))
+        .map_err(failure)?;
     display.finish()?;
     let best = trainer.progress().best().map_or_else(
         || "not judged yet".to_owned(),
-        |best| format!("best after epoch {}: {:.4} bits a character", best.epoch, best.validation.bits()),
+        |best| {
+            format!(
+                "best after epoch {}: {:.4} bits a character",
+                best.epoch,
+                best.validation.bits()
+            )
+        },
     );
-    context.say(format_args!("{}: {}; {best}", args.output.display(), ended(ending)));
+    context.say(format_args!(
+        "{}: {}; {best}",
+        args.output.display(),
+        ended(ending)
+    ));
     match ending {
-        Ending::Stopped => Err(Failure::stopped(anyhow!("stopped; what was learnt is kept"))
-            .hint("the same command with --resume goes on")),
+        Ending::Stopped => Err(
+            Failure::stopped(anyhow!("stopped; what was learnt is kept"))
+                .hint("the same command with --resume goes on"),
+        ),
         Ending::OutOfTime => Ok(()),
         Ending::Finished | Ending::OutOfPatience => {
             // Nothing is left to resume. If it cannot be removed it does no harm.
@@ -147,21 +173,41 @@ impl Corpus {
     fn read(args: &Args) -> Result<Self, Failure> {
         let books = tunebook::read_tunebooks(&args.corpus).map_err(at_fault)?;
         // Of the whole text as it stands, so that it is the article's 93 on the article's corpus.
-        let text: String = books.iter().map(|book| book.text.as_str()).chain(["\n"]).collect();
+        let text: String = books
+            .iter()
+            .map(|book| book.text.as_str())
+            .chain(["\n"])
+            .collect();
         let vocabulary = Vocabulary::of_text(&text).map_err(Failure::input)?;
         let settings = without_exact_duplicates(settings_of(&books)?);
-        let used_for = if args.valid.is_some() { "training" } else { "both" };
+        let used_for = if args.valid.is_some() {
+            "training"
+        } else {
+            "both"
+        };
         let mut sources = sources_of(&books, used_for);
         let Some(valid) = &args.valid else {
             let split = Split::new(settings);
             let part = |part| split.part(part).cloned().collect();
             let (train, valid) = (part(Part::Train), part(Part::Valid));
-            return Ok(Self { vocabulary, train, valid, sources, split_rule: SPLIT_RULE });
+            return Ok(Self {
+                vocabulary,
+                train,
+                valid,
+                sources,
+                split_rule: SPLIT_RULE,
+            });
         };
         let books = tunebook::read_tunebooks(std::slice::from_ref(valid)).map_err(at_fault)?;
         let valid = settings_of(&books)?;
         sources.extend(sources_of(&books, "validation"));
-        Ok(Self { vocabulary, train: settings, valid, sources, split_rule: "given: --valid" })
+        Ok(Self {
+            vocabulary,
+            train: settings,
+            valid,
+            sources,
+            split_rule: "given: --valid",
+        })
     }
 
     fn lessons(&self) -> Result<Lessons, Failure> {
@@ -178,8 +224,16 @@ impl Corpus {
         };
         Ok(Lessons {
             tunes: self.train.iter().map(encode).collect::<Result<_, _>>()?,
-            validation: self.valid.iter().map(encode).collect::<Result<Vec<_>, _>>()?.concat(),
-            newline: self.vocabulary.id('\n').expect("a newline was put into the vocabulary"),
+            validation: self
+                .valid
+                .iter()
+                .map(encode)
+                .collect::<Result<Vec<_>, _>>()?
+                .concat(),
+            newline: self
+                .vocabulary
+                .id('\n')
+                .expect("a newline was put into the vocabulary"),
         })
     }
 }
@@ -187,16 +241,23 @@ impl Corpus {
 fn settings_of(books: &[Tunebook]) -> Result<Vec<Setting>, Failure> {
     let settings: Vec<Setting> = books.iter().flat_map(Tunebook::settings).collect();
     if settings.is_empty() {
-        let names: Vec<String> = books.iter().map(|book| format!("`{}`", book.path.display())).collect();
-        return Err(
-            Failure::input(anyhow!("no tune in {}", names.join(", "))).hint("every tune begins with an `X:` line")
-        );
+        let names: Vec<String> = books
+            .iter()
+            .map(|book| format!("`{}`", book.path.display()))
+            .collect();
+        return Err(Failure::input(anyhow!("no tune in {}", names.join(", ")))
+            .hint("every tune begins with an `X:` line"));
     }
     Ok(settings)
 }
 
 fn sources_of(books: &[Tunebook], used_for: &str) -> Vec<CorpusSource> {
-    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = |path: &Path| {
+        path.file_name()
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned()
+    };
     let source = |book: &Tunebook| CorpusSource {
         name: name(&book.path),
         sha256: book.sha256.clone(),
@@ -234,30 +295,51 @@ fn recipe(args: &Args, context: &Context) -> TrainingConfig {
 }
 
 /// Goes to where the saved run stands; `false` when that run is done already.
-fn resume(trainer: &mut Trainer, path: &Path, asked: &ModelCard, context: &Context) -> Result<bool, Failure> {
+fn resume(
+    trainer: &mut Trainer,
+    path: &Path,
+    asked: &ModelCard,
+    context: &Context,
+) -> Result<bool, Failure> {
     match checkpoint::load_state(&checkpoint::state_path(path)) {
         Ok(state) => {
             trainer.resume(state).map_err(failure)?;
             let progress = trainer.progress();
-            context.say(format_args!("going on in epoch {}, after {} steps", progress.epoch, progress.steps));
+            context.say(format_args!(
+                "going on in epoch {}, after {} steps",
+                progress.epoch, progress.steps
+            ));
             Ok(true)
         }
-        Err(CheckpointError::File { source, .. }) if source.kind() == ErrorKind::NotFound => match Model::load(path) {
-            // No state and no model: it was killed before the first save, or never began.
-            Err(CheckpointError::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(true),
-            Ok(model)
-                if ModelCard { figures: None, ..model.card.clone() } == *asked && model.card.figures.is_some() =>
-            {
-                context.say(format_args!("{}: taught to the end already", path.display()));
-                Ok(false)
+        Err(CheckpointError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            match Model::load(path) {
+                // No state and no model: it was killed before the first save, or never began.
+                Err(CheckpointError::File { source, .. })
+                    if source.kind() == ErrorKind::NotFound =>
+                {
+                    Ok(true)
+                }
+                Ok(model)
+                    if ModelCard {
+                        figures: None,
+                        ..model.card.clone()
+                    } == *asked
+                        && model.card.figures.is_some() =>
+                {
+                    context.say(format_args!(
+                        "{}: taught to the end already",
+                        path.display()
+                    ));
+                    Ok(false)
+                }
+                Ok(_) => Err(Failure::usage(anyhow!(
+                    "`{}` was taught otherwise or with other text, and there is no state to resume",
+                    path.display()
+                ))
+                .hint("leave out --resume to start anew, or write to another model")),
+                Err(error) => Err(failure(error.into())),
             }
-            Ok(_) => Err(Failure::usage(anyhow!(
-                "`{}` was taught otherwise or with other text, and there is no state to resume",
-                path.display()
-            ))
-            .hint("leave out --resume to start anew, or write to another model")),
-            Err(error) => Err(failure(error.into())),
-        },
+        }
         Err(error) => Err(failure(error.into())),
     }
 }
@@ -280,8 +362,8 @@ impl<'a> Display<'a> {
             log: args.log.as_deref(),
             log_failure: None,
             bar: context.shows_progress().then(|| {
-                let style =
-                    ProgressStyle::with_template("{bar:30} {percent}% {msg}").expect("the template is a constant");
+                let style = ProgressStyle::with_template("{bar:30} {percent}% {msg}")
+                    .expect("the template is a constant");
                 ProgressBar::new(1).with_style(style)
             }),
             steps_before: progress.steps,
@@ -301,9 +383,11 @@ impl Observer for Display<'_> {
     fn batch_done(&mut self, progress: &TrainingProgress, of: usize, predicted: usize) {
         let Some(bar) = &self.bar else { return };
         let total = of as u64 * u64::from(progress.config.epochs);
-        let steps_per_second =
-            (progress.steps - self.steps_before) as f64 / (progress.seconds - self.seconds_before).max(1e-9);
-        let left = Duration::from_secs_f64((total - progress.steps.min(total)) as f64 / steps_per_second.max(1e-9));
+        let steps_per_second = (progress.steps - self.steps_before) as f64
+            / (progress.seconds - self.seconds_before).max(1e-9);
+        let left = Duration::from_secs_f64(
+            (total - progress.steps.min(total)) as f64 / steps_per_second.max(1e-9),
+        );
         bar.set_length(total);
         bar.set_position(progress.steps);
         bar.set_message(format!(
@@ -317,7 +401,9 @@ impl Observer for Display<'_> {
     }
 
     fn epoch_done(&mut self, progress: &TrainingProgress) {
-        let Some(record) = progress.history.last() else { return };
+        let Some(record) = progress.history.last() else {
+            return;
+        };
         let line = format!(
             "epoch {:>3}: train {:.4} nats, {:.4} bits, accuracy {:.4}; validation {:.4} nats, {:.4} bits, accuracy {:.4}; {:.0} s",
             record.epoch,
@@ -350,9 +436,8 @@ fn ended(ending: Ending) -> &'static str {
 
 fn failure(error: TrainingError) -> Failure {
     match &error {
-        TrainingError::Checkpoint(CheckpointError::File { .. }) => {
-            Failure::environment(error).hint("give a place that can be written, with room for 25 MB")
-        }
+        TrainingError::Checkpoint(CheckpointError::File { .. }) => Failure::environment(error)
+            .hint("give a place that can be written, with room for 25 MB"),
         TrainingError::Checkpoint(CheckpointError::OtherRun { .. }) => Failure::usage(error),
         TrainingError::Network(_) => Failure::environment(error),
         _ => Failure::input(error),

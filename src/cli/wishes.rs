@@ -52,7 +52,9 @@ impl Wishes {
                 let mut request = self.folk_request()?;
                 request.temperature = temperature.unwrap_or(request.temperature);
                 request.min_p = min_p.unwrap_or(request.min_p);
-                Ok(Arc::new(FolkComposer::new(model, shipped::critic(), request).map_err(Failure::usage)?))
+                Ok(Arc::new(
+                    FolkComposer::new(model, shipped::critic(), request).map_err(Failure::usage)?,
+                ))
             }
             LoadedModel::Characters(model) => {
                 self.only_what_characters_can()?;
@@ -61,8 +63,13 @@ impl Wishes {
                 } else {
                     Choice::Sampled(temperature.unwrap_or_default(), min_p.unwrap_or_default())
                 };
-                let brief = Brief { choice, prime: self.prime.clone() };
-                Ok(Arc::new(Composer::new(model, shipped::critic(), brief).map_err(Failure::input)?))
+                let brief = Brief {
+                    choice,
+                    prime: self.prime.clone(),
+                };
+                Ok(Arc::new(
+                    Composer::new(model, shipped::critic(), brief).map_err(Failure::input)?,
+                ))
             }
         }
     }
@@ -70,25 +77,38 @@ impl Wishes {
     fn temperature(&self) -> Result<Option<Temperature>, Failure> {
         let (least, most) = (Temperature::RANGE.start(), Temperature::RANGE.end());
         let checked = |value| {
-            Temperature::new(value)
-                .ok_or_else(|| Failure::usage(anyhow!("--temperature {value} is not between {least} and {most}")))
+            Temperature::new(value).ok_or_else(|| {
+                Failure::usage(anyhow!(
+                    "--temperature {value} is not between {least} and {most}"
+                ))
+            })
         };
         self.temperature.map(checked).transpose()
     }
 
     fn min_p(&self) -> Result<Option<MinP>, Failure> {
         let checked = |value| {
-            MinP::new(value)
-                .ok_or_else(|| Failure::usage(anyhow!("--min-p {value} is not a share from 0 to less than 1")))
+            MinP::new(value).ok_or_else(|| {
+                Failure::usage(anyhow!(
+                    "--min-p {value} is not a share from 0 to less than 1"
+                ))
+            })
         };
         self.min_p.map(checked).transpose()
     }
 
     fn folk_request(&self) -> Result<FolkRequest, Failure> {
         if self.greedy {
-            return Err(Failure::usage(anyhow!("--greedy is for models of characters")).hint("add `--model article`"));
+            return Err(
+                Failure::usage(anyhow!("--greedy is for models of characters"))
+                    .hint("add `--model article`"),
+            );
         }
-        let mut request = FolkRequest { dance: self.dance, form: self.form.clone(), ..FolkRequest::default() };
+        let mut request = FolkRequest {
+            dance: self.dance,
+            form: self.form.clone(),
+            ..FolkRequest::default()
+        };
         if let Some(text) = &self.key {
             let key = read_key(text)?;
             request.tonic = key.tonic;
@@ -109,8 +129,10 @@ impl Wishes {
         ];
         match asked.iter().find(|(_, is_asked)| *is_asked) {
             None => Ok(()),
-            Some((flag, _)) => Err(Failure::usage(anyhow!("{flag} cannot be asked of a model of characters"))
-                .hint("leave `--model` out, or begin the tune with `--prime`")),
+            Some((flag, _)) => Err(Failure::usage(anyhow!(
+                "{flag} cannot be asked of a model of characters"
+            ))
+            .hint("leave `--model` out, or begin the tune with `--prime`")),
         }
     }
 }
@@ -122,11 +144,20 @@ fn dance(text: &str) -> Result<Dance, String> {
 
 fn read_key(text: &str) -> Result<Key, Failure> {
     let parsed = abc::parse(&format!("X:1\nK:{text}\n"));
-    let is_clean = parsed.diagnostics.iter().all(|found| found.code != abc::Code::BadKey);
-    let key = score::read(&parsed.tune).score.keys.first().map(|mark| mark.key);
+    let is_clean = parsed
+        .diagnostics
+        .iter()
+        .all(|found| found.code != abc::Code::BadKey);
+    let key = score::read(&parsed.tune)
+        .score
+        .keys
+        .first()
+        .map(|mark| mark.key);
     match key {
         Some(key) if is_clean && key.tonic.is_some() && !text.contains('\n') => Ok(key),
-        _ => Err(Failure::usage(anyhow!("--key `{text}` is no key")).hint("write D, Am, Edor, Gmix")),
+        _ => {
+            Err(Failure::usage(anyhow!("--key `{text}` is no key")).hint("write D, Am, Edor, Gmix"))
+        }
     }
 }
 
@@ -135,7 +166,11 @@ fn read_meter(text: &str) -> Result<FolkMeter, Failure> {
     let meter = match text.split_once('/') {
         _ if text == "C" => Some(Meter::COMMON),
         _ if text == "C|" => Some(Meter::CUT),
-        Some((beats, unit)) => beats.parse().ok().zip(unit.parse().ok()).and_then(|(beats, unit)| Meter::new(beats, unit)),
+        Some((beats, unit)) => beats
+            .parse()
+            .ok()
+            .zip(unit.parse().ok())
+            .and_then(|(beats, unit)| Meter::new(beats, unit)),
         None => None,
     };
     meter
@@ -144,7 +179,11 @@ fn read_meter(text: &str) -> Result<FolkMeter, Failure> {
 }
 
 fn read_prime(text: &str) -> Result<FolkTune, Failure> {
-    let text = if text.starts_with("X:") { text.to_owned() } else { format!("X:1\n{text}") };
+    let text = if text.starts_with("X:") {
+        text.to_owned()
+    } else {
+        format!("X:1\n{text}")
+    };
     let score = score::read(&abc::parse(&text).tune).score;
     folk::from_score(&score, folk::Style::Target, "").map_err(|unfit| {
         Failure::input(anyhow!("the tune of --prime cannot be gone on from: {unfit}"))

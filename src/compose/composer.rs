@@ -65,7 +65,12 @@ pub trait Compose: Send + Sync {
     ///
     /// # Errors
     /// [`ComposeError::AllRefused`] where no draft passed; [`ComposeError::Stopped`] soon after `stop` was raised.
-    fn compose(&self, seed: u64, index: u64, stop: &AtomicBool) -> Result<Composition, ComposeError>;
+    fn compose(
+        &self,
+        seed: u64,
+        index: u64,
+        stop: &AtomicBool,
+    ) -> Result<Composition, ComposeError>;
 }
 
 /// A model to ask, and what it is called in a tune's provenance.
@@ -102,19 +107,40 @@ impl Composer {
         // Each tune of the training text follows a line end, so a draft does too.
         let opening_tokens = std::iter::once('\n')
             .chain(opening.chars())
-            .map(|c| model.engine.vocabulary().id(c).ok_or(ComposeError::UnknownCharacter(c)))
+            .map(|c| {
+                model
+                    .engine
+                    .vocabulary()
+                    .id(c)
+                    .ok_or(ComposeError::UnknownCharacter(c))
+            })
             .collect::<Result<_, _>>()?;
-        Ok(Self { model, critic, brief, opening, opening_tokens })
+        Ok(Self {
+            model,
+            critic,
+            brief,
+            opening,
+            opening_tokens,
+        })
     }
 
     /// One draft: from the opening to the first blank line, at most [`DRAFT_CHARACTERS_MAX`] characters.
-    pub fn draft(&self, seed: u64, index: u64, draft: u32, stop: &AtomicBool) -> Result<String, ComposeError> {
+    pub fn draft(
+        &self,
+        seed: u64,
+        index: u64,
+        draft: u32,
+        stop: &AtomicBool,
+    ) -> Result<String, ComposeError> {
         let mut rng = draft_rng(seed, index, draft);
         let engine = &self.model.engine;
         let mut state = engine.state();
         let mut text = self.opening.clone();
         let mut weights = Vec::new();
-        let (last, before) = self.opening_tokens.split_last().expect("an opening has a line end at least");
+        let (last, before) = self
+            .opening_tokens
+            .split_last()
+            .expect("an opening has a line end at least");
         for &token in before {
             engine.step(&mut state, token);
         }
@@ -122,7 +148,10 @@ impl Composer {
         for _ in 0..DRAFT_CHARACTERS_MAX {
             let logits = engine.step(&mut state, token);
             token = sampler::choose(logits, self.brief.choice, &mut rng, &mut weights);
-            let next = engine.vocabulary().character(token).expect("the engine has a logit a vocabulary entry");
+            let next = engine
+                .vocabulary()
+                .character(token)
+                .expect("the engine has a logit a vocabulary entry");
             if next == '\n' {
                 if text.ends_with('\n') {
                     break;
@@ -143,8 +172,17 @@ impl Compose for Composer {
     /// # Errors
     /// [`ComposeError::AllRefused`] after [`DRAFTS_MAX`] drafts (one, where the choice is greedy: the next would be
     /// the same); [`ComposeError::Stopped`] soon after `stop` was raised.
-    fn compose(&self, seed: u64, index: u64, stop: &AtomicBool) -> Result<Composition, ComposeError> {
-        let drafts_max = if self.brief.choice == Choice::Greedy { 1 } else { DRAFTS_MAX };
+    fn compose(
+        &self,
+        seed: u64,
+        index: u64,
+        stop: &AtomicBool,
+    ) -> Result<Composition, ComposeError> {
+        let drafts_max = if self.brief.choice == Choice::Greedy {
+            1
+        } else {
+            DRAFTS_MAX
+        };
         let mut refusals = Refusals::default();
         for draft in 0..drafts_max {
             let provenance = Provenance {
@@ -157,11 +195,22 @@ impl Compose for Composer {
             };
             let abc = provenance::publish(&self.draft(seed, index, draft, stop)?, &provenance);
             match self.critic.judge(&abc) {
-                Ok(verdict) => return Ok(Composition { abc, provenance, verdict, refusals }),
+                Ok(verdict) => {
+                    return Ok(Composition {
+                        abc,
+                        provenance,
+                        verdict,
+                        refusals,
+                    });
+                }
                 Err(refusal) => refusals.count(refusal),
             }
         }
-        Err(ComposeError::AllRefused { index, drafts: drafts_max, refusals })
+        Err(ComposeError::AllRefused {
+            index,
+            drafts: drafts_max,
+            refusals,
+        })
     }
 }
 

@@ -8,6 +8,8 @@ pub mod folk;
 mod provenance;
 mod sampler;
 
-pub use composer::{Brief, Compose, ComposeError, Composer, Composition, DRAFT_CHARACTERS_MAX, DRAFTS_MAX, Model};
+pub use composer::{
+    Brief, Compose, ComposeError, Composer, Composition, DRAFT_CHARACTERS_MAX, DRAFTS_MAX, Model,
+};
 pub use provenance::Provenance;
 pub use sampler::{Choice, MinP, Temperature};

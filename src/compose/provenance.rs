@@ -22,16 +22,35 @@ pub struct Provenance {
 
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, seed, index, draft, choice, is_primed } = self;
+        let Self {
+            model,
+            seed,
+            index,
+            draft,
+            choice,
+            is_primed,
+        } = self;
         let version = env!("CARGO_PKG_VERSION");
-        write!(f, "written by ceilid {version}, model {model}, seed {seed}, tune {index}, draft {draft}, ")?;
+        write!(
+            f,
+            "written by ceilid {version}, model {model}, seed {seed}, tune {index}, draft {draft}, "
+        )?;
         match choice {
             Choice::Greedy => f.write_str("greedy")?,
             Choice::Sampled(temperature, min_p) => {
-                write!(f, "temperature {}, min-p {}", temperature.value(), min_p.value())?;
+                write!(
+                    f,
+                    "temperature {}, min-p {}",
+                    temperature.value(),
+                    min_p.value()
+                )?;
             }
         }
-        if *is_primed { f.write_str(", primed") } else { Ok(()) }
+        if *is_primed {
+            f.write_str(", primed")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -53,7 +72,10 @@ pub fn publish(draft: &str, provenance: &Provenance) -> String {
 
 /// `Y:` is a habit of the Nottingham files that the standard does not know.
 fn is_left_out(line: &str) -> bool {
-    line.trim().is_empty() || ["X:", "%", "S:", "N:", "Z:", "B:", "D:", "F:", "Y:"].iter().any(|start| line.starts_with(start))
+    line.trim().is_empty()
+        || ["X:", "%", "S:", "N:", "Z:", "B:", "D:", "F:", "Y:"]
+            .iter()
+            .any(|start| line.starts_with(start))
 }
 
 #[cfg(test)]
@@ -70,7 +92,8 @@ mod tests {
             choice: Choice::default(),
             is_primed: false,
         };
-        let draft = "X: 98\nT:The Lark\n% Nottingham Music Database\nS:Trad, via EF\nM:6/8\nK:D\nABc d3:|";
+        let draft =
+            "X: 98\nT:The Lark\n% Nottingham Music Database\nS:Trad, via EF\nM:6/8\nK:D\nABc d3:|";
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(
             publish(draft, &provenance),

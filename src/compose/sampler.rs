@@ -69,19 +69,35 @@ impl Default for Choice {
 }
 
 /// Chooses the next token. `weights` is room to work in, at least as long as `logits`.
-pub fn choose(logits: &[f32], choice: Choice, rng: &mut impl Rng, weights: &mut Vec<f32>) -> TokenId {
+pub fn choose(
+    logits: &[f32],
+    choice: Choice,
+    rng: &mut impl Rng,
+    weights: &mut Vec<f32>,
+) -> TokenId {
     let likeliest = likeliest(logits);
     let Choice::Sampled(temperature, min_p) = choice else {
         return likeliest as TokenId;
     };
     let top = logits[likeliest];
     weights.clear();
-    weights.extend(logits.iter().map(|logit| ((logit - top) / temperature.value()).exp()));
+    weights.extend(
+        logits
+            .iter()
+            .map(|logit| ((logit - top) / temperature.value()).exp()),
+    );
     // The likeliest token has weight 1, so a weight is already a share of it. Min-p cuts at temperature 1's odds
     // in the paper; cutting after the temperature, as here and in most programs, is what "share" then means.
-    let total: f32 = weights.iter().filter(|weight| **weight >= min_p.value()).sum();
+    let total: f32 = weights
+        .iter()
+        .filter(|weight| **weight >= min_p.value())
+        .sum();
     let mut left = rng.random::<f32>() * total;
-    for (token, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight >= min_p.value()) {
+    for (token, weight) in weights
+        .iter()
+        .enumerate()
+        .filter(|(_, weight)| **weight >= min_p.value())
+    {
         left -= weight;
         if left < 0.0 {
             return token as TokenId; // lossless: a vocabulary is far smaller
@@ -125,17 +141,26 @@ mod tests {
 
     #[test]
     fn at_temperature_one_tokens_come_as_often_as_the_model_says() {
-        let counts = counts(Choice::Sampled(Temperature::new(1.0).unwrap(), MinP::new(0.0).unwrap()));
+        let counts = counts(Choice::Sampled(
+            Temperature::new(1.0).unwrap(),
+            MinP::new(0.0).unwrap(),
+        ));
         let total: f32 = LOGITS.iter().map(|logit| logit.exp()).sum();
         for (count, logit) in counts.iter().zip(LOGITS) {
             let expected = 10_000.0 * logit.exp() / total;
-            assert!((*count as f32 - expected).abs() < 4.0 * expected.sqrt() + 1.0, "{counts:?}");
+            assert!(
+                (*count as f32 - expected).abs() < 4.0 * expected.sqrt() + 1.0,
+                "{counts:?}"
+            );
         }
     }
 
     #[test]
     fn min_p_cuts_the_unlikely() {
-        let counts = counts(Choice::Sampled(Temperature::new(1.0).unwrap(), MinP::new(0.2).unwrap()));
+        let counts = counts(Choice::Sampled(
+            Temperature::new(1.0).unwrap(),
+            MinP::new(0.2).unwrap(),
+        ));
         assert_eq!((counts[0], counts[3]), (0, 0));
         assert!(counts[1] > counts[2] && counts[2] > 0);
     }

@@ -44,7 +44,10 @@ pub fn steps(score: &Score) -> Vec<Step> {
 fn step(from: (u64, u64, i16), to: (u64, u64, i16)) -> Step {
     let divisor = gcd(from.1, to.1).max(1);
     let part = |ticks: u64| u32::try_from(ticks / divisor).unwrap_or(u32::MAX);
-    Step { interval: to.2 - from.2, ratio: (part(to.1), part(from.1)) }
+    Step {
+        interval: to.2 - from.2,
+        ratio: (part(to.1), part(from.1)),
+    }
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
@@ -62,7 +65,9 @@ pub fn run_hash(run: &[Step]) -> u64 {
         bytes[6..].copy_from_slice(&step.ratio.1.to_le_bytes());
         bytes
     });
-    bytes.fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+    bytes.fold(OFFSET_BASIS, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+    })
 }
 
 /// Groups tunes that share a run of `run_length` steps, directly or through others.
@@ -78,7 +83,9 @@ pub fn clusters(melodies: &[Vec<Step>], run_length: usize) -> Vec<usize> {
             groups.join(first, tune);
         }
     }
-    (0..melodies.len()).map(|tune| groups.first_of(tune)).collect()
+    (0..melodies.len())
+        .map(|tune| groups.first_of(tune))
+        .collect()
 }
 
 /// Whether a run says something about the tune: at least four different steps.
@@ -93,7 +100,9 @@ struct Groups {
 
 impl Groups {
     fn new(count: usize) -> Self {
-        Self { parents: (0..count).collect() }
+        Self {
+            parents: (0..count).collect(),
+        }
     }
 
     fn first_of(&mut self, mut tune: usize) -> usize {

@@ -34,7 +34,9 @@ pub enum IndexError {
     #[error("not a melody index of this version: make it anew with `ceilid corpus index`")]
     Magic,
     /// Cut short, or damaged.
-    #[error("the melody index is damaged at byte {offset}: make it anew with `ceilid corpus index`")]
+    #[error(
+        "the melody index is damaged at byte {offset}: make it anew with `ceilid corpus index`"
+    )]
     Damaged {
         /// Where.
         offset: usize,
@@ -44,7 +46,11 @@ pub enum IndexError {
 impl RunIndex {
     /// The index of these melodies.
     pub fn of_melodies<'a>(melodies: impl IntoIterator<Item = &'a [Step]>) -> Self {
-        let mut hashes: Vec<u32> = melodies.into_iter().flat_map(|melody| melody.windows(RUN_STEPS)).map(hash).collect();
+        let mut hashes: Vec<u32> = melodies
+            .into_iter()
+            .flat_map(|melody| melody.windows(RUN_STEPS))
+            .map(hash)
+            .collect();
         hashes.sort_unstable();
         hashes.dedup();
         Self { hashes }
@@ -101,7 +107,9 @@ impl RunIndex {
         let mut hashes = Vec::with_capacity(body.len() / 2);
         let (mut last, mut distance, mut shift) = (0u32, 0u32, 0u32);
         for (offset, &byte) in body.iter().enumerate() {
-            let damaged = IndexError::Damaged { offset: MAGIC.len() + offset };
+            let damaged = IndexError::Damaged {
+                offset: MAGIC.len() + offset,
+            };
             if shift > 28 {
                 return Err(damaged);
             }
@@ -114,7 +122,9 @@ impl RunIndex {
             }
         }
         if shift > 0 {
-            return Err(IndexError::Damaged { offset: bytes.len() });
+            return Err(IndexError::Damaged {
+                offset: bytes.len(),
+            });
         }
         Ok(Self { hashes })
     }
@@ -153,9 +163,15 @@ mod tests {
         let index = RunIndex::of_melodies([melody(TUNE).as_slice()]);
         let bytes = index.to_bytes();
         assert_eq!(RunIndex::from_bytes(&bytes).unwrap(), index);
-        assert!(matches!(RunIndex::from_bytes(&bytes[..4]), Err(IndexError::Magic)));
+        assert!(matches!(
+            RunIndex::from_bytes(&bytes[..4]),
+            Err(IndexError::Magic)
+        ));
         let mut cut = bytes.clone();
         *cut.last_mut().unwrap() |= 0x80;
-        assert!(matches!(RunIndex::from_bytes(&cut), Err(IndexError::Damaged { .. })));
+        assert!(matches!(
+            RunIndex::from_bytes(&cut),
+            Err(IndexError::Damaged { .. })
+        ));
     }
 }

@@ -14,7 +14,11 @@ impl Identity {
     /// The identity of this setting.
     pub fn of(setting: &Setting) -> Self {
         let mut hash = Sha256::new();
-        for line in setting.text.lines().filter(|line| !line.starts_with("X:") && !line.starts_with('%')) {
+        for line in setting
+            .text
+            .lines()
+            .filter(|line| !line.starts_with("X:") && !line.starts_with('%'))
+        {
             hash.update(line.as_bytes());
             hash.update(b"\n");
         }
@@ -31,7 +35,10 @@ impl Identity {
 /// Keeps the first of each group of settings with the same [`Identity`].
 pub fn without_exact_duplicates(settings: Vec<Setting>) -> Vec<Setting> {
     let mut seen = HashSet::new();
-    settings.into_iter().filter(|setting| seen.insert(Identity::of(setting))).collect()
+    settings
+        .into_iter()
+        .filter(|setting| seen.insert(Identity::of(setting)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -39,7 +46,11 @@ mod tests {
     use super::*;
 
     fn setting(text: &str) -> Setting {
-        Setting { path: "book.abc".into(), line: 1, text: text.into() }
+        Setting {
+            path: "book.abc".into(),
+            line: 1,
+            text: text.into(),
+        }
     }
 
     #[test]

@@ -12,8 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// Says the rule in a model's card.
-pub const SPLIT_RULE: &str =
-    "clusters of settings that share 16 melody steps; smallest SHA-256 number of the cluster mod 100: 0-4 test, 5-9 valid, else train";
+pub const SPLIT_RULE: &str = "clusters of settings that share 16 melody steps; smallest SHA-256 number of the cluster mod 100: 0-4 test, 5-9 valid, else train";
 
 /// A part of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,36 +73,58 @@ impl Split {
         let mut numbers: HashMap<usize, u64> = HashMap::new();
         for (setting, &cluster) in settings.iter().zip(&clusters) {
             let number = Identity::of(setting).number();
-            numbers.entry(cluster).and_modify(|smallest| *smallest = number.min(*smallest)).or_insert(number);
+            numbers
+                .entry(cluster)
+                .and_modify(|smallest| *smallest = number.min(*smallest))
+                .or_insert(number);
         }
-        let members = settings.into_iter().zip(clusters).map(|(setting, cluster)| Member {
-            part: Part::of_number(numbers[&cluster]),
-            setting,
-            cluster,
-        });
-        Self { members: members.collect() }
+        let members = settings
+            .into_iter()
+            .zip(clusters)
+            .map(|(setting, cluster)| Member {
+                part: Part::of_number(numbers[&cluster]),
+                setting,
+                cluster,
+            });
+        Self {
+            members: members.collect(),
+        }
     }
 
     /// The settings of one part, in order.
     pub fn part(&self, part: Part) -> impl Iterator<Item = &Setting> {
-        self.members.iter().filter(move |member| member.part == part).map(|member| &member.setting)
+        self.members
+            .iter()
+            .filter(move |member| member.part == part)
+            .map(|member| &member.setting)
     }
 
     /// The text of one part: its settings, each followed by a blank line.
     pub fn text(&self, part: Part) -> String {
-        self.part(part).map(|setting| setting.text.clone() + "\n").collect()
+        self.part(part)
+            .map(|setting| setting.text.clone() + "\n")
+            .collect()
     }
 
     /// How many clusters there are.
     pub fn cluster_count(&self) -> usize {
-        self.members.iter().enumerate().filter(|(index, member)| member.cluster == *index).count()
+        self.members
+            .iter()
+            .enumerate()
+            .filter(|(index, member)| member.cluster == *index)
+            .count()
     }
 
     /// The split as a table of tab-separated values: part, cluster, file, line, title.
     pub fn manifest(&self) -> String {
         let mut rows = String::from("part\tcluster\tfile\tline\ttitle\n");
         for member in &self.members {
-            let file = member.setting.path.file_name().map(Path::new).unwrap_or(&member.setting.path);
+            let file = member
+                .setting
+                .path
+                .file_name()
+                .map(Path::new)
+                .unwrap_or(&member.setting.path);
             rows += &format!(
                 "{}\t{}\t{}\t{}\t{}\n",
                 member.part.name(),

@@ -29,7 +29,9 @@ pub enum CorpusError {
         path: PathBuf,
     },
     /// A file that is not text.
-    #[error("`{path}` is not text (a zero byte at offset {offset}): an ABC tunebook is a text file")]
+    #[error(
+        "`{path}` is not text (a zero byte at offset {offset}): an ABC tunebook is a text file"
+    )]
     Binary {
         /// The file.
         path: PathBuf,
@@ -43,7 +45,9 @@ pub enum CorpusError {
         path: PathBuf,
     },
     /// A file too large to be a tunebook.
-    #[error("`{path}` has {bytes} bytes, more than the {TUNEBOOK_BYTES_MAX} a tunebook may have: split it")]
+    #[error(
+        "`{path}` has {bytes} bytes, more than the {TUNEBOOK_BYTES_MAX} a tunebook may have: split it"
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -77,7 +81,11 @@ pub struct Setting {
 impl Setting {
     /// The first `T:` field, or an empty string.
     pub fn title(&self) -> &str {
-        self.text.lines().find_map(|line| line.strip_prefix("T:")).unwrap_or("").trim()
+        self.text
+            .lines()
+            .find_map(|line| line.strip_prefix("T:"))
+            .unwrap_or("")
+            .trim()
     }
 
     /// Its melody, to compare it with others.
@@ -116,7 +124,9 @@ pub fn read_paths(paths: &[PathBuf]) -> Result<Vec<Setting>, CorpusError> {
         let before = settings.len();
         settings.extend(tunebook.settings());
         if settings.len() == before {
-            return Err(CorpusError::NoTunes { path: tunebook.path });
+            return Err(CorpusError::NoTunes {
+                path: tunebook.path,
+            });
         }
     }
     Ok(settings)
@@ -129,7 +139,11 @@ impl Tunebook {
         for (index, line) in self.text.lines().enumerate() {
             let line = line.trim_end();
             if line.starts_with("X:") {
-                settings.push(Setting { path: self.path.clone(), line: index + 1, text: String::new() });
+                settings.push(Setting {
+                    path: self.path.clone(),
+                    line: index + 1,
+                    text: String::new(),
+                });
             }
             if let (Some(setting), false) = (settings.last_mut(), line.is_empty()) {
                 setting.text.push_str(line);
@@ -148,27 +162,55 @@ pub fn decode(bytes: &[u8]) -> String {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).to_owned(),
         Err(_) => bytes.iter().copied().map(char::from).collect(),
     };
-    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+    if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n")
+    } else {
+        text
+    }
 }
 
 fn read_tunebook(path: PathBuf) -> Result<Tunebook, CorpusError> {
-    let unreadable = |source| CorpusError::Unreadable { path: path.clone(), source };
+    let unreadable = |source| CorpusError::Unreadable {
+        path: path.clone(),
+        source,
+    };
     let bytes_len = std::fs::metadata(&path).map_err(unreadable)?.len();
     if bytes_len > TUNEBOOK_BYTES_MAX {
-        return Err(CorpusError::TooLarge { path, bytes: bytes_len });
+        return Err(CorpusError::TooLarge {
+            path,
+            bytes: bytes_len,
+        });
     }
     let bytes = std::fs::read(&path).map_err(unreadable)?;
     if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
         return Err(CorpusError::Binary { path, offset });
     }
-    let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Tunebook { path, sha256, text: decode(&bytes) })
+    let sha256 = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(Tunebook {
+        path,
+        sha256,
+        text: decode(&bytes),
+    })
 }
 
-fn collect_abc_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CorpusError> {
-    let unreadable = |source| CorpusError::Unreadable { path: folder.to_path_buf(), source };
+fn collect_abc_files(
+    folder: &Path,
+    depth: usize,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), CorpusError> {
+    let unreadable = |source| CorpusError::Unreadable {
+        path: folder.to_path_buf(),
+        source,
+    };
     let mut entries = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
         .map_err(unreadable)?;
     entries.sort();
     for entry in entries {
@@ -176,7 +218,10 @@ fn collect_abc_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> R
             if depth < FOLDER_DEPTH_MAX {
                 collect_abc_files(&entry, depth + 1, files)?;
             }
-        } else if entry.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("abc")) {
+        } else if entry
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("abc"))
+        {
             files.push(entry);
         }
     }
@@ -188,12 +233,17 @@ mod tests {
     use super::*;
 
     fn tunebook(text: &str) -> Tunebook {
-        Tunebook { path: "book.abc".into(), sha256: String::new(), text: decode(text.as_bytes()) }
+        Tunebook {
+            path: "book.abc".into(),
+            sha256: String::new(),
+            text: decode(text.as_bytes()),
+        }
     }
 
     #[test]
     fn a_tunebook_is_cut_at_its_reference_numbers() {
-        let settings = tunebook("% a book\n\nX:1\nT:One \n\nK:D\nABc|\nX: 2\nT:Two\nK:G\nB4|\n").settings();
+        let settings =
+            tunebook("% a book\n\nX:1\nT:One \n\nK:D\nABc|\nX: 2\nT:Two\nK:G\nB4|\n").settings();
         assert_eq!(settings.len(), 2);
         assert_eq!(settings[0].text, "X:1\nT:One\nK:D\nABc|\n");
         assert_eq!((settings[1].title(), settings[1].line), ("Two", 8));
@@ -213,6 +263,9 @@ mod tests {
         let file = folder.path().join("noise.abc");
         std::fs::write(&file, b"X:1\nab\0c").unwrap();
         let binary = read_paths(&[file]).unwrap_err();
-        assert!(matches!(binary, CorpusError::Binary { offset: 6, .. }), "{binary}");
+        assert!(
+            matches!(binary, CorpusError::Binary { offset: 6, .. }),
+            "{binary}"
+        );
     }
 }

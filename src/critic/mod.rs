@@ -49,7 +49,10 @@ impl Critic {
         rules::neither_short_nor_long(&reading.score)?;
         rules::playable(&reading.score)?;
         rules::not_stuck(&reading.score)?;
-        let familiarity = self.known.as_ref().map(|known| known.familiarity(&fingerprint::steps(&reading.score)));
+        let familiarity = self
+            .known
+            .as_ref()
+            .map(|known| known.familiarity(&fingerprint::steps(&reading.score)));
         rules::no_copy(familiarity)?;
         Ok(Verdict { familiarity })
     }
@@ -63,35 +66,78 @@ mod tests {
     const PART: &str = "fef afd|gfg e2c|def fed|A2B c2A|fef afd|gfg e2c|dcB AGF|";
 
     fn judged(body: &str) -> Result<(), Refusal> {
-        Critic::default().judge(&format!("{HEADER}{body}\n")).map(|_| ())
+        Critic::default()
+            .judge(&format!("{HEADER}{body}\n"))
+            .map(|_| ())
     }
 
     #[test]
     fn a_tune_that_adds_up_passes() {
         assert_eq!(judged(&format!("|:{PART}E3 D3:|")), Ok(()));
-        assert_eq!(judged(&format!("A|{PART}E3 D2:|")), Ok(()), "a pickup and the bar it completes are one");
+        assert_eq!(
+            judged(&format!("A|{PART}E3 D2:|")),
+            Ok(()),
+            "a pickup and the bar it completes are one"
+        );
     }
 
     #[test]
     fn every_refusal_has_its_draft() {
-        assert_eq!(judged(&format!("|:{PART}E3 D2:|")), Err(Refusal::BarDoesNotAddUp));
-        assert_eq!(judged(&format!("A|{PART}E3 D2:||:{PART}E3 D3:|")), Err(Refusal::BarDoesNotAddUp), "B lacks A's pickup");
-        assert_eq!(judged(&format!("|:{PART}E3 D3:|{PART}")), Err(Refusal::FormDoesNotAddUp), "23 bars");
-        assert_eq!(judged(&format!("|:{PART}E3 D3|[1 D6:|[1 D6|[2 D6|[3 D6|")), Err(Refusal::FormDoesNotAddUp));
-        assert_eq!(judged(&format!("|:{PART}E3 D3@:|")), Err(Refusal::NotCleanAbc));
-        assert_eq!(judged("[M:2/4]|:defd|A2Bc|dedc|d4:|"), Err(Refusal::TooShort));
-        assert_eq!(judged(&format!("|:{PART}E3 D3:|").repeat(5)), Err(Refusal::TooLong));
-        assert_eq!(judged(&format!("|:{PART}E3 D,,,3:|")), Err(Refusal::OutOfRange));
-        assert_eq!(judged(&format!("|:{PART}DDD DDD:|{PART}DDD DDD|")), Err(Refusal::Stuck));
-        assert_eq!(judged(&format!("|:{PART}{PART}def def|def def|def def:|")), Err(Refusal::Stuck));
+        assert_eq!(
+            judged(&format!("|:{PART}E3 D2:|")),
+            Err(Refusal::BarDoesNotAddUp)
+        );
+        assert_eq!(
+            judged(&format!("A|{PART}E3 D2:||:{PART}E3 D3:|")),
+            Err(Refusal::BarDoesNotAddUp),
+            "B lacks A's pickup"
+        );
+        assert_eq!(
+            judged(&format!("|:{PART}E3 D3:|{PART}")),
+            Err(Refusal::FormDoesNotAddUp),
+            "23 bars"
+        );
+        assert_eq!(
+            judged(&format!("|:{PART}E3 D3|[1 D6:|[1 D6|[2 D6|[3 D6|")),
+            Err(Refusal::FormDoesNotAddUp)
+        );
+        assert_eq!(
+            judged(&format!("|:{PART}E3 D3@:|")),
+            Err(Refusal::NotCleanAbc)
+        );
+        assert_eq!(
+            judged("[M:2/4]|:defd|A2Bc|dedc|d4:|"),
+            Err(Refusal::TooShort)
+        );
+        assert_eq!(
+            judged(&format!("|:{PART}E3 D3:|").repeat(5)),
+            Err(Refusal::TooLong)
+        );
+        assert_eq!(
+            judged(&format!("|:{PART}E3 D,,,3:|")),
+            Err(Refusal::OutOfRange)
+        );
+        assert_eq!(
+            judged("|:DDD DDD|DDD DDD|fef afd|gfg e2c|def fed|A2B c2A|fef afd|E3 D3:|"),
+            Err(Refusal::Stuck)
+        );
+        assert_eq!(
+            judged(&format!("|:{PART}{PART}def def|def def|def def:|")),
+            Err(Refusal::Stuck)
+        );
     }
 
     #[test]
     fn a_copy_is_refused_in_any_key() {
         let body = format!("|:{PART}E3 D3:|");
         let steps = |text: &str| fingerprint::steps(&score::read(&abc::parse(text).tune).score);
-        let known = steps(&format!("X:1\nT:Known\nM:6/8\nL:1/8\nK:D transpose=2\n{body}\n"));
+        let known = steps(&format!(
+            "X:1\nT:Known\nM:6/8\nL:1/8\nK:D transpose=2\n{body}\n"
+        ));
         let critic = Critic::knowing(RunIndex::of_melodies([known.as_slice()]));
-        assert_eq!(critic.judge(&format!("{HEADER}{body}\n")), Err(Refusal::Copied));
+        assert_eq!(
+            critic.judge(&format!("{HEADER}{body}\n")),
+            Err(Refusal::Copied)
+        );
     }
 }

@@ -96,7 +96,7 @@ mod tests {
             "d2fd A2FA|GBAG FEDE|",
             "FAdA BAFA|GFED E2D2|",
         ]
-        .map(|body| tune(body));
+        .map(tune);
         let numbers = books
             .clone()
             .map(|text| scalars(&Melody::of(&score::read(&abc::parse(&text).tune).score)));

@@ -67,7 +67,9 @@ impl Refusals {
 
     /// Each reason that was given, with how often.
     pub fn iter(&self) -> impl Iterator<Item = (Refusal, u64)> {
-        self.counts.iter().map(|(&refusal, &count)| (refusal, count))
+        self.counts
+            .iter()
+            .map(|(&refusal, &count)| (refusal, count))
     }
 }
 

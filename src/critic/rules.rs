@@ -29,7 +29,11 @@ pub const FAMILIAR_COVERAGE_MAX: f64 = 0.25;
 
 /// No warning and no error; notes such as a repeat without its start are the tradition's own habits.
 pub fn nothing_doubtful(diagnostics: &[Diagnostic]) -> Result<(), Refusal> {
-    let worst = diagnostics.iter().filter(|found| found.severity() >= Severity::Warning).map(|found| refusal(found.code)).min();
+    let worst = diagnostics
+        .iter()
+        .filter(|found| found.severity() >= Severity::Warning)
+        .map(|found| refusal(found.code))
+        .min();
     worst.map_or(Ok(()), Err)
 }
 
@@ -49,8 +53,13 @@ fn refusal(code: Code) -> Refusal {
 
 /// A metre throughout: without one no bar can be counted.
 pub fn in_metre(score: &Score) -> Result<(), Refusal> {
-    let is_counted = !score.meters.is_empty() && score.meters.iter().all(|mark| !mark.meter.is_free());
-    if is_counted { Ok(()) } else { Err(Refusal::BarDoesNotAddUp) }
+    let is_counted =
+        !score.meters.is_empty() && score.meters.iter().all(|mark| !mark.meter.is_free());
+    if is_counted {
+        Ok(())
+    } else {
+        Err(Refusal::BarDoesNotAddUp)
+    }
 }
 
 /// As played, every bar is full, and there are as many as a dance needs: a multiple of [`PHRASE_BARS`].
@@ -70,17 +79,28 @@ pub fn played_bars_add_up(score: &Score) -> Result<(), Refusal> {
         left = match (missing(bar, score), rest) {
             (0, rest) => rest,
             (missing_here, [next, rest @ ..]) if next.length.get() == missing_here => rest,
-            (missing_here, []) if pickup.is_some_and(|pickup| pickup.length.get() == missing_here) => &[],
+            (missing_here, [])
+                if pickup.is_some_and(|pickup| pickup.length.get() == missing_here) =>
+            {
+                &[]
+            }
             _ => return Err(Refusal::BarDoesNotAddUp),
         };
         full_count += 1;
     }
-    if full_count % PHRASE_BARS == 0 { Ok(()) } else { Err(Refusal::FormDoesNotAddUp) }
+    if full_count % PHRASE_BARS == 0 {
+        Ok(())
+    } else {
+        Err(Refusal::FormDoesNotAddUp)
+    }
 }
 
 /// Ticks that the bar lacks; a bar that is too long lacks what no other can give it.
 fn missing(bar: &Bar, score: &Score) -> u64 {
-    let full = bar.meter.bar_length().map_or(0, |full| full.nearest_ticks(score.resolution).get());
+    let full = bar
+        .meter
+        .bar_length()
+        .map_or(0, |full| full.nearest_ticks(score.resolution).get());
     full.checked_sub(bar.length.get()).unwrap_or(u64::MAX)
 }
 
@@ -98,11 +118,23 @@ pub fn neither_short_nor_long(score: &Score) -> Result<(), Refusal> {
 /// Within [`PITCHES`], without leaps over [`LEAP_MAX`].
 pub fn playable(score: &Score) -> Result<(), Refusal> {
     let is_playable = score.voices.iter().all(|voice| {
-        let leaps = voice.notes.windows(2).filter(|pair| pair[0].onset != pair[1].onset);
-        voice.notes.iter().all(|note| PITCHES.contains(&note.pitch.number()))
-            && leaps.into_iter().all(|pair| pair[0].pitch.number().abs_diff(pair[1].pitch.number()) <= LEAP_MAX)
+        let leaps = voice
+            .notes
+            .windows(2)
+            .filter(|pair| pair[0].onset != pair[1].onset);
+        voice
+            .notes
+            .iter()
+            .all(|note| PITCHES.contains(&note.pitch.number()))
+            && leaps
+                .into_iter()
+                .all(|pair| pair[0].pitch.number().abs_diff(pair[1].pitch.number()) <= LEAP_MAX)
     });
-    if is_playable { Ok(()) } else { Err(Refusal::OutOfRange) }
+    if is_playable {
+        Ok(())
+    } else {
+        Err(Refusal::OutOfRange)
+    }
 }
 
 /// No pitch more than [`SAME_PITCH_MAX`] times and no written bar more than [`SAME_BAR_MAX`] times in a row, and at
@@ -111,34 +143,61 @@ pub fn not_stuck(score: &Score) -> Result<(), Refusal> {
     let Some(voice) = score.voices.first() else {
         return Err(Refusal::TooShort);
     };
-    let written: Vec<Vec<(u64, u64, u8)>> =
-        score.bars.iter().filter(|bar| bar.pass == 0).map(|bar| content(bar, &voice.notes)).collect();
+    let written: Vec<Vec<(u64, u64, u8)>> = score
+        .bars
+        .iter()
+        .filter(|bar| bar.pass == 0)
+        .map(|bar| content(bar, &voice.notes))
+        .collect();
     let different: HashSet<_> = written.iter().collect();
     let is_stuck = longest_run(voice.notes.iter().map(|note| note.pitch)) > SAME_PITCH_MAX
         || longest_run(written.iter()) > SAME_BAR_MAX
         || different.len() < 4;
-    if is_stuck { Err(Refusal::Stuck) } else { Ok(()) }
+    if is_stuck {
+        Err(Refusal::Stuck)
+    } else {
+        Ok(())
+    }
 }
 
 /// Neither a long passage nor many short ones from known tunes.
 pub fn no_copy(familiarity: Option<Familiarity>) -> Result<(), Refusal> {
     let is_copied = familiarity.is_some_and(|familiarity| {
-        familiarity.longest_passage_notes > FAMILIAR_PASSAGE_NOTES_MAX || familiarity.coverage > FAMILIAR_COVERAGE_MAX
+        familiarity.longest_passage_notes > FAMILIAR_PASSAGE_NOTES_MAX
+            || familiarity.coverage > FAMILIAR_COVERAGE_MAX
     });
-    if is_copied { Err(Refusal::Copied) } else { Ok(()) }
+    if is_copied {
+        Err(Refusal::Copied)
+    } else {
+        Ok(())
+    }
 }
 
 /// The notes that begin in a bar: place, length, pitch.
 fn content(bar: &Bar, notes: &[Note]) -> Vec<(u64, u64, u8)> {
     let first = notes.partition_point(|note| note.onset < bar.onset);
-    let within = notes[first..].iter().take_while(|note| note.onset < bar.onset + bar.length);
-    within.map(|note| ((note.onset - bar.onset).get(), note.duration.get(), note.pitch.number())).collect()
+    let within = notes[first..]
+        .iter()
+        .take_while(|note| note.onset < bar.onset + bar.length);
+    within
+        .map(|note| {
+            (
+                (note.onset - bar.onset).get(),
+                note.duration.get(),
+                note.pitch.number(),
+            )
+        })
+        .collect()
 }
 
 fn longest_run<T: PartialEq>(items: impl Iterator<Item = T>) -> usize {
     let (mut longest, mut run, mut last) = (0, 0, None);
     for item in items {
-        run = if last.as_ref() == Some(&item) { run + 1 } else { 1 };
+        run = if last.as_ref() == Some(&item) {
+            run + 1
+        } else {
+            1
+        };
         longest = longest.max(run);
         last = Some(item);
     }

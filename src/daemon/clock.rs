@@ -70,7 +70,10 @@ pub struct HurriedClock {
 impl HurriedClock {
     /// A clock that starts now.
     pub fn new(speed: ClockSpeed) -> Self {
-        Self { start: Instant::now(), speed }
+        Self {
+            start: Instant::now(),
+            speed,
+        }
     }
 }
 
@@ -80,7 +83,11 @@ impl Clock for HurriedClock {
     }
 
     fn wait_until(&self, moment: Instant, sleep: &mut dyn FnMut(Duration) -> Wake) {
-        sleep(moment.saturating_duration_since(self.now()).div_f64(self.speed.factor()));
+        sleep(
+            moment
+                .saturating_duration_since(self.now())
+                .div_f64(self.speed.factor()),
+        );
     }
 }
 
@@ -105,7 +112,14 @@ impl FakeClock {
     /// A clock that stands still.
     pub fn new() -> Self {
         let start = Instant::now();
-        Self { start, hands: Mutex::new(Hands { now: start, limit: start, is_waited_on: false }) }
+        Self {
+            start,
+            hands: Mutex::new(Hands {
+                now: start,
+                limit: start,
+                is_waited_on: false,
+            }),
+        }
     }
 
     /// Lets the clock run to `span` after its start.
@@ -181,7 +195,9 @@ mod tests {
     fn a_fake_clock_jumps_over_waits_below_its_limit() {
         let clock = FakeClock::new();
         clock.run_to(Duration::from_secs(3600));
-        clock.wait_until(clock.start() + Duration::from_secs(60), &mut |_| Wake::Slept);
+        clock.wait_until(clock.start() + Duration::from_secs(60), &mut |_| {
+            Wake::Slept
+        });
         assert_eq!(clock.elapsed(), Duration::from_secs(60));
     }
 
@@ -191,7 +207,11 @@ mod tests {
         let mut looks = 0;
         clock.wait_until(clock.start() + Duration::from_secs(60), &mut |_| {
             looks += 1;
-            if looks == 3 { Wake::Called } else { Wake::Slept }
+            if looks == 3 {
+                Wake::Called
+            } else {
+                Wake::Slept
+            }
         });
         assert_eq!((looks, clock.elapsed()), (3, Duration::ZERO));
     }

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender};
 pub fn run(mut source: Box<dyn TuneSource>, requests: &Receiver<()>, events: &SyncSender<Event>) {
     for () in requests {
         // After a panic the source is not asked again, so nobody sees what it left half done.
-        let composed = catch_unwind(AssertUnwindSafe(|| source.next())).unwrap_or(Err(SourceError::Panicked));
+        let composed =
+            catch_unwind(AssertUnwindSafe(|| source.next())).unwrap_or(Err(SourceError::Panicked));
         if let Err(SourceError::Refused(reason)) = &composed {
             tracing::debug!(%reason, "a tune is left out");
         }

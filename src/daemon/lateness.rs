@@ -16,7 +16,10 @@ pub struct Lateness {
 impl Lateness {
     /// No note yet.
     pub fn new() -> Self {
-        Self { counts: [0; BUCKETS], max: Duration::ZERO }
+        Self {
+            counts: [0; BUCKETS],
+            max: Duration::ZERO,
+        }
     }
 
     /// Counts a note.
@@ -55,7 +58,12 @@ impl Default for Lateness {
 impl fmt::Display for Lateness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (half, most) = (self.quantile(0.5), self.quantile(0.99));
-        write!(f, "{} notes, late p50 {half:.0?}, p99 {most:.0?}, max {:.0?}", self.note_count(), self.max)
+        write!(
+            f,
+            "{} notes, late p50 {half:.0?}, p99 {most:.0?}, max {:.0?}",
+            self.note_count(),
+            self.max
+        )
     }
 }
 

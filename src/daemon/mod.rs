@@ -76,7 +76,9 @@ pub fn start(
     let (notices, notice_inbox) = sync_channel(NOTICES_MAX);
 
     let player = Player::new(outputs, settings, clock, order_inbox, events.clone());
-    let last_word = LastWord { events: events.clone() };
+    let last_word = LastWord {
+        events: events.clone(),
+    };
     let player = Builder::new().name("player".to_owned()).spawn(move || {
         let last_word = last_word;
         player.run();
@@ -86,9 +88,23 @@ pub fn start(
     let composer = Builder::new()
         .name("composer".to_owned())
         .spawn(move || composer::run(source, &request_inbox, &composer_events))?;
-    let session = SessionThread { inbox, orders, requests, notices, stop, player, composer };
-    let session = Builder::new().name("session".to_owned()).spawn(move || session.run())?;
-    Ok(Handle { events, notices: notice_inbox, session })
+    let session = SessionThread {
+        inbox,
+        orders,
+        requests,
+        notices,
+        stop,
+        player,
+        composer,
+    };
+    let session = Builder::new()
+        .name("session".to_owned())
+        .spawn(move || session.run())?;
+    Ok(Handle {
+        events,
+        notices: notice_inbox,
+        session,
+    })
 }
 
 impl Handle {
@@ -141,14 +157,23 @@ impl SessionThread {
                 match self.inbox.recv_timeout(STOP_LOOK_INTERVAL) {
                     Ok(event) => Some(event),
                     Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => Some(Event::PlayerEnded(PlayerEnd::Panicked)),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        Some(Event::PlayerEnded(PlayerEnd::Panicked))
+                    }
                 }
             };
             decisions = event.map_or_else(Vec::new, |event| session.handle(event));
         };
         self.stop.store(true, Ordering::Relaxed);
         // In this order: the player has ended, the composer ends when its inbox and its listener are gone.
-        let Self { inbox, orders, requests, player, composer, .. } = self;
+        let Self {
+            inbox,
+            orders,
+            requests,
+            player,
+            composer,
+            ..
+        } = self;
         drop((orders, requests, inbox));
         let _ = player.join();
         let deadline = Instant::now() + COMPOSER_WAIT_MAX;
@@ -189,7 +214,11 @@ struct LastWord {
 
 impl Drop for LastWord {
     fn drop(&mut self) {
-        let how = if std::thread::panicking() { PlayerEnd::Panicked } else { PlayerEnd::AsOrdered };
+        let how = if std::thread::panicking() {
+            PlayerEnd::Panicked
+        } else {
+            PlayerEnd::AsOrdered
+        };
         // The session empties its inbox until this comes.
         let _ = self.events.send(Event::PlayerEnded(how));
     }

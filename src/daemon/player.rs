@@ -200,9 +200,16 @@ impl Player {
         }
         if is_playing {
             if let Some(piece) = self.pieces.front() {
-                deadline = deadline.min(if piece.is_announced { piece.end() } else { piece.start });
+                deadline = deadline.min(if piece.is_announced {
+                    piece.end()
+                } else {
+                    piece.start
+                });
             }
-            let dues = self.parts.iter().filter_map(|part| part.next_due(&self.pieces));
+            let dues = self
+                .parts
+                .iter()
+                .filter_map(|part| part.next_due(&self.pieces));
             deadline = dues.fold(deadline, Instant::min);
         }
         Some(deadline)
@@ -244,7 +251,9 @@ impl Player {
 
     fn skip(&mut self, now: Instant) {
         self.silence();
-        let Some(piece) = self.pieces.pop_front() else { return };
+        let Some(piece) = self.pieces.pop_front() else {
+            return;
+        };
         self.tell(Event::TuneEnded(piece.tune));
         self.free_from = now;
         let mut start = now + self.lead();
@@ -275,16 +284,27 @@ impl Player {
     }
 
     fn resume(&mut self, now: Instant) {
-        let Some(paused_at) = self.paused_at.take() else { return };
+        let Some(paused_at) = self.paused_at.take() else {
+            return;
+        };
         self.move_music(now + self.lead() - paused_at);
     }
 
     /// After an interruption of the whole process the music goes on where it was.
     fn catch_up(&mut self, now: Instant) {
-        let dues = self.parts.iter().filter_map(|part| part.next_due(&self.pieces));
-        let late = dues.map(|due| now.saturating_duration_since(due)).max().unwrap_or_default();
+        let dues = self
+            .parts
+            .iter()
+            .filter_map(|part| part.next_due(&self.pieces));
+        let late = dues
+            .map(|due| now.saturating_duration_since(due))
+            .max()
+            .unwrap_or_default();
         if late > LATE_MAX {
-            tracing::warn!(late_ms = late.as_millis() as u64, "the program was held up; the music goes on from here");
+            tracing::warn!(
+                late_ms = late.as_millis() as u64,
+                "the program was held up; the music goes on from here"
+            );
             self.move_music(late);
         }
     }
@@ -310,11 +330,17 @@ impl Player {
                 self.tell(Event::TuneStarted(tune));
                 continue;
             }
-            let is_over = piece.end() <= now && self.parts.iter().all(|part| part.is_past_first(&self.pieces));
+            let is_over = piece.end() <= now
+                && self
+                    .parts
+                    .iter()
+                    .all(|part| part.is_past_first(&self.pieces));
             if !is_over {
                 return;
             }
-            let Some(piece) = self.pieces.pop_front() else { return };
+            let Some(piece) = self.pieces.pop_front() else {
+                return;
+            };
             for part in &mut self.parts {
                 part.let_go_of_first();
             }
@@ -324,7 +350,9 @@ impl Player {
     }
 
     fn drop_last(&mut self) {
-        let Some(piece) = self.pieces.pop_back() else { return };
+        let Some(piece) = self.pieces.pop_back() else {
+            return;
+        };
         let last = self.pieces.len();
         for part in &mut self.parts {
             if part.place.piece >= last && part.place.has_begun {
@@ -347,7 +375,9 @@ impl Player {
         for part in &mut self.parts {
             let before = std::mem::replace(&mut part.health, part.output.health());
             match (before, part.health) {
-                (Health::Well, Health::Lost) => news.push(Event::OutputLost(part.output.name().to_owned())),
+                (Health::Well, Health::Lost) => {
+                    news.push(Event::OutputLost(part.output.name().to_owned()))
+                }
                 (Health::Lost, Health::Well) => {
                     for message in part.sounding.come_back() {
                         part.output.send(message, now);
@@ -372,7 +402,11 @@ impl Player {
 
     /// How long after an order its first note sounds: what the output that looks ahead furthest wants.
     fn lead(&self) -> Duration {
-        self.parts.iter().map(|part| part.lookahead).max().unwrap_or_default()
+        self.parts
+            .iter()
+            .map(|part| part.lookahead)
+            .max()
+            .unwrap_or_default()
     }
 
     fn tell(&mut self, event: Event) {
@@ -406,11 +440,23 @@ impl Piece {
     fn new(tune: Arc<ReadyTune>, start: Instant) -> Self {
         let tempo_map = tune.performance.tempo_map();
         let offset = |at| Duration::from_secs_f64(tempo_map.seconds_at(at));
-        let messages =
-            tune.performance.messages().into_iter().map(|timed| (offset(timed.at), timed.message)).collect::<Vec<_>>();
-        let last = messages.last().map_or(Duration::ZERO, |(offset, _)| *offset);
+        let messages = tune
+            .performance
+            .messages()
+            .into_iter()
+            .map(|timed| (offset(timed.at), timed.message))
+            .collect::<Vec<_>>();
+        let last = messages
+            .last()
+            .map_or(Duration::ZERO, |(offset, _)| *offset);
         let length = offset(tune.performance.end).max(last);
-        Self { tune, messages, length, start, is_announced: false }
+        Self {
+            tune,
+            messages,
+            length,
+            start,
+            is_announced: false,
+        }
     }
 
     fn end(&self) -> Instant {
@@ -442,7 +488,13 @@ impl Part {
         Some(at.checked_sub(self.lookahead).unwrap_or(at))
     }
 
-    fn send_due(&mut self, pieces: &VecDeque<Piece>, now: Instant, clock: &dyn Clock, lateness: &mut Lateness) {
+    fn send_due(
+        &mut self,
+        pieces: &VecDeque<Piece>,
+        now: Instant,
+        clock: &dyn Clock,
+        lateness: &mut Lateness,
+    ) {
         let horizon = now + self.lookahead;
         while let Some(piece) = pieces.get(self.place.piece) {
             if !self.place.has_begun {
@@ -467,7 +519,11 @@ impl Part {
             if self.place.piece + 1 >= pieces.len() {
                 return;
             }
-            self.place = Place { piece: self.place.piece + 1, message: 0, has_begun: false };
+            self.place = Place {
+                piece: self.place.piece + 1,
+                message: 0,
+                has_begun: false,
+            };
         }
     }
 
@@ -487,7 +543,10 @@ impl Part {
     fn let_go_of_first(&mut self) {
         self.place = match self.place.piece {
             0 => Place::default(),
-            piece => Place { piece: piece - 1, ..self.place },
+            piece => Place {
+                piece: piece - 1,
+                ..self.place
+            },
         };
     }
 }
@@ -498,7 +557,11 @@ fn place_at(pieces: &VecDeque<Piece>, at: Instant) -> Place {
         if at < piece.end() || index + 1 == pieces.len() {
             let offset = at.saturating_duration_since(piece.start);
             let message = piece.messages.partition_point(|(due, _)| *due < offset);
-            return Place { piece: index, message, has_begun: piece.start <= at };
+            return Place {
+                piece: index,
+                message,
+                has_begun: piece.start <= at,
+            };
         }
     }
     Place::default()

@@ -162,7 +162,10 @@ impl Session {
                 self.composer = if count < REFUSALS_MAX {
                     ComposerState::Idle
                 } else {
-                    ComposerState::Done(Ending::SourceFailed(SourceError::AllRefused { count, last: reason }))
+                    ComposerState::Done(Ending::SourceFailed(SourceError::AllRefused {
+                        count,
+                        last: reason,
+                    }))
                 };
                 vec![notice]
             }
@@ -170,7 +173,9 @@ impl Session {
                 self.composer = ComposerState::Done(Ending::Finished);
                 Vec::new()
             }
-            error @ (SourceError::Broken(_) | SourceError::AllRefused { .. } | SourceError::Panicked) => {
+            error @ (SourceError::Broken(_)
+            | SourceError::AllRefused { .. }
+            | SourceError::Panicked) => {
                 self.composer = ComposerState::Done(Ending::SourceFailed(error));
                 Vec::new()
             }
@@ -191,7 +196,9 @@ impl Session {
     fn refill(&mut self) -> Vec<Decision> {
         let mut decisions = Vec::new();
         while self.with_player < TUNES_WITH_PLAYER {
-            let Some(tune) = self.ready.pop_front() else { break };
+            let Some(tune) = self.ready.pop_front() else {
+                break;
+            };
             self.with_player += 1;
             decisions.push(Decision::Order(Order::Play(tune)));
         }
@@ -202,7 +209,8 @@ impl Session {
         if self.with_player == 0
             && self.ready.is_empty()
             && matches!(self.composer, ComposerState::Done(_))
-            && let ComposerState::Done(ending) = std::mem::replace(&mut self.composer, ComposerState::Over)
+            && let ComposerState::Done(ending) =
+                std::mem::replace(&mut self.composer, ComposerState::Over)
         {
             decisions.extend(self.end(ending, Order::Finish));
         }
@@ -266,7 +274,11 @@ mod tests {
     fn story(events: impl IntoIterator<Item = Event>) -> Vec<String> {
         let mut session = Session::new();
         let mut lines = vec![listing(&session.start())];
-        lines.extend(events.into_iter().map(|event| listing(&session.handle(event))));
+        lines.extend(
+            events
+                .into_iter()
+                .map(|event| listing(&session.handle(event))),
+        );
         lines
     }
 
@@ -285,18 +297,47 @@ mod tests {
 
     #[test]
     fn it_composes_ahead_and_keeps_two_tunes_with_the_player() {
-        let events = [composed(0), composed(1), composed(2), composed(3), composed(4), ended(0)];
+        let events = [
+            composed(0),
+            composed(1),
+            composed(2),
+            composed(3),
+            composed(4),
+            ended(0),
+        ];
         assert_eq!(
             story(events),
-            ["compose", "play 0, compose", "play 1, compose", "compose", "compose", "", "ended, play 2, compose"]
+            [
+                "compose",
+                "play 0, compose",
+                "play 1, compose",
+                "compose",
+                "compose",
+                "",
+                "ended, play 2, compose"
+            ]
         );
     }
 
     #[test]
     fn the_last_tune_is_played_to_its_end() {
         let exhausted = Event::Composed(Err(SourceError::Exhausted));
-        let events = [composed(0), exhausted, ended(0), Event::PlayerEnded(PlayerEnd::AsOrdered)];
-        assert_eq!(story(events), ["compose", "play 0, compose", "", "ended, finish", "end Finished"]);
+        let events = [
+            composed(0),
+            exhausted,
+            ended(0),
+            Event::PlayerEnded(PlayerEnd::AsOrdered),
+        ];
+        assert_eq!(
+            story(events),
+            [
+                "compose",
+                "play 0, compose",
+                "",
+                "ended, finish",
+                "end Finished"
+            ]
+        );
     }
 
     #[test]
@@ -315,22 +356,53 @@ mod tests {
     #[test]
     fn a_source_that_only_refuses_is_given_up() {
         let lines = story((0..REFUSALS_MAX).map(|_| refused()));
-        assert_eq!(lines.last().unwrap(), "TuneRefused(\"bars do not add up\"), finish");
+        assert_eq!(
+            lines.last().unwrap(),
+            "TuneRefused(\"bars do not add up\"), finish"
+        );
     }
 
     #[test]
     fn after_a_stop_nothing_is_played_any_more() {
-        let events =
-            [composed(0), Event::Command(Command::Stop), composed(1), ended(0), Event::PlayerEnded(PlayerEnd::AsOrdered)];
-        assert_eq!(story(events), ["compose", "play 0, compose", "stop", "", "ended", "end Stopped"]);
+        let events = [
+            composed(0),
+            Event::Command(Command::Stop),
+            composed(1),
+            ended(0),
+            Event::PlayerEnded(PlayerEnd::AsOrdered),
+        ];
+        assert_eq!(
+            story(events),
+            [
+                "compose",
+                "play 0, compose",
+                "stop",
+                "",
+                "ended",
+                "end Stopped"
+            ]
+        );
     }
 
     #[test]
     fn it_can_stop_after_the_tune_that_plays() {
-        let events = [composed(0), composed(1), Event::Command(Command::StopAfterTune), ended(1), ended(0)];
+        let events = [
+            composed(0),
+            composed(1),
+            Event::Command(Command::StopAfterTune),
+            ended(1),
+            ended(0),
+        ];
         assert_eq!(
             story(events),
-            ["compose", "play 0, compose", "play 1, compose", "dropnext", "ended", "ended, finish"]
+            [
+                "compose",
+                "play 0, compose",
+                "play 1, compose",
+                "dropnext",
+                "ended",
+                "ended, finish"
+            ]
         );
     }
 
@@ -338,6 +410,9 @@ mod tests {
     fn the_time_that_is_up_and_a_player_that_fails_are_told_apart() {
         let ordered = [Event::TimeIsUp, Event::PlayerEnded(PlayerEnd::AsOrdered)];
         assert_eq!(story(ordered), ["compose", "stop", "end TimeUp"]);
-        assert_eq!(story([Event::PlayerEnded(PlayerEnd::Panicked)]), ["compose", "end PlayerPanicked"]);
+        assert_eq!(
+            story([Event::PlayerEnded(PlayerEnd::Panicked)]),
+            ["compose", "end PlayerPanicked"]
+        );
     }
 }

@@ -31,10 +31,17 @@ impl Sounding {
                 *self.struck.entry(channel).or_default() |= bit(pitch);
             }
             MidiMessage::NoteOff { pitch, .. } => *notes &= !bit(pitch),
-            MidiMessage::ControlChange { controller: controller::ALL_NOTES_OFF | controller::ALL_SOUND_OFF, .. } => {
+            MidiMessage::ControlChange {
+                controller: controller::ALL_NOTES_OFF | controller::ALL_SOUND_OFF,
+                ..
+            } => {
                 *notes = 0;
             }
-            MidiMessage::ControlChange { channel, controller, value } => {
+            MidiMessage::ControlChange {
+                channel,
+                controller,
+                value,
+            } => {
                 self.controllers.insert((channel, controller), value);
             }
             MidiMessage::ProgramChange { channel, program } => {
@@ -52,8 +59,15 @@ impl Sounding {
         let mut messages = Vec::new();
         for (&channel, notes) in &mut self.notes {
             messages.extend(note_offs(channel, std::mem::take(notes)));
-            if self.bends.remove(&channel).is_some_and(|bend| bend != Bend::default()) {
-                messages.push(MidiMessage::PitchBend { channel, bend: Bend::default() });
+            if self
+                .bends
+                .remove(&channel)
+                .is_some_and(|bend| bend != Bend::default())
+            {
+                messages.push(MidiMessage::PitchBend {
+                    channel,
+                    bend: Bend::default(),
+                });
             }
             messages.extend(channel_off(channel));
         }
@@ -63,34 +77,65 @@ impl Sounding {
     /// What silences a receiver about which nothing is known: every channel.
     pub fn panic(&mut self) -> Vec<MidiMessage> {
         let mut messages = self.silence();
-        messages.extend(Channel::all().filter(|channel| !self.notes.contains_key(channel)).flat_map(channel_off));
+        messages.extend(
+            Channel::all()
+                .filter(|channel| !self.notes.contains_key(channel))
+                .flat_map(channel_off),
+        );
         messages
     }
 
     /// What a receiver that was away must be told. Silence first: the end of a note it was playing may have got lost,
     /// and nobody knows which. Then instruments, controllers, bends.
     pub fn come_back(&self) -> Vec<MidiMessage> {
-        let note_offs = self.struck.iter().flat_map(|(&channel, &struck)| note_offs(channel, struck));
+        let note_offs = self
+            .struck
+            .iter()
+            .flat_map(|(&channel, &struck)| note_offs(channel, struck));
         let channels_off = self.notes.keys().flat_map(|&channel| channel_off(channel));
-        let programs = self.programs.iter().map(|(&channel, &program)| MidiMessage::ProgramChange { channel, program });
+        let programs = self
+            .programs
+            .iter()
+            .map(|(&channel, &program)| MidiMessage::ProgramChange { channel, program });
         let controllers = self
             .controllers
             .iter()
-            .map(|(&(channel, controller), &value)| MidiMessage::ControlChange { channel, controller, value });
-        let bends = self.bends.iter().map(|(&channel, &bend)| MidiMessage::PitchBend { channel, bend });
-        note_offs.chain(channels_off).chain(programs).chain(controllers).chain(bends).collect()
+            .map(
+                |(&(channel, controller), &value)| MidiMessage::ControlChange {
+                    channel,
+                    controller,
+                    value,
+                },
+            );
+        let bends = self
+            .bends
+            .iter()
+            .map(|(&channel, &bend)| MidiMessage::PitchBend { channel, bend });
+        note_offs
+            .chain(channels_off)
+            .chain(programs)
+            .chain(controllers)
+            .chain(bends)
+            .collect()
     }
 }
 
 fn note_offs(channel: Channel, pitches: u128) -> impl Iterator<Item = MidiMessage> {
-    let pitches = (0..128).filter_map(Pitch::new).filter(move |&pitch| pitches & bit(pitch) != 0);
+    let pitches = (0..128)
+        .filter_map(Pitch::new)
+        .filter(move |&pitch| pitches & bit(pitch) != 0);
     pitches.map(move |pitch| MidiMessage::NoteOff { channel, pitch })
 }
 
 fn channel_off(channel: Channel) -> [MidiMessage; 2] {
     let zero = const { DataByte::new(0).expect("0 is a data byte") };
-    [controller::ALL_NOTES_OFF, controller::ALL_SOUND_OFF]
-        .map(|controller| MidiMessage::ControlChange { channel, controller, value: zero })
+    [controller::ALL_NOTES_OFF, controller::ALL_SOUND_OFF].map(|controller| {
+        MidiMessage::ControlChange {
+            channel,
+            controller,
+            value: zero,
+        }
+    })
 }
 
 fn bit(pitch: Pitch) -> u128 {
@@ -104,11 +149,18 @@ mod tests {
 
     fn on(number: u8) -> MidiMessage {
         let pitch = Pitch::new(number).unwrap();
-        MidiMessage::NoteOn { channel: Channel::new(2).unwrap(), pitch, velocity: Velocity::PLAIN }
+        MidiMessage::NoteOn {
+            channel: Channel::new(2).unwrap(),
+            pitch,
+            velocity: Velocity::PLAIN,
+        }
     }
 
     fn off(number: u8) -> MidiMessage {
-        MidiMessage::NoteOff { channel: Channel::new(2).unwrap(), pitch: Pitch::new(number).unwrap() }
+        MidiMessage::NoteOff {
+            channel: Channel::new(2).unwrap(),
+            pitch: Pitch::new(number).unwrap(),
+        }
     }
 
     #[test]
@@ -117,8 +169,15 @@ mod tests {
         for message in [on(60), on(64), off(60)] {
             sounding.note(message);
         }
-        let bytes: Vec<Vec<u8>> = sounding.silence().into_iter().map(|message| message.to_bytes().as_ref().to_vec()).collect();
-        assert_eq!(bytes, [vec![0x82, 64, 64], vec![0xB2, 123, 0], vec![0xB2, 120, 0]]);
+        let bytes: Vec<Vec<u8>> = sounding
+            .silence()
+            .into_iter()
+            .map(|message| message.to_bytes().as_ref().to_vec())
+            .collect();
+        assert_eq!(
+            bytes,
+            [vec![0x82, 64, 64], vec![0xB2, 123, 0], vec![0xB2, 120, 0]]
+        );
         assert_eq!(sounding.silence().len(), 2, "the note has ended");
     }
 
@@ -132,11 +191,17 @@ mod tests {
     #[test]
     fn a_port_that_comes_back_is_silenced_and_told_its_instruments() {
         let mut sounding = Sounding::new();
-        let program = MidiMessage::ProgramChange { channel: Channel::new(2).unwrap(), program: Program::new(40).unwrap() };
+        let program = MidiMessage::ProgramChange {
+            channel: Channel::new(2).unwrap(),
+            program: Program::new(40).unwrap(),
+        };
         for message in [program, on(60), off(60)] {
             sounding.note(message);
         }
         let messages = sounding.come_back();
-        assert_eq!((messages.first(), messages.last(), messages.len()), (Some(&off(60)), Some(&program), 4));
+        assert_eq!(
+            (messages.first(), messages.last(), messages.len()),
+            (Some(&off(60)), Some(&program), 4)
+        );
     }
 }

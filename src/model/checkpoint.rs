@@ -55,7 +55,15 @@ impl ModelCard {
     /// A card for a network that was taught elsewhere.
     pub fn imported(network: NetworkConfig, vocabulary: Vocabulary) -> Self {
         let split_rule = "unknown: imported".to_owned();
-        Self { format: FORMAT, network, vocabulary, corpus: Vec::new(), split_rule, training: None, figures: None }
+        Self {
+            format: FORMAT,
+            network,
+            vocabulary,
+            corpus: Vec::new(),
+            split_rule,
+            training: None,
+            figures: None,
+        }
     }
 
     /// A card for a network that is about to be taught.
@@ -90,19 +98,33 @@ pub struct Model {
 pub enum CheckpointError {
     /// The disk said no.
     #[error("cannot {doing} `{path}`")]
-    File { doing: &'static str, path: PathBuf, source: std::io::Error },
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// Not a safetensors file, or only the first part of one.
-    #[error("not a whole safetensors file ({why}, {bytes} bytes); take the original again or train a new one")]
+    #[error(
+        "not a whole safetensors file ({why}, {bytes} bytes); take the original again or train a new one"
+    )]
     Damaged { why: String, bytes: usize },
     /// A safetensors file that is not ours.
-    #[error("a safetensors file, but not of ceilid: {why}; `ceilid model import` takes a PyTorch network")]
+    #[error(
+        "a safetensors file, but not of ceilid: {why}; `ceilid model import` takes a PyTorch network"
+    )]
     Foreign { why: String },
     /// Written by a newer version of this program.
     #[error("model format {found}, this program reads up to {FORMAT}; update ceilid")]
     Newer { found: u32 },
     /// Tensors that do not fit what the metadata promises.
-    #[error("tensor `{tensor}`: {found}, expected {expected}; the file was altered or belongs to another network")]
-    Mismatch { tensor: String, found: String, expected: String },
+    #[error(
+        "tensor `{tensor}`: {found}, expected {expected}; the file was altered or belongs to another network"
+    )]
+    Mismatch {
+        tensor: String,
+        found: String,
+        expected: String,
+    },
     /// Sizes that no network has.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -110,7 +132,11 @@ pub enum CheckpointError {
     #[error(
         "cannot resume: {what} is {found} in the saved state, {asked} now; give the same corpus and options, or start anew without --resume"
     )]
-    OtherRun { what: &'static str, found: String, asked: String },
+    OtherRun {
+        what: &'static str,
+        found: String,
+        asked: String,
+    },
 }
 
 impl Model {
@@ -139,12 +165,22 @@ impl Model {
         let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = config
             .tensors()
             .into_iter()
-            .map(|place| (place.name.clone(), place.shape.clone(), precision.bytes(self.weights.tensor(&place))))
+            .map(|place| {
+                (
+                    place.name.clone(),
+                    place.shape.clone(),
+                    precision.bytes(self.weights.tensor(&place)),
+                )
+            })
             .collect();
         // PyTorch adds a second bias vector a layer; ours is the sum of both.
         for layer in 0..config.layer_count {
             let width = 4 * config.hidden_size;
-            tensors.push((format!("rnn.bias_hh_l{layer}"), vec![width], precision.bytes(&vec![0.0; width])));
+            tensors.push((
+                format!("rnn.bias_hh_l{layer}"),
+                vec![width],
+                precision.bytes(&vec![0.0; width]),
+            ));
         }
         let card = serde_json::to_string(&self.card).expect("a card is plain data with text keys");
         serialize(precision.dtype(), &tensors, card)
@@ -178,8 +214,14 @@ impl Precision {
 
     fn bytes(self, values: &[f32]) -> Vec<u8> {
         match self {
-            Self::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Self::F16 => values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()).collect(),
+            Self::F32 => values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            Self::F16 => values
+                .iter()
+                .flat_map(|&value| half::f16::from_f32(value).to_le_bytes())
+                .collect(),
         }
     }
 }
@@ -199,9 +241,16 @@ pub fn save_state(path: &Path, state: &TrainingState) -> Result<(), CheckpointEr
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = state
         .tensors
         .iter()
-        .map(|(name, values)| (name.clone(), vec![values.len()], Precision::F32.bytes(values)))
+        .map(|(name, values)| {
+            (
+                name.clone(),
+                vec![values.len()],
+                Precision::F32.bytes(values),
+            )
+        })
         .collect();
-    let json = serde_json::to_string(&state.progress).expect("progress is plain data with text keys");
+    let json =
+        serde_json::to_string(&state.progress).expect("progress is plain data with text keys");
     write_whole(path, &serialize(Dtype::F32, &tensors, json))
 }
 
@@ -212,8 +261,9 @@ pub fn save_state(path: &Path, state: &TrainingState) -> Result<(), CheckpointEr
 pub fn load_state(path: &Path) -> Result<TrainingState, CheckpointError> {
     let bytes = read_file(path)?;
     let (tensors, json) = open(&bytes)?;
-    let progress = serde_json::from_str(&json)
-        .map_err(|error| CheckpointError::Foreign { why: format!("its training state does not read: {error}") })?;
+    let progress = serde_json::from_str(&json).map_err(|error| CheckpointError::Foreign {
+        why: format!("its training state does not read: {error}"),
+    })?;
     let mut tensors = tensors
         .iter()
         .map(|(name, view)| Ok((name.to_owned(), floats(name, &view)?)))
@@ -245,8 +295,16 @@ pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointE
     };
     let (vocabulary_size, embedding_size) = dims("emb.weight")?;
     let (_, hidden_size) = dims("rnn.weight_hh_l0")?;
-    let layer_count = (0..).take_while(|layer| tensors.tensor(&format!("rnn.weight_hh_l{layer}")).is_ok()).count();
-    let config = NetworkConfig { vocabulary_size, embedding_size, hidden_size, layer_count, dropout };
+    let layer_count = (0..)
+        .take_while(|layer| tensors.tensor(&format!("rnn.weight_hh_l{layer}")).is_ok())
+        .count();
+    let config = NetworkConfig {
+        vocabulary_size,
+        embedding_size,
+        hidden_size,
+        layer_count,
+        dropout,
+    };
     read_weights(&tensors, &config)
 }
 
@@ -256,7 +314,11 @@ pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointE
 /// # Errors
 /// [`CheckpointError::File`]; nothing is left behind then.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let error = |source| CheckpointError::File { doing: "write", path: path.to_owned(), source };
+    let error = |source| CheckpointError::File {
+        doing: "write",
+        path: path.to_owned(),
+        source,
+    };
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     let partial = PathBuf::from(name);
@@ -267,7 +329,10 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
         std::fs::rename(&partial, path)?;
         // The new name is on the disk only when the folder is. Not every system can flush one; the file itself is
         // safe by now.
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(())
@@ -279,7 +344,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    let error = |source| CheckpointError::File { doing: "read", path: path.to_owned(), source };
+    let error = |source| CheckpointError::File {
+        doing: "read",
+        path: path.to_owned(),
+        source,
+    };
     let bytes = std::fs::metadata(path).map_err(error)?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(CheckpointError::Damaged {
@@ -293,9 +362,16 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
 /// A file's tensors and the text under our key.
 fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, String), CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error, bytes))?;
-    let json = metadata.metadata().as_ref().and_then(|map| map.get(METADATA_KEY)).cloned();
-    let json = json.ok_or_else(|| CheckpointError::Foreign { why: format!("no `{METADATA_KEY}` in its metadata") })?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error, bytes))?;
+    let json = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|map| map.get(METADATA_KEY))
+        .cloned();
+    let json = json.ok_or_else(|| CheckpointError::Foreign {
+        why: format!("no `{METADATA_KEY}` in its metadata"),
+    })?;
     Ok((tensors, json))
 }
 
@@ -304,8 +380,9 @@ fn parse_card(json: &str) -> Result<ModelCard, CheckpointError> {
     struct Version {
         format: u32,
     }
-    let foreign =
-        |error: serde_json::Error| CheckpointError::Foreign { why: format!("its metadata does not read: {error}") };
+    let foreign = |error: serde_json::Error| CheckpointError::Foreign {
+        why: format!("its metadata does not read: {error}"),
+    };
     let Version { format } = serde_json::from_str(json).map_err(foreign)?;
     if format > FORMAT {
         return Err(CheckpointError::Newer { found: format });
@@ -322,14 +399,21 @@ fn parse_card(json: &str) -> Result<ModelCard, CheckpointError> {
     Ok(card)
 }
 
-fn read_weights(tensors: &SafeTensors<'_>, config: &NetworkConfig) -> Result<Weights, CheckpointError> {
+fn read_weights(
+    tensors: &SafeTensors<'_>,
+    config: &NetworkConfig,
+) -> Result<Weights, CheckpointError> {
     config.check()?;
     let mut values = Vec::new();
     let read = |name: &str, shape: &[usize]| {
         let view = tensors.tensor(name).map_err(|_| missing(name))?;
         if view.shape() != shape {
             let (found, expected) = (format!("shape {:?}", view.shape()), format!("{shape:?}"));
-            return Err(CheckpointError::Mismatch { tensor: name.to_owned(), found, expected });
+            return Err(CheckpointError::Mismatch {
+                tensor: name.to_owned(),
+                found,
+                expected,
+            });
         }
         let values = floats(name, &view)?;
         match values.iter().all(|value| value.is_finite()) {
@@ -346,7 +430,10 @@ fn read_weights(tensors: &SafeTensors<'_>, config: &NetworkConfig) -> Result<Wei
         values.extend(read(&place.name, &place.shape)?);
         let second = place.name.replace("bias_ih", "bias_hh");
         if second != place.name && tensors.tensor(&second).is_ok() {
-            values[start..].iter_mut().zip(read(&second, &place.shape)?).for_each(|(sum, more)| *sum += more);
+            values[start..]
+                .iter_mut()
+                .zip(read(&second, &place.shape)?)
+                .for_each(|(sum, more)| *sum += more);
         }
     }
     Ok(Weights::from_values(config.clone(), values).expect("every tensor had its shape"))
@@ -356,11 +443,16 @@ fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CheckpointError
     let data = view.data();
     let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     match view.dtype() {
-        Dtype::F32 => {
-            Ok(data.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
-        }
-        Dtype::F16 => Ok(pairs().map(|pair| half::f16::from_le_bytes(pair).to_f32()).collect()),
-        Dtype::BF16 => Ok(pairs().map(|pair| half::bf16::from_le_bytes(pair).to_f32()).collect()),
+        Dtype::F32 => Ok(data
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect()),
+        Dtype::F16 => Ok(pairs()
+            .map(|pair| half::f16::from_le_bytes(pair).to_f32())
+            .collect()),
+        Dtype::BF16 => Ok(pairs()
+            .map(|pair| half::bf16::from_le_bytes(pair).to_f32())
+            .collect()),
         other => Err(CheckpointError::Mismatch {
             tensor: name.to_owned(),
             found: format!("numbers of type {other:?}"),
@@ -371,15 +463,22 @@ fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CheckpointError
 
 fn serialize(dtype: Dtype, tensors: &[(String, Vec<usize>, Vec<u8>)], json: String) -> Vec<u8> {
     let views = tensors.iter().map(|(name, shape, bytes)| {
-        (name.as_str(), TensorView::new(dtype, shape.clone(), bytes).expect("as many bytes as the shape says"))
+        (
+            name.as_str(),
+            TensorView::new(dtype, shape.clone(), bytes).expect("as many bytes as the shape says"),
+        )
     });
     // One key only: the order of several would change from run to run, and the bytes with it.
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
-    safetensors::serialize(views, Some(metadata)).expect("tensors in memory have distinct names and fit their shapes")
+    safetensors::serialize(views, Some(metadata))
+        .expect("tensors in memory have distinct names and fit their shapes")
 }
 
 fn damaged(error: &safetensors::SafeTensorError, bytes: &[u8]) -> CheckpointError {
-    CheckpointError::Damaged { why: error.to_string(), bytes: bytes.len() }
+    CheckpointError::Damaged {
+        why: error.to_string(),
+        bytes: bytes.len(),
+    }
 }
 
 fn missing(name: &str) -> CheckpointError {

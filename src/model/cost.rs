@@ -24,8 +24,16 @@ pub fn stream_cost(
     let mut score = Score::default();
     let mut before = first;
     for targets in text.chunks(STEPS_AT_ONCE) {
-        let inputs = std::iter::once(before).chain(targets.iter().copied()).take(targets.len()).collect();
-        let batch = Batch { steps: targets.len(), streams: 1, inputs, targets: targets.to_vec() };
+        let inputs = std::iter::once(before)
+            .chain(targets.iter().copied())
+            .take(targets.len())
+            .collect();
+        let batch = Batch {
+            steps: targets.len(),
+            streams: 1,
+            inputs,
+            targets: targets.to_vec(),
+        };
         score.add(network.judge(weights, &batch, &mut state)?);
         before = targets[targets.len() - 1];
     }

@@ -86,9 +86,17 @@ impl Engine {
             let recurrent = weights.named(&format!("rnn.weight_hh_l{layer}"));
             let bias = weights.named(&format!("rnn.bias_ih_l{layer}")).to_vec();
             let below = if layer == 0 { 0 } else { hidden };
-            let at =
-                |k: usize, n: usize| if k < below { input[n * below + k] } else { recurrent[n * hidden + k - below] };
-            Layer { weights: ColumnMatrix::new(level, storage, below + hidden, 4 * hidden, at), bias }
+            let at = |k: usize, n: usize| {
+                if k < below {
+                    input[n * below + k]
+                } else {
+                    recurrent[n * hidden + k - below]
+                }
+            };
+            Layer {
+                weights: ColumnMatrix::new(level, storage, below + hidden, 4 * hidden, at),
+                bias,
+            }
         };
         let out = weights.named("out.weight");
         Self {
@@ -96,7 +104,9 @@ impl Engine {
             storage,
             first: first_layer_table(&weights),
             layers: (0..config.layer_count).map(layer).collect(),
-            out: ColumnMatrix::new(level, storage, hidden, config.vocabulary_size, |k, n| out[n * hidden + k]),
+            out: ColumnMatrix::new(level, storage, hidden, config.vocabulary_size, |k, n| {
+                out[n * hidden + k]
+            }),
             out_bias: weights.named("out.bias").to_vec(),
             config,
             card,
@@ -156,12 +166,23 @@ impl Engine {
     pub fn step_many(&self, states: &mut [EngineState], tokens: &[TokenId]) {
         let (hidden, layer_count) = (self.config.hidden_size, self.config.layer_count);
         assert_eq!(states.len(), tokens.len());
-        assert!(states.iter().all(|state| state.hidden.len() == layer_count * hidden), "states of this engine");
+        assert!(
+            states
+                .iter()
+                .all(|state| state.hidden.len() == layer_count * hidden),
+            "states of this engine"
+        );
         for (index, layer) in self.layers.iter().enumerate() {
             // h of the layer below is already new, the own still old.
             let own = index * hidden..(index + 1) * hidden;
             let input = own.end - layer.weights.depth()..own.end;
-            for (EngineState { hidden: h, scratch, .. }, &token) in states.iter_mut().zip(tokens) {
+            for (
+                EngineState {
+                    hidden: h, scratch, ..
+                },
+                &token,
+            ) in states.iter_mut().zip(tokens)
+            {
                 scratch.gates.copy_from_slice(match index {
                     0 => &self.first[token as usize * 4 * hidden..][..4 * hidden],
                     _ => &layer.bias,
@@ -169,11 +190,25 @@ impl Engine {
                 layer.weights.round(&h[input.clone()], &mut scratch.rounded);
             }
             for panel in 0..layer.weights.panels() {
-                for EngineState { hidden: h, scratch, .. } in &mut *states {
-                    layer.weights.add_panel(panel, &h[input.clone()], &mut scratch.gates, &scratch.rounded);
+                for EngineState {
+                    hidden: h, scratch, ..
+                } in &mut *states
+                {
+                    layer.weights.add_panel(
+                        panel,
+                        &h[input.clone()],
+                        &mut scratch.gates,
+                        &scratch.rounded,
+                    );
                 }
             }
-            for EngineState { hidden: h, cell, scratch, .. } in &mut *states {
+            for EngineState {
+                hidden: h,
+                cell,
+                scratch,
+                ..
+            } in &mut *states
+            {
                 step_gates(
                     self.level,
                     &mut scratch.gates,
@@ -183,9 +218,19 @@ impl Engine {
                 );
             }
         }
-        for EngineState { hidden: h, logits, scratch, .. } in states {
+        for EngineState {
+            hidden: h,
+            logits,
+            scratch,
+            ..
+        } in states
+        {
             logits.copy_from_slice(&self.out_bias);
-            self.out.add_product(&h[(layer_count - 1) * hidden..], logits, &mut scratch.rounded);
+            self.out.add_product(
+                &h[(layer_count - 1) * hidden..],
+                logits,
+                &mut scratch.rounded,
+            );
         }
     }
 
@@ -198,7 +243,10 @@ impl Engine {
         for &target in text {
             let logits = self.step(&mut state, before);
             let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
+            let sum: f64 = logits
+                .iter()
+                .map(|logit| f64::from(logit - most).exp())
+                .sum();
             // The first of equals, as argmax is understood.
             let likeliest = logits.iter().position(|&logit| logit == most);
             score.predicted += 1;
@@ -228,15 +276,25 @@ impl EngineState {
 fn first_layer_table(weights: &Weights) -> Vec<f32> {
     let config = weights.config();
     let embedding_size = config.embedding_size;
-    let (embedding, input) = (weights.named("emb.weight"), weights.named("rnn.weight_ih_l0"));
+    let (embedding, input) = (
+        weights.named("emb.weight"),
+        weights.named("rnn.weight_ih_l0"),
+    );
     let bias = weights.named("rnn.bias_ih_l0");
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
-    let rows = embedding.chunks_exact(embedding_size).flat_map(|character| {
-        input
-            .chunks_exact(embedding_size)
-            .zip(bias)
-            .map(move |(gate, &bias)| (f64::from(bias) + dot(character, gate)) as f32)
-    });
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(&a, &b)| f64::from(a) * f64::from(b))
+            .sum::<f64>()
+    };
+    let rows = embedding
+        .chunks_exact(embedding_size)
+        .flat_map(|character| {
+            input
+                .chunks_exact(embedding_size)
+                .zip(bias)
+                .map(move |(gate, &bias)| (f64::from(bias) + dot(character, gate)) as f32)
+        });
     rows.collect()
 }
 
@@ -251,26 +309,46 @@ mod tests {
         let characters: Vec<char> = ('0'..).take(weights.config().vocabulary_size).collect();
         let vocabulary = Vocabulary::from_sorted(characters).unwrap();
         let card = ModelCard::imported(weights.config().clone(), vocabulary);
-        Engine::new(Model { weights: weights.clone(), card }, storage)
+        Engine::new(
+            Model {
+                weights: weights.clone(),
+                card,
+            },
+            storage,
+        )
     }
 
     fn random(hidden_size: usize) -> Weights {
-        let config =
-            NetworkConfig { vocabulary_size: 21, embedding_size: 6, hidden_size, layer_count: 3, dropout: 0.2 };
+        let config = NetworkConfig {
+            vocabulary_size: 21,
+            embedding_size: 6,
+            hidden_size,
+            layer_count: 3,
+            dropout: 0.2,
+        };
         Weights::random(config, 9)
     }
 
     /// PyTorch's logits after the second stream of the test of the same numbers in `graph.rs`.
     #[test]
     fn logits_are_those_of_pytorch() {
-        let config =
-            NetworkConfig { vocabulary_size: 5, embedding_size: 3, hidden_size: 4, layer_count: 2, dropout: 0.0 };
+        let config = NetworkConfig {
+            vocabulary_size: 5,
+            embedding_size: 3,
+            hidden_size: 4,
+            layer_count: 2,
+            dropout: 0.0,
+        };
         let engine = engine(&Weights::sine(config), Storage::F32);
         let mut state = engine.state();
         for token in [2, 0, 3, 1] {
             engine.step(&mut state, token);
         }
-        for (found, torch) in state.logits().iter().zip([0.629748, 0.340437, 0.300427, -0.133632, -0.437955]) {
+        for (found, torch) in state
+            .logits()
+            .iter()
+            .zip([0.629748, 0.340437, 0.300427, -0.133632, -0.437955])
+        {
             assert!((found - torch).abs() < 1e-5, "{:?}", state.logits());
         }
     }
@@ -280,9 +358,18 @@ mod tests {
         let weights = random(33);
         let text: Vec<TokenId> = (0..300).map(|n| (n * n % 21) as TokenId).collect();
         let exact = stream_cost(&mut GraphNetwork::cpu(), &weights, 1, &text).unwrap();
-        for (storage, tolerance) in [(Storage::F32, 1e-5), (Storage::F16, 1e-3), (Storage::Int8, 1e-2)] {
+        for (storage, tolerance) in [
+            (Storage::F32, 1e-5),
+            (Storage::F16, 1e-3),
+            (Storage::Int8, 1e-2),
+        ] {
             let score = engine(&weights, storage).stream_cost(1, &text);
-            assert!((score.bits() - exact.bits()).abs() < tolerance, "{storage:?}: {} {}", score.bits(), exact.bits());
+            assert!(
+                (score.bits() - exact.bits()).abs() < tolerance,
+                "{storage:?}: {} {}",
+                score.bits(),
+                exact.bits()
+            );
             assert_eq!(score.predicted, 300);
         }
     }

@@ -23,8 +23,20 @@ use std::sync::{Arc, Mutex};
 ///
 /// # Errors
 /// When shapes do not fit each other, or a tensor is not contiguous f32 on the CPU.
-pub fn lstm_layer(memory: &Arc<Memory>, sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Result<Tensor> {
-    sequence.apply_op3(weights, start, LstmLayer { memory: Arc::clone(memory), activations: Mutex::new(None) })
+pub fn lstm_layer(
+    memory: &Arc<Memory>,
+    sequence: &Tensor,
+    weights: &Tensor,
+    start: &Tensor,
+) -> Result<Tensor> {
+    sequence.apply_op3(
+        weights,
+        start,
+        LstmLayer {
+            memory: Arc::clone(memory),
+            activations: Mutex::new(None),
+        },
+    )
 }
 
 /// Sets units to zero with the chance given and scales the others up to keep the mean.
@@ -82,15 +94,26 @@ impl LstmLayer {
             || weight_count != 4 * hidden * (inputs + hidden + 1)
             || sequence.elem_count() * hidden == 0
         {
-            bail!("lstm layer: sequence {sequence:?}, weights {weights:?} and start {start:?} do not fit each other");
+            bail!(
+                "lstm layer: sequence {sequence:?}, weights {weights:?} and start {start:?} do not fit each other"
+            );
         }
-        Ok(LayerShape { steps, streams, inputs, hidden })
+        Ok(LayerShape {
+            steps,
+            streams,
+            inputs,
+            hidden,
+        })
     }
 
     fn split(shape: LayerShape, weights: &[f32]) -> LayerWeights<'_> {
         let (input, rest) = weights.split_at(4 * shape.hidden * shape.inputs);
         let (recurrent, bias) = rest.split_at(4 * shape.hidden * shape.hidden);
-        LayerWeights { input, recurrent, bias }
+        LayerWeights {
+            input,
+            recurrent,
+            bias,
+        }
     }
 
     fn split_start(start: &[f32]) -> LayerStart<'_> {
@@ -113,15 +136,37 @@ impl CustomOp3 for LstmLayer {
         start: &CpuStorage,
         start_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = Self::shape(sequence_layout.shape(), weights_layout.shape(), start_layout.shape())?;
-        let (sequence, weights) = (values(sequence, sequence_layout)?, values(weights, weights_layout)?);
+        let shape = Self::shape(
+            sequence_layout.shape(),
+            weights_layout.shape(),
+            start_layout.shape(),
+        )?;
+        let (sequence, weights) = (
+            values(sequence, sequence_layout)?,
+            values(weights, weights_layout)?,
+        );
         let start = Self::split_start(values(start, start_layout)?);
-        let LayerShape { steps, streams, hidden, .. } = shape;
+        let LayerShape {
+            steps,
+            streams,
+            hidden,
+            ..
+        } = shape;
         let mut result = vec![0.0; (steps + 1) * streams * hidden];
         let (output, last_cell) = result.split_at_mut(steps * streams * hidden);
-        let activations = lstm::forward(&self.memory, shape, sequence, Self::split(shape, weights), start, output);
+        let activations = lstm::forward(
+            &self.memory,
+            shape,
+            sequence,
+            Self::split(shape, weights),
+            start,
+            output,
+        );
         last_cell.copy_from_slice(activations.last_cell(shape));
-        *self.activations.lock().expect("no holder of this lock panics") = Some(activations);
+        *self
+            .activations
+            .lock()
+            .expect("no holder of this lock panics") = Some(activations);
         Ok((CpuStorage::F32(result), (steps + 1, streams, hidden).into()))
     }
 
@@ -134,7 +179,12 @@ impl CustomOp3 for LstmLayer {
         result_gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let shape = Self::shape(sequence.shape(), weights.shape(), start.shape())?;
-        let Some(activations) = self.activations.lock().expect("no holder of this lock panics").take() else {
+        let Some(activations) = self
+            .activations
+            .lock()
+            .expect("no holder of this lock panics")
+            .take()
+        else {
             bail!("lstm layer: backward ran twice over one forward");
         };
         let output_count = shape.steps * shape.streams * shape.hidden;
@@ -144,8 +194,12 @@ impl CustomOp3 for LstmLayer {
                 read(start, |start| {
                     read(result, |result| {
                         read(&result_gradient, |result_gradient| {
-                            let (output_gradient, last_cell_gradient) = result_gradient.split_at(output_count);
-                            let ends = lstm::EndGradient { output: output_gradient, last_cell: last_cell_gradient };
+                            let (output_gradient, last_cell_gradient) =
+                                result_gradient.split_at(output_count);
+                            let ends = lstm::EndGradient {
+                                output: output_gradient,
+                                last_cell: last_cell_gradient,
+                            };
                             let weights = Self::split(shape, weights);
                             lstm::backward(
                                 &self.memory,
@@ -164,7 +218,11 @@ impl CustomOp3 for LstmLayer {
         })?????;
         let device = sequence.device();
         Ok((
-            Some(Tensor::from_vec(gradient.sequence, sequence.shape(), device)?),
+            Some(Tensor::from_vec(
+                gradient.sequence,
+                sequence.shape(),
+                device,
+            )?),
             Some(Tensor::from_vec(gradient.weights, weights.shape(), device)?),
             Some(Tensor::from_vec(gradient.start, start.shape(), device)?),
         ))
@@ -187,11 +245,15 @@ impl DropUnits {
         let threshold = (self.chance * 65536.0) as u64;
         let scale = 1.0 / (1.0 - threshold as f32 / 65536.0);
         let mut kept = vec![0.0; values.len()];
-        kept.par_chunks_mut(UNITS_PER_TASK).zip(values.par_chunks(UNITS_PER_TASK)).enumerate().for_each(
-            |(task, (kept, values))| {
+        kept.par_chunks_mut(UNITS_PER_TASK)
+            .zip(values.par_chunks(UNITS_PER_TASK))
+            .enumerate()
+            .for_each(|(task, (kept, values))| {
                 let first_draw = (task * UNITS_PER_TASK / UNITS_PER_DRAW) as u64;
-                for (draw, (kept, values)) in
-                    kept.chunks_mut(UNITS_PER_DRAW).zip(values.chunks(UNITS_PER_DRAW)).enumerate()
+                for (draw, (kept, values)) in kept
+                    .chunks_mut(UNITS_PER_DRAW)
+                    .zip(values.chunks(UNITS_PER_DRAW))
+                    .enumerate()
                 {
                     let bits = self.noise.noise.bits(first_draw + draw as u64);
                     for (unit, (kept, value)) in kept.iter_mut().zip(values).enumerate() {
@@ -199,8 +261,7 @@ impl DropUnits {
                         *kept = if survives { value * scale } else { 0.0 };
                     }
                 }
-            },
-        );
+            });
         kept
     }
 }
@@ -211,11 +272,16 @@ impl CustomOp1 for DropUnits {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(self.apply(values(storage, layout)?)), layout.shape().clone()))
+        Ok((
+            CpuStorage::F32(self.apply(values(storage, layout)?)),
+            layout.shape().clone(),
+        ))
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, result_gradient: &Tensor) -> Result<Option<Tensor>> {
-        let gradient = read(&result_gradient.contiguous()?, |gradient| self.apply(gradient))?;
+        let gradient = read(&result_gradient.contiguous()?, |gradient| {
+            self.apply(gradient)
+        })?;
         Tensor::from_vec(gradient, result_gradient.shape(), result_gradient.device()).map(Some)
     }
 }
@@ -234,20 +300,37 @@ impl CustomOp1 for CrossEntropy {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, classes) = layout.shape().dims2()?;
-        if rows != self.targets.len() || self.targets.iter().any(|&target| target as usize >= classes) {
-            bail!("cross entropy: {} targets for {rows} rows of {classes} classes", self.targets.len());
+        if rows != self.targets.len()
+            || self
+                .targets
+                .iter()
+                .any(|&target| target as usize >= classes)
+        {
+            bail!(
+                "cross entropy: {} targets for {rows} rows of {classes} classes",
+                self.targets.len()
+            );
         }
         let logits = values(storage, layout)?;
-        let costs = logits.par_chunks(classes).with_min_len(ROWS_PER_TASK).zip(&self.targets).map(|(row, &target)| {
-            let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f32 = row.iter().map(|logit| (logit - most).exp()).sum();
-            sum.ln() + most - row[target as usize]
-        });
+        let costs = logits
+            .par_chunks(classes)
+            .with_min_len(ROWS_PER_TASK)
+            .zip(&self.targets)
+            .map(|(row, &target)| {
+                let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f32 = row.iter().map(|logit| (logit - most).exp()).sum();
+                sum.ln() + most - row[target as usize]
+            });
         Ok((CpuStorage::F32(costs.collect()), rows.into()))
     }
 
     /// softmax(logits) − one-hot(target), times the gradient of each cost.
-    fn bwd(&self, logits: &Tensor, costs: &Tensor, cost_gradient: &Tensor) -> Result<Option<Tensor>> {
+    fn bwd(
+        &self,
+        logits: &Tensor,
+        costs: &Tensor,
+        cost_gradient: &Tensor,
+    ) -> Result<Option<Tensor>> {
         let (rows, classes) = logits.dims2()?;
         let mut gradient = vec![0.0_f32; rows * classes];
         let cost_gradient = cost_gradient.contiguous()?;

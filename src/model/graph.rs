@@ -36,13 +36,24 @@ impl GraphNetwork {
 
     /// On `device`: fused layers on a CPU, plain operations elsewhere.
     pub fn on(device: Device) -> Self {
-        let path = if device.is_cpu() { LayerPath::Fused } else { LayerPath::Plain };
-        Self { device, path, memory: Arc::default() }
+        let path = if device.is_cpu() {
+            LayerPath::Fused
+        } else {
+            LayerPath::Plain
+        };
+        Self {
+            device,
+            path,
+            memory: Arc::default(),
+        }
     }
 
     /// On the CPU with plain tensor operations: slow, and what the fused layers are checked against.
     pub fn reference() -> Self {
-        Self { path: LayerPath::Plain, ..Self::cpu() }
+        Self {
+            path: LayerPath::Plain,
+            ..Self::cpu()
+        }
     }
 
     /// Runs the layers; gives the logits `(rows, vocabulary)` and moves `state` on.
@@ -57,19 +68,32 @@ impl GraphNetwork {
         let (steps, streams, hidden) = (batch.steps, batch.streams, config.hidden_size);
         let ids = Tensor::from_slice(&batch.inputs, steps * streams, &self.device)?;
         // (steps, streams, embedding)
-        let mut sequence = vars.embedding.index_select(&ids, 0)?.reshape((steps, streams, config.embedding_size))?;
+        let mut sequence = vars.embedding.index_select(&ids, 0)?.reshape((
+            steps,
+            streams,
+            config.embedding_size,
+        ))?;
         for (layer, weights) in vars.layers.iter().enumerate() {
-            let start = Tensor::from_slice(state.layer_mut(config, layer), (2, streams, hidden), &self.device)?;
+            let start = Tensor::from_slice(
+                state.layer_mut(config, layer),
+                (2, streams, hidden),
+                &self.device,
+            )?;
             // (steps + 1, streams, hidden): h of every step, then the last c
             let result = match self.path {
                 LayerPath::Fused => fused::lstm_layer(&self.memory, &sequence, weights, &start)?,
                 LayerPath::Plain => plain_lstm_layer(&sequence, weights, &start)?,
             };
-            let ends = result.narrow(0, steps - 1, 2)?.flatten_all()?.to_vec1::<f32>()?;
+            let ends = result
+                .narrow(0, steps - 1, 2)?
+                .flatten_all()?
+                .to_vec1::<f32>()?;
             state.layer_mut(config, layer).copy_from_slice(&ends);
             sequence = result.narrow(0, 0, steps)?;
             if let Some(dropout) = dropout.filter(|_| config.dropout > 0.0) {
-                let noise = Dropout { noise: dropout.noise.part(layer as u64) };
+                let noise = Dropout {
+                    noise: dropout.noise.part(layer as u64),
+                };
                 sequence = match self.path {
                     LayerPath::Fused => fused::dropout(&sequence, config.dropout, noise)?,
                     LayerPath::Plain => plain_dropout(&sequence, config.dropout, noise)?,
@@ -79,7 +103,10 @@ impl GraphNetwork {
         if batch.is_last_only() {
             sequence = sequence.narrow(0, steps - 1, 1)?;
         }
-        sequence.reshape(((), hidden))?.matmul(&vars.out_weight.t()?)?.broadcast_add(&vars.out_bias)
+        sequence
+            .reshape(((), hidden))?
+            .matmul(&vars.out_weight.t()?)?
+            .broadcast_add(&vars.out_bias)
     }
 
     /// Costs of every row, `(rows)`.
@@ -87,8 +114,12 @@ impl GraphNetwork {
         match self.path {
             LayerPath::Fused => fused::cross_entropy(logits, batch.targets.clone()),
             LayerPath::Plain => {
-                let targets = Tensor::from_slice(&batch.targets, (batch.targets.len(), 1), &self.device)?;
-                candle_nn::ops::log_softmax(logits, D::Minus1)?.gather(&targets, 1)?.neg()?.flatten_all()
+                let targets =
+                    Tensor::from_slice(&batch.targets, (batch.targets.len(), 1), &self.device)?;
+                candle_nn::ops::log_softmax(logits, D::Minus1)?
+                    .gather(&targets, 1)?
+                    .neg()?
+                    .flatten_all()
             }
         }
     }
@@ -138,8 +169,16 @@ impl Network for GraphNetwork {
 fn score(logits: &Tensor, costs: &Tensor, batch: &Batch) -> Result<Score> {
     let nats = costs.to_vec1::<f32>()?.into_iter().map(f64::from).sum();
     let likeliest = logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
-    let correct = likeliest.iter().zip(&batch.targets).filter(|(a, b)| a == b).count() as u64;
-    Ok(Score { predicted: batch.targets.len() as u64, nats, correct })
+    let correct = likeliest
+        .iter()
+        .zip(&batch.targets)
+        .filter(|(a, b)| a == b)
+        .count() as u64;
+    Ok(Score {
+        predicted: batch.targets.len() as u64,
+        nats,
+        correct,
+    })
 }
 
 /// The weights as leaves of a graph; a layer's three tensors are one leaf, as they are neighbours in the flat list.
@@ -157,7 +196,11 @@ struct Variables {
 impl Variables {
     fn new(weights: &Weights, device: &Device) -> Result<Self> {
         let config = weights.config();
-        let (v, e, h) = (config.vocabulary_size, config.embedding_size, config.hidden_size);
+        let (v, e, h) = (
+            config.vocabulary_size,
+            config.embedding_size,
+            config.hidden_size,
+        );
         let mut rest = weights.values();
         let mut take = |shape: &[usize]| {
             let (values, after) = rest.split_at(shape.iter().product());
@@ -176,7 +219,9 @@ impl Variables {
 
     /// In the order of the flat list.
     fn in_order(&self) -> impl Iterator<Item = &Var> {
-        std::iter::once(&self.embedding).chain(&self.layers).chain([&self.out_weight, &self.out_bias])
+        std::iter::once(&self.embedding)
+            .chain(&self.layers)
+            .chain([&self.out_weight, &self.out_bias])
     }
 }
 
@@ -184,15 +229,23 @@ impl Variables {
 fn plain_lstm_layer(sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Result<Tensor> {
     let (steps, _, inputs) = sequence.dims3()?;
     let hidden = start.dim(2)?;
-    let input = weights.narrow(0, 0, 4 * hidden * inputs)?.reshape((4 * hidden, inputs))?;
-    let recurrent = weights.narrow(0, 4 * hidden * inputs, 4 * hidden * hidden)?.reshape((4 * hidden, hidden))?;
+    let input = weights
+        .narrow(0, 0, 4 * hidden * inputs)?
+        .reshape((4 * hidden, inputs))?;
+    let recurrent = weights
+        .narrow(0, 4 * hidden * inputs, 4 * hidden * hidden)?
+        .reshape((4 * hidden, hidden))?;
     let bias = weights.narrow(0, 4 * hidden * (inputs + hidden), 4 * hidden)?;
     let (mut h, mut c) = (start.get(0)?, start.get(1)?);
     let mut outputs = Vec::with_capacity(steps + 1);
     for step in 0..steps {
-        let z = (sequence.get(step)?.matmul(&input.t()?)? + h.matmul(&recurrent.t()?)?)?.broadcast_add(&bias)?;
+        let z = (sequence.get(step)?.matmul(&input.t()?)? + h.matmul(&recurrent.t()?)?)?
+            .broadcast_add(&bias)?;
         let gate = |index: usize| z.narrow(1, index * hidden, hidden);
-        let (i, f) = (candle_nn::ops::sigmoid(&gate(0)?)?, candle_nn::ops::sigmoid(&gate(1)?)?);
+        let (i, f) = (
+            candle_nn::ops::sigmoid(&gate(0)?)?,
+            candle_nn::ops::sigmoid(&gate(1)?)?,
+        );
         let (g, o) = (gate(2)?.tanh()?, candle_nn::ops::sigmoid(&gate(3)?)?);
         c = ((f * &c)? + (i * g)?)?;
         h = (o * c.tanh()?)?;
@@ -204,7 +257,11 @@ fn plain_lstm_layer(sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Resu
 
 /// [`fused::dropout`] from candle's own operations: the same mask, multiplied in.
 fn plain_dropout(tensor: &Tensor, chance: f32, noise: Dropout) -> Result<Tensor> {
-    let mask = fused::dropout(&Tensor::ones(tensor.shape(), tensor.dtype(), &Device::Cpu)?, chance, noise)?;
+    let mask = fused::dropout(
+        &Tensor::ones(tensor.shape(), tensor.dtype(), &Device::Cpu)?,
+        chance,
+        noise,
+    )?;
     tensor * mask.to_device(tensor.device())?
 }
 
@@ -214,22 +271,43 @@ mod tests {
     use super::*;
 
     fn small() -> NetworkConfig {
-        NetworkConfig { vocabulary_size: 11, embedding_size: 5, hidden_size: 13, layer_count: 2, dropout: 0.3 }
+        NetworkConfig {
+            vocabulary_size: 11,
+            embedding_size: 5,
+            hidden_size: 13,
+            layer_count: 2,
+            dropout: 0.3,
+        }
     }
 
     fn batch(steps: usize, streams: usize, last_only: bool) -> Batch {
-        let ids = |seed: usize, count: usize| (0..count).map(|n| ((n * 31 + seed) % 11) as u32).collect::<Vec<_>>();
+        let ids = |seed: usize, count: usize| {
+            (0..count)
+                .map(|n| ((n * 31 + seed) % 11) as u32)
+                .collect::<Vec<_>>()
+        };
         let targets = if last_only { streams } else { steps * streams };
-        Batch { steps, streams, inputs: ids(3, steps * streams), targets: ids(8, targets) }
+        Batch {
+            steps,
+            streams,
+            inputs: ids(3, steps * streams),
+            targets: ids(8, targets),
+        }
     }
 
     fn learn(mut network: GraphNetwork, batch: &Batch) -> (Score, NetworkState, Vec<f32>) {
         let weights = Weights::random(small(), 4);
         let mut state = NetworkState::zero(&small(), batch.streams);
-        state.values.iter_mut().enumerate().for_each(|(n, value)| *value = (n as f32).sin() * 0.5);
+        state
+            .values
+            .iter_mut()
+            .enumerate()
+            .for_each(|(n, value)| *value = (n as f32).sin() * 0.5);
         let mut gradient = vec![0.0; weights.values().len()];
         let noise = Dropout::of_step(1, 1);
-        let score = network.learn(&weights, batch, &mut state, noise, &mut gradient).unwrap();
+        let score = network
+            .learn(&weights, batch, &mut state, noise, &mut gradient)
+            .unwrap();
         (score, state, gradient)
     }
 
@@ -237,13 +315,33 @@ mod tests {
     fn fused_layers_give_the_loss_state_and_gradients_of_candles_own_operations() {
         // 35 streams: three groups of uneven size.
         for batch in [batch(6, 35, false), batch(1, 1, false), batch(7, 2, true)] {
-            let (fused, plain) = (learn(GraphNetwork::cpu(), &batch), learn(GraphNetwork::reference(), &batch));
-            assert!((fused.0.nats - plain.0.nats).abs() < 1e-4 * plain.0.nats, "{:?} {:?}", fused.0, plain.0);
+            let (fused, plain) = (
+                learn(GraphNetwork::cpu(), &batch),
+                learn(GraphNetwork::reference(), &batch),
+            );
+            assert!(
+                (fused.0.nats - plain.0.nats).abs() < 1e-4 * plain.0.nats,
+                "{:?} {:?}",
+                fused.0,
+                plain.0
+            );
             assert_eq!(fused.0.correct, plain.0.correct);
-            let far = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let far = |a: &[f32], b: &[f32]| {
+                a.iter()
+                    .zip(b)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max)
+            };
             assert!(far(&fused.1.values, &plain.1.values) < 1e-5);
-            let largest = plain.2.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-            assert!(largest > 1e-3 && far(&fused.2, &plain.2) < 1e-4 * largest.max(1.0), "{}", far(&fused.2, &plain.2));
+            let largest = plain
+                .2
+                .iter()
+                .fold(0.0_f32, |most, value| most.max(value.abs()));
+            assert!(
+                largest > 1e-3 && far(&fused.2, &plain.2) < 1e-4 * largest.max(1.0),
+                "{}",
+                far(&fused.2, &plain.2)
+            );
         }
     }
 
@@ -252,25 +350,45 @@ mod tests {
     /// % 5` for 4 steps of 2 streams; mean `cross_entropy`, `backward()`, gradients flattened in the same order.
     #[test]
     fn loss_and_gradients_are_those_of_pytorch() {
-        let config =
-            NetworkConfig { vocabulary_size: 5, embedding_size: 3, hidden_size: 4, layer_count: 2, dropout: 0.0 };
-        let ids = |step: usize, stream: usize, start: usize| {
-            (0..8).map(|n| ((step * (n / 2) + stream * (n % 2) + start) % 5) as u32).collect::<Vec<_>>()
+        let config = NetworkConfig {
+            vocabulary_size: 5,
+            embedding_size: 3,
+            hidden_size: 4,
+            layer_count: 2,
+            dropout: 0.0,
         };
-        let batch = Batch { steps: 4, streams: 2, inputs: ids(3, 2, 0), targets: ids(2, 1, 1) };
+        let ids = |step: usize, stream: usize, start: usize| {
+            (0..8)
+                .map(|n| ((step * (n / 2) + stream * (n % 2) + start) % 5) as u32)
+                .collect::<Vec<_>>()
+        };
+        let batch = Batch {
+            steps: 4,
+            streams: 2,
+            inputs: ids(3, 2, 0),
+            targets: ids(2, 1, 1),
+        };
         for mut network in [GraphNetwork::cpu(), GraphNetwork::reference()] {
             let mut state = NetworkState::zero(&config, 2);
             let mut gradient = vec![0.0; 312];
             let score = network
-                .learn(&Weights::sine(config.clone()), &batch, &mut state, Dropout::of_step(1, 1), &mut gradient)
+                .learn(
+                    &Weights::sine(config.clone()),
+                    &batch,
+                    &mut state,
+                    Dropout::of_step(1, 1),
+                    &mut gradient,
+                )
                 .unwrap();
             assert!((score.nats - 13.278_601).abs() < 1e-4, "{}", score.nats);
             let last_cell = &state.layer_mut(&config, 1)[12..];
             for (found, torch) in last_cell.iter().zip([-0.056077, 0.590695, 0.2022, 0.36067]) {
                 assert!((found - torch).abs() < 1e-5, "{last_cell:?}");
             }
-            let torch =
-                [-1.097e-4, 5.02e-5, 2.0586e-5, 1.0172e-6, 3.2091e-4, 4.0232e-3, 2.5669e-4, 1.7279e-4, -2.7703e-3];
+            let torch = [
+                -1.097e-4, 5.02e-5, 2.0586e-5, 1.0172e-6, 3.2091e-4, 4.0232e-3, 2.5669e-4,
+                1.7279e-4, -2.7703e-3,
+            ];
             for (found, torch) in gradient.iter().step_by(37).zip(torch) {
                 assert!((found - torch).abs() < 1e-6, "{found} {torch}");
             }
@@ -281,7 +399,10 @@ mod tests {
     fn the_bits_do_not_depend_on_the_number_of_threads() {
         let batch = batch(6, 35, false);
         let on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| learn(GraphNetwork::cpu(), &batch))
         };
         assert_eq!(on(1), on(3));

@@ -70,7 +70,11 @@ impl TensorPlace {
 pub enum NetworkError {
     /// A size outside its range.
     #[error("{what} is {found}, allowed are {allowed}")]
-    Size { what: &'static str, found: String, allowed: String },
+    Size {
+        what: &'static str,
+        found: String,
+        allowed: String,
+    },
     /// The tensor library refused; on a CPU this means memory ran out.
     #[error("tensor computation failed")]
     Tensor(#[from] candle_core::Error),
@@ -79,7 +83,13 @@ pub enum NetworkError {
 impl NetworkConfig {
     /// The article's network: embedding 32, three LSTM layers of 256 with dropout .2 after each, dense.
     pub fn article(vocabulary_size: usize) -> Self {
-        Self { vocabulary_size, embedding_size: 32, hidden_size: 256, layer_count: 3, dropout: 0.2 }
+        Self {
+            vocabulary_size,
+            embedding_size: 32,
+            hidden_size: 256,
+            layer_count: 3,
+            dropout: 0.2,
+        }
     }
 
     /// Checks that every size is in its range.
@@ -95,19 +105,31 @@ impl NetworkConfig {
         ];
         for (what, found, max) in sizes {
             if found == 0 || found > max {
-                return Err(NetworkError::Size { what, found: found.to_string(), allowed: format!("1 to {max}") });
+                return Err(NetworkError::Size {
+                    what,
+                    found: found.to_string(),
+                    allowed: format!("1 to {max}"),
+                });
             }
         }
         if !(0.0..1.0).contains(&self.dropout) {
             let allowed = "0 up to, not including, 1".to_owned();
-            return Err(NetworkError::Size { what: "dropout", found: self.dropout.to_string(), allowed });
+            return Err(NetworkError::Size {
+                what: "dropout",
+                found: self.dropout.to_string(),
+                allowed,
+            });
         }
         Ok(())
     }
 
     /// Width of the input of LSTM layer `layer`.
     pub fn layer_inputs(&self, layer: usize) -> usize {
-        if layer == 0 { self.embedding_size } else { self.hidden_size }
+        if layer == 0 {
+            self.embedding_size
+        } else {
+            self.hidden_size
+        }
     }
 
     /// Every tensor in the order of the flat list, named and laid out as PyTorch's `nn.Embedding`, `nn.LSTM` and
@@ -117,7 +139,10 @@ impl NetworkConfig {
         let (v, e, h) = (self.vocabulary_size, self.embedding_size, self.hidden_size);
         let mut shapes = vec![("emb.weight".to_owned(), vec![v, e])];
         for layer in 0..self.layer_count {
-            shapes.push((format!("rnn.weight_ih_l{layer}"), vec![4 * h, self.layer_inputs(layer)]));
+            shapes.push((
+                format!("rnn.weight_ih_l{layer}"),
+                vec![4 * h, self.layer_inputs(layer)],
+            ));
             shapes.push((format!("rnn.weight_hh_l{layer}"), vec![4 * h, h]));
             shapes.push((format!("rnn.bias_ih_l{layer}"), vec![4 * h]));
         }
@@ -149,7 +174,11 @@ impl NetworkConfig {
         let mut rows = vec![row("embedding".to_owned(), e, v * e)];
         for layer in 0..self.layer_count {
             let number = layer + 1;
-            rows.push(row(format!("lstm {number}"), h, 4 * h * (self.layer_inputs(layer) + h + 1)));
+            rows.push(row(
+                format!("lstm {number}"),
+                h,
+                4 * h * (self.layer_inputs(layer) + h + 1),
+            ));
             rows.push(row(format!("dropout {number} ({})", self.dropout), h, 0));
         }
         rows.push(row("dense + softmax".to_owned(), v, v * (h + 1)));
@@ -161,9 +190,20 @@ impl NetworkConfig {
         let rows = self.layers();
         let mut table = format!("{:<20} {:<22} {:>12}\n", "layer", "output", "parameters");
         for row in &rows {
-            table += &format!("{:<20} {:<22} {:>12}\n", row.name, row.output_shape, grouped(row.parameters));
+            table += &format!(
+                "{:<20} {:<22} {:>12}\n",
+                row.name,
+                row.output_shape,
+                grouped(row.parameters)
+            );
         }
-        table + &format!("{:<20} {:<22} {:>12}\n", "total", "", grouped(self.parameter_count()))
+        table
+            + &format!(
+                "{:<20} {:<22} {:>12}\n",
+                "total",
+                "",
+                grouped(self.parameter_count())
+            )
     }
 }
 
@@ -190,7 +230,10 @@ pub struct NetworkState {
 impl NetworkState {
     /// Nothing heard yet.
     pub fn zero(config: &NetworkConfig, streams: usize) -> Self {
-        Self { streams, values: vec![0.0; config.layer_count * 2 * streams * config.hidden_size] }
+        Self {
+            streams,
+            values: vec![0.0; config.layer_count * 2 * streams * config.hidden_size],
+        }
     }
 
     /// h and c of one layer, `(2, streams, hidden)`.
@@ -222,7 +265,11 @@ impl Score {
 
     /// Mean −ln p; 0 for nothing.
     pub fn nats_mean(&self) -> f64 {
-        if self.predicted == 0 { 0.0 } else { self.nats / self.predicted as f64 }
+        if self.predicted == 0 {
+            0.0
+        } else {
+            self.nats / self.predicted as f64
+        }
     }
 
     /// Mean −log₂ p.
@@ -232,7 +279,11 @@ impl Score {
 
     /// Share predicted right, `0.0..=1.0`.
     pub fn accuracy(&self) -> f64 {
-        if self.predicted == 0 { 0.0 } else { self.correct as f64 / self.predicted as f64 }
+        if self.predicted == 0 {
+            0.0
+        } else {
+            self.correct as f64 / self.predicted as f64
+        }
     }
 }
 
@@ -256,7 +307,12 @@ pub trait Network {
     ///
     /// # Errors
     /// [`NetworkError::Tensor`].
-    fn judge(&mut self, weights: &Weights, batch: &Batch, state: &mut NetworkState) -> Result<Score, NetworkError>;
+    fn judge(
+        &mut self,
+        weights: &Weights,
+        batch: &Batch,
+        state: &mut NetworkState,
+    ) -> Result<Score, NetworkError>;
 }
 
 /// Where a training step's dropped units come from.
@@ -268,7 +324,9 @@ pub struct Dropout {
 impl Dropout {
     /// The units of training step `step`.
     pub fn of_step(seed: u64, step: u64) -> Self {
-        Self { noise: Noise::new(seed, Purpose::Dropout, step) }
+        Self {
+            noise: Noise::new(seed, Purpose::Dropout, step),
+        }
     }
 }
 
@@ -281,16 +339,40 @@ mod tests {
         let config = NetworkConfig::article(93);
         assert_eq!(config.parameter_count(), 1_373_437);
         assert_eq!(config.tensors().last().unwrap().range().end, 1_373_437);
-        let per_layer: Vec<usize> = config.layers().iter().map(|layer| layer.parameters).collect();
-        assert_eq!(per_layer, [2_976, 295_936, 0, 525_312, 0, 525_312, 0, 23_901]);
-        assert!(config.table().ends_with("1,373,437\n"), "{}", config.table());
+        let per_layer: Vec<usize> = config
+            .layers()
+            .iter()
+            .map(|layer| layer.parameters)
+            .collect();
+        assert_eq!(
+            per_layer,
+            [2_976, 295_936, 0, 525_312, 0, 525_312, 0, 23_901]
+        );
+        assert!(
+            config.table().ends_with("1,373,437\n"),
+            "{}",
+            config.table()
+        );
     }
 
     #[test]
     fn a_size_out_of_range_is_named() {
-        let config = NetworkConfig { hidden_size: 0, ..NetworkConfig::article(93) };
-        assert_eq!(config.check().unwrap_err().to_string(), "hidden size is 0, allowed are 1 to 8192");
-        assert!(NetworkConfig { dropout: 1.0, ..NetworkConfig::article(93) }.check().is_err());
+        let config = NetworkConfig {
+            hidden_size: 0,
+            ..NetworkConfig::article(93)
+        };
+        assert_eq!(
+            config.check().unwrap_err().to_string(),
+            "hidden size is 0, allowed are 1 to 8192"
+        );
+        assert!(
+            NetworkConfig {
+                dropout: 1.0,
+                ..NetworkConfig::article(93)
+            }
+            .check()
+            .is_err()
+        );
         assert!(NetworkConfig::article(93).check().is_ok());
     }
 }

@@ -25,18 +25,24 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 impl Noise {
     /// The table for this seed, purpose and index.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
-        Self { key: mix(mix(mix(seed) ^ purpose as u64).wrapping_add(index.wrapping_mul(GOLDEN))) }
+        Self {
+            key: mix(mix(mix(seed) ^ purpose as u64).wrapping_add(index.wrapping_mul(GOLDEN))),
+        }
     }
 
     /// A table of its own inside this one.
     pub fn part(self, index: u64) -> Self {
-        Self { key: mix(self.key ^ mix(index.wrapping_add(1).wrapping_mul(GOLDEN))) }
+        Self {
+            key: mix(self.key ^ mix(index.wrapping_add(1).wrapping_mul(GOLDEN))),
+        }
     }
 
     /// 64 random bits.
     #[inline(always)]
     pub fn bits(self, at: u64) -> u64 {
-        mix(self.key.wrapping_add(at.wrapping_add(1).wrapping_mul(GOLDEN)))
+        mix(self
+            .key
+            .wrapping_add(at.wrapping_add(1).wrapping_mul(GOLDEN)))
     }
 
     /// Evenly in `0.0..1.0`.

@@ -39,8 +39,17 @@ const WEIGHTS_PER_TASK: usize = 1 << 16;
 impl Optimizer {
     /// A rule that has seen nothing yet.
     pub fn new(rule: Rule, weight_count: usize) -> Self {
-        let mean = if rule == Rule::Adam { vec![0.0; weight_count] } else { Vec::new() };
-        Self { rule, step_count: 0, mean, square: vec![0.0; weight_count] }
+        let mean = if rule == Rule::Adam {
+            vec![0.0; weight_count]
+        } else {
+            Vec::new()
+        };
+        Self {
+            rule,
+            step_count: 0,
+            mean,
+            square: vec![0.0; weight_count],
+        }
     }
 
     /// One step down the gradient, after all weights have shrunk by `learning_rate · decay` of themselves (Loshchilov
@@ -51,7 +60,9 @@ impl Optimizer {
     pub fn step(&mut self, weights: &mut [f32], gradient: &[f32], learning_rate: f64, decay: f64) {
         assert!(weights.len() == self.square.len() && gradient.len() == weights.len());
         self.step_count += 1;
-        let weights = weights.par_chunks_mut(WEIGHTS_PER_TASK).zip(gradient.par_chunks(WEIGHTS_PER_TASK));
+        let weights = weights
+            .par_chunks_mut(WEIGHTS_PER_TASK)
+            .zip(gradient.par_chunks(WEIGHTS_PER_TASK));
         let squares = self.square.par_chunks_mut(WEIGHTS_PER_TASK);
         let kept = (1.0 - learning_rate * decay) as f32;
         match self.rule {
@@ -64,22 +75,30 @@ impl Optimizer {
                 let rate = (learning_rate / correction(0.9)) as f32;
                 let square_scale = (1.0 / correction(0.999).sqrt()) as f32;
                 let means = self.mean.par_chunks_mut(WEIGHTS_PER_TASK);
-                weights.zip(means.zip(squares)).for_each(|((weights, gradient), (means, squares))| {
-                    for (((weight, &g), mean), square) in weights.iter_mut().zip(gradient).zip(means).zip(squares) {
-                        *mean += mean_share * (g - *mean);
-                        *square += square_share * (g * g - *square);
-                        *weight = *weight * kept - rate * *mean / (square.sqrt() * square_scale + epsilon);
-                    }
-                });
+                weights.zip(means.zip(squares)).for_each(
+                    |((weights, gradient), (means, squares))| {
+                        for (((weight, &g), mean), square) in
+                            weights.iter_mut().zip(gradient).zip(means).zip(squares)
+                        {
+                            *mean += mean_share * (g - *mean);
+                            *square += square_share * (g * g - *square);
+                            *weight = *weight * kept
+                                - rate * *mean / (square.sqrt() * square_scale + epsilon);
+                        }
+                    },
+                );
             }
             Rule::Rmsprop => {
                 let (rho, epsilon, rate) = (0.9_f32, 1e-7_f32, learning_rate as f32);
-                weights.zip(squares).for_each(|((weights, gradient), squares)| {
-                    for ((weight, &g), square) in weights.iter_mut().zip(gradient).zip(squares) {
-                        *square += (1.0 - rho) * (g * g - *square);
-                        *weight = *weight * kept - rate * g / (square.sqrt() + epsilon);
-                    }
-                });
+                weights
+                    .zip(squares)
+                    .for_each(|((weights, gradient), squares)| {
+                        for ((weight, &g), square) in weights.iter_mut().zip(gradient).zip(squares)
+                        {
+                            *square += (1.0 - rho) * (g * g - *square);
+                            *weight = *weight * kept - rate * g / (square.sqrt() + epsilon);
+                        }
+                    });
             }
         }
     }
@@ -89,12 +108,18 @@ impl Optimizer {
 pub fn clip_norm(gradient: &mut [f32], norm_max: f64) -> f64 {
     let sums: Vec<f64> = gradient
         .par_chunks(WEIGHTS_PER_TASK)
-        .map(|part| part.iter().map(|&value| f64::from(value) * f64::from(value)).sum())
+        .map(|part| {
+            part.iter()
+                .map(|&value| f64::from(value) * f64::from(value))
+                .sum()
+        })
         .collect();
     let norm = sums.iter().sum::<f64>().sqrt();
     if norm > norm_max {
         let scale = (norm_max / norm) as f32;
-        gradient.par_chunks_mut(WEIGHTS_PER_TASK).for_each(|part| part.iter_mut().for_each(|value| *value *= scale));
+        gradient
+            .par_chunks_mut(WEIGHTS_PER_TASK)
+            .for_each(|part| part.iter_mut().for_each(|value| *value *= scale));
     }
     norm
 }
@@ -108,7 +133,9 @@ mod tests {
         let mut weights = vec![1.0, 1.0, 1.0];
         Optimizer::new(Rule::Adam, 3).step(&mut weights, &[1e-3, -7.0, 0.0], 0.01, 0.0);
         assert!(
-            (weights[0] - 0.99).abs() < 1e-5 && (weights[1] - 1.01).abs() < 1e-5 && weights[2] == 1.0,
+            (weights[0] - 0.99).abs() < 1e-5
+                && (weights[1] - 1.01).abs() < 1e-5
+                && weights[2] == 1.0,
             "{weights:?}"
         );
     }
@@ -138,7 +165,10 @@ mod tests {
                 let gradient = [2.0 * weights[0], 20.0 * weights[1]];
                 optimizer.step(&mut weights, &gradient, 0.01, 0.0);
             }
-            assert!(weights.iter().all(|weight| weight.abs() < 0.02), "{rule:?} {weights:?}");
+            assert!(
+                weights.iter().all(|weight| weight.abs() < 0.02),
+                "{rule:?} {weights:?}"
+            );
         }
     }
 

@@ -59,14 +59,30 @@ impl Epoch {
         let noise = Noise::new(seed, Purpose::Order, epoch);
         match objective {
             Objective::All => {
-                let tokens =
-                    noise.permutation(tunes.len()).into_iter().flat_map(|tune| &tunes[tune]).copied().collect();
-                Self { objective, streams, steps, tokens, windows: Vec::new() }
+                let tokens = noise
+                    .permutation(tunes.len())
+                    .into_iter()
+                    .flat_map(|tune| &tunes[tune])
+                    .copied()
+                    .collect();
+                Self {
+                    objective,
+                    streams,
+                    steps,
+                    tokens,
+                    windows: Vec::new(),
+                }
             }
             Objective::Last => {
                 let tokens: Vec<TokenId> = tunes.iter().flatten().copied().collect();
                 let windows = noise.permutation(tokens.len().saturating_sub(steps));
-                Self { objective, streams, steps, tokens, windows }
+                Self {
+                    objective,
+                    streams,
+                    steps,
+                    tokens,
+                    windows,
+                }
             }
         }
     }
@@ -97,7 +113,9 @@ impl Epoch {
         let starts: Vec<usize> = match self.objective {
             Objective::All => {
                 let stream_length = self.tokens.len() / self.streams;
-                (0..self.streams).map(|stream| stream * stream_length + index * self.steps).collect()
+                (0..self.streams)
+                    .map(|stream| stream * stream_length + index * self.steps)
+                    .collect()
             }
             Objective::Last => self.windows[index * self.streams..][..self.streams].to_vec(),
         };
@@ -107,7 +125,12 @@ impl Epoch {
             Objective::All => (1..=self.steps).flat_map(row).collect(),
             Objective::Last => row(self.steps).collect(),
         };
-        Batch { steps: self.steps, streams: self.streams, inputs, targets }
+        Batch {
+            steps: self.steps,
+            streams: self.streams,
+            inputs,
+            targets,
+        }
     }
 }
 
@@ -130,18 +153,30 @@ mod tests {
         let tunes = vec![(0..20).collect::<Vec<TokenId>>(), (20..40).collect()];
         let epoch = Epoch::new(Objective::Last, &tunes, 5, 10, 3, 1);
         assert_eq!(epoch.batch_count(), 6);
-        let mut targets: Vec<TokenId> = (0..6).flat_map(|index| epoch.batch(index).targets).collect();
+        let mut targets: Vec<TokenId> = (0..6)
+            .flat_map(|index| epoch.batch(index).targets)
+            .collect();
         targets.sort_unstable();
         assert_eq!(targets, (10..40).collect::<Vec<_>>());
         let batch = epoch.batch(0);
-        assert_eq!(batch.inputs[9 * 5..].iter().map(|id| id + 1).collect::<Vec<_>>(), batch.targets);
+        assert_eq!(
+            batch.inputs[9 * 5..]
+                .iter()
+                .map(|id| id + 1)
+                .collect::<Vec<_>>(),
+            batch.targets
+        );
     }
 
     #[test]
     fn tunes_stay_whole_and_their_order_changes_with_the_epoch() {
         let tunes: Vec<Vec<TokenId>> = (0..50).map(|tune| vec![2 * tune, 2 * tune + 1]).collect();
         let order = |epoch| Epoch::new(Objective::All, &tunes, 1, 10, 3, epoch).tokens;
-        assert!(order(1).chunks(2).all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1));
+        assert!(
+            order(1)
+                .chunks(2)
+                .all(|pair| pair[0] % 2 == 0 && pair[1] == pair[0] + 1)
+        );
         assert_ne!(order(1), order(2));
     }
 }

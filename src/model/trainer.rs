@@ -194,16 +194,24 @@ pub struct TrainingProgress {
 impl TrainingProgress {
     /// The epoch with the best validation so far; the earlier of two that are equal.
     pub fn best(&self) -> Option<&EpochRecord> {
-        self.history
-            .iter()
-            .reduce(|best, record| if record.validation.nats < best.validation.nats { record } else { best })
+        self.history.iter().reduce(|best, record| {
+            if record.validation.nats < best.validation.nats {
+                record
+            } else {
+                best
+            }
+        })
     }
 
     /// Whether nothing is left to do.
     fn is_over(&self) -> bool {
         let last = self.epoch - 1;
         let waited = self.best().map_or(0, |best| last - best.epoch);
-        last >= self.config.epochs || self.config.patience.is_some_and(|patience| waited >= patience)
+        last >= self.config.epochs
+            || self
+                .config
+                .patience
+                .is_some_and(|patience| waited >= patience)
     }
 }
 
@@ -257,7 +265,12 @@ pub enum TrainingError {
     #[error(
         "{found} characters of training text, {needed} are needed for one batch of {batch} × {sequence}; give more text or smaller --batch and --seq"
     )]
-    TooShort { found: usize, needed: usize, batch: usize, sequence: usize },
+    TooShort {
+        found: usize,
+        needed: usize,
+        batch: usize,
+        sequence: usize,
+    },
     /// Nothing to judge by.
     #[error("validation text is empty; give some with --valid")]
     NoValidation,
@@ -294,18 +307,34 @@ impl Trainer {
     ) -> Result<Self, TrainingError> {
         card.network.check()?;
         let weights = Weights::random(card.network.clone(), config.seed);
-        let average = if config.average.is_some() { weights.values().to_vec() } else { Vec::new() };
+        let average = if config.average.is_some() {
+            weights.values().to_vec()
+        } else {
+            Vec::new()
+        };
         let optimizer = Optimizer::new(config.optimizer, weights.values().len());
         let state = NetworkState::zero(&card.network, config.batch);
         let found = lessons.tunes.iter().map(Vec::len).sum();
-        let first = Epoch::new(config.objective, &lessons.tunes, config.batch, config.sequence, config.seed, 1);
+        let first = Epoch::new(
+            config.objective,
+            &lessons.tunes,
+            config.batch,
+            config.sequence,
+            config.seed,
+            1,
+        );
         if first.batch_count() == 0 {
             let (batch, sequence) = (config.batch, config.sequence);
             let needed = match config.objective {
                 Objective::All => batch * (sequence + 1),
                 Objective::Last => batch + sequence,
             };
-            return Err(TrainingError::TooShort { found, needed, batch, sequence });
+            return Err(TrainingError::TooShort {
+                found,
+                needed,
+                batch,
+                sequence,
+            });
         }
         if lessons.validation.is_empty() {
             return Err(TrainingError::NoValidation);
@@ -321,7 +350,17 @@ impl Trainer {
             history: Vec::new(),
             seconds: 0.0,
         };
-        Ok(Self { network, lessons, card, path, weights, average, optimizer, state, progress })
+        Ok(Self {
+            network,
+            lessons,
+            card,
+            path,
+            weights,
+            average,
+            optimizer,
+            state,
+            progress,
+        })
     }
 
     /// Goes to where a saved run stands.
@@ -329,7 +368,8 @@ impl Trainer {
     /// # Errors
     /// [`CheckpointError::OtherRun`] when it was taught otherwise or with other text.
     pub fn resume(&mut self, saved: TrainingState) -> Result<(), TrainingError> {
-        let other = |what, found: String, asked: String| CheckpointError::OtherRun { what, found, asked };
+        let other =
+            |what, found: String, asked: String| CheckpointError::OtherRun { what, found, asked };
         let (found, asked) = (&saved.progress.config, &self.progress.config);
         if found != asked {
             return Err(other("the recipe", json(found), json(asked)).into());
@@ -342,11 +382,16 @@ impl Trainer {
             )
             .into());
         }
-        let mut lists: std::collections::HashMap<String, Vec<f32>> = saved.tensors.into_iter().collect();
+        let mut lists: std::collections::HashMap<String, Vec<f32>> =
+            saved.tensors.into_iter().collect();
         let mut take = |name: &'static str, into: &mut [f32]| {
             let list = lists.remove(name).unwrap_or_default();
             if list.len() != into.len() {
-                return Err(other(name, format!("{} numbers", list.len()), into.len().to_string()));
+                return Err(other(
+                    name,
+                    format!("{} numbers", list.len()),
+                    into.len().to_string(),
+                ));
             }
             into.copy_from_slice(&list);
             Ok(())
@@ -417,7 +462,11 @@ impl Trainer {
             observer.epoch_done(&self.progress);
             saved = Instant::now();
         }
-        Ok(if self.progress.epoch > self.progress.config.epochs { Ending::Finished } else { Ending::OutOfPatience })
+        Ok(if self.progress.epoch > self.progress.config.epochs {
+            Ending::Finished
+        } else {
+            Ending::OutOfPatience
+        })
     }
 
     /// One batch: forward, backward, clip, step.
@@ -427,17 +476,29 @@ impl Trainer {
             self.state.values.fill(0.0);
         }
         let noise = Dropout::of_step(progress.config.seed, progress.steps);
-        let score =
-            self.network.learn(&self.weights, &epoch.batch(progress.batch), &mut self.state, noise, gradient)?;
+        let score = self.network.learn(
+            &self.weights,
+            &epoch.batch(progress.batch),
+            &mut self.state,
+            noise,
+            gradient,
+        )?;
         if !score.nats.is_finite() {
-            return Err(TrainingError::Diverged { step: progress.steps });
+            return Err(TrainingError::Diverged {
+                step: progress.steps,
+            });
         }
         if let Some(norm_max) = progress.config.clip_norm {
             clip_norm(gradient, norm_max);
         }
         let total = epoch.batch_count() as u64 * u64::from(progress.config.epochs);
         let rate = progress.config.rate(progress.steps, total);
-        self.optimizer.step(self.weights.values_mut(), gradient, rate, progress.config.weight_decay);
+        self.optimizer.step(
+            self.weights.values_mut(),
+            gradient,
+            rate,
+            progress.config.weight_decay,
+        );
         if let Some(share) = progress.config.average {
             // Short at first, so that the first weights, which know nothing, are soon forgotten.
             let steps = progress.steps as f64;
@@ -456,7 +517,12 @@ impl Trainer {
     /// Judges the epoch, saves its weights if they are the best, and the state to go on from.
     fn end_epoch(&mut self, batch_count: usize) -> Result<(), TrainingError> {
         let judged = self.judged_weights();
-        let validation = stream_cost(self.network.as_mut(), &judged, self.lessons.newline, &self.lessons.validation)?;
+        let validation = stream_cost(
+            self.network.as_mut(),
+            &judged,
+            self.lessons.newline,
+            &self.lessons.validation,
+        )?;
         let progress = &mut self.progress;
         let total = batch_count as u64 * u64::from(progress.config.epochs);
         let record = EpochRecord {
@@ -514,8 +580,15 @@ impl Trainer {
                 validation_accuracy: 0.0,
             },
         };
-        let card = ModelCard { figures: Some(figures), ..self.card.clone() };
-        Ok(Model { weights: self.judged_weights(), card }.save(&self.path, Precision::F32)?)
+        let card = ModelCard {
+            figures: Some(figures),
+            ..self.card.clone()
+        };
+        Ok(Model {
+            weights: self.judged_weights(),
+            card,
+        }
+        .save(&self.path, Precision::F32)?)
     }
 
     fn save_state(&self) -> Result<(), TrainingError> {
@@ -527,8 +600,14 @@ impl Trainer {
             list("square", &self.optimizer.square),
             list("state", &self.state.values),
         ];
-        let state = TrainingState { progress: self.progress.clone(), tensors };
-        Ok(checkpoint::save_state(&checkpoint::state_path(&self.path), &state)?)
+        let state = TrainingState {
+            progress: self.progress.clone(),
+            tensors,
+        };
+        Ok(checkpoint::save_state(
+            &checkpoint::state_path(&self.path),
+            &state,
+        )?)
     }
 }
 
@@ -536,7 +615,14 @@ impl Trainer {
 pub fn csv_log(history: &[EpochRecord]) -> String {
     let mut csv = "epoch,steps,learning_rate,train_nats,train_bits,train_accuracy,validation_nats,validation_bits,validation_accuracy,seconds\n".to_owned();
     for record in history {
-        let score = |score: &Score| format!("{:.5},{:.5},{:.5}", score.nats_mean(), score.bits(), score.accuracy());
+        let score = |score: &Score| {
+            format!(
+                "{:.5},{:.5},{:.5}",
+                score.nats_mean(),
+                score.bits(),
+                score.accuracy()
+            )
+        };
         let (train, validation) = (score(&record.train), score(&record.validation));
         csv += &format!(
             "{},{},{:.3e},{train},{validation},{:.1}\n",

@@ -79,7 +79,11 @@ impl Weights {
     /// # Panics
     /// When the network has no such tensor; names are constants of this crate.
     pub fn named(&self, name: &str) -> &[f32] {
-        let place = self.config.tensors().into_iter().find(|place| place.name == name);
+        let place = self
+            .config
+            .tensors()
+            .into_iter()
+            .find(|place| place.name == name);
         &self.values[place.expect("a tensor of this network").range()]
     }
 }
@@ -88,7 +92,9 @@ impl Weights {
 impl Weights {
     /// sin(.7 n) / 2 for every n: weights that another program makes in one line, for tests against its numbers.
     pub(super) fn sine(config: NetworkConfig) -> Self {
-        let values = (0..config.parameter_count()).map(|n| ((n as f64 * 0.7).sin() * 0.5) as f32).collect();
+        let values = (0..config.parameter_count())
+            .map(|n| ((n as f64 * 0.7).sin() * 0.5) as f32)
+            .collect();
         Self { config, values }
     }
 }
@@ -97,11 +103,15 @@ impl Weights {
 fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
     let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
     for row in 0..size {
-        let mut new: Vec<f64> = (0..size).map(|column| noise.normal((row * size + column) as u64)).collect();
+        let mut new: Vec<f64> = (0..size)
+            .map(|column| noise.normal((row * size + column) as u64))
+            .collect();
         for _ in 0..2 {
             for earlier in &rows {
                 let overlap: f64 = new.iter().zip(earlier).map(|(a, b)| a * b).sum();
-                new.iter_mut().zip(earlier).for_each(|(a, b)| *a -= overlap * b);
+                new.iter_mut()
+                    .zip(earlier)
+                    .for_each(|(a, b)| *a -= overlap * b);
             }
         }
         let length = new.iter().map(|value| value * value).sum::<f64>().sqrt();
@@ -118,7 +128,13 @@ mod tests {
     use super::*;
 
     fn small() -> NetworkConfig {
-        NetworkConfig { vocabulary_size: 7, embedding_size: 3, hidden_size: 12, layer_count: 2, dropout: 0.0 }
+        NetworkConfig {
+            vocabulary_size: 7,
+            embedding_size: 3,
+            hidden_size: 12,
+            layer_count: 2,
+            dropout: 0.0,
+        }
     }
 
     #[test]
@@ -127,7 +143,9 @@ mod tests {
         for square in weights.named("rnn.weight_hh_l1").chunks(144) {
             for a in 0..12 {
                 for b in 0..12 {
-                    let dot: f32 = (0..12).map(|k| square[a * 12 + k] * square[b * 12 + k]).sum();
+                    let dot: f32 = (0..12)
+                        .map(|k| square[a * 12 + k] * square[b * 12 + k])
+                        .sum();
                     assert!((dot - f32::from(u8::from(a == b))).abs() < 1e-6);
                 }
             }

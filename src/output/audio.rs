@@ -11,7 +11,9 @@ use super::synth::{Synth, SynthFont};
 use super::{CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
 use crate::music::midi::MidiMessage;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize};
+use cpal::{
+    BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
+};
 use rtrb::{Producer, RingBuffer};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -92,11 +94,23 @@ impl SynthOutput {
                 sound.run(&opened_outbox);
                 let _ = done_outbox.try_send(());
             })
-            .map_err(|source| OutputError::Thread { output: name.clone(), source })?;
+            .map_err(|source| OutputError::Thread {
+                output: name.clone(),
+                source,
+            })?;
         match opened.recv_timeout(OPEN_WAIT_MAX) {
-            Ok(Ok(())) => Ok(Self { name, orders, is_lost, done, dropped_count: 0 }),
+            Ok(Ok(())) => Ok(Self {
+                name,
+                orders,
+                is_lost,
+                done,
+                dropped_count: 0,
+            }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(OutputError::Device { device: name, reason: "it does not answer".to_owned() }),
+            Err(_) => Err(OutputError::Device {
+                device: name,
+                reason: "it does not answer".to_owned(),
+            }),
         }
     }
 
@@ -104,7 +118,11 @@ impl SynthOutput {
         if let Err(TrySendError::Full(_)) = self.orders.try_send(order) {
             self.dropped_count += 1;
             if self.dropped_count.is_power_of_two() {
-                tracing::warn!(output = self.name, dropped = self.dropped_count, "the synth falls behind");
+                tracing::warn!(
+                    output = self.name,
+                    dropped = self.dropped_count,
+                    "the synth falls behind"
+                );
             }
         }
     }
@@ -128,7 +146,11 @@ impl LiveOutput for SynthOutput {
     }
 
     fn health(&mut self) -> Health {
-        if self.is_lost.load(Ordering::Relaxed) { Health::Lost } else { Health::Well }
+        if self.is_lost.load(Ordering::Relaxed) {
+            Health::Lost
+        } else {
+            Health::Well
+        }
     }
 
     fn close(mut self: Box<Self>) {
@@ -140,7 +162,11 @@ impl LiveOutput for SynthOutput {
 
 /// The names of the devices, the systems in the order in which they are tried.
 pub fn device_names() -> Vec<String> {
-    hosts().iter().flat_map(output_devices).map(|(name, _)| name).collect()
+    hosts()
+        .iter()
+        .flat_map(output_devices)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 struct SoundThread {
@@ -159,7 +185,9 @@ struct SoundThread {
 enum Fade {
     None,
     /// So many blocks until silence; then the messages that cut the sound off are let in.
-    Out { blocks_left: usize },
+    Out {
+        blocks_left: usize,
+    },
 }
 
 /// Why the device is not played to any more.
@@ -176,7 +204,12 @@ impl SoundThread {
         loop {
             match OpenDevice::open(self.wanted.as_deref(), &self.font) {
                 Ok(device) => {
-                    tracing::info!(output = self.name, device = device.name, rate_hz = device.rate_hz, "plays");
+                    tracing::info!(
+                        output = self.name,
+                        device = device.name,
+                        rate_hz = device.rate_hz,
+                        "plays"
+                    );
                     if is_first {
                         let _ = opened.try_send(Ok(()));
                     } else {
@@ -213,7 +246,9 @@ impl SoundThread {
     fn play(&mut self, mut device: OpenDevice) -> DeviceEnd {
         let block = Duration::from_secs_f64(BLOCK_FRAMES as f64 / f64::from(device.rate_hz));
         // The ring is filled at once; after that, the moment a block is computed is the moment its messages are due.
-        let mut block_due = Instant::now().checked_sub(RING).unwrap_or_else(Instant::now);
+        let mut block_due = Instant::now()
+            .checked_sub(RING)
+            .unwrap_or_else(Instant::now);
         let mut watch = Watch::new(device.rate_hz);
         let mut is_closing = false;
         loop {
@@ -276,7 +311,9 @@ impl SoundThread {
             SoundOrder::Play { message, due } => self.pending.push_back((due, message)),
             SoundOrder::ForgetAhead => {
                 self.pending.clear();
-                self.fade = Fade::Out { blocks_left: FADE_BLOCKS };
+                self.fade = Fade::Out {
+                    blocks_left: FADE_BLOCKS,
+                };
             }
             SoundOrder::Close => return true,
         }
@@ -289,7 +326,10 @@ impl SoundThread {
         self.fade = Fade::None;
         let end = Instant::now() + pause;
         loop {
-            match self.orders.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .orders
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(SoundOrder::Close) | Err(RecvTimeoutError::Disconnected) => return true,
                 Ok(SoundOrder::Play { .. } | SoundOrder::ForgetAhead) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
@@ -306,7 +346,9 @@ fn follow_clock(block_due: Instant, now: Instant) -> Instant {
         return now;
     }
     let moved = block_due + behind.mul_f64(CLOCK_CORRECTION);
-    moved.checked_sub(ahead.mul_f64(CLOCK_CORRECTION)).unwrap_or(moved)
+    moved
+        .checked_sub(ahead.mul_f64(CLOCK_CORRECTION))
+        .unwrap_or(moved)
 }
 
 /// Looks whether the device still plays.
@@ -322,7 +364,14 @@ struct Watch {
 impl Watch {
     fn new(rate_hz: u32) -> Self {
         let now = Instant::now();
-        Self { rate_hz, frames_seen: 0, moved_at: now, window_start: now, window_frames: 0, underruns_seen: 0 }
+        Self {
+            rate_hz,
+            frames_seen: 0,
+            moved_at: now,
+            window_start: now,
+            window_frames: 0,
+            underruns_seen: 0,
+        }
     }
 
     fn complaint(&mut self, device: &OpenDevice) -> Option<String> {
@@ -335,15 +384,22 @@ impl Watch {
         if frames != self.frames_seen {
             (self.frames_seen, self.moved_at) = (frames, now);
         } else if now.duration_since(self.moved_at) > STALL_MAX {
-            return Some(format!("the device has taken nothing for {} s", STALL_MAX.as_secs()));
+            return Some(format!(
+                "the device has taken nothing for {} s",
+                STALL_MAX.as_secs()
+            ));
         }
         let elapsed = now.duration_since(self.window_start);
         if elapsed > RUNAWAY_WINDOW {
-            let speed = (frames - self.window_frames) as f64 / f64::from(self.rate_hz) / elapsed.as_secs_f64();
+            let speed = (frames - self.window_frames) as f64
+                / f64::from(self.rate_hz)
+                / elapsed.as_secs_f64();
             (self.window_start, self.window_frames) = (now, frames);
             self.report_underruns(device);
             if speed > RUNAWAY_FACTOR {
-                return Some(format!("the device takes sound {speed:.0} times faster than it can be heard"));
+                return Some(format!(
+                    "the device takes sound {speed:.0} times faster than it can be heard"
+                ));
             }
         }
         None
@@ -353,7 +409,11 @@ impl Watch {
         let underruns = device.counters.underrun_count.load(Ordering::Relaxed)
             + device.trouble.xrun_count.load(Ordering::Relaxed);
         if underruns > self.underruns_seen {
-            tracing::info!(device = device.name, gaps = underruns - self.underruns_seen, "gaps in the sound");
+            tracing::info!(
+                device = device.name,
+                gaps = underruns - self.underruns_seen,
+                "gaps in the sound"
+            );
             self.underruns_seen = underruns;
         }
     }
@@ -401,11 +461,18 @@ struct OpenDevice {
 impl OpenDevice {
     fn open(wanted: Option<&str>, font: &SynthFont) -> Result<Self, OutputError> {
         let (name, device) = choose(wanted)?;
-        let failed = |reason: String| OutputError::Device { device: name.clone(), reason };
-        let supported = device.default_output_config().map_err(|error| failed(error.to_string()))?;
+        let failed = |reason: String| OutputError::Device {
+            device: name.clone(),
+            reason,
+        };
+        let supported = device
+            .default_output_config()
+            .map_err(|error| failed(error.to_string()))?;
         let mut config: StreamConfig = supported.config();
         config.buffer_size = match supported.buffer_size() {
-            SupportedBufferSize::Range { min, max } => BufferSize::Fixed(DEVICE_BUFFER_FRAMES.clamp(*min, *max)),
+            SupportedBufferSize::Range { min, max } => {
+                BufferSize::Fixed(DEVICE_BUFFER_FRAMES.clamp(*min, *max))
+            }
             SupportedBufferSize::Unknown => BufferSize::Fixed(DEVICE_BUFFER_FRAMES),
         };
         let ring_frames = (f64::from(config.sample_rate) * RING.as_secs_f64()) as usize; // whole frames, positive
@@ -417,7 +484,13 @@ impl OpenDevice {
             let counters = Arc::new(EngineCounters::default());
             let trouble = Arc::new(Trouble::default());
             let engine = Engine::new(consumer, Arc::clone(&counters));
-            let opened = open_stream(&device, supported.sample_format(), config, engine, Arc::clone(&trouble));
+            let opened = open_stream(
+                &device,
+                supported.sample_format(),
+                config,
+                engine,
+                Arc::clone(&trouble),
+            );
             match opened.and_then(|stream| stream.play().map(|()| stream)) {
                 Ok(stream) => {
                     return Ok(Self {
@@ -435,7 +508,9 @@ impl OpenDevice {
                 Err(error) => last_error = Some(error),
             }
         }
-        Err(failed(last_error.map_or_else(String::new, |error| error.to_string())))
+        Err(failed(
+            last_error.map_or_else(String::new, |error| error.to_string()),
+        ))
     }
 
     /// Waits until the device has taken what is in the ring.
@@ -468,7 +543,10 @@ fn open_stream(
         SampleFormat::F32 => open_typed::<f32>(device, config, engine, trouble),
         SampleFormat::F64 => open_typed::<f64>(device, config, engine, trouble),
         // DSD is a bit stream, not a number a sample.
-        other => Err(cpal::Error::with_message(ErrorKind::UnsupportedConfig, format!("it wants samples as {other}"))),
+        other => Err(cpal::Error::with_message(
+            ErrorKind::UnsupportedConfig,
+            format!("it wants samples as {other}"),
+        )),
     }
 }
 
@@ -480,7 +558,9 @@ fn open_typed<S: SizedSample + FromSample<f32>>(
 ) -> Result<cpal::Stream, cpal::Error> {
     let channel_count = usize::from(config.channels);
     let fill = move |buffer: &mut [S], _: &cpal::OutputCallbackInfo| {
-        engine.fill(buffer, channel_count, |sample| S::from_sample(sample.clamp(-1.0, 1.0)));
+        engine.fill(buffer, channel_count, |sample| {
+            S::from_sample(sample.clamp(-1.0, 1.0))
+        });
     };
     device.build_output_stream(config, fill, move |error| trouble.note(&error), None)
 }
@@ -507,16 +587,28 @@ fn hosts() -> Vec<cpal::Host> {
     // alsa-lib writes to stderr about each device it does not find; on this thread, to a buffer instead, new each time.
     #[cfg(target_os = "linux")]
     let _ = alsa::Output::local_error_handler();
-    cpal::available_hosts().into_iter().filter_map(|id| cpal::host_from_id(id).ok()).collect()
+    cpal::available_hosts()
+        .into_iter()
+        .filter_map(|id| cpal::host_from_id(id).ok())
+        .collect()
 }
 
 fn output_devices(host: &cpal::Host) -> Vec<(String, cpal::Device)> {
-    let Ok(devices) = host.output_devices() else { return Vec::new() };
-    devices.map(|device| (device_name(&device), device)).collect()
+    let Ok(devices) = host.output_devices() else {
+        return Vec::new();
+    };
+    devices
+        .map(|device| (device_name(&device), device))
+        .collect()
 }
 
 /// What a person calls it and what the system does: `Built-in Audio [alsa:hw:0]`.
 fn device_name(device: &cpal::Device) -> String {
-    let name = device.description().map_or_else(|_| device.to_string(), |description| description.name().to_owned());
-    device.id().map_or_else(|_| name.clone(), |id| format!("{name} [{id}]"))
+    let name = device.description().map_or_else(
+        |_| device.to_string(),
+        |description| description.name().to_owned(),
+    );
+    device
+        .id()
+        .map_or_else(|_| name.clone(), |id| format!("{name} [{id}]"))
 }

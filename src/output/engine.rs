@@ -34,12 +34,23 @@ pub struct Engine {
 impl Engine {
     /// Reads this ring, counts there.
     pub fn new(ring: Consumer<Frame>, counters: Arc<EngineCounters>) -> Self {
-        Self { ring, counters, last: [0.0; 2], is_started: false, is_empty: false }
+        Self {
+            ring,
+            counters,
+            last: [0.0; 2],
+            is_started: false,
+            is_empty: false,
+        }
     }
 
     /// Fills a device buffer of interleaved samples, `channel_count` a frame: left and right go to the first two, a
     /// mono device gets their mean, further channels silence.
-    pub fn fill<S: Copy>(&mut self, buffer: &mut [S], channel_count: usize, sample: impl Fn(f32) -> S) {
+    pub fn fill<S: Copy>(
+        &mut self,
+        buffer: &mut [S],
+        channel_count: usize,
+        sample: impl Fn(f32) -> S,
+    ) {
         let mut frames: u64 = 0;
         for samples in buffer.chunks_mut(channel_count.max(1)) {
             let [left, right] = self.next_frame();
@@ -53,7 +64,9 @@ impl Engine {
             }
             frames += 1;
         }
-        self.counters.frames_taken.fetch_add(frames, Ordering::Relaxed);
+        self.counters
+            .frames_taken
+            .fetch_add(frames, Ordering::Relaxed);
     }
 
     fn next_frame(&mut self) -> Frame {
@@ -95,7 +108,10 @@ mod tests {
 
     #[test]
     fn left_and_right_go_to_the_first_two_channels() {
-        assert_eq!(filled(&[[1.0, 2.0], [3.0, 4.0]], 4, 8), (vec![1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0], 0));
+        assert_eq!(
+            filled(&[[1.0, 2.0], [3.0, 4.0]], 4, 8),
+            (vec![1.0, 2.0, 0.0, 0.0, 3.0, 4.0, 0.0, 0.0], 0)
+        );
         assert_eq!(filled(&[[1.0, 2.0]], 1, 1), (vec![1.5], 0));
     }
 

@@ -111,18 +111,29 @@ pub enum OutputError {
 impl OutputError {
     pub(super) fn unknown_kind(found: &str) -> Self {
         let nearest = nearest(found, OUTPUTS.iter().map(|kind| kind.name));
-        Self::UnknownKind { found: found.to_owned(), nearest }
+        Self::UnknownKind {
+            found: found.to_owned(),
+            nearest,
+        }
     }
 
     pub(super) fn no_such_port(wanted: Option<&str>, ports: Vec<String>) -> Self {
         let nearest = wanted.and_then(|wanted| nearest(wanted, ports.iter().map(String::as_str)));
-        Self::NoSuchPort { wanted: wanted.map(str::to_owned), ports, nearest }
+        Self::NoSuchPort {
+            wanted: wanted.map(str::to_owned),
+            ports,
+            nearest,
+        }
     }
 
     #[cfg(feature = "sound-card")]
     pub(super) fn no_such_device(wanted: Option<&str>, devices: Vec<String>) -> Self {
         let nearest = wanted.and_then(|wanted| nearest(wanted, devices.iter().map(String::as_str)));
-        Self::NoSuchDevice { wanted: wanted.map(str::to_owned), devices, nearest }
+        Self::NoSuchDevice {
+            wanted: wanted.map(str::to_owned),
+            devices,
+            nearest,
+        }
     }
 }
 
@@ -130,7 +141,10 @@ impl OutputError {
 pub(super) fn position_by_name(names: &[String], wanted: &str) -> Option<usize> {
     let wanted = wanted.to_lowercase();
     let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    lower.iter().position(|name| *name == wanted).or_else(|| lower.iter().position(|name| name.contains(&wanted)))
+    lower
+        .iter()
+        .position(|name| *name == wanted)
+        .or_else(|| lower.iter().position(|name| name.contains(&wanted)))
 }
 
 fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -138,8 +152,13 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
     // A port's name has parts (`synth:midi/in`, `FLUID Synth (1234)`): the nearest part counts.
     let likeness = |name: &str| {
         let name = name.to_lowercase();
-        let parts = name.split(|c: char| !c.is_alphanumeric()).chain([name.as_str()]);
-        parts.map(|part| strsim::normalized_damerau_levenshtein(&wanted, part)).fold(0.0, f64::max)
+        let parts = name
+            .split(|c: char| !c.is_alphanumeric())
+            .chain(name.split(':'))
+            .chain([name.as_str()]);
+        parts
+            .map(|part| strsim::normalized_damerau_levenshtein(&wanted, part))
+            .fold(0.0, f64::max)
     };
     names
         .map(|name| (likeness(name), name))
@@ -149,19 +168,37 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<Str
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"))
+    nearest.as_ref().map_or_else(String::new, |nearest| {
+        format!(" (did you mean `{nearest}`?)")
+    })
 }
 
 fn kinds() -> String {
-    OUTPUTS.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    OUTPUTS
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-fn describe_missing(what: &str, wanted: Option<&str>, names: &[String], nearest: &Option<String>) -> String {
-    let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+fn describe_missing(
+    what: &str,
+    wanted: Option<&str>,
+    names: &[String],
+    nearest: &Option<String>,
+) -> String {
+    let list = names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     match (wanted, names.is_empty()) {
         (Some(wanted), true) => format!("there is no {what} `{wanted}`, nor any other"),
         (Some(wanted), false) => {
-            format!("there is no {what} `{wanted}`{}; there are {list}", did_you_mean(nearest))
+            format!(
+                "there is no {what} `{wanted}`{}; there are {list}",
+                did_you_mean(nearest)
+            )
         }
         (None, _) => format!("there is no {what}"),
     }

@@ -5,9 +5,9 @@ use crate::music::midi::MidiMessage;
 use crate::performance::Performance;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -30,18 +30,34 @@ impl FolderOutput {
     /// # Errors
     /// The folder cannot be made or read, or the writer's thread does not start.
     pub fn open(folder: &Path) -> Result<Self, OutputError> {
-        let refused = |source| OutputError::File { path: folder.to_path_buf(), source };
+        let refused = |source| OutputError::File {
+            path: folder.to_path_buf(),
+            source,
+        };
         std::fs::create_dir_all(folder).map_err(refused)?;
         let first = 1 + last_number(folder).map_err(refused)?;
         let name = format!("folder:{}", folder.display());
         let failing = Arc::new(AtomicBool::new(false));
         let (pieces, inbox) = sync_channel(WAITING_MAX);
-        let job = Writer { folder: folder.to_path_buf(), number: first, inbox, failing: Arc::clone(&failing) };
+        let job = Writer {
+            folder: folder.to_path_buf(),
+            number: first,
+            inbox,
+            failing: Arc::clone(&failing),
+        };
         let writer = std::thread::Builder::new()
             .name("folder".to_owned())
             .spawn(move || job.run())
-            .map_err(|source| OutputError::Thread { output: name.clone(), source })?;
-        Ok(Self { name, pieces, failing, writer })
+            .map_err(|source| OutputError::Thread {
+                output: name.clone(),
+                source,
+            })?;
+        Ok(Self {
+            name,
+            pieces,
+            failing,
+            writer,
+        })
     }
 }
 
@@ -52,14 +68,21 @@ impl LiveOutput for FolderOutput {
 
     fn begin(&mut self, performance: &Arc<Performance>) {
         if self.pieces.try_send(Arc::clone(performance)).is_err() {
-            tracing::warn!(output = self.name, "the disk is too slow: a tune is not written");
+            tracing::warn!(
+                output = self.name,
+                "the disk is too slow: a tune is not written"
+            );
         }
     }
 
     fn send(&mut self, _: MidiMessage, _: Instant) {}
 
     fn health(&mut self) -> Health {
-        if self.failing.load(Ordering::Relaxed) { Health::Lost } else { Health::Well }
+        if self.failing.load(Ordering::Relaxed) {
+            Health::Lost
+        } else {
+            Health::Well
+        }
     }
 
     fn close(self: Box<Self>) {
@@ -96,7 +119,8 @@ impl Writer {
 /// The file appears whole under its name or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("mid.part");
-    let written = std::fs::write(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, path));
+    let written =
+        std::fs::write(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&unfinished);
     }
@@ -106,7 +130,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// `0007-the-kesh-jig.mid`: letters and digits of the title, whatever the system or the title.
 fn file_name(number: u64, title: &str) -> String {
     let mut name = format!("{number:04}");
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = title
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
     for word in words {
         if name.chars().count() + word.chars().count() > TITLE_CHARS_MAX {
             break;
@@ -122,7 +148,9 @@ fn last_number(folder: &Path) -> io::Result<u64> {
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        let digits = name.find(|c: char| !c.is_ascii_digit()).map_or(&*name, |end| &name[..end]);
+        let digits = name
+            .find(|c: char| !c.is_ascii_digit())
+            .map_or(&*name, |end| &name[..end]);
         if name.ends_with(".mid") {
             last = last.max(digits.parse().unwrap_or(0));
         }
@@ -137,7 +165,13 @@ mod tests {
 
     fn piece(title: &str) -> Arc<Performance> {
         let (title, end) = (title.to_owned(), Ticks::new(480));
-        Arc::new(Performance { title, ppq: TICKS_PER_QUARTER, marks: Vec::new(), tracks: Vec::new(), end })
+        Arc::new(Performance {
+            title,
+            ppq: TICKS_PER_QUARTER,
+            marks: Vec::new(),
+            tracks: Vec::new(),
+            end,
+        })
     }
 
     #[test]
@@ -148,8 +182,10 @@ mod tests {
             output.begin(&piece(title));
             Box::new(output).close();
         }
-        let mut names: Vec<String> =
-            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         assert_eq!(names, ["0001-the-kesh-jig.mid", "0002-o-neill-s.mid"]);
         let bytes = std::fs::read(folder.path().join(&names[0])).unwrap();
@@ -160,6 +196,9 @@ mod tests {
     fn a_file_in_the_way_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = FolderOutput::open(file.path()).err().unwrap();
-        assert_eq!(error.to_string(), format!("cannot open `{}`", file.path().display()));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot open `{}`", file.path().display())
+        );
     }
 }

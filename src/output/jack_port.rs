@@ -8,7 +8,10 @@ use super::error::position_by_name;
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
 use crate::music::midi::{MessageBytes, MidiMessage};
-use jack::{AsyncClient, Client, ClientOptions, Control, Frames, MidiIn, MidiOut, PortFlags, PortSpec, RawMidi};
+use jack::{
+    AsyncClient, Client, ClientOptions, Control, Frames, MidiIn, MidiOut, PortFlags, PortSpec,
+    RawMidi,
+};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -62,7 +65,11 @@ impl JackPortOutput {
         };
         let connection = server.connect()?;
         let lookahead = lookahead(connection.client.client.as_client());
-        Ok(Self { server: Reconnecting::new(&name, server, Some(connection))?, lookahead, name })
+        Ok(Self {
+            server: Reconnecting::new(&name, server, Some(connection))?,
+            lookahead,
+            name,
+        })
     }
 }
 
@@ -76,7 +83,9 @@ impl LiveOutput for JackPortOutput {
     }
 
     fn send(&mut self, message: MidiMessage, due: Instant) {
-        let Some(connection) = self.server.connection() else { return };
+        let Some(connection) = self.server.connection() else {
+            return;
+        };
         if connection.send(message, due).is_err() {
             tracing::warn!(output = self.name, "the JACK server takes nothing");
             self.server.drop_connection();
@@ -86,7 +95,11 @@ impl LiveOutput for JackPortOutput {
     fn forget_ahead(&mut self) {
         if let Some(connection) = self.server.connection() {
             connection.generation = connection.generation.wrapping_add(1);
-            connection.client.shared.generation.store(connection.generation, Ordering::Release);
+            connection
+                .client
+                .shared
+                .generation
+                .store(connection.generation, Ordering::Release);
         }
     }
 
@@ -140,7 +153,11 @@ struct Stamped {
 
 impl JackConnection {
     fn send(&mut self, message: MidiMessage, due: Instant) -> Result<(), rtrb::PushError<Stamped>> {
-        let stamped = Stamped { frame: self.frame_at(due), generation: self.generation, bytes: message.to_bytes() };
+        let stamped = Stamped {
+            frame: self.frame_at(due),
+            generation: self.generation,
+            bytes: message.to_bytes(),
+        };
         self.ring.push(stamped)
     }
 
@@ -148,7 +165,8 @@ impl JackConnection {
     fn frame_at(&self, due: Instant) -> Frames {
         let client = self.client.client.as_client();
         let now = Instant::now();
-        let microseconds = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let microseconds =
+            |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let ahead = microseconds(due.saturating_duration_since(now));
         let behind = microseconds(now.saturating_duration_since(due));
         client.time_to_frames(client.time().saturating_add(ahead).saturating_sub(behind))
@@ -190,7 +208,13 @@ impl jack::ProcessHandler for Process {
                 break;
             }
             let time = if is_past { 0 } else { offset };
-            let is_full = !is_forgotten && writer.write(&RawMidi { time, bytes: stamped.bytes.as_ref() }).is_err();
+            let is_full = !is_forgotten
+                && writer
+                    .write(&RawMidi {
+                        time,
+                        bytes: stamped.bytes.as_ref(),
+                    })
+                    .is_err();
             if is_full {
                 break; // late by a period is better than lost
             }
@@ -217,7 +241,10 @@ impl Connect for JackServer {
     type Connection = JackConnection;
 
     fn connect(&mut self) -> Result<JackConnection, OutputError> {
-        let failed = |error: jack::Error| OutputError::Port { port: "JACK".to_owned(), reason: error.to_string() };
+        let failed = |error: jack::Error| OutputError::Port {
+            port: "JACK".to_owned(),
+            reason: error.to_string(),
+        };
         let client = client(&self.client_name)?;
         if let Some(target) = &self.target {
             let names = midi_inputs(&client);
@@ -225,52 +252,83 @@ impl Connect for JackServer {
                 return Err(OutputError::no_such_port(Some(target), names));
             }
         }
-        let port = client.register_port(PORT_NAME, MidiOut::default()).map_err(failed)?;
+        let port = client
+            .register_port(PORT_NAME, MidiOut::default())
+            .map_err(failed)?;
         let port_name = port.name().map_err(failed)?;
         let (producer, ring) = RingBuffer::new(RING_MESSAGES);
         let shared = Arc::new(Shared::default());
-        let process = Process { port, ring, shared: Arc::clone(&shared) };
+        let process = Process {
+            port,
+            ring,
+            shared: Arc::clone(&shared),
+        };
         let client = client.activate_async((), process).map_err(failed)?;
         if let Some(target) = &self.target {
-            client.as_client().connect_ports_by_name(&port_name, target).map_err(failed)?;
+            client
+                .as_client()
+                .connect_ports_by_name(&port_name, target)
+                .map_err(failed)?;
         }
         let client = Arc::new(ActiveClient { client, shared });
         self.active = Arc::downgrade(&client);
         self.still_checks = 0;
-        Ok(JackConnection { client, ring: producer, generation: 0 })
+        Ok(JackConnection {
+            client,
+            ring: producer,
+            generation: 0,
+        })
     }
 
     fn is_there(&mut self) -> bool {
-        let Some(active) = self.active.upgrade() else { return false };
+        let Some(active) = self.active.upgrade() else {
+            return false;
+        };
         let cycles = active.shared.cycle_count.load(Ordering::Acquire);
-        self.still_checks = if cycles == self.cycles_seen { self.still_checks + 1 } else { 0 };
+        self.still_checks = if cycles == self.cycles_seen {
+            self.still_checks + 1
+        } else {
+            0
+        };
         self.cycles_seen = cycles;
         // A server that stands still would keep us waiting for the answer about the port.
         if self.still_checks > 0 {
             return self.still_checks < STILL_CHECKS_MAX;
         }
-        let Some(target) = &self.target else { return true };
+        let Some(target) = &self.target else {
+            return true;
+        };
         let client = active.client.as_client();
         let own = format!("{}:{PORT_NAME}", client.name());
-        client.port_by_name(&own).is_some_and(|port| port.is_connected_to(target).unwrap_or(false))
+        client
+            .port_by_name(&own)
+            .is_some_and(|port| port.is_connected_to(target).unwrap_or(false))
     }
 }
 
 /// A client of the server that runs; none is started.
 fn client(name: &str) -> Result<Client, OutputError> {
     // libjack's own words on a missing server go to the log of the jack crate, not to stderr.
-    let (client, _) = Client::new(name, ClientOptions::NO_START_SERVER).map_err(|error| OutputError::NoMidiSystem {
-        system: "JACK",
-        reason: match error {
-            jack::Error::LibraryError(_) => "libjack is not installed; use `midi` or `file:PATH`".to_owned(),
-            _ => "no JACK server answers; start one, or use `midi` or `file:PATH`".to_owned(),
-        },
+    let (client, _) = Client::new(name, ClientOptions::NO_START_SERVER).map_err(|error| {
+        OutputError::NoMidiSystem {
+            system: "JACK",
+            reason: match error {
+                jack::Error::LibraryError(_) => {
+                    "libjack is not installed; use `midi` or `file:PATH`".to_owned()
+                }
+                _ => "no JACK server answers; start one, or use `midi` or `file:PATH`".to_owned(),
+            },
+        }
     })?;
     Ok(client)
 }
 
 fn midi_inputs(client: &Client) -> Vec<String> {
-    client.ports(None, Some(MidiIn::default().jack_port_type()), PortFlags::IS_INPUT)
+    client.ports(
+        None,
+        Some(MidiIn::default().jack_port_type()),
+        PortFlags::IS_INPUT,
+    )
 }
 
 /// How far ahead messages must come: two periods at least, since the one being filled is already cast.

@@ -40,7 +40,13 @@ impl MidiPortOutput {
         };
         let chosen = position.and_then(|position| ports.into_iter().nth(position));
         let (port_name, _) = chosen.ok_or_else(|| OutputError::no_such_port(wanted, names))?;
-        Self::start(format!("midi:{port_name}"), MidiPort { kind: Kind::Existing { port_name }, lister: output })
+        Self::start(
+            format!("midi:{port_name}"),
+            MidiPort {
+                kind: Kind::Existing { port_name },
+                lister: output,
+            },
+        )
     }
 
     /// Makes a port of our own that other programs connect to.
@@ -49,12 +55,23 @@ impl MidiPortOutput {
     /// The machine has no MIDI, or its system has no virtual ports (Windows).
     pub fn create(name: &str) -> Result<Self, OutputError> {
         let lister = midi_output()?;
-        Self::start(format!("virtual:{name}"), MidiPort { kind: Kind::Virtual { name: name.to_owned() }, lister })
+        Self::start(
+            format!("virtual:{name}"),
+            MidiPort {
+                kind: Kind::Virtual {
+                    name: name.to_owned(),
+                },
+                lister,
+            },
+        )
     }
 
     fn start(name: String, mut connect: MidiPort) -> Result<Self, OutputError> {
         let connection = connect.connect()?;
-        Ok(Self { port: Reconnecting::new(&name, connect, Some(connection))?, name })
+        Ok(Self {
+            port: Reconnecting::new(&name, connect, Some(connection))?,
+            name,
+        })
     }
 }
 
@@ -64,7 +81,9 @@ impl LiveOutput for MidiPortOutput {
     }
 
     fn send(&mut self, message: MidiMessage, _: Instant) {
-        let Some(connection) = self.port.connection() else { return };
+        let Some(connection) = self.port.connection() else {
+            return;
+        };
         if let Err(error) = connection.send(message.to_bytes().as_ref()) {
             tracing::warn!(output = self.name, %error, "cannot send");
             self.port.drop_connection();
@@ -85,7 +104,10 @@ impl LiveOutput for MidiPortOutput {
 /// # Errors
 /// The machine has no MIDI.
 pub fn port_names() -> Result<Vec<String>, OutputError> {
-    Ok(named_ports(&midi_output()?).into_iter().map(|(name, _)| name).collect())
+    Ok(named_ports(&midi_output()?)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect())
 }
 
 struct MidiPort {
@@ -107,7 +129,10 @@ impl Connect for MidiPort {
         match &self.kind {
             Kind::Existing { port_name } => {
                 let port = find(&output, port_name).ok_or_else(|| {
-                    let names = named_ports(&output).into_iter().map(|(name, _)| name).collect();
+                    let names = named_ports(&output)
+                        .into_iter()
+                        .map(|(name, _)| name)
+                        .collect();
                     OutputError::no_such_port(Some(port_name), names)
                 })?;
                 let refused = |error: midir::ConnectError<_>| OutputError::Port {
@@ -134,17 +159,27 @@ fn create_virtual(output: MidiOutput, name: &str) -> Result<MidiOutputConnection
     use midir::os::unix::VirtualOutput;
     output
         .create_virtual(name)
-        .map_err(|error| OutputError::Port { port: name.to_owned(), reason: error.to_string() })
+        .map_err(|error| OutputError::Port {
+            port: name.to_owned(),
+            reason: error.to_string(),
+        })
 }
 
 #[cfg(not(unix))]
 fn create_virtual(_: MidiOutput, name: &str) -> Result<MidiOutputConnection, OutputError> {
-    let reason = "this system has no virtual ports; install a loopback driver and use `midi:`".to_owned();
-    Err(OutputError::Port { port: name.to_owned(), reason })
+    let reason =
+        "this system has no virtual ports; install a loopback driver and use `midi:`".to_owned();
+    Err(OutputError::Port {
+        port: name.to_owned(),
+        reason,
+    })
 }
 
 fn midi_output() -> Result<MidiOutput, OutputError> {
-    let missing = |reason: String| OutputError::NoMidiSystem { system: "ALSA MIDI", reason };
+    let missing = |reason: String| OutputError::NoMidiSystem {
+        system: "ALSA MIDI",
+        reason,
+    };
     // alsa-lib writes to stderr what we say better here.
     #[cfg(target_os = "linux")]
     if !std::path::Path::new("/dev/snd/seq").exists() {
@@ -156,7 +191,12 @@ fn midi_output() -> Result<MidiOutput, OutputError> {
 fn named_ports(output: &MidiOutput) -> Vec<(String, MidiOutputPort)> {
     let own = format!("{CLIENT_NAME}:");
     let named = |port: MidiOutputPort| Some((output.port_name(&port).ok()?, port));
-    output.ports().into_iter().filter_map(named).filter(|(name, _)| !name.starts_with(&own)).collect()
+    output
+        .ports()
+        .into_iter()
+        .filter_map(named)
+        .filter(|(name, _)| !name.starts_with(&own))
+        .collect()
 }
 
 /// The port of this name. Numbers in ALSA's names (`synth:synth 128:0`) change when a program is started again, so a
@@ -166,7 +206,11 @@ fn find(output: &MidiOutput, port_name: &str) -> Option<MidiOutputPort> {
     let place = ports
         .iter()
         .position(|(name, _)| name == port_name)
-        .or_else(|| ports.iter().position(|(name, _)| without_numbers(name) == without_numbers(port_name)))?;
+        .or_else(|| {
+            ports
+                .iter()
+                .position(|(name, _)| without_numbers(name) == without_numbers(port_name))
+        })?;
     ports.into_iter().nth(place).map(|(_, port)| port)
 }
 
@@ -180,7 +224,10 @@ mod tests {
 
     #[test]
     fn a_port_is_known_again_when_its_numbers_have_changed() {
-        assert_eq!(without_numbers("FLUID Synth (77):out 129:0"), without_numbers("FLUID Synth (77):out 131:0"));
+        assert_eq!(
+            without_numbers("FLUID Synth (77):out 129:0"),
+            without_numbers("FLUID Synth (77):out 131:0")
+        );
         assert_ne!(without_numbers("a:in 1:0"), without_numbers("b:in 1:0"));
     }
 }

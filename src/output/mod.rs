@@ -100,8 +100,11 @@ pub struct OutputKind {
     pub help: &'static str,
     /// Whether it can be hurried.
     pub pace: Pace,
-    open: fn(Option<&str>, &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError>,
+    open: Open,
 }
+
+/// Opens an output, given what stands after the colon.
+type Open = fn(Option<&str>, &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError>;
 
 /// Whether a kind of output takes a word after a colon.
 enum Argument {
@@ -152,14 +155,22 @@ pub const OUTPUTS: &[OutputKind] = &[
         argument: Argument::Required("PATH"),
         help: "raw MIDI bytes in time: a FIFO, a device such as /dev/snd/midiC1D0, a file",
         pace: Pace::Any,
-        open: |path, _| Ok(Box::new(raw_midi::RawMidiOutput::open(Path::new(path.unwrap_or_default()))?)),
+        open: |path, _| {
+            Ok(Box::new(raw_midi::RawMidiOutput::open(Path::new(
+                path.unwrap_or_default(),
+            ))?))
+        },
     },
     OutputKind {
         name: "folder",
         argument: Argument::Required("PATH"),
         help: "a .mid file for each tune as it begins",
         pace: Pace::Any,
-        open: |path, _| Ok(Box::new(folder::FolderOutput::open(Path::new(path.unwrap_or_default()))?)),
+        open: |path, _| {
+            Ok(Box::new(folder::FolderOutput::open(Path::new(
+                path.unwrap_or_default(),
+            ))?))
+        },
     },
 ];
 
@@ -190,17 +201,24 @@ impl FromStr for OutputName {
 
     fn from_str(text: &str) -> Result<Self, OutputError> {
         let (name, argument) = match text.split_once(':') {
-            Some((name, argument)) => (name, Some(argument.to_owned()).filter(|argument| !argument.is_empty())),
+            Some((name, argument)) => (
+                name,
+                Some(argument.to_owned()).filter(|argument| !argument.is_empty()),
+            ),
             None => (text, None),
         };
         let Some(kind) = OUTPUTS.iter().find(|kind| kind.name == name) else {
             return Err(OutputError::unknown_kind(name));
         };
         match (&kind.argument, &argument) {
-            (Argument::None, Some(argument)) => {
-                Err(OutputError::UnwantedArgument { kind: kind.name, argument: argument.clone() })
-            }
-            (Argument::Required(what), None) => Err(OutputError::MissingArgument { kind: kind.name, what }),
+            (Argument::None, Some(argument)) => Err(OutputError::UnwantedArgument {
+                kind: kind.name,
+                argument: argument.clone(),
+            }),
+            (Argument::Required(what), None) => Err(OutputError::MissingArgument {
+                kind: kind.name,
+                what,
+            }),
             _ => Ok(Self { kind, argument }),
         }
     }
@@ -253,13 +271,22 @@ impl Surroundings {
 }
 
 #[cfg(feature = "sound-card")]
-fn open_synth(device: Option<&str>, surroundings: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
-    Ok(Box::new(audio::SynthOutput::open(device, surroundings.font()?)?))
+fn open_synth(
+    device: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Ok(Box::new(audio::SynthOutput::open(
+        device,
+        surroundings.font()?,
+    )?))
 }
 
 #[cfg(not(feature = "sound-card"))]
 fn open_synth(_: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
-    Err(OutputError::NotBuiltIn { kind: "synth", feature: "sound-card" })
+    Err(OutputError::NotBuiltIn {
+        kind: "synth",
+        feature: "sound-card",
+    })
 }
 
 /// The system's own MIDI first; where it is absent or has no such port, JACK, if a JACK server runs.
@@ -284,7 +311,10 @@ fn open_midi(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>
         }
     }
     if cfg!(not(any(feature = "midi-port", feature = "jack"))) {
-        return Err(OutputError::NotBuiltIn { kind: "midi", feature: "midi-port" });
+        return Err(OutputError::NotBuiltIn {
+            kind: "midi",
+            feature: "midi-port",
+        });
     }
     Err(missing.unwrap_or_else(|| OutputError::no_such_port(port, names)))
 }
@@ -308,20 +338,28 @@ fn open_virtual(name: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutp
     #[cfg(feature = "midi-port")]
     return Err(missing);
     #[cfg(not(any(feature = "midi-port", feature = "jack")))]
-    Err(OutputError::NotBuiltIn { kind: if name.is_empty() { "midi" } else { "virtual" }, feature: "midi-port" })
+    Err(OutputError::NotBuiltIn {
+        kind: if name.is_empty() { "midi" } else { "virtual" },
+        feature: "midi-port",
+    })
 }
 
 #[cfg(feature = "jack")]
 fn open_jack(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
     match port {
-        Some(port) => Ok(Box::new(jack_port::JackPortOutput::open_existing(Some(port))?)),
+        Some(port) => Ok(Box::new(jack_port::JackPortOutput::open_existing(Some(
+            port,
+        ))?)),
         None => Ok(Box::new(jack_port::JackPortOutput::create(CLIENT_NAME)?)),
     }
 }
 
 #[cfg(not(feature = "jack"))]
 fn open_jack(_: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
-    Err(OutputError::NotBuiltIn { kind: "jack", feature: "jack" })
+    Err(OutputError::NotBuiltIn {
+        kind: "jack",
+        feature: "jack",
+    })
 }
 
 /// The ports that `midi:PORT` can choose, by name; those of JACK last. Empty where there is no MIDI system.
@@ -349,7 +387,10 @@ mod tests {
     #[test]
     fn an_output_is_named_by_its_kind_and_what_follows_the_colon() {
         let name: OutputName = "file:/tmp/a:b".parse().unwrap();
-        assert_eq!((name.kind().name, name.to_string().as_str()), ("file", "file:/tmp/a:b"));
+        assert_eq!(
+            (name.kind().name, name.to_string().as_str()),
+            ("file", "file:/tmp/a:b")
+        );
         assert_eq!("midi:".parse::<OutputName>().unwrap().to_string(), "midi");
     }
 
@@ -367,6 +408,9 @@ mod tests {
     fn a_file_needs_a_path_and_null_takes_none() {
         let error = |text: &str| text.parse::<OutputName>().unwrap_err().to_string();
         assert_eq!(error("file"), "`file` needs a PATH: write `file:PATH`");
-        assert_eq!(error("null:x"), "`null` takes nothing after a colon: found `x`");
+        assert_eq!(
+            error("null:x"),
+            "`null` takes nothing after a colon: found `x`"
+        );
     }
 }

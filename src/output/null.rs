@@ -37,19 +37,33 @@ impl NullOutput {
     /// An output that remembers, and what reads its memory.
     pub fn remembering() -> (Self, NullMemory) {
         let memory = Arc::new(Mutex::new(VecDeque::new()));
-        (Self { memory: Some(Arc::clone(&memory)) }, NullMemory(memory))
+        (
+            Self {
+                memory: Some(Arc::clone(&memory)),
+            },
+            NullMemory(memory),
+        )
     }
 }
 
 impl NullMemory {
     /// What was sent so far, oldest first.
     pub fn received(&self) -> Vec<Received> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .copied()
+            .collect()
     }
 
     /// Takes what was sent so far out of the memory.
     pub fn take(&self) -> Vec<Received> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .collect()
     }
 }
 

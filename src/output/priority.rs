@@ -18,17 +18,28 @@ pub fn wake_precisely(thread: &'static str) {
         use thread_priority::unix::{RealtimeThreadSchedulePolicy, ThreadSchedulePolicy};
         use thread_priority::{ThreadPriority, ThreadPriorityValue};
         let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-        let priority = ThreadPriorityValue::try_from(FIFO_PRIORITY).map(ThreadPriority::Crossplatform);
+        let priority =
+            ThreadPriorityValue::try_from(FIFO_PRIORITY).map(ThreadPriority::Crossplatform);
         let Ok(priority) = priority else { return };
         let id = thread_priority::unix::thread_native_id();
         match thread_priority::unix::set_thread_priority_and_policy(id, priority, policy) {
             Ok(()) => tracing::debug!(thread, "runs with real-time priority"),
             // Ordinary for an unprivileged user: said where somebody looks for it.
-            Err(error) => tracing::info!(thread, ?error, "real-time priority is refused; a busy machine will be heard"),
+            Err(error) => tracing::info!(
+                thread,
+                ?error,
+                "real-time priority is refused; a busy machine will be heard"
+            ),
         }
     }
     #[cfg(not(unix))]
-    if let Err(error) = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Max) {
-        tracing::info!(thread, ?error, "a higher priority is refused; a busy machine will be heard");
+    if let Err(error) =
+        thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Max)
+    {
+        tracing::info!(
+            thread,
+            ?error,
+            "a higher priority is refused; a busy machine will be heard"
+        );
     }
 }

@@ -27,9 +27,14 @@ impl RawMidiOutput {
     pub fn open(path: &Path) -> Result<Self, OutputError> {
         let name = format!("file:{}", path.display());
         if path.is_file() || !path.exists() {
-            File::create(path).map_err(|source| OutputError::File { path: path.to_path_buf(), source })?;
+            File::create(path).map_err(|source| OutputError::File {
+                path: path.to_path_buf(),
+                source,
+            })?;
         }
-        let mut connect = RawMidiPath { path: path.to_path_buf() };
+        let mut connect = RawMidiPath {
+            path: path.to_path_buf(),
+        };
         let file = match connect.connect() {
             Ok(file) => Some(file),
             Err(OutputError::File { source, .. }) if is_without_reader(&source) => {
@@ -38,7 +43,11 @@ impl RawMidiOutput {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { file: Reconnecting::new(&name, connect, file)?, name, dropped_count: 0 })
+        Ok(Self {
+            file: Reconnecting::new(&name, connect, file)?,
+            name,
+            dropped_count: 0,
+        })
     }
 }
 
@@ -48,14 +57,20 @@ impl LiveOutput for RawMidiOutput {
     }
 
     fn send(&mut self, message: MidiMessage, _: Instant) {
-        let Some(file) = self.file.connection() else { return };
+        let Some(file) = self.file.connection() else {
+            return;
+        };
         // A write of so few bytes to a FIFO is whole or not at all (PIPE_BUF).
         match file.write_all(message.to_bytes().as_ref()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.dropped_count += 1;
                 if self.dropped_count.is_power_of_two() {
-                    tracing::warn!(output = self.name, dropped = self.dropped_count, "the reader is too slow");
+                    tracing::warn!(
+                        output = self.name,
+                        dropped = self.dropped_count,
+                        "the reader is too slow"
+                    );
                 }
             }
             Err(error) => {
@@ -82,7 +97,8 @@ impl Connect for RawMidiPath {
     type Connection = File;
 
     // Opening a path costs nothing, and a reader should not miss a bar.
-    const BACK_OFF: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_millis(500);
+    const BACK_OFF: RangeInclusive<Duration> =
+        Duration::from_millis(50)..=Duration::from_millis(500);
 
     fn connect(&mut self) -> Result<File, OutputError> {
         let mut options = OpenOptions::new();
@@ -92,7 +108,12 @@ impl Connect for RawMidiPath {
             use std::os::unix::fs::OpenOptionsExt;
             options.custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits());
         }
-        options.open(&self.path).map_err(|source| OutputError::File { path: self.path.clone(), source })
+        options
+            .open(&self.path)
+            .map_err(|source| OutputError::File {
+                path: self.path.clone(),
+                source,
+            })
     }
 }
 

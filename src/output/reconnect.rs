@@ -6,7 +6,7 @@ use super::{Health, OutputError};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// How often a connection is asked whether it is still there.
@@ -47,7 +47,11 @@ impl<C: Connect> Reconnecting<C> {
     ///
     /// # Errors
     /// The watcher's thread does not start.
-    pub fn new(name: &str, connect: C, connection: Option<C::Connection>) -> Result<Self, OutputError> {
+    pub fn new(
+        name: &str,
+        connect: C,
+        connection: Option<C::Connection>,
+    ) -> Result<Self, OutputError> {
         let (lost, lost_inbox) = sync_channel(1);
         let (found_outbox, found) = sync_channel(1);
         let is_gone = Arc::new(AtomicBool::new(false));
@@ -62,8 +66,16 @@ impl<C: Connect> Reconnecting<C> {
         std::thread::Builder::new()
             .name("watcher".to_owned())
             .spawn(move || watcher.run())
-            .map_err(|source| OutputError::Thread { output: name.to_owned(), source })?;
-        Ok(Self { connection, lost, found, is_gone })
+            .map_err(|source| OutputError::Thread {
+                output: name.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            connection,
+            lost,
+            found,
+            is_gone,
+        })
     }
 
     /// The connection, if there is one now. Never waits.
@@ -72,10 +84,7 @@ impl<C: Connect> Reconnecting<C> {
             self.drop_connection();
         }
         if self.connection.is_none() {
-            self.connection = match self.found.try_recv() {
-                Ok(connection) => Some(connection),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            self.connection = self.found.try_recv().ok();
         }
         self.connection.as_mut()
     }
@@ -90,7 +99,11 @@ impl<C: Connect> Reconnecting<C> {
 
     /// Whether there is a connection.
     pub fn health(&mut self) -> Health {
-        if self.connection().is_some() { Health::Well } else { Health::Lost }
+        if self.connection().is_some() {
+            Health::Well
+        } else {
+            Health::Lost
+        }
     }
 
     /// Takes the connection out, for its last messages; the watcher ends.

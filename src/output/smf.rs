@@ -15,10 +15,18 @@ const TEXT_BYTES_MAX: usize = 1 << 16;
 
 /// The whole file.
 pub fn to_bytes(performance: &Performance) -> Vec<u8> {
-    let header = Header::new(Format::Parallel, Timing::Metrical(u15::new(performance.ppq.get())));
+    let header = Header::new(
+        Format::Parallel,
+        Timing::Metrical(u15::new(performance.ppq.get())),
+    );
     let mut tracks = Vec::with_capacity(1 + performance.tracks.len());
     tracks.push(conductor(performance));
-    tracks.extend(performance.tracks.iter().map(|track| part(track, performance.end)));
+    tracks.extend(
+        performance
+            .tracks
+            .iter()
+            .map(|track| part(track, performance.end)),
+    );
     let mut bytes = Vec::new();
     midly::write_std(&header, tracks.iter().map(|events| events.iter()), &mut bytes)
         .expect("writing to memory fails for tracks over 4 GiB alone, and a score's bounds keep it below that");
@@ -27,13 +35,21 @@ pub fn to_bytes(performance: &Performance) -> Vec<u8> {
 
 fn conductor(performance: &Performance) -> Vec<TrackEvent<'_>> {
     let mut track = TrackWriter::new();
-    track.push(Ticks::ZERO, meta(MetaMessage::TrackName(text(&performance.title))));
+    track.push(
+        Ticks::ZERO,
+        meta(MetaMessage::TrackName(text(&performance.title))),
+    );
     for timed in &performance.marks {
         let message = match &timed.mark {
             Mark::Tempo(tempo) => MetaMessage::Tempo(microseconds_per_quarter(*tempo)),
             Mark::Meter(meter) => {
                 // The fourth value counts 32nds in what MIDI calls a quarter: always eight.
-                MetaMessage::TimeSignature(beats(*meter), unit_log2(*meter), clocks_per_click(*meter), 8)
+                MetaMessage::TimeSignature(
+                    beats(*meter),
+                    unit_log2(*meter),
+                    clocks_per_click(*meter),
+                    8,
+                )
             }
             Mark::Key(key) => MetaMessage::KeySignature(key.sharps(), key.mode == Mode::Minor),
             Mark::Marker(name) => MetaMessage::Marker(text(name)),
@@ -61,7 +77,10 @@ struct TrackWriter<'a> {
 
 impl<'a> TrackWriter<'a> {
     fn new() -> Self {
-        Self { events: Vec::new(), last: Ticks::ZERO }
+        Self {
+            events: Vec::new(),
+            last: Ticks::ZERO,
+        }
     }
 
     fn push(&mut self, at: Ticks, kind: TrackEventKind<'a>) {
@@ -85,20 +104,28 @@ fn meta(message: MetaMessage<'_>) -> TrackEventKind<'_> {
 fn midi<'a>(message: MidiMessage) -> TrackEventKind<'a> {
     let channel = u4::new(message.channel().index());
     let message = match message {
-        MidiMessage::NoteOn { pitch, velocity, .. } => {
-            midly::MidiMessage::NoteOn { key: u7::new(pitch.number()), vel: u7::new(velocity.value()) }
-        }
-        MidiMessage::NoteOff { pitch, .. } => {
-            midly::MidiMessage::NoteOff { key: u7::new(pitch.number()), vel: u7::new(64) }
-        }
-        MidiMessage::ControlChange { controller, value, .. } => midly::MidiMessage::Controller {
+        MidiMessage::NoteOn {
+            pitch, velocity, ..
+        } => midly::MidiMessage::NoteOn {
+            key: u7::new(pitch.number()),
+            vel: u7::new(velocity.value()),
+        },
+        MidiMessage::NoteOff { pitch, .. } => midly::MidiMessage::NoteOff {
+            key: u7::new(pitch.number()),
+            vel: u7::new(64),
+        },
+        MidiMessage::ControlChange {
+            controller, value, ..
+        } => midly::MidiMessage::Controller {
             controller: u7::new(controller.value()),
             value: u7::new(value.value()),
         },
-        MidiMessage::ProgramChange { program, .. } => {
-            midly::MidiMessage::ProgramChange { program: u7::new(program.number()) }
-        }
-        MidiMessage::PitchBend { bend, .. } => midly::MidiMessage::PitchBend { bend: PitchBend::from_int(bend.value()) },
+        MidiMessage::ProgramChange { program, .. } => midly::MidiMessage::ProgramChange {
+            program: u7::new(program.number()),
+        },
+        MidiMessage::PitchBend { bend, .. } => midly::MidiMessage::PitchBend {
+            bend: PitchBend::from_int(bend.value()),
+        },
     };
     TrackEventKind::Midi { channel, message }
 }
@@ -121,7 +148,9 @@ fn unit_log2(meter: Meter) -> u8 {
 /// How far apart a metronome clicks: a beat, in 24ths of a quarter.
 fn clocks_per_click(meter: Meter) -> u8 {
     let beat = meter.beat();
-    u8::try_from(96 * beat.numerator() / beat.denominator().max(1)).unwrap_or(u8::MAX).max(1)
+    u8::try_from(96 * beat.numerator() / beat.denominator().max(1))
+        .unwrap_or(u8::MAX)
+        .max(1)
 }
 
 fn text(text: &str) -> &[u8] {

@@ -39,16 +39,28 @@ pub struct Harmony {
 
 /// The harmonies of a tune: its chord symbols, or inferred ones where it has none.
 pub fn harmonies(score: &Score) -> Vec<Harmony> {
-    let written: Vec<Harmony> =
-        score.chords.iter().filter_map(|symbol| Some(Harmony::new(symbol.onset, symbol.chord?))).collect();
-    if written.is_empty() { inferred(score) } else { written }
+    let written: Vec<Harmony> = score
+        .chords
+        .iter()
+        .filter_map(|symbol| Some(Harmony::new(symbol.onset, symbol.chord?)))
+        .collect();
+    if written.is_empty() {
+        inferred(score)
+    } else {
+        written
+    }
 }
 
 impl Harmony {
     fn new(onset: Ticks, chord: Chord) -> Self {
         let root = chord.root.class();
         let bass = chord.bass.map_or(root, |bass| bass.class());
-        Self { onset, root, bass, intervals: chord.kind.intervals() }
+        Self {
+            onset,
+            root,
+            bass,
+            intervals: chord.kind.intervals(),
+        }
     }
 }
 
@@ -61,10 +73,20 @@ fn inferred(score: &Score) -> Vec<Harmony> {
     let mut found: Vec<Harmony> = Vec::new();
     for bar in &score.bars {
         for (from, to) in spans(bar) {
-            let key = score.keys.iter().take_while(|mark| mark.onset <= from).last().map_or(Key::NONE, |mark| mark.key);
+            let key = score
+                .keys
+                .iter()
+                .take_while(|mark| mark.onset <= from)
+                .last()
+                .map_or(Key::NONE, |mark| mark.key);
             let best = usual_chords(&key)
                 .into_iter()
-                .map(|(root, intervals)| Harmony { onset: from, root, bass: root, intervals })
+                .map(|(root, intervals)| Harmony {
+                    onset: from,
+                    root,
+                    bass: root,
+                    intervals,
+                })
                 .map(|harmony| (fit(&harmony, &voice.notes, from, to), harmony))
                 .max_by_key(|(fit, harmony)| {
                     let is_kept = found.last().is_some_and(|last| last.root == harmony.root);
@@ -96,9 +118,14 @@ fn fit(harmony: &Harmony, notes: &[Note], from: Ticks, to: Ticks) -> u64 {
     let sounding = notes[first..].iter().take_while(|note| note.onset < to);
     let fitting = sounding.filter(|note| {
         let above = (12 + note.pitch.number() % 12 - harmony.root) % 12;
-        harmony.intervals.iter().any(|interval| interval % 12 == above)
+        harmony
+            .intervals
+            .iter()
+            .any(|interval| interval % 12 == above)
     });
-    fitting.map(|note| (note.end().min(to) - note.onset.max(from)).get()).sum()
+    fitting
+        .map(|note| (note.end().min(to) - note.onset.max(from)).get())
+        .sum()
 }
 
 /// The chords that players of the mode reach for: I IV V in major, i VII and bare fifths in the modal ones.
@@ -110,10 +137,15 @@ fn usual_chords(key: &Key) -> Vec<(u8, &'static [u8])> {
     let degrees: &[(u8, &'static [u8])] = match key.mode {
         Mode::Major | Mode::Lydian => &[(0, MAJOR), (7, MAJOR), (5, MAJOR), (9, MINOR)],
         Mode::Mixolydian => &[(0, MAJOR), (10, MAJOR), (5, MAJOR)],
-        Mode::Minor | Mode::Phrygian | Mode::Locrian => &[(0, MINOR), (10, MAJOR), (5, MINOR), (7, FIFTH)],
+        Mode::Minor | Mode::Phrygian | Mode::Locrian => {
+            &[(0, MINOR), (10, MAJOR), (5, MINOR), (7, FIFTH)]
+        }
         Mode::Dorian => &[(0, FIFTH), (10, MAJOR), (5, MAJOR)],
     };
-    degrees.iter().map(|&(degree, intervals)| ((tonic + degree) % 12, intervals)).collect()
+    degrees
+        .iter()
+        .map(|&(degree, intervals)| ((tonic + degree) % 12, intervals))
+        .collect()
 }
 
 /// What of the accompaniment is played, and how.
@@ -133,12 +165,20 @@ pub struct Backing<'a> {
 impl Backing<'_> {
     /// The guitar's chords.
     pub fn chords(&self) -> Vec<Stroke> {
-        let velocity = self.wishes.chord_velocity.unwrap_or(Velocity::clamped(CHORD_VELOCITY));
+        let velocity = self
+            .wishes
+            .chord_velocity
+            .unwrap_or(Velocity::clamped(CHORD_VELOCITY));
         let mut strokes = Vec::new();
         for (at, until, harmony) in self.steps(b'c') {
             for interval in harmony.intervals.iter().take(4) {
                 let class = (harmony.root + interval) % 12;
-                strokes.push(Stroke::new(at, until, raised(class, CHORD_LOWEST), velocity));
+                strokes.push(Stroke::new(
+                    at,
+                    until,
+                    raised(class, CHORD_LOWEST),
+                    velocity,
+                ));
             }
         }
         strokes
@@ -146,13 +186,22 @@ impl Backing<'_> {
 
     /// The bass: the root on the bar line, the fifth later in the bar.
     pub fn bass(&self) -> Vec<Stroke> {
-        let velocity = self.wishes.bass_velocity.unwrap_or(Velocity::clamped(BASS_VELOCITY));
+        let velocity = self
+            .wishes
+            .bass_velocity
+            .unwrap_or(Velocity::clamped(BASS_VELOCITY));
         let mut before: Option<(u8, bool)> = None;
         let mut strokes = Vec::new();
         for (at, until, harmony) in self.steps(b'f') {
             let is_bar_line = self.grid.since_bar_line(at) == Ticks::ZERO;
-            let wants_fifth = !is_bar_line && before == Some((harmony.bass, false)) && harmony.intervals.contains(&7);
-            let class = if wants_fifth { (harmony.root + 7) % 12 } else { harmony.bass };
+            let wants_fifth = !is_bar_line
+                && before == Some((harmony.bass, false))
+                && harmony.intervals.contains(&7);
+            let class = if wants_fifth {
+                (harmony.root + 7) % 12
+            } else {
+                harmony.bass
+            };
             before = Some((harmony.bass, wants_fifth));
             strokes.push(Stroke::new(at, until, raised(class, BASS_LOWEST), velocity));
         }
@@ -162,12 +211,18 @@ impl Backing<'_> {
     /// The places where the pattern shows `sign` (or `b`, both), each with its harmony and where the next sign stands.
     fn steps(&self, sign: u8) -> Vec<(Ticks, Ticks, &Harmony)> {
         let signs = self.pattern.over(self.score, self.grid);
-        let ends = signs.iter().skip(1).map(|(at, _)| *at).chain([self.score.end]);
+        let ends = signs
+            .iter()
+            .skip(1)
+            .map(|(at, _)| *at)
+            .chain([self.score.end]);
         let here = signs.iter().zip(ends).filter(|((at, found), _)| {
             (*found == sign || *found == b'b') && self.wishes.has_chords_at(*at)
         });
         let with_harmony = here.filter_map(|((at, _), until)| {
-            let after = self.harmonies.partition_point(|harmony| harmony.onset <= *at);
+            let after = self
+                .harmonies
+                .partition_point(|harmony| harmony.onset <= *at);
             Some((*at, until, self.harmonies.get(after.checked_sub(1)?)?))
         });
         with_harmony.collect()
@@ -183,9 +238,18 @@ pub fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Str
             _ => (BODHRAN_LIGHT, 44),
         };
         let until = at + Ticks::new(grid.ticks_per_eighth() / 2);
-        Stroke::new(at, until, raised(pitch % 12, pitch), Velocity::clamped(velocity))
+        Stroke::new(
+            at,
+            until,
+            raised(pitch % 12, pitch),
+            Velocity::clamped(velocity),
+        )
     };
-    Pattern::of_dance(style.bodhran).over(score, grid).into_iter().map(stroke).collect()
+    Pattern::of_dance(style.bodhran)
+        .over(score, grid)
+        .into_iter()
+        .map(stroke)
+        .collect()
 }
 
 /// The lowest pitch of this class that is not below `lowest`.

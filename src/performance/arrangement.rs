@@ -8,7 +8,9 @@ use super::ornament::{self, Added};
 use super::pattern::Pattern;
 use super::style::{DanceStyle, Style, dance_style};
 use super::wishes::Wishes;
-use super::{Mark, Performance, Stroke, TimedMark, TimedMessage, Track, plain, sort_messages, stroke};
+use super::{
+    Mark, Performance, Stroke, TimedMark, TimedMessage, Track, plain, sort_messages, stroke,
+};
 use crate::music::midi::{Channel, DataByte, MidiMessage, Program, controller};
 use crate::music::pitch::Pitch;
 use crate::music::time::{Tempo, Ticks};
@@ -32,7 +34,11 @@ pub struct Arrangement {
 
 impl Default for Arrangement {
     fn default() -> Self {
-        Self { style: Style::default(), times: 2, tempo_scale: 1.0 }
+        Self {
+            style: Style::default(),
+            times: 2,
+            tempo_scale: 1.0,
+        }
     }
 }
 
@@ -44,7 +50,8 @@ pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performan
     let band = Band::new(score);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let tempo = tempo(score, &band.style, arrangement.tempo_scale);
-    let ticks_per_ms = f64::from(score.resolution.get()) * 1e3 / f64::from(tempo.microseconds_per_quarter());
+    let ticks_per_ms =
+        f64::from(score.resolution.get()) * 1e3 / f64::from(tempo.microseconds_per_quarter());
     let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
     let tracks = band.parts().into_iter().filter_map(|part| {
         let mut strokes = Vec::new();
@@ -60,7 +67,11 @@ pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performan
         (!strokes.is_empty()).then(|| band.track(part, &strokes, program))
     });
     let tracks: Vec<Track> = tracks.collect();
-    let last = tracks.iter().flat_map(|track| &track.messages).map(|timed| timed.at).max();
+    let last = tracks
+        .iter()
+        .flat_map(|track| &track.messages)
+        .map(|timed| timed.at)
+        .max();
     Performance {
         title: score.title().to_owned(),
         ppq: score.resolution,
@@ -82,11 +93,19 @@ fn tempo(score: &Score, style: &DanceStyle, scale: f64) -> Tempo {
 
 /// The score's marks on every pass, under one tempo.
 fn marks(score: &Score, tempo: Tempo, times: u64) -> Vec<TimedMark> {
-    let mut marks = vec![TimedMark { at: Ticks::ZERO, mark: Mark::Tempo(tempo) }];
+    let mut marks = vec![TimedMark {
+        at: Ticks::ZERO,
+        mark: Mark::Tempo(tempo),
+    }];
     for time in 0..times {
-        let of_score = plain::marks(score).into_iter().filter(|timed| !matches!(timed.mark, Mark::Tempo(_)));
+        let of_score = plain::marks(score)
+            .into_iter()
+            .filter(|timed| !matches!(timed.mark, Mark::Tempo(_)));
         let start = Ticks::new(time * score.end.get());
-        marks.extend(of_score.map(|timed| TimedMark { at: timed.at + start, ..timed }));
+        marks.extend(of_score.map(|timed| TimedMark {
+            at: timed.at + start,
+            ..timed
+        }));
     }
     marks
 }
@@ -165,8 +184,15 @@ impl<'a> Band<'a> {
 
     fn parts(&self) -> Vec<Part> {
         let voices = (0..self.score.voices.len()).map(Part::Voice);
-        let (first, others): (Vec<Part>, Vec<Part>) = voices.partition(|part| *part == Part::Voice(0));
-        [first, vec![Part::SecondMelody], others, vec![Part::Chords, Part::Bass, Part::Bodhran]].concat()
+        let (first, others): (Vec<Part>, Vec<Part>) =
+            voices.partition(|part| *part == Part::Voice(0));
+        [
+            first,
+            vec![Part::SecondMelody],
+            others,
+            vec![Part::Chords, Part::Bass, Part::Bodhran],
+        ]
+        .concat()
     }
 
     fn strokes(&self, part: Part, rng: &mut ChaCha8Rng) -> Vec<Stroke> {
@@ -186,7 +212,8 @@ impl<'a> Band<'a> {
         let mut strokes = ornament::melody(voice, self.score, &self.grid, &self.style, added, rng);
         for stroke in &mut strokes {
             let semitones = self.wishes.transposition(index, stroke.onset);
-            stroke.pitch = Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
+            stroke.pitch =
+                Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
         }
         strokes
     }
@@ -208,13 +235,17 @@ impl<'a> Band<'a> {
         const JOINING: [u8; 3] = [78, 40, 73]; // whistle, fiddle, flute
         let chosen = rng.random_range(0..3);
         let (wish, usual) = match part {
-            Part::Voice(voice) => (self.wishes.voice_programs.get(voice).copied().flatten(), LEADING[chosen]),
+            Part::Voice(voice) => (
+                self.wishes.voice_programs.get(voice).copied().flatten(),
+                LEADING[chosen],
+            ),
             Part::SecondMelody => (None, JOINING[chosen]),
             Part::Chords => (self.wishes.chord_program, 25), // steel-string guitar
             Part::Bass => (self.wishes.bass_program, 32),    // double bass
             Part::Bodhran => (None, 0),
         };
-        wish.or(Program::new(usual)).unwrap_or(Program::ACOUSTIC_GRAND_PIANO)
+        wish.or(Program::new(usual))
+            .unwrap_or(Program::ACOUSTIC_GRAND_PIANO)
     }
 
     fn name(&self, part: Part) -> String {
@@ -225,7 +256,11 @@ impl<'a> Band<'a> {
             Part::Bass => "Bass",
             Part::Bodhran => "Bodhrán",
             Part::Voice(voice) => {
-                let named = self.score.voices.get(voice).and_then(|voice| voice.name.clone());
+                let named = self
+                    .score
+                    .voices
+                    .get(voice)
+                    .and_then(|voice| voice.name.clone());
                 return named.unwrap_or_else(|| format!("Voice {}", voice + 1));
             }
         };
@@ -234,23 +269,36 @@ impl<'a> Band<'a> {
 
     fn track(&self, part: Part, strokes: &[Stroke], program: Program) -> Track {
         let channel = part.channel();
-        let at_start = |message| TimedMessage { at: Ticks::ZERO, message };
+        let at_start = |message| TimedMessage {
+            at: Ticks::ZERO,
+            message,
+        };
         let mut messages = stroke::messages(strokes, channel);
         messages.push(at_start(MidiMessage::ProgramChange { channel, program }));
         let controllers = [controller::VOLUME, controller::PAN, controller::REVERB];
         for (controller, value) in controllers.into_iter().zip(part.mix()) {
             if let Some(value) = DataByte::new(value) {
-                messages.push(at_start(MidiMessage::ControlChange { channel, controller, value }));
+                messages.push(at_start(MidiMessage::ControlChange {
+                    channel,
+                    controller,
+                    value,
+                }));
             }
         }
         sort_messages(&mut messages);
-        Track { name: self.name(part), messages }
+        Track {
+            name: self.name(part),
+            messages,
+        }
     }
 }
 
 /// An octave below where the tune lies high, else above: the second melody is heard, not hidden.
 fn in_second_octave(mut strokes: Vec<Stroke>) -> Vec<Stroke> {
-    let total: u64 = strokes.iter().map(|stroke| u64::from(stroke.pitch.number())).sum();
+    let total: u64 = strokes
+        .iter()
+        .map(|stroke| u64::from(stroke.pitch.number()))
+        .sum();
     let is_high = total > 74 * strokes.len() as u64;
     let interval = if is_high { -12 } else { 12 };
     for stroke in &mut strokes {
@@ -273,7 +321,15 @@ mod tests {
     }
 
     fn performed(style: Style, times: u8) -> Performance {
-        perform(&score(), &Arrangement { style, times, tempo_scale: 1.0 }, 1)
+        perform(
+            &score(),
+            &Arrangement {
+                style,
+                times,
+                tempo_scale: 1.0,
+            },
+            1,
+        )
     }
 
     /// Asserts that each note-on has its off and that no pitch of a channel sounds twice at once.
@@ -281,8 +337,12 @@ mod tests {
         let mut sounding = std::collections::HashSet::new();
         for timed in performance.messages() {
             match timed.message {
-                MidiMessage::NoteOn { channel, pitch, .. } => assert!(sounding.insert((channel, pitch)), "{timed:?}"),
-                MidiMessage::NoteOff { channel, pitch } => assert!(sounding.remove(&(channel, pitch)), "{timed:?}"),
+                MidiMessage::NoteOn { channel, pitch, .. } => {
+                    assert!(sounding.insert((channel, pitch)), "{timed:?}")
+                }
+                MidiMessage::NoteOff { channel, pitch } => {
+                    assert!(sounding.remove(&(channel, pitch)), "{timed:?}")
+                }
                 _ => {}
             }
             assert!(timed.at <= performance.end);
@@ -300,13 +360,21 @@ mod tests {
     #[test]
     fn a_session_grows_as_the_tune_comes_round() {
         let names = |times| -> Vec<String> {
-            performed(Style::Session, times).tracks.into_iter().map(|track| track.name).collect()
+            performed(Style::Session, times)
+                .tracks
+                .into_iter()
+                .map(|track| track.name)
+                .collect()
         };
-        assert_eq!(names(3), ["Melody", "Second melody", "Guitar", "Bass", "Bodhrán"]);
+        assert_eq!(
+            names(3),
+            ["Melody", "Second melody", "Guitar", "Bass", "Bodhrán"]
+        );
         let session = performed(Style::Session, 3);
-        let first_bass = session.tracks[3].messages.iter().find(|timed| {
-            matches!(timed.message, MidiMessage::NoteOn { .. })
-        });
+        let first_bass = session.tracks[3]
+            .messages
+            .iter()
+            .find(|timed| matches!(timed.message, MidiMessage::NoteOn { .. }));
         assert!(first_bass.unwrap().at + Ticks::new(240) > score().end);
     }
 
@@ -323,12 +391,18 @@ mod tests {
         let style = dance_style(Dance::Jig);
         let grid = BarGrid::new(&score.bars, score.resolution);
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut straight = ornament::melody(&score.voices[0], &score, &grid, &style, Added::No, &mut rng);
+        let mut straight =
+            ornament::melody(&score.voices[0], &score, &grid, &style, Added::No, &mut rng);
         expression::swing(&mut straight, &grid, &style);
         let mut played = straight.clone();
         let ticks_per_ms = 1.0;
         expression::humanise(&mut played, ticks_per_ms, &mut rng);
-        assert!(played.iter().zip(&straight).any(|(played, straight)| played.onset != straight.onset));
+        assert!(
+            played
+                .iter()
+                .zip(&straight)
+                .any(|(played, straight)| played.onset != straight.onset)
+        );
         for (played, straight) in played.iter().zip(&straight) {
             let moved = played.onset.get().abs_diff(straight.onset.get()) as f64;
             assert!(moved <= TIMING_MS_MAX * ticks_per_ms, "{moved}");
@@ -337,29 +411,61 @@ mod tests {
 
     #[test]
     fn the_tunes_own_midi_directives_are_obeyed() {
-        let asks = "%%MIDI program 105\n%%MIDI chordprog 46\n%%MIDI transpose -2\n%%MIDI gchord ccz\n";
+        let asks =
+            "%%MIDI program 105\n%%MIDI chordprog 46\n%%MIDI transpose -2\n%%MIDI gchord ccz\n";
         let tune = JIG.replace("|:", &format!("\n{asks}|:"));
         let score = score::read(&abc::parse(&tune).tune).score;
-        let performance = perform(&score, &Arrangement { style: Style::Ceilidh, ..Arrangement::default() }, 1);
+        let performance = perform(
+            &score,
+            &Arrangement {
+                style: Style::Ceilidh,
+                ..Arrangement::default()
+            },
+            1,
+        );
         let track = |name: &str| performance.tracks.iter().find(|track| track.name == name);
         let programs = |name: &str| {
-            track(name).unwrap().messages.iter().find_map(|timed| match timed.message {
-                MidiMessage::ProgramChange { program, .. } => Some(program.number()),
-                _ => None,
-            })
+            track(name)
+                .unwrap()
+                .messages
+                .iter()
+                .find_map(|timed| match timed.message {
+                    MidiMessage::ProgramChange { program, .. } => Some(program.number()),
+                    _ => None,
+                })
         };
-        assert_eq!((programs("Melody"), programs("Guitar")), (Some(105), Some(46)));
+        assert_eq!(
+            (programs("Melody"), programs("Guitar")),
+            (Some(105), Some(46))
+        );
         assert!(track("Bass").is_none(), "the pattern has no bass");
         let silent = tune.replace("gchord ccz", "gchordoff");
         let score = score::read(&abc::parse(&silent).tune).score;
-        let performance = perform(&score, &Arrangement { style: Style::Ceilidh, ..Arrangement::default() }, 1);
-        assert!(performance.tracks.iter().all(|track| track.name != "Guitar"));
+        let performance = perform(
+            &score,
+            &Arrangement {
+                style: Style::Ceilidh,
+                ..Arrangement::default()
+            },
+            1,
+        );
+        assert!(
+            performance
+                .tracks
+                .iter()
+                .all(|track| track.name != "Guitar")
+        );
     }
 
     #[test]
     fn a_jig_without_a_tempo_goes_at_a_jigs_tempo() {
         let performance = performed(Style::Solo, 1);
-        let Mark::Tempo(tempo) = &performance.marks[0].mark else { panic!("the tempo is first") };
-        assert!((tempo.quarters_per_minute() - 171.0).abs() < 0.01, "114 dotted quarters");
+        let Mark::Tempo(tempo) = &performance.marks[0].mark else {
+            panic!("the tempo is first")
+        };
+        assert!(
+            (tempo.quarters_per_minute() - 171.0).abs() < 0.01,
+            "114 dotted quarters"
+        );
     }
 }

@@ -61,22 +61,26 @@ impl Dance {
     /// The dance of a tune: what `R:` names, else what its first metre is commonly danced as.
     pub fn of(score: &Score) -> Self {
         let named = score.about.rhythm.as_deref().and_then(Self::named_in);
-        named.unwrap_or_else(|| score.meters.first().map_or(Dance::Reel, |mark| {
-            match (mark.meter.numerator(), mark.meter.denominator()) {
-                (6, 8) => Dance::Jig,
-                (9, 8) => Dance::SlipJig,
-                (12, 8) => Dance::Slide,
-                (2, 4) => Dance::Polka,
-                (3, _) => Dance::Waltz,
-                _ => Dance::Reel,
-            }
-        }))
+        named.unwrap_or_else(|| {
+            score.meters.first().map_or(Dance::Reel, |mark| {
+                match (mark.meter.numerator(), mark.meter.denominator()) {
+                    (6, 8) => Dance::Jig,
+                    (9, 8) => Dance::SlipJig,
+                    (12, 8) => Dance::Slide,
+                    (2, 4) => Dance::Polka,
+                    (3, _) => Dance::Waltz,
+                    _ => Dance::Reel,
+                }
+            })
+        })
     }
 
     /// The dance that a text names: `double jig`, `Slow Air`, `reels`. Longer names win: `slip jig` is no jig.
     fn named_in(text: &str) -> Option<Self> {
         let text = text.to_lowercase();
-        let found = Self::ALL.into_iter().filter(|dance| text.contains(dance.name()));
+        let found = Self::ALL
+            .into_iter()
+            .filter(|dance| text.contains(dance.name()));
         found.max_by_key(|dance| dance.name().len())
     }
 }

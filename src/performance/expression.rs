@@ -26,7 +26,10 @@ pub struct BarGrid<'a> {
 impl<'a> BarGrid<'a> {
     /// The grid of these bars, which follow each other without gaps.
     pub fn new(bars: &'a [Bar], resolution: TicksPerQuarter) -> Self {
-        Self { bars, ticks_per_eighth: (u64::from(resolution.get()) / 2).max(1) }
+        Self {
+            bars,
+            ticks_per_eighth: (u64::from(resolution.get()) / 2).max(1),
+        }
     }
 
     /// Ticks an eighth.
@@ -48,13 +51,22 @@ impl<'a> BarGrid<'a> {
     fn missing_before(&self, index: usize) -> Ticks {
         let bar = &self.bars[index];
         let is_pickup = index == 0 || self.full_length(index - 1) > self.bars[index - 1].length;
-        if is_pickup { self.full_length(index) - bar.length } else { Ticks::ZERO }
+        if is_pickup {
+            self.full_length(index) - bar.length
+        } else {
+            Ticks::ZERO
+        }
     }
 
     fn full_length(&self, index: usize) -> Ticks {
         let bar = &self.bars[index];
-        let eighths = bar.meter.bar_length().map(|full| u64::from(full.numerator()) * 8 / u64::from(full.denominator()));
-        eighths.map_or(bar.length, |eighths| Ticks::new(eighths * self.ticks_per_eighth))
+        let eighths = bar
+            .meter
+            .bar_length()
+            .map(|full| u64::from(full.numerator()) * 8 / u64::from(full.denominator()));
+        eighths.map_or(bar.length, |eighths| {
+            Ticks::new(eighths * self.ticks_per_eighth)
+        })
     }
 }
 
@@ -116,7 +128,13 @@ mod tests {
     fn bars(lengths: &[u64]) -> Vec<Bar> {
         let mut onset = Ticks::ZERO;
         let bar = |(written, &length): (usize, &u64)| {
-            let bar = Bar { onset, length: Ticks::new(length), meter: Meter::COMMON, written: written as u32, pass: 0 };
+            let bar = Bar {
+                onset,
+                length: Ticks::new(length),
+                meter: Meter::COMMON,
+                written: written as u32,
+                pass: 0,
+            };
             onset += bar.length;
             bar
         };
@@ -137,6 +155,9 @@ mod tests {
         let bars = bars(&[1920]);
         let grid = BarGrid::new(&bars, TICKS_PER_QUARTER);
         let at = |tick| swung(Ticks::new(tick), &grid, &[62, 38]).get();
-        assert_eq!((at(0), at(240), at(480), at(720), at(1919)), (0, 297, 480, 777, 1919));
+        assert_eq!(
+            (at(0), at(240), at(480), at(720), at(1919)),
+            (0, 297, 480, 777, 1919)
+        );
     }
 }

@@ -101,15 +101,23 @@ impl Performance {
 
     /// All messages of all tracks in order of time; at one tick the tracks' order, note-offs first.
     pub fn messages(&self) -> Vec<TimedMessage> {
-        let mut all: Vec<TimedMessage> = self.tracks.iter().flat_map(|track| track.messages.iter().copied()).collect();
+        let mut all: Vec<TimedMessage> = self
+            .tracks
+            .iter()
+            .flat_map(|track| track.messages.iter().copied())
+            .collect();
         sort_messages(&mut all);
         all
     }
 
     /// The channels that are spoken to, each once, in order.
     pub fn channels(&self) -> Vec<Channel> {
-        let mut channels: Vec<Channel> =
-            self.tracks.iter().flat_map(|track| &track.messages).map(|timed| timed.message.channel()).collect();
+        let mut channels: Vec<Channel> = self
+            .tracks
+            .iter()
+            .flat_map(|track| &track.messages)
+            .map(|timed| timed.message.channel())
+            .collect();
         channels.sort_unstable();
         channels.dedup();
         channels

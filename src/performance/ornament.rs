@@ -44,12 +44,21 @@ pub fn melody(
     let mut strokes = Vec::with_capacity(voice.notes.len() * 5 / 4);
     let mut before: Option<&Note> = None;
     for note in &voice.notes {
-        let is_repeated = before.is_some_and(|before| before.pitch == note.pitch && before.end() == note.onset);
+        let is_repeated =
+            before.is_some_and(|before| before.pitch == note.pitch && before.end() == note.onset);
         let chance: f64 = rng.random();
-        let written: Vec<Pitch> =
-            note.marks.iter().filter_map(|marks| marks.grace.as_ref()).flat_map(|grace| &grace.notes).map(|grace| grace.pitch).collect();
+        let written: Vec<Pitch> = note
+            .marks
+            .iter()
+            .filter_map(|marks| marks.grace.as_ref())
+            .flat_map(|grace| &grace.notes)
+            .map(|grace| grace.pitch)
+            .collect();
         let eighths = note.duration.get() as f64 / grid.ticks_per_eighth() as f64;
-        let is_on_beat = grid.since_bar_line(note.onset).get().is_multiple_of(2 * grid.ticks_per_eighth());
+        let is_on_beat = grid
+            .since_bar_line(note.onset)
+            .get()
+            .is_multiple_of(2 * grid.ticks_per_eighth());
         let more = if is_repeated { CUTS_OF_REPEATED } else { 1.0 };
         let is_free = added == Added::Yes && written.is_empty() && !is_chord(note, before);
         let upper = neighbour(note.pitch, score, note.onset, 1);
@@ -58,7 +67,11 @@ pub fn melody(
         } else if is_free && eighths == 3.0 && chance < style.cuts * ROLLS_PER_CUT {
             let lower = neighbour(note.pitch, score, note.onset, -1);
             rolled(&mut strokes, note, upper, lower, grace);
-        } else if is_free && eighths >= 1.0 && (is_on_beat || is_repeated) && chance < style.cuts * more {
+        } else if is_free
+            && eighths >= 1.0
+            && (is_on_beat || is_repeated)
+            && chance < style.cuts * more
+        {
             graced(&mut strokes, note, &[upper], grace);
         } else {
             strokes.push(main(note.onset, note.end(), note.pitch));
@@ -84,7 +97,12 @@ fn graced(strokes: &mut Vec<Stroke>, note: &Note, graces: &[Pitch], grace: Ticks
     let mut at = note.onset;
     for &pitch in graces.iter().take(if each == 0 { 0 } else { graces.len() }) {
         let end = at + Ticks::new(each);
-        strokes.push(Stroke::new(at, end, pitch, Velocity::clamped(ORNAMENT_VELOCITY)));
+        strokes.push(Stroke::new(
+            at,
+            end,
+            pitch,
+            Velocity::clamped(ORNAMENT_VELOCITY),
+        ));
         at = end;
     }
     strokes.push(main(at, note.end(), note.pitch));
@@ -96,7 +114,12 @@ fn rolled(strokes: &mut Vec<Stroke>, note: &Note, upper: Pitch, lower: Pitch, gr
     let (second, last) = (note.onset + third, note.onset + third + third);
     strokes.push(main(note.onset, second, note.pitch));
     for (at, end, ornament) in [(second, last, upper), (last, note.end(), lower)] {
-        strokes.push(Stroke::new(at, at + grace, ornament, Velocity::clamped(ORNAMENT_VELOCITY)));
+        strokes.push(Stroke::new(
+            at,
+            at + grace,
+            ornament,
+            Velocity::clamped(ORNAMENT_VELOCITY),
+        ));
         strokes.push(main(at + grace, end, note.pitch));
     }
 }
@@ -111,10 +134,18 @@ fn articulate(strokes: &mut [Stroke], style: &DanceStyle) {
 
 /// The next note of the key above (`direction` 1) or below (-1).
 fn neighbour(pitch: Pitch, score: &Score, at: Ticks, direction: i32) -> Pitch {
-    let key = score.keys.iter().take_while(|mark| mark.onset <= at).last().map_or(Key::NONE, |mark| mark.key);
+    let key = score
+        .keys
+        .iter()
+        .take_while(|mark| mark.onset <= at)
+        .last()
+        .map_or(Key::NONE, |mark| mark.key);
     let number = i32::from(pitch.number());
     let in_key = |number: &i32| is_in_key(*number, &key);
-    let next = (1..=3).map(|steps| number + direction * steps).find(in_key).unwrap_or(number + 2 * direction);
+    let next = (1..=3)
+        .map(|steps| number + direction * steps)
+        .find(in_key)
+        .unwrap_or(number + 2 * direction);
     Pitch::octave_clamped(next)
 }
 

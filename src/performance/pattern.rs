@@ -26,14 +26,20 @@ enum Spacing {
 impl Pattern {
     /// The pattern of a dance: a sign an eighth.
     pub fn of_dance(signs: &str) -> Self {
-        Self { signs: signs.bytes().collect(), spacing: Spacing::Eighths }
+        Self {
+            signs: signs.bytes().collect(),
+            spacing: Spacing::Eighths,
+        }
     }
 
     /// The pattern of a `%%MIDI gchord` directive, such as `fzczfzcz` or `f2c2`; `None` for an empty one, or one
     /// whose letters are none of `f c b z` and `G H I J` (single notes of the chord, played as bass here).
     pub fn of_gchord(text: &str) -> Option<Self> {
         let mut signs: Vec<u8> = Vec::new();
-        let mut letters = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).peekable();
+        let mut letters = text
+            .bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .peekable();
         while let Some(letter) = letters.next() {
             let sign = match letter {
                 b'f' | b'G'..=b'J' | b'g'..=b'j' => b'f',
@@ -51,7 +57,10 @@ impl Pattern {
                 return None;
             }
         }
-        (!signs.is_empty()).then_some(Self { signs, spacing: Spacing::FillsBar })
+        (!signs.is_empty()).then_some(Self {
+            signs,
+            spacing: Spacing::FillsBar,
+        })
     }
 
     /// Where which sign stands in the tune, the silent ones left out.
@@ -61,7 +70,10 @@ impl Pattern {
             let step = match self.spacing {
                 Spacing::Eighths => grid.ticks_per_eighth(),
                 Spacing::FillsBar => {
-                    let full = bar.meter.bar_length().map_or(bar.length, |full| full.nearest_ticks(score.resolution));
+                    let full = bar
+                        .meter
+                        .bar_length()
+                        .map_or(bar.length, |full| full.nearest_ticks(score.resolution));
                     (full.get() / self.signs.len() as u64).max(1)
                 }
             };

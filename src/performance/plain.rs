@@ -9,7 +9,9 @@ use crate::score::{Note, Score, Voice};
 ///
 /// Voices take the channels in order, the drum channel left out; the sixteenth voice shares the first's.
 pub fn plain(score: &Score) -> Performance {
-    let channels: Vec<Channel> = Channel::all().filter(|&channel| channel != Channel::DRUMS).collect();
+    let channels: Vec<Channel> = Channel::all()
+        .filter(|&channel| channel != Channel::DRUMS)
+        .collect();
     let track = |(index, voice)| plain_track(voice, channels[index % channels.len()], index);
     Performance {
         title: score.title().to_owned(),
@@ -22,10 +24,22 @@ pub fn plain(score: &Score) -> Performance {
 
 /// What the score says about the whole piece: tempo, metre, key, parts; in order of time.
 pub(super) fn marks(score: &Score) -> Vec<TimedMark> {
-    let tempi = score.tempi.iter().filter_map(|mark| Some((mark.onset, Mark::Tempo(mark.tempo?))));
-    let meters = score.meters.iter().map(|mark| (mark.onset, Mark::Meter(mark.meter)));
-    let keys = score.keys.iter().map(|mark| (mark.onset, Mark::Key(mark.key)));
-    let parts = score.parts.iter().map(|mark| (mark.onset, Mark::Marker(mark.label.to_string())));
+    let tempi = score
+        .tempi
+        .iter()
+        .filter_map(|mark| Some((mark.onset, Mark::Tempo(mark.tempo?))));
+    let meters = score
+        .meters
+        .iter()
+        .map(|mark| (mark.onset, Mark::Meter(mark.meter)));
+    let keys = score
+        .keys
+        .iter()
+        .map(|mark| (mark.onset, Mark::Key(mark.key)));
+    let parts = score
+        .parts
+        .iter()
+        .map(|mark| (mark.onset, Mark::Marker(mark.label.to_string())));
     let all = tempi.chain(meters).chain(keys).chain(parts);
     let mut marks: Vec<TimedMark> = all.map(|(at, mark)| TimedMark { at, mark }).collect();
     marks.sort_by_key(|timed| timed.at);
@@ -38,7 +52,10 @@ fn plain_track(voice: &Voice, channel: Channel, index: usize) -> Track {
     let mut messages = stroke::messages(&strokes, channel);
     messages.extend(bends(&voice.notes, channel));
     sort_messages(&mut messages);
-    let name = voice.name.clone().unwrap_or_else(|| format!("Voice {}", index + 1));
+    let name = voice
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("Voice {}", index + 1));
     Track { name, messages }
 }
 
@@ -48,6 +65,9 @@ fn bends(notes: &[Note], channel: Channel) -> impl Iterator<Item = TimedMessage>
     notes.iter().filter_map(move |note| {
         let is_new = std::mem::replace(&mut cents, note.cents) != note.cents;
         let bend = Bend::clamped_from_cents(f64::from(note.cents));
-        is_new.then_some(TimedMessage { at: note.onset, message: MidiMessage::PitchBend { channel, bend } })
+        is_new.then_some(TimedMessage {
+            at: note.onset,
+            message: MidiMessage::PitchBend { channel, bend },
+        })
     })
 }

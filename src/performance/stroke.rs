@@ -21,12 +21,21 @@ pub struct Stroke {
 impl Stroke {
     /// A stroke from `onset` to `end`, at least a tick long.
     pub fn new(onset: Ticks, end: Ticks, pitch: Pitch, velocity: Velocity) -> Self {
-        Self { onset, end: end.max(onset + Ticks::new(1)), pitch, velocity }
+        Self {
+            onset,
+            end: end.max(onset + Ticks::new(1)),
+            pitch,
+            velocity,
+        }
     }
 
     /// The same stroke later.
     pub fn delayed(self, by: Ticks) -> Self {
-        Self { onset: self.onset + by, end: self.end + by, ..self }
+        Self {
+            onset: self.onset + by,
+            end: self.end + by,
+            ..self
+        }
     }
 }
 
@@ -53,9 +62,24 @@ pub fn messages(strokes: &[Stroke], channel: Channel) -> Vec<TimedMessage> {
         kept.push(stroke);
     }
     let pairs = kept.iter().flat_map(|stroke| {
-        let Stroke { onset, end, pitch, velocity } = *stroke;
-        let on = TimedMessage { at: onset, message: MidiMessage::NoteOn { channel, pitch, velocity } };
-        let off = TimedMessage { at: end, message: MidiMessage::NoteOff { channel, pitch } };
+        let Stroke {
+            onset,
+            end,
+            pitch,
+            velocity,
+        } = *stroke;
+        let on = TimedMessage {
+            at: onset,
+            message: MidiMessage::NoteOn {
+                channel,
+                pitch,
+                velocity,
+            },
+        };
+        let off = TimedMessage {
+            at: end,
+            message: MidiMessage::NoteOff { channel, pitch },
+        };
         [on, off]
     });
     pairs.collect()
@@ -66,12 +90,20 @@ mod tests {
     use super::*;
 
     fn stroke(onset: u64, end: u64, pitch: u8) -> Stroke {
-        Stroke::new(Ticks::new(onset), Ticks::new(end), Pitch::new(pitch).unwrap(), Velocity::PLAIN)
+        Stroke::new(
+            Ticks::new(onset),
+            Ticks::new(end),
+            Pitch::new(pitch).unwrap(),
+            Velocity::PLAIN,
+        )
     }
 
     #[test]
     fn a_pitch_struck_again_while_it_sounds_is_let_go_first() {
-        let messages = messages(&[stroke(0, 100, 60), stroke(50, 80, 60), stroke(50, 90, 60)], Channel::DRUMS);
+        let messages = messages(
+            &[stroke(0, 100, 60), stroke(50, 80, 60), stroke(50, 90, 60)],
+            Channel::DRUMS,
+        );
         let times: Vec<u64> = messages.iter().map(|timed| timed.at.get()).collect();
         assert_eq!(times, [0, 50, 50, 90]);
     }

@@ -157,12 +157,19 @@ mod tests {
     fn every_row_is_well_formed() {
         for dance in Dance::ALL {
             let row = dance_style(dance);
-            assert_eq!(row.swing.iter().map(|share| u32::from(*share)).sum::<u32>(), 100, "{dance:?}");
+            assert_eq!(
+                row.swing.iter().map(|share| u32::from(*share)).sum::<u32>(),
+                100,
+                "{dance:?}"
+            );
             assert_eq!(row.chords.len(), row.accents.len(), "{dance:?}");
             assert_eq!(row.bodhran.len(), row.accents.len(), "{dance:?}");
             assert!(row.chords.chars().all(|c| "fc.".contains(c)), "{dance:?}");
             assert!(row.bodhran.chars().all(|c| "Ddu.".contains(c)), "{dance:?}");
-            assert!((0.5..=1.0).contains(&row.articulation) && (0.0..=1.0).contains(&row.cuts), "{dance:?}");
+            assert!(
+                (0.5..=1.0).contains(&row.articulation) && (0.0..=1.0).contains(&row.cuts),
+                "{dance:?}"
+            );
         }
     }
 }

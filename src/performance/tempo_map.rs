@@ -1,6 +1,6 @@
 //! In: tempo changes at ticks. Out: the second at which a tick sounds. The only place where ticks become seconds.
 
-use crate::music::time::{TicksPerQuarter, Tempo, Ticks};
+use crate::music::time::{Tempo, Ticks, TicksPerQuarter};
 
 /// Where each tempo begins, in ticks and in seconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,17 +20,31 @@ struct Segment {
 impl TempoMap {
     /// The map of these tempo changes, in order of time. Before the first, [`Tempo::DEFAULT`] holds.
     pub fn new(ppq: TicksPerQuarter, changes: impl IntoIterator<Item = (Ticks, Tempo)>) -> Self {
-        let seconds_per_tick = |tempo: Tempo| f64::from(tempo.microseconds_per_quarter()) / (1e6 * f64::from(ppq.get()));
+        let seconds_per_tick = |tempo: Tempo| {
+            f64::from(tempo.microseconds_per_quarter()) / (1e6 * f64::from(ppq.get()))
+        };
         let start = Segment {
             from: Ticks::ZERO,
             from_seconds: 0.0,
             seconds_per_tick: seconds_per_tick(Tempo::DEFAULT),
         };
-        let mut map = Self { ppq, segments: vec![start] };
+        let mut map = Self {
+            ppq,
+            segments: vec![start],
+        };
         for (from, tempo) in changes {
-            let next = Segment { from, from_seconds: map.seconds_at(from), seconds_per_tick: seconds_per_tick(tempo) };
+            let next = Segment {
+                from,
+                from_seconds: map.seconds_at(from),
+                seconds_per_tick: seconds_per_tick(tempo),
+            };
             match map.segments.last_mut() {
-                Some(last) if last.from >= from => *last = Segment { from: last.from, ..next },
+                Some(last) if last.from >= from => {
+                    *last = Segment {
+                        from: last.from,
+                        ..next
+                    }
+                }
                 _ => map.segments.push(next),
             }
         }

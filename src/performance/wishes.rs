@@ -31,7 +31,10 @@ pub struct Wishes {
 impl Wishes {
     /// What the score asks.
     pub fn of(score: &Score) -> Self {
-        let mut wishes = Self { voice_programs: vec![None; score.voices.len()], ..Self::default() };
+        let mut wishes = Self {
+            voice_programs: vec![None; score.voices.len()],
+            ..Self::default()
+        };
         for mark in &score.midi {
             wishes.hear(mark.onset, mark.voice, &mark.directive);
         }
@@ -40,14 +43,24 @@ impl Wishes {
 
     /// Whether the accompaniment plays at this place: until told otherwise it does.
     pub fn has_chords_at(&self, at: Ticks) -> bool {
-        self.chords_sound.iter().take_while(|(from, _)| *from <= at).last().is_none_or(|(_, sounds)| *sounds)
+        self.chords_sound
+            .iter()
+            .take_while(|(from, _)| *from <= at)
+            .last()
+            .is_none_or(|(_, sounds)| *sounds)
     }
 
     /// Semitones that are added to a note of this voice here.
     pub fn transposition(&self, voice: usize, at: Ticks) -> i16 {
         let concerns = |of: &Option<usize>| of.is_none_or(|of| of == voice);
-        let so_far = self.transpositions.iter().take_while(|(from, _, _)| *from <= at);
-        so_far.filter(|(_, of, _)| concerns(of)).last().map_or(0, |(_, _, semitones)| *semitones)
+        let so_far = self
+            .transpositions
+            .iter()
+            .take_while(|(from, _, _)| *from <= at);
+        so_far
+            .filter(|(_, of, _)| concerns(of))
+            .last()
+            .map_or(0, |(_, _, semitones)| *semitones)
     }
 
     fn hear(&mut self, at: Ticks, voice: Option<usize>, directive: &MidiDirective) {
@@ -55,20 +68,27 @@ impl Wishes {
             // A channel of one's own choosing is not taken: the band's channels are fixed. Its program is.
             MidiDirective::Program { program, .. } => {
                 let concerned = self.voice_programs.iter_mut().enumerate();
-                for (_, wish) in concerned.filter(|(index, _)| voice.is_none_or(|voice| voice == *index)) {
+                for (_, wish) in
+                    concerned.filter(|(index, _)| voice.is_none_or(|voice| voice == *index))
+                {
                     *wish = Program::new(*program).or(*wish);
                 }
             }
             MidiDirective::ChordProgram(program) => self.chord_program = Program::new(*program),
             MidiDirective::BassProgram(program) => self.bass_program = Program::new(*program),
-            MidiDirective::ChordVelocity(velocity) => self.chord_velocity = Velocity::new(*velocity),
+            MidiDirective::ChordVelocity(velocity) => {
+                self.chord_velocity = Velocity::new(*velocity)
+            }
             MidiDirective::BassVelocity(velocity) => self.bass_velocity = Velocity::new(*velocity),
             MidiDirective::ChordPattern(text) => self.chord_pattern = Pattern::of_gchord(text),
             MidiDirective::ChordsSound(sounds) => self.chords_sound.push((at, *sounds)),
-            MidiDirective::Transpose(semitones) => self.transpositions.push((at, voice, *semitones)),
+            MidiDirective::Transpose(semitones) => {
+                self.transpositions.push((at, voice, *semitones))
+            }
             MidiDirective::TransposeFurther(semitones) => {
                 let before = self.transposition(voice.unwrap_or(0), at);
-                self.transpositions.push((at, voice, before.saturating_add(*semitones)));
+                self.transpositions
+                    .push((at, voice, before.saturating_add(*semitones)));
             }
             // Accents, drums and drones are the dance's own here, and broken rhythm is the score's.
             _ => {}

@@ -3,4 +3,4 @@
 pub mod folk;
 mod vocabulary;
 
-pub use vocabulary::{TokenError, TokenId, Vocabulary, VOCABULARY_SIZE_MAX};
+pub use vocabulary::{TokenError, TokenId, VOCABULARY_SIZE_MAX, Vocabulary};

@@ -27,7 +27,12 @@ pub enum TokenError {
          knows; remove it or use a model trained on text that has it",
         character = .character.escape_debug(), code = u32::from(*.character)
     )]
-    UnknownCharacter { character: char, line: usize, column: usize, size: usize },
+    UnknownCharacter {
+        character: char,
+        line: usize,
+        column: usize,
+        size: usize,
+    },
     /// The characters of a stored vocabulary are not in strictly rising order, so ids would not be positions.
     #[error("vocabulary is not sorted: `{}` is followed by `{}`", .before.escape_debug(), .after.escape_debug())]
     NotSorted { before: char, after: char },
@@ -35,7 +40,9 @@ pub enum TokenError {
     #[error("text is empty; a vocabulary needs at least one character")]
     Empty,
     /// Too many distinct characters to be a tunebook.
-    #[error("text has {found} distinct characters, at most {VOCABULARY_SIZE_MAX} are allowed; is it ABC?")]
+    #[error(
+        "text has {found} distinct characters, at most {VOCABULARY_SIZE_MAX} are allowed; is it ABC?"
+    )]
     TooLarge { found: usize },
 }
 
@@ -58,10 +65,15 @@ impl Vocabulary {
             return Err(TokenError::Empty);
         }
         if characters.len() > VOCABULARY_SIZE_MAX {
-            return Err(TokenError::TooLarge { found: characters.len() });
+            return Err(TokenError::TooLarge {
+                found: characters.len(),
+            });
         }
         match characters.windows(2).find(|pair| pair[0] >= pair[1]) {
-            Some(pair) => Err(TokenError::NotSorted { before: pair[0], after: pair[1] }),
+            Some(pair) => Err(TokenError::NotSorted {
+                before: pair[0],
+                after: pair[1],
+            }),
             None => Ok(Self { characters }),
         }
     }
@@ -99,7 +111,14 @@ impl Vocabulary {
             column += 1;
             match self.id(character) {
                 Some(id) => ids.push(id),
-                None => return Err(TokenError::UnknownCharacter { character, line, column, size: self.len() }),
+                None => {
+                    return Err(TokenError::UnknownCharacter {
+                        character,
+                        line,
+                        column,
+                        size: self.len(),
+                    });
+                }
             }
             if character == '\n' {
                 (line, column) = (line + 1, 0);
@@ -149,15 +168,29 @@ mod tests {
 
     #[test]
     fn an_unknown_character_is_named_with_its_line_and_column() {
-        let error = Vocabulary::of_text("abc\n").unwrap().encode("ab\nca?b").unwrap_err();
-        assert_eq!(error, TokenError::UnknownCharacter { character: '?', line: 2, column: 3, size: 4 });
+        let error = Vocabulary::of_text("abc\n")
+            .unwrap()
+            .encode("ab\nca?b")
+            .unwrap_err();
+        assert_eq!(
+            error,
+            TokenError::UnknownCharacter {
+                character: '?',
+                line: 2,
+                column: 3,
+                size: 4
+            }
+        );
     }
 
     #[test]
     fn the_stored_form_reads_back_and_refuses_disorder() {
         let vocabulary = Vocabulary::of_text("K:D\n").unwrap();
         let stored = serde_json::to_string(&vocabulary).unwrap();
-        assert_eq!(serde_json::from_str::<Vocabulary>(&stored).unwrap(), vocabulary);
+        assert_eq!(
+            serde_json::from_str::<Vocabulary>(&stored).unwrap(),
+            vocabulary
+        );
         assert!(serde_json::from_str::<Vocabulary>("\"ba\"").is_err());
         assert!(serde_json::from_str::<Vocabulary>("\"\"").is_err());
     }

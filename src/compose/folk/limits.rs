@@ -56,7 +56,7 @@ impl Limits {
     pub fn sounds(&self, cursor: &Cursor, units: Units, recent: &Recent, allowed: &mut [bool]) {
         let is_last = cursor.is_in_last_bar() && cursor.left() == units;
         let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
-        for id in 0..PITCHES {
+        for (id, allowed) in allowed.iter_mut().enumerate().take(PITCHES) {
             let fits = match Sound::from_id(id) {
                 Some(Sound::Degree(_)) => {
                     let pitch = self.pitches[id - 2];
@@ -71,7 +71,7 @@ impl Limits {
                 }
                 _ => !is_last,
             };
-            allowed[id] &= fits;
+            *allowed &= fits;
         }
     }
 

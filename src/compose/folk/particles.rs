@@ -207,12 +207,11 @@ pub fn write(
             }
         }
         state.put_back(&active, &running);
-        for group in 0..groups {
+        for (group, begun) in bar_of_group.iter_mut().enumerate() {
             let members = group * PARTICLES..(group + 1) * PARTICLES;
             let is_bar_done = members.clone().all(|n| {
                 particles[n].as_ref().is_none_or(|p| {
-                    p.cursor.expected() != Expected::Note
-                        || p.cursor.bars_begun() > bar_of_group[group]
+                    p.cursor.expected() != Expected::Note || p.cursor.bars_begun() > *begun
                 })
             });
             let is_going = members.clone().any(|n| {
@@ -221,7 +220,7 @@ pub fn write(
                     .is_some_and(|p| p.cursor.expected() == Expected::Note)
             });
             if is_bar_done && is_going {
-                bar_of_group[group] += 1;
+                *begun += 1;
                 resample(&mut particles, &mut forced, &mut state, members, rng);
             }
         }

@@ -65,13 +65,19 @@ struct Line([u8; 64]);
 impl<T: Copy> Lines<T> {
     /// `T` is one of f32, u16 and i8, for which any bits are a value.
     fn zero(length: usize) -> Self {
-        Self { lines: vec![Line([0; 64]); (length * size_of::<T>()).div_ceil(64)], kind: std::marker::PhantomData }
+        Self {
+            lines: vec![Line([0; 64]); (length * size_of::<T>()).div_ceil(64)],
+            kind: std::marker::PhantomData,
+        }
     }
 
     fn values_mut(&mut self) -> &mut [T] {
         // SAFETY: the lines are initialised bytes, aligned to 64, and any bits are a value of `T`.
         unsafe {
-            std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 64 / size_of::<T>())
+            std::slice::from_raw_parts_mut(
+                self.lines.as_mut_ptr().cast(),
+                self.lines.len() * 64 / size_of::<T>(),
+            )
         }
     }
 
@@ -82,7 +88,13 @@ impl<T: Copy> Lines<T> {
 
 impl ColumnMatrix {
     /// Packs a matrix given value by value as `at(row of the depth, column)`.
-    pub fn new(level: Level, storage: Storage, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+    pub fn new(
+        level: Level,
+        storage: Storage,
+        depth: usize,
+        columns: usize,
+        at: impl Fn(usize, usize) -> f32,
+    ) -> Self {
         let width = level.width() * VECTORS;
         let padded = columns.div_ceil(width) * width * depth;
         let place = |k: usize, n: usize| (n / width * depth + k) * width + n % width;
@@ -99,13 +111,20 @@ impl ColumnMatrix {
                 let mut lines = Lines::<u16>::zero(padded);
                 let values = lines.values_mut();
                 for n in 0..columns {
-                    (0..depth).for_each(|k| values[place(k, n)] = half::f16::from_f32(at(k, n)).to_bits());
+                    (0..depth).for_each(|k| {
+                        values[place(k, n)] = half::f16::from_f32(at(k, n)).to_bits()
+                    });
                 }
                 Stored::F16(lines)
             }
             Storage::Int8 => pack_int8(depth, columns, at),
         };
-        Self { level, depth, columns, weights }
+        Self {
+            level,
+            depth,
+            columns,
+            weights,
+        }
     }
 
     /// Rows of the matrix: values of an input.
@@ -147,7 +166,13 @@ impl ColumnMatrix {
 
     /// Adds the columns of one panel: with many inputs, one panel after the other for all of them, the weights stay
     /// in the cache.
-    pub fn add_panel(&self, panel: usize, input: &[f32], result: &mut [f32], rounded: &RoundedInput) {
+    pub fn add_panel(
+        &self,
+        panel: usize,
+        input: &[f32],
+        result: &mut [f32],
+        rounded: &RoundedInput,
+    ) {
         assert!(panel < self.panels() && input.len() == self.depth && result.len() == self.columns);
         let (level, depth, width) = (self.level, self.depth, self.panel_columns());
         let first = panel * width;
@@ -184,11 +209,14 @@ impl ColumnMatrix {
                         #[cfg(target_arch = "x86_64")]
                         Level::Avx512Vnni => x86::sum_vnni(weights, &rounded.groups, &mut sums),
                         #[cfg(target_arch = "x86_64")]
-                        Level::Avx2 | Level::Avx512 => x86::sum_avx2(weights, &rounded.groups, &mut sums),
+                        Level::Avx2 | Level::Avx512 => {
+                            x86::sum_avx2(weights, &rounded.groups, &mut sums)
+                        }
                         _ => sum_portable(weights, &rounded.groups, &mut sums),
                     }
                     // Sums stay below 2²⁴ for any depth up to 1040, where f32 is exact; beyond they round once.
-                    for ((result, sum), scale) in result.iter_mut().zip(sums).zip(&scales[first..]) {
+                    for ((result, sum), scale) in result.iter_mut().zip(sums).zip(&scales[first..])
+                    {
                         *result += sum as f32 * scale;
                     }
                 }
@@ -213,7 +241,9 @@ pub struct RoundedInput {
 impl RoundedInput {
     /// Room for inputs of up to `depth` values, so that rounding them never allocates.
     pub fn with_depth(depth: usize) -> Self {
-        Self { groups: Vec::with_capacity(depth.div_ceil(INT8_GROUP)) }
+        Self {
+            groups: Vec::with_capacity(depth.div_ceil(INT8_GROUP)),
+        }
     }
 
     fn fill(&mut self, input: &[f32]) {
@@ -249,11 +279,15 @@ fn pack_int8(depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> 
         }
         *scale = largest / 127.0 / INT8_INPUT_MAX;
         for k in 0..depth {
-            let group = (n / INT8_COLUMNS * groups + k / INT8_GROUP) * INT8_COLUMNS + n % INT8_COLUMNS;
+            let group =
+                (n / INT8_COLUMNS * groups + k / INT8_GROUP) * INT8_COLUMNS + n % INT8_COLUMNS;
             values[group * INT8_GROUP + k % INT8_GROUP] = round_int8(at(k, n) * (127.0 / largest));
         }
     }
-    Stored::Int8 { weights: lines, scales }
+    Stored::Int8 {
+        weights: lines,
+        scales,
+    }
 }
 
 for_each_level! {
@@ -265,15 +299,31 @@ for_each_level! {
 }
 
 #[inline(always)]
-unsafe fn add_f32_body<L: Lanes>(panel: *const f32, depth: usize, input: *const f32, result: *mut f32, columns: usize) {
+unsafe fn add_f32_body<L: Lanes>(
+    panel: *const f32,
+    depth: usize,
+    input: *const f32,
+    result: *mut f32,
+    columns: usize,
+) {
     // SAFETY: the caller's promise.
     unsafe { add_floats::<L, f32>(panel, depth, input, result, columns, |from| L::load(from)) }
 }
 
 #[inline(always)]
-unsafe fn add_f16_body<L: Lanes>(panel: *const u16, depth: usize, input: *const f32, result: *mut f32, columns: usize) {
+unsafe fn add_f16_body<L: Lanes>(
+    panel: *const u16,
+    depth: usize,
+    input: *const f32,
+    result: *mut f32,
+    columns: usize,
+) {
     // SAFETY: the caller's promise.
-    unsafe { add_floats::<L, u16>(panel, depth, input, result, columns, |from| L::load_half(from)) }
+    unsafe {
+        add_floats::<L, u16>(panel, depth, input, result, columns, |from| {
+            L::load_half(from)
+        })
+    }
 }
 
 /// One panel: `columns` sums of its width.
@@ -312,13 +362,24 @@ unsafe fn add_floats<L: Lanes, T>(
 
 /// # Safety
 /// `weights` holds a panel of as many groups as `input`.
-unsafe fn sum_portable(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
+unsafe fn sum_portable(
+    weights: *const i8,
+    input: &[[i8; INT8_GROUP]],
+    sums: &mut [i32; INT8_COLUMNS],
+) {
     for (group, input) in input.iter().enumerate() {
         // SAFETY: the caller's promise.
-        let weights =
-            unsafe { &*weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<[[i8; INT8_GROUP]; INT8_COLUMNS]>() };
+        let weights = unsafe {
+            &*weights
+                .add(group * INT8_COLUMNS * INT8_GROUP)
+                .cast::<[[i8; INT8_GROUP]; INT8_COLUMNS]>()
+        };
         for (sum, weights) in sums.iter_mut().zip(weights) {
-            *sum += weights.iter().zip(input).map(|(&w, &x)| i32::from(w) * i32::from(x)).sum::<i32>();
+            *sum += weights
+                .iter()
+                .zip(input)
+                .map(|(&w, &x)| i32::from(w) * i32::from(x))
+                .sum::<i32>();
         }
     }
 }
@@ -334,7 +395,11 @@ mod x86 {
     /// # Safety
     /// AVX2; `weights` holds a panel of as many groups as `input`.
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn sum_avx2(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
+    pub(super) unsafe fn sum_avx2(
+        weights: *const i8,
+        input: &[[i8; INT8_GROUP]],
+        sums: &mut [i32; INT8_COLUMNS],
+    ) {
         // SAFETY: the caller's promise.
         unsafe {
             let ones = _mm256_set1_epi16(1);
@@ -342,7 +407,9 @@ mod x86 {
             for (group, input) in input.iter().enumerate() {
                 let x = _mm256_set1_epi32(i32::from_ne_bytes(input.map(i8::cast_unsigned)));
                 let x_abs = _mm256_abs_epi8(x);
-                let row = weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<__m256i>();
+                let row = weights
+                    .add(group * INT8_COLUMNS * INT8_GROUP)
+                    .cast::<__m256i>();
                 for (vector, total) in totals.iter_mut().enumerate() {
                     let w = _mm256_sign_epi8(_mm256_load_si256(row.add(vector)), x);
                     let pairs = _mm256_maddubs_epi16(x_abs, w);
@@ -360,7 +427,11 @@ mod x86 {
     /// # Safety
     /// AVX-512 VNNI; `weights` holds a panel of as many groups as `input`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    pub(super) unsafe fn sum_vnni(weights: *const i8, input: &[[i8; INT8_GROUP]], sums: &mut [i32; INT8_COLUMNS]) {
+    pub(super) unsafe fn sum_vnni(
+        weights: *const i8,
+        input: &[[i8; INT8_GROUP]],
+        sums: &mut [i32; INT8_COLUMNS],
+    ) {
         // SAFETY: the caller's promise.
         unsafe {
             let half = _mm512_set1_epi8(-128);
@@ -369,8 +440,13 @@ mod x86 {
             let mut offsets = [_mm512_setzero_si512(); 4];
             for (group, input) in input.iter().enumerate() {
                 // Adding 128 is flipping the top bit.
-                let x = _mm512_xor_si512(_mm512_set1_epi32(i32::from_ne_bytes(input.map(i8::cast_unsigned))), half);
-                let row = weights.add(group * INT8_COLUMNS * INT8_GROUP).cast::<__m512i>();
+                let x = _mm512_xor_si512(
+                    _mm512_set1_epi32(i32::from_ne_bytes(input.map(i8::cast_unsigned))),
+                    half,
+                );
+                let row = weights
+                    .add(group * INT8_COLUMNS * INT8_GROUP)
+                    .cast::<__m512i>();
                 for vector in 0..4 {
                     let w = _mm512_load_si512(row.add(vector));
                     totals[vector] = _mm512_dpbusd_epi32(totals[vector], x, w);
@@ -395,15 +471,22 @@ mod tests {
     fn a_product_is_the_sum_it_should_be_with_the_same_bits_on_every_level() {
         for (depth, columns) in [(1, 1), (30, 93), (256, 200)] {
             let weight = |k: usize, n: usize| ((k * 31 + n * 17) % 101) as f32 / 101.0 - 0.5;
-            let input: Vec<f32> = (0..depth).map(|k| ((k * 7919 % 1009) as f32 - 504.0) / 505.0).collect();
-            for (storage, tolerance) in [(Storage::F32, 1e-5), (Storage::F16, 2e-2), (Storage::Int8, 8e-2)] {
+            let input: Vec<f32> = (0..depth)
+                .map(|k| ((k * 7919 % 1009) as f32 - 504.0) / 505.0)
+                .collect();
+            for (storage, tolerance) in [
+                (Storage::F32, 1e-5),
+                (Storage::F16, 2e-2),
+                (Storage::Int8, 8e-2),
+            ] {
                 let mut first_bits: Option<Vec<u32>> = None;
                 for level in Level::available() {
                     let matrix = ColumnMatrix::new(level, storage, depth, columns, weight);
                     let mut result = vec![0.25; columns];
                     matrix.add_product(&input, &mut result, &mut RoundedInput::with_depth(depth));
                     for (n, found) in result.iter().enumerate() {
-                        let exact: f32 = 0.25 + (0..depth).map(|k| input[k] * weight(k, n)).sum::<f32>();
+                        let exact: f32 =
+                            0.25 + (0..depth).map(|k| input[k] * weight(k, n)).sum::<f32>();
                         assert!(
                             (found - exact).abs() < tolerance,
                             "{storage:?} {level:?} column {n}: {found} for {exact}"
@@ -424,9 +507,15 @@ mod tests {
     fn the_largest_int8_values_do_not_overflow() {
         let depth = 1024;
         for level in Level::available() {
-            let matrix = ColumnMatrix::new(level, Storage::Int8, depth, 70, |_, n| if n % 2 == 0 { 1.0 } else { -1.0 });
+            let matrix = ColumnMatrix::new(level, Storage::Int8, depth, 70, |_, n| {
+                if n % 2 == 0 { 1.0 } else { -1.0 }
+            });
             let mut result = vec![0.0; 70];
-            matrix.add_product(&vec![-1.0; depth], &mut result, &mut RoundedInput::default());
+            matrix.add_product(
+                &vec![-1.0; depth],
+                &mut result,
+                &mut RoundedInput::default(),
+            );
             assert_eq!(result[..2], [-1024.0, 1024.0], "{level:?}");
         }
     }

@@ -88,11 +88,18 @@ unsafe fn backward_body<L: Lanes>(
             let (i, f) = (load::<L>(gate(0), count), load::<L>(gate(1), count));
             let (g, o) = (load::<L>(gate(2), count), load::<L>(gate(3), count));
             let c_tanh = load::<L>(cell_tanh.add(at), count);
-            let dh = L::add(load::<L>(output_gradient.add(at), count), load::<L>(recurrent_gradient.add(at), count));
+            let dh = L::add(
+                load::<L>(output_gradient.add(at), count),
+                load::<L>(recurrent_gradient.add(at), count),
+            );
             // σ' = σ(1 − σ), tanh' = 1 − tanh².
             let slope = |s| L::mul(s, L::sub(one, s));
             let slope_tanh = |t| L::sub(one, L::mul(t, t));
-            let dc = L::mul_add(L::mul(dh, o), slope_tanh(c_tanh), load::<L>(cell_gradient.add(at), count));
+            let dc = L::mul_add(
+                L::mul(dh, o),
+                slope_tanh(c_tanh),
+                load::<L>(cell_gradient.add(at), count),
+            );
             let di = L::mul(L::mul(dc, g), slope(i));
             let df = L::mul(L::mul(dc, load::<L>(cell_before.add(at), count)), slope(f));
             let dg = L::mul(L::mul(dc, i), slope_tanh(g));
@@ -148,12 +155,15 @@ mod tests {
     fn the_cell_update_is_the_textbook_one_on_every_level() {
         // 19 units: full vectors of either width, and an end.
         let hidden = 19;
-        let z: Vec<f32> = (0..4 * hidden).map(|n| ((n * 37 % 101) as f32 - 50.0) / 9.0).collect();
+        let z: Vec<f32> = (0..4 * hidden)
+            .map(|n| ((n * 37 % 101) as f32 - 50.0) / 9.0)
+            .collect();
         let before: Vec<f32> = (0..hidden).map(|n| (n as f32 - 9.0) / 5.0).collect();
         let mut first_bits: Option<Vec<u32>> = None;
         for level in Level::available() {
             let mut activations = z.clone();
-            let (mut c, mut c_tanh, mut h) = (vec![0.0; hidden], vec![0.0; hidden], vec![0.0; hidden]);
+            let (mut c, mut c_tanh, mut h) =
+                (vec![0.0; hidden], vec![0.0; hidden], vec![0.0; hidden]);
             // SAFETY: the buffers have the lengths asked for, and the level is available.
             unsafe {
                 forward(
@@ -169,12 +179,23 @@ mod tests {
             for unit in 0..hidden {
                 let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
                 let gate = |index: usize| f64::from(z[index * hidden + unit]);
-                let cell = sigmoid(gate(1)) * f64::from(before[unit]) + sigmoid(gate(0)) * gate(2).tanh();
-                assert!((f64::from(c[unit]) - cell).abs() < 1e-6, "{level:?} unit {unit}");
-                assert!((f64::from(h[unit]) - sigmoid(gate(3)) * cell.tanh()).abs() < 1e-6, "{level:?} unit {unit}");
+                let cell =
+                    sigmoid(gate(1)) * f64::from(before[unit]) + sigmoid(gate(0)) * gate(2).tanh();
+                assert!(
+                    (f64::from(c[unit]) - cell).abs() < 1e-6,
+                    "{level:?} unit {unit}"
+                );
+                assert!(
+                    (f64::from(h[unit]) - sigmoid(gate(3)) * cell.tanh()).abs() < 1e-6,
+                    "{level:?} unit {unit}"
+                );
             }
             let bits: Vec<u32> = h.iter().map(|value| value.to_bits()).collect();
-            assert_eq!(*first_bits.get_or_insert(bits.clone()), bits, "{level:?} gives the bits of the others");
+            assert_eq!(
+                *first_bits.get_or_insert(bits.clone()),
+                bits,
+                "{level:?} gives the bits of the others"
+            );
         }
     }
 }

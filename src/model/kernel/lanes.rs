@@ -46,7 +46,13 @@ pub(super) unsafe fn exp<L: Lanes>(x: L::Vector) -> L::Vector {
         let r = L::mul_add(n, L::splat(-0.693_359_4), x);
         let r = L::mul_add(n, L::splat(2.121_944_4e-4), r);
         let mut p = L::splat(1.987_569_1e-4);
-        for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        for coefficient in [
+            1.398_199_9e-3,
+            8.333_452e-3,
+            4.166_579_6e-2,
+            1.666_666_5e-1,
+            0.5,
+        ] {
             p = L::mul_add(p, r, L::splat(coefficient));
         }
         let p = L::mul_add(p, L::mul(r, r), L::add(r, L::splat(1.0)));
@@ -100,7 +106,8 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn load_half(from: *const u16) -> [f32; 8] {
         // SAFETY: the caller promises 8 readable values.
-        unsafe { from.cast::<[u16; 8]>().read_unaligned() }.map(|bits| half::f16::from_bits(bits).to_f32())
+        unsafe { from.cast::<[u16; 8]>().read_unaligned() }
+            .map(|bits| half::f16::from_bits(bits).to_f32())
     }
     #[inline(always)]
     unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
@@ -201,7 +208,10 @@ mod x86 {
         unsafe fn power_of_two(biased: __m256) -> __m256 {
             unsafe {
                 let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(biased));
-                _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_castps_si256(_mm256_set1_ps(1.0))))
+                _mm256_castsi256_ps(_mm256_add_epi32(
+                    exponent,
+                    _mm256_castps_si256(_mm256_set1_ps(1.0)),
+                ))
             }
         }
     }
@@ -262,7 +272,10 @@ mod x86 {
         unsafe fn power_of_two(biased: __m512) -> __m512 {
             unsafe {
                 let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(biased));
-                _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_castps_si512(_mm512_set1_ps(1.0))))
+                _mm512_castsi512_ps(_mm512_add_epi32(
+                    exponent,
+                    _mm512_castps_si512(_mm512_set1_ps(1.0)),
+                ))
             }
         }
     }

@@ -128,7 +128,12 @@ pub fn forward(
     start: LayerStart<'_>,
     output: &mut [f32],
 ) -> Activations {
-    let LayerShape { steps, streams, inputs, hidden } = shape;
+    let LayerShape {
+        steps,
+        streams,
+        inputs,
+        hidden,
+    } = shape;
     check(shape, sequence, weights, start);
     assert_eq!(output.len(), steps * streams * hidden);
     let level = Level::detect();
@@ -137,65 +142,87 @@ pub fn forward(
     let mut z = memory.take(steps * streams * 4 * hidden);
     let projection = PackedMatrix::transposed(level, weights.input, 4 * hidden, inputs);
     let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
-    z.par_chunks_mut(rows_per_task * 4 * hidden).zip(sequence.par_chunks(rows_per_task * inputs)).for_each(
-        |(z, sequence)| {
-            let rows = |stride| Rows { count: sequence.len() / inputs, stride };
-            projection.multiply(sequence, rows(inputs), z, rows(4 * hidden), Start::Row(weights.bias));
-        },
-    );
+    z.par_chunks_mut(rows_per_task * 4 * hidden)
+        .zip(sequence.par_chunks(rows_per_task * inputs))
+        .for_each(|(z, sequence)| {
+            let rows = |stride| Rows {
+                count: sequence.len() / inputs,
+                stride,
+            };
+            projection.multiply(
+                sequence,
+                rows(inputs),
+                z,
+                rows(4 * hidden),
+                Start::Row(weights.bias),
+            );
+        });
 
     let mut cell = memory.take(steps * streams * hidden);
     let mut cell_tanh = memory.take(steps * streams * hidden);
     let recurrent = PackedMatrix::transposed(level, weights.recurrent, 4 * hidden, hidden);
     {
-        let (z, cell, cell_tanh) = (Shared::new(&mut z), Shared::new(&mut cell), Shared::new(&mut cell_tanh));
+        let (z, cell, cell_tanh) = (
+            Shared::new(&mut z),
+            Shared::new(&mut cell),
+            Shared::new(&mut cell_tanh),
+        );
         let output = Shared::new(output);
-        stream_groups(streams).into_par_iter().for_each(|(first, count)| {
-            for step in 0..steps {
-                let row = step * streams + first;
-                // SAFETY: each group touches only the rows of its own streams, in `z`, `cell`, `cell_tanh` and
-                // `output` of the lengths checked above; `row - streams` is the same stream one step before.
-                unsafe {
-                    let before = match step {
-                        0 => start.output.as_ptr().add(first * hidden),
-                        _ => output.at((row - streams) * hidden).cast_const(),
-                    };
-                    recurrent.multiply_pointers(
-                        before,
-                        hidden,
-                        z.at(row * 4 * hidden),
-                        4 * hidden,
-                        count,
-                        Start::Result,
-                    );
-                    for row in row..row + count {
-                        let cell_before = match step {
-                            0 => start.cell.as_ptr().add(row * hidden),
-                            _ => cell.at((row - streams) * hidden).cast_const(),
+        stream_groups(streams)
+            .into_par_iter()
+            .for_each(|(first, count)| {
+                for step in 0..steps {
+                    let row = step * streams + first;
+                    // SAFETY: each group touches only the rows of its own streams, in `z`, `cell`, `cell_tanh` and
+                    // `output` of the lengths checked above; `row - streams` is the same stream one step before.
+                    unsafe {
+                        let before = match step {
+                            0 => start.output.as_ptr().add(first * hidden),
+                            _ => output.at((row - streams) * hidden).cast_const(),
                         };
-                        let at = row * hidden;
-                        gates::forward(
-                            level,
+                        recurrent.multiply_pointers(
+                            before,
                             hidden,
                             z.at(row * 4 * hidden),
-                            cell_before,
-                            cell.at(at),
-                            cell_tanh.at(at),
-                            output.at(at),
+                            4 * hidden,
+                            count,
+                            Start::Result,
                         );
+                        for row in row..row + count {
+                            let cell_before = match step {
+                                0 => start.cell.as_ptr().add(row * hidden),
+                                _ => cell.at((row - streams) * hidden).cast_const(),
+                            };
+                            let at = row * hidden;
+                            gates::forward(
+                                level,
+                                hidden,
+                                z.at(row * 4 * hidden),
+                                cell_before,
+                                cell.at(at),
+                                cell_tanh.at(at),
+                                output.at(at),
+                            );
+                        }
                     }
                 }
-            }
-        });
+            });
     }
-    Activations { gates: z, cell, cell_tanh }
+    Activations {
+        gates: z,
+        cell,
+        cell_tanh,
+    }
 }
 
 /// The gradients of all that a layer took, from those of what it gave; `output` is what [`forward`] wrote.
 ///
 /// # Panics
 /// As [`forward`].
-#[allow(clippy::too_many_arguments, reason = "what forward took and gave, and the gradient of the latter")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what forward took and gave, and the gradient of the latter"
+)]
 pub fn backward(
     memory: &Memory,
     shape: LayerShape,
@@ -206,14 +233,26 @@ pub fn backward(
     output: &[f32],
     end: EndGradient<'_>,
 ) -> LayerGradient {
-    let EndGradient { output: output_gradient, last_cell: last_cell_gradient } = end;
-    let LayerShape { steps, streams, inputs, hidden } = shape;
+    let EndGradient {
+        output: output_gradient,
+        last_cell: last_cell_gradient,
+    } = end;
+    let LayerShape {
+        steps,
+        streams,
+        inputs,
+        hidden,
+    } = shape;
     check(shape, sequence, weights, start);
     assert_eq!(output.len(), steps * streams * hidden);
     assert_eq!(output_gradient.len(), output.len());
     assert_eq!(last_cell_gradient.len(), streams * hidden);
     let level = Level::detect();
-    let Activations { gates: mut dz, cell, cell_tanh } = activations;
+    let Activations {
+        gates: mut dz,
+        cell,
+        cell_tanh,
+    } = activations;
 
     let bias_gradients: Vec<Vec<f32>>;
     let mut start_gradient = vec![0.0_f32; 2 * streams * hidden];
@@ -268,10 +307,14 @@ pub fn backward(
     let mut sequence_gradient = vec![0.0_f32; steps * streams * inputs];
     let projection = PackedMatrix::straight(level, weights.input, 4 * hidden, inputs);
     let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
-    let blocks =
-        sequence_gradient.par_chunks_mut(rows_per_task * inputs).zip(dz.par_chunks(rows_per_task * 4 * hidden));
+    let blocks = sequence_gradient
+        .par_chunks_mut(rows_per_task * inputs)
+        .zip(dz.par_chunks(rows_per_task * 4 * hidden));
     blocks.for_each(|(gradient, dz)| {
-        let rows = |stride| Rows { count: dz.len() / (4 * hidden), stride };
+        let rows = |stride| Rows {
+            count: dz.len() / (4 * hidden),
+            stride,
+        };
         projection.multiply(dz, rows(4 * hidden), gradient, rows(inputs), Start::Zero);
     });
 
@@ -280,9 +323,14 @@ pub fn backward(
     let (input_part, rest) = weight_gradient.split_at_mut(4 * hidden * inputs);
     let (recurrent_part, bias_part) = rest.split_at_mut(4 * hidden * hidden);
     for group in bias_gradients {
-        bias_part.iter_mut().zip(group).for_each(|(sum, value)| *sum += value);
+        bias_part
+            .iter_mut()
+            .zip(group)
+            .for_each(|(sum, value)| *sum += value);
     }
-    let gates = input_part.par_chunks_mut(hidden * inputs).zip(recurrent_part.par_chunks_mut(hidden * hidden));
+    let gates = input_part
+        .par_chunks_mut(hidden * inputs)
+        .zip(recurrent_part.par_chunks_mut(hidden * hidden));
     gates.enumerate().for_each(|(gate, (dw, du))| {
         // `(steps·streams, hidden)` of this gate, seen transposed.
         let dz_of = |row: usize| Matrix {
@@ -290,21 +338,48 @@ pub fn backward(
             row_stride: 1,
             column_stride: 4 * hidden,
         };
-        add_product((hidden, inputs, steps * streams), dw, dz_of(0), Matrix::row_major(sequence, inputs));
-        add_product((hidden, hidden, streams), du, dz_of(0), Matrix::row_major(start.output, hidden));
+        add_product(
+            (hidden, inputs, steps * streams),
+            dw,
+            dz_of(0),
+            Matrix::row_major(sequence, inputs),
+        );
+        add_product(
+            (hidden, hidden, streams),
+            du,
+            dz_of(0),
+            Matrix::row_major(start.output, hidden),
+        );
         if steps > 1 {
-            add_product((hidden, hidden, (steps - 1) * streams), du, dz_of(streams), Matrix::row_major(output, hidden));
+            add_product(
+                (hidden, hidden, (steps - 1) * streams),
+                du,
+                dz_of(streams),
+                Matrix::row_major(output, hidden),
+            );
         }
     });
     for list in [dz, cell, cell_tanh] {
         memory.give_back(list);
     }
-    LayerGradient { sequence: sequence_gradient, weights: weight_gradient, start: start_gradient }
+    LayerGradient {
+        sequence: sequence_gradient,
+        weights: weight_gradient,
+        start: start_gradient,
+    }
 }
 
 fn check(shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>, start: LayerStart<'_>) {
-    let LayerShape { steps, streams, inputs, hidden } = shape;
-    assert!(steps > 0 && streams > 0 && inputs > 0 && hidden > 0, "empty layer: {shape:?}");
+    let LayerShape {
+        steps,
+        streams,
+        inputs,
+        hidden,
+    } = shape;
+    assert!(
+        steps > 0 && streams > 0 && inputs > 0 && hidden > 0,
+        "empty layer: {shape:?}"
+    );
     assert_eq!(sequence.len(), steps * streams * inputs);
     assert_eq!(weights.input.len(), 4 * hidden * inputs);
     assert_eq!(weights.recurrent.len(), 4 * hidden * hidden);
@@ -332,16 +407,27 @@ struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     fn row_major(values: &'a [f32], columns: usize) -> Self {
-        Self { values, row_stride: columns, column_stride: 1 }
+        Self {
+            values,
+            row_stride: columns,
+            column_stride: 1,
+        }
     }
 
     fn check(&self, rows: usize, columns: usize) {
-        assert!((rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len());
+        assert!(
+            (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len()
+        );
     }
 }
 
 /// `result (rows, columns)` += `left (rows, depth)` · `right (depth, columns)`, on this thread.
-fn add_product((rows, columns, depth): (usize, usize, usize), result: &mut [f32], left: Matrix<'_>, right: Matrix<'_>) {
+fn add_product(
+    (rows, columns, depth): (usize, usize, usize),
+    result: &mut [f32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+) {
     assert_eq!(result.len(), rows * columns);
     left.check(rows, depth);
     right.check(depth, columns);
@@ -386,7 +472,11 @@ unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
     fn new(slice: &'a mut [f32]) -> Self {
-        Self { values: slice.as_mut_ptr(), length: slice.len(), slice: std::marker::PhantomData }
+        Self {
+            values: slice.as_mut_ptr(),
+            length: slice.len(),
+            slice: std::marker::PhantomData,
+        }
     }
 
     /// # Safety

@@ -31,11 +31,17 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             // The standard library remembers the answers, so asking is cheap.
-            let has_avx2 =
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            let has_avx2 = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c");
             if has_avx2 && is_x86_feature_detected!("avx512f") {
-                let has_vnni = is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni");
-                return if has_vnni { Self::Avx512Vnni } else { Self::Avx512 };
+                let has_vnni =
+                    is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni");
+                return if has_vnni {
+                    Self::Avx512Vnni
+                } else {
+                    Self::Avx512
+                };
             }
             if has_avx2 {
                 return Self::Avx2;
@@ -48,7 +54,10 @@ impl Level {
     #[cfg(test)]
     pub fn available() -> Vec<Self> {
         let all = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Vnni];
-        let best = all.iter().position(|&level| level == Self::detect()).expect("one of all");
+        let best = all
+            .iter()
+            .position(|&level| level == Self::detect())
+            .expect("one of all");
         all[..=best].to_vec()
     }
 
@@ -104,12 +113,26 @@ use for_each_level;
 ///
 /// # Panics
 /// When lengths do not fit.
-pub fn step_gates(level: Level, gates: &mut [f32], cell: &mut [f32], cell_tanh: &mut [f32], output: &mut [f32]) {
+pub fn step_gates(
+    level: Level,
+    gates: &mut [f32],
+    cell: &mut [f32],
+    cell_tanh: &mut [f32],
+    output: &mut [f32],
+) {
     let hidden = cell.len();
     assert!(gates.len() == 4 * hidden && cell_tanh.len() == hidden && output.len() == hidden);
     let cell = cell.as_mut_ptr();
     // SAFETY: the lengths were checked just above, and the level was detected.
     unsafe {
-        gates::forward(level, hidden, gates.as_mut_ptr(), cell, cell, cell_tanh.as_mut_ptr(), output.as_mut_ptr())
+        gates::forward(
+            level,
+            hidden,
+            gates.as_mut_ptr(),
+            cell,
+            cell,
+            cell_tanh.as_mut_ptr(),
+            output.as_mut_ptr(),
+        )
     };
 }

@@ -76,19 +76,34 @@ impl PackedMatrix {
                 }
             }
         }
-        Self { level, depth, columns, panels }
+        Self {
+            level,
+            depth,
+            columns,
+            panels,
+        }
     }
 
     /// `result (rows, columns)` = `start` + `left (rows, depth)` · self; the depth is not zero.
     ///
     /// Each value is summed over the depth in order, one rounding a term, whatever the rows beside it and whatever the
     /// instruction set: the bits do not depend on how many rows are asked for at once.
-    pub fn multiply(&self, left: &[f32], left_rows: Rows, result: &mut [f32], result_rows: Rows, start: Start<'_>) {
+    pub fn multiply(
+        &self,
+        left: &[f32],
+        left_rows: Rows,
+        result: &mut [f32],
+        result_rows: Rows,
+        start: Start<'_>,
+    ) {
         assert!(left_rows.count == result_rows.count && self.depth > 0);
         if left_rows.count == 0 {
             return;
         }
-        assert!(left_rows.stride >= self.depth && left.len() >= (left_rows.count - 1) * left_rows.stride + self.depth);
+        assert!(
+            left_rows.stride >= self.depth
+                && left.len() >= (left_rows.count - 1) * left_rows.stride + self.depth
+        );
         assert!(
             result_rows.stride >= self.columns
                 && result.len() >= (result_rows.count - 1) * result_rows.stride + self.columns
@@ -164,7 +179,10 @@ for_each_level! {
 
 /// `first`: what the sums begin with, rows `first_stride` apart, or null for zero.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "strides and lengths of raw matrices")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "strides and lengths of raw matrices"
+)]
 unsafe fn multiply_body<L: Lanes>(
     panels: *const f32,
     depth: usize,
@@ -232,7 +250,13 @@ unsafe fn tile_body<L: Lanes, const ROWS: usize>(
     // SAFETY: the caller promises `ROWS` rows, and `columns` of the result and of what it begins with.
     unsafe {
         if columns == width {
-            return whole_tile_body::<L, ROWS>(panel, depth, left, (result, result_stride), (first, first_stride));
+            return whole_tile_body::<L, ROWS>(
+                panel,
+                depth,
+                left,
+                (result, result_stride),
+                (first, first_stride),
+            );
         }
         // The last panel: through a whole tile on the stack.
         let mut whole = [0.0_f32; TILE_ROWS * 2 * LINE];
@@ -245,9 +269,19 @@ unsafe fn tile_body<L: Lanes, const ROWS: usize>(
                 );
             }
         }
-        whole_tile_body::<L, ROWS>(panel, depth, left, (whole.as_mut_ptr(), width), (whole.as_ptr(), width));
+        whole_tile_body::<L, ROWS>(
+            panel,
+            depth,
+            left,
+            (whole.as_mut_ptr(), width),
+            (whole.as_ptr(), width),
+        );
         for row in 0..ROWS {
-            std::ptr::copy_nonoverlapping(whole.as_ptr().add(row * width), result.add(row * result_stride), columns);
+            std::ptr::copy_nonoverlapping(
+                whole.as_ptr().add(row * width),
+                result.add(row * result_stride),
+                columns,
+            );
         }
     }
 }
@@ -273,7 +307,10 @@ unsafe fn whole_tile_body<L: Lanes, const ROWS: usize>(
             }
         }
         for k in 0..depth {
-            let weights = [L::load(panel.add(k * width)), L::load(panel.add(k * width + L::WIDTH))];
+            let weights = [
+                L::load(panel.add(k * width)),
+                L::load(panel.add(k * width + L::WIDTH)),
+            ];
             for (row, sums) in sums.iter_mut().enumerate() {
                 let value = L::splat(*left.add(row * left_stride + k));
                 for (sum, weights) in sums.iter_mut().zip(weights) {
@@ -294,24 +331,47 @@ mod tests {
     use super::*;
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
-        (0..count).map(|n| (((n + seed) * 7919 % 1009) as f32 - 504.0) / 504.0).collect()
+        (0..count)
+            .map(|n| (((n + seed) * 7919 % 1009) as f32 - 504.0) / 504.0)
+            .collect()
     }
 
     #[test]
     fn rows_times_matrix_is_the_sum_of_products_on_every_level() {
-        for (rows, depth, columns) in [(1, 1, 1), (5, 7, 33), (16, 300, 40), (13, 64, 1), (101, 257, 16)] {
-            let (left, weights, start) =
-                (numbers(rows * depth, 1), numbers(depth * columns, 2), numbers(rows * columns, 3));
+        for (rows, depth, columns) in [
+            (1, 1, 1),
+            (5, 7, 33),
+            (16, 300, 40),
+            (13, 64, 1),
+            (101, 257, 16),
+        ] {
+            let (left, weights, start) = (
+                numbers(rows * depth, 1),
+                numbers(depth * columns, 2),
+                numbers(rows * columns, 3),
+            );
             let mut first_bits: Option<Vec<u32>> = None;
             for level in Level::available() {
                 let packed = PackedMatrix::straight(level, &weights, depth, columns);
                 let mut result = start.clone();
-                let rows_of = |stride| Rows { count: rows, stride };
-                packed.multiply(&left, rows_of(depth), &mut result, rows_of(columns), Start::Result);
+                let rows_of = |stride| Rows {
+                    count: rows,
+                    stride,
+                };
+                packed.multiply(
+                    &left,
+                    rows_of(depth),
+                    &mut result,
+                    rows_of(columns),
+                    Start::Result,
+                );
                 for row in 0..rows {
                     for column in 0..columns {
                         let sum: f64 = (0..depth)
-                            .map(|k| f64::from(left[row * depth + k]) * f64::from(weights[k * columns + column]))
+                            .map(|k| {
+                                f64::from(left[row * depth + k])
+                                    * f64::from(weights[k * columns + column])
+                            })
                             .sum();
                         let expected = sum + f64::from(start[row * columns + column]);
                         assert!(
@@ -321,7 +381,11 @@ mod tests {
                     }
                 }
                 let bits: Vec<u32> = result.iter().map(|value| value.to_bits()).collect();
-                assert_eq!(*first_bits.get_or_insert(bits.clone()), bits, "{level:?} gives the bits of the others");
+                assert_eq!(
+                    *first_bits.get_or_insert(bits.clone()),
+                    bits,
+                    "{level:?} gives the bits of the others"
+                );
             }
         }
     }
@@ -334,15 +398,27 @@ mod tests {
         let mut together = vec![0.0; rows * columns];
         packed.multiply(
             &left,
-            Rows { count: rows, stride: depth },
+            Rows {
+                count: rows,
+                stride: depth,
+            },
             &mut together,
-            Rows { count: rows, stride: columns },
+            Rows {
+                count: rows,
+                stride: columns,
+            },
             Start::Zero,
         );
         for row in 0..rows {
             let mut alone = vec![0.0; columns];
             let one = |stride| Rows { count: 1, stride };
-            packed.multiply(&left[row * depth..], one(depth), &mut alone, one(columns), Start::Zero);
+            packed.multiply(
+                &left[row * depth..],
+                one(depth),
+                &mut alone,
+                one(columns),
+                Start::Zero,
+            );
             assert_eq!(alone, together[row * columns..][..columns]);
         }
     }

@@ -4,7 +4,7 @@
 
 use super::plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, DECISIONS, Dance, Decision, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX,
+    BAR_COUNT_MAX, DECISIONS, Dance, Decision, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX,
     PITCHES, Sound, Style, TONICS, Units,
 };
 use super::{FolkTune, Note, Step};
@@ -386,9 +386,4 @@ impl BarSlot {
     pub fn is_second_ending(&self) -> bool {
         self.ending == Ending::Second
     }
-}
-
-/// Whether this degree is one that `mode` and `tonic` put between two pitches (MIDI note numbers).
-pub fn is_within(degree: Degree, plan: &Plan, lowest: i32, highest: i32) -> bool {
-    (lowest..=highest).contains(&degree.pitch(plan.tonic(), plan.mode))
 }

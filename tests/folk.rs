@@ -1,0 +1,197 @@
+//! The folk composer from end to end: the shipped model writes tunes, and the critic's own rules count their bars. Corpora are read
+//! where they are at hand.
+
+use ceilid::abc;
+use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest};
+use ceilid::compose::{Compose, MinP, Temperature};
+use ceilid::corpus::tunebook;
+use ceilid::critic::rating::Ratings;
+use ceilid::critic::{Critic, rules};
+use ceilid::model::folk::{FolkEngine, from_bytes};
+use ceilid::music::{Mode, Tonic};
+use ceilid::score::{self, Score};
+use ceilid::token::folk::{Dance, FolkMeter, FolkTune, Style, TONICS, from_score, to_abc};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+const NEVER: AtomicBool = AtomicBool::new(false);
+
+fn composer(request: FolkRequest) -> FolkComposer {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models/folk.safetensors");
+    let bytes = std::fs::read(path).expect("the shipped model is part of the repository");
+    let (weights, record) = from_bytes(&bytes).expect("the shipped model is whole");
+    let ratings = Ratings::from_numbers(&record.typical).expect("as many as the critic counts");
+    let model = FolkModel {
+        engine: Arc::new(FolkEngine::new(&weights)),
+        hash: "test".to_owned(),
+        ratings,
+    };
+    FolkComposer::new(model, Arc::new(Critic::default()), request)
+        .expect("requests of these tests can be granted")
+}
+
+/// Raw drafts, before any critic has seen them.
+fn drafts(request: FolkRequest, count: usize) -> Vec<FolkTune> {
+    let composer = composer(request);
+    let rounds = (0..).flat_map(|round| composer.drafts(5, 0, round, 8, &NEVER));
+    rounds
+        .flatten()
+        .map(|draft| draft.tune)
+        .take(count)
+        .collect()
+}
+
+fn text(tune: &FolkTune) -> String {
+    format!("X:1\nT:Draft\n{}", to_abc(tune))
+}
+
+fn sounding(text: &str) -> Score {
+    score::read(&abc::parse(text).tune).score
+}
+
+#[test]
+fn every_draft_adds_up_before_any_is_refused() {
+    // Hot enough that the model's own habits would not do it.
+    let hot = FolkRequest {
+        temperature: Temperature::new(1.6).unwrap(),
+        min_p: MinP::new(0.0).unwrap(),
+        ..FolkRequest::default()
+    };
+    for tune in drafts(hot, 48) {
+        let text = text(&tune);
+        let parsed = abc::parse(&text);
+        let reading = score::read(&parsed.tune);
+        assert_eq!(
+            rules::nothing_doubtful(&parsed.diagnostics),
+            Ok(()),
+            "{text}"
+        );
+        assert_eq!(
+            rules::nothing_doubtful(&reading.diagnostics),
+            Ok(()),
+            "{text}"
+        );
+        assert_eq!(rules::in_metre(&reading.score), Ok(()), "{text}");
+        assert_eq!(rules::played_bars_add_up(&reading.score), Ok(()), "{text}");
+    }
+}
+
+#[test]
+fn a_draft_is_read_back_from_its_abc_as_the_tune_it_was() {
+    for tune in drafts(FolkRequest::default(), 24) {
+        let again = from_score(&sounding(&text(&tune)), Style::Target, "");
+        // Where no repeat sign stands between two parts, the text does not say where one ends.
+        let notes = again.map(|tune| tune.notes);
+        assert_eq!(notes, Ok(tune.notes.clone()), "{}", text(&tune));
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_what_is_written() {
+    let tonic: Tonic = TONICS[1];
+    let asked = FolkRequest {
+        dance: Some(Dance::Jig),
+        tonic: Some(tonic),
+        mode: Some(Mode::Major),
+        form: Some("AABB".to_owned()),
+        range: (62, 83),
+        ..FolkRequest::default()
+    };
+    for tune in drafts(asked, 8) {
+        assert_eq!(
+            (tune.plan.dance, tune.plan.tonic(), tune.plan.mode),
+            (Dance::Jig, tonic, Mode::Major)
+        );
+        assert_eq!(tune.plan.form(), "AABB");
+        let score = sounding(&text(&tune));
+        assert!(
+            score.voices[0]
+                .notes
+                .iter()
+                .all(|note| (62..=83).contains(&note.pitch.number())),
+            "{}",
+            text(&tune)
+        );
+    }
+    let waltz = FolkRequest {
+        meter: Some(FolkMeter::ThreeFour),
+        ..FolkRequest::default()
+    };
+    assert!(
+        drafts(waltz, 8)
+            .iter()
+            .all(|tune| tune.plan.meter == FolkMeter::ThreeFour)
+    );
+}
+
+#[test]
+fn a_prime_is_gone_on_from() {
+    let prime = "X:1\nT:t\nR:jig\nM:6/8\nL:1/8\nK:D\n|:A|d2e fed|B2g e2c|d3 A3|d2c d2:|\n";
+    let prime = from_score(&sounding(prime), Style::Target, "").unwrap();
+    let request = FolkRequest {
+        prime: Some(prime.clone()),
+        prime_bars: 2,
+        ..FolkRequest::default()
+    };
+    for tune in drafts(request, 8) {
+        assert_eq!(tune.notes[..10], prime.notes[..10], "{}", text(&tune));
+    }
+}
+
+#[test]
+fn last_notes_are_long_and_lie_on_the_tonic_or_where_the_first_part_ended() {
+    for tune in drafts(FolkRequest::default(), 24) {
+        let last = tune.notes.last().unwrap();
+        assert!(last.units() >= 24, "{}", text(&tune));
+    }
+}
+
+#[test]
+fn a_tune_depends_on_seed_and_index_alone() {
+    let composer = composer(FolkRequest::default());
+    let third = composer.compose(7, 3, &NEVER).unwrap();
+    composer.compose(7, 2, &NEVER).unwrap();
+    assert_eq!(composer.compose(7, 3, &NEVER).unwrap(), third);
+    assert_ne!(composer.compose(8, 3, &NEVER).unwrap().abc, third.abc);
+}
+
+#[test]
+fn real_tunes_survive_the_symbols_and_back() {
+    let Some(folder) = corpora() else {
+        println!("skipped: no corpora beside the repository");
+        return;
+    };
+    let settings = tunebook::read_paths(&[folder.join("nottingham")]).unwrap();
+    let (mut fit, mut same_sound) = (0, 0);
+    for setting in &settings {
+        let score = sounding(&setting.text);
+        let Ok(tune) = from_score(&score, Style::Target, "") else {
+            continue;
+        };
+        fit += 1;
+        let heard = |score: &Score| {
+            score
+                .voices
+                .iter()
+                .flat_map(|voice| &voice.notes)
+                .map(|note| (note.onset, note.duration, note.pitch))
+                .collect::<Vec<_>>()
+        };
+        same_sound += usize::from(heard(&score) == heard(&sounding(&text(&tune))));
+    }
+    assert!(
+        fit * 100 >= settings.len() * 85,
+        "{fit} of {}",
+        settings.len()
+    );
+    // The others hold chords of several notes, of which the highest is kept.
+    assert!(same_sound * 100 >= fit * 97, "{same_sound} of {fit}");
+}
+
+fn corpora() -> Option<PathBuf> {
+    let named = std::env::var_os("CEILID_CORPORA").map(PathBuf::from);
+    let folder =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
+    folder.join("nottingham").is_dir().then_some(folder)
+}
