@@ -35,16 +35,30 @@
 //! (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap`, seconds become frames in
 //! `output/engine.rs` and `output/render.rs`; nowhere else.
 
-pub mod abc;
-pub mod cli;
-pub mod compose;
-pub mod corpus;
-pub mod critic;
-pub mod daemon;
-pub mod model;
+// In the order of the data; the blank lines keep rustfmt from sorting them.
+
 pub mod music;
-pub mod output;
-pub mod performance;
-pub mod score;
-pub mod soundfont;
+
+pub mod corpus;
+
 pub mod token;
+
+pub mod model;
+
+pub mod compose;
+
+pub mod abc;
+
+pub mod score;
+
+pub mod critic;
+
+pub mod performance;
+
+pub mod soundfont;
+
+pub mod output;
+
+pub mod daemon;
+
+pub mod cli;

@@ -122,7 +122,9 @@ mod tests {
             Err(Refusal::Stuck)
         );
         assert_eq!(
-            judged(&format!("|:{PART}{PART}def def|def def|def def:|")),
+            judged(&format!(
+                "|:{PART}E3 D3|fef afd|gfg e2c|def fed|A2B c2A|def def|def def|def def|E3 D3:|"
+            )),
             Err(Refusal::Stuck)
         );
     }
