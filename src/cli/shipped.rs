@@ -16,10 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The models in the binary, by the names `--model` takes.
-const MODELS: &[(&str, &[u8])] = &[(
-    "article",
-    include_bytes!("../../data/models/article.safetensors"),
-)];
+const MODELS: &[(&str, &[u8])] = &[
+    ("folk", include_bytes!("../../data/models/folk.safetensors")),
+    (
+        "article",
+        include_bytes!("../../data/models/article.safetensors"),
+    ),
+];
 
 /// A model that can be asked for tunes, by what its symbols are.
 pub enum LoadedModel {
