@@ -2,9 +2,10 @@
 //! its frame. The only file that names the jack crate.
 //!
 //! midir's JACK back end puts every message at the start of the next period, so a receiver hears the period's length as
-//! jitter (2.7 ms at 128 frames). Here JACK's own thread places each message at its frame: 10 µs at the 99th percentile.
+//! jitter (2.7 ms at 128 frames). Here JACK's own thread places each message at its frame.
 
 use super::error::position_by_name;
+use super::frame_clock::FrameClock;
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
 use crate::music::midi::{MessageBytes, MidiMessage};
@@ -127,6 +128,7 @@ struct JackConnection {
     client: Arc<ActiveClient>,
     ring: Producer<Stamped>,
     generation: u32,
+    frame_clock: FrameClock,
 }
 
 struct ActiveClient {
@@ -153,23 +155,14 @@ struct Stamped {
 
 impl JackConnection {
     fn send(&mut self, message: MidiMessage, due: Instant) -> Result<(), rtrb::PushError<Stamped>> {
+        let reading = self.client.client.as_client().frame_time();
+        self.frame_clock.observe(Instant::now(), reading);
         let stamped = Stamped {
-            frame: self.frame_at(due),
+            frame: self.frame_clock.frame_at(due),
             generation: self.generation,
             bytes: message.to_bytes(),
         };
         self.ring.push(stamped)
-    }
-
-    /// JACK's frame time at that moment.
-    fn frame_at(&self, due: Instant) -> Frames {
-        let client = self.client.client.as_client();
-        let now = Instant::now();
-        let microseconds =
-            |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let ahead = microseconds(due.saturating_duration_since(now));
-        let behind = microseconds(now.saturating_duration_since(due));
-        client.time_to_frames(client.time().saturating_add(ahead).saturating_sub(behind))
     }
 
     fn wait_until_sent(&self, wait_max: Duration) {
@@ -199,24 +192,25 @@ impl jack::ProcessHandler for Process {
         let generation = self.shared.generation.load(Ordering::Acquire);
         let start = scope.last_frame_time();
         let mut writer = self.port.writer(scope);
+        let mut last_time = 0;
         while let Ok(stamped) = self.ring.peek() {
-            // Frame times wrap around; a distance of more than half their range is one to the past.
-            let offset = stamped.frame.wrapping_sub(start);
-            let is_past = offset > Frames::MAX / 2;
-            let is_forgotten = stamped.generation != generation;
-            if !is_forgotten && !is_past && offset >= scope.n_frames() {
-                break;
-            }
-            let time = if is_past { 0 } else { offset };
-            let is_full = !is_forgotten
-                && writer
-                    .write(&RawMidi {
-                        time,
-                        bytes: stamped.bytes.as_ref(),
-                    })
-                    .is_err();
-            if is_full {
-                break; // late by a period is better than lost
+            if stamped.generation == generation {
+                // Frame times wrap around; a distance of more than half their range is one to the past.
+                let offset = stamped.frame.wrapping_sub(start);
+                let is_past = offset > Frames::MAX / 2;
+                if !is_past && offset >= scope.n_frames() {
+                    break;
+                }
+                // JACK refuses what lies before the message before it; the clock may have gone back by a frame.
+                let time = if is_past { 0 } else { offset }.max(last_time);
+                let message = RawMidi {
+                    time,
+                    bytes: stamped.bytes.as_ref(),
+                };
+                if writer.write(&message).is_err() {
+                    break; // full: late by a period is better than lost
+                }
+                last_time = time;
             }
             let _ = self.ring.pop();
         }
@@ -273,10 +267,12 @@ impl Connect for JackServer {
         let client = Arc::new(ActiveClient { client, shared });
         self.active = Arc::downgrade(&client);
         self.still_checks = 0;
+        let rate_hz = client.client.as_client().sample_rate();
         Ok(JackConnection {
             client,
             ring: producer,
             generation: 0,
+            frame_clock: FrameClock::new(rate_hz),
         })
     }
 

@@ -12,6 +12,8 @@ mod error;
 pub mod folder;
 mod font_check;
 #[cfg(feature = "jack")]
+mod frame_clock;
+#[cfg(feature = "jack")]
 pub mod jack_port;
 pub mod limiter;
 #[cfg(feature = "midi-port")]
