@@ -3,9 +3,10 @@
 # programs that the tests speak to. What is there already is left alone; other systems get the list to install.
 set -euo pipefail
 
-packages=(build-essential pkg-config libasound2-dev)
+# JACK's library is loaded at run time, but its crate asks pkg-config for it when it is built.
+packages=(build-essential pkg-config libasound2-dev libjack-jackd2-dev)
 if [ "${1:-}" = --tests ]; then
-  packages+=(abcmidi fluidsynth timgm6mb-soundfont jackd2 libjack-jackd2-dev pulseaudio pulseaudio-utils dbus)
+  packages+=(abcmidi fluidsynth timgm6mb-soundfont jackd2 pulseaudio pulseaudio-utils dbus)
 fi
 
 if ! command -v cargo >/dev/null; then
