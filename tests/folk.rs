@@ -181,12 +181,12 @@ fn real_tunes_survive_the_symbols_and_back() {
         same_sound += usize::from(heard(&score) == heard(&sounding(&text(&tune))));
     }
     assert!(
-        fit * 100 >= settings.len() * 80,
+        fit * 100 >= settings.len() * 94,
         "{fit} of {}",
         settings.len()
     );
-    // The others hold chords of several notes, of which the highest is kept.
-    assert!(same_sound * 100 >= fit * 97, "{same_sound} of {fit}");
+    // The others hold chords, of which the highest note is kept, parts that are played again later, or a pickup that sounds once.
+    assert!(same_sound * 100 >= fit * 80, "{same_sound} of {fit}");
 }
 
 fn corpora() -> Option<PathBuf> {

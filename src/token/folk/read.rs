@@ -37,7 +37,8 @@ pub enum Unfit {
     Tie,
 }
 
-/// Reads a score. Chords (several notes at once) give their highest note; grace notes and all other marks are left out.
+/// Reads a score. Chords (several notes at once) give their highest note; grace notes and all other marks are left out, and so are
+/// parts that an order of parts (`P:ABA`) plays again and a pickup before a start of repeat, which sounds once.
 ///
 /// `words` (a file's name, a title) are asked for the dance where the score has no `R:` that names one.
 ///
@@ -137,9 +138,13 @@ fn runs(bars: &[&Bar], begins_part: impl Fn(usize) -> bool) -> Result<Vec<Run>, 
     let written = |bar: usize| bars[bar].written;
     let mut runs = Vec::new();
     let mut start = 0;
+    // One more than the last written bar that is in `runs`.
+    let mut heard = 0;
     while start < bars.len() {
-        if written(start) as usize != 0 && start > 0 && written(start) <= written(start - 1) {
-            return Err(Unfit::Form); // back to an earlier part
+        if written(start) < heard {
+            // An earlier part played again, by an order of parts or a jump.
+            start += 1;
+            continue;
         }
         let mut end = start + 1; // one after the row
         while end < bars.len() && written(end) > written(end - 1) && !begins_part(end) {
@@ -151,7 +156,9 @@ fn runs(bars: &[&Bar], begins_part: impl Fn(usize) -> bool) -> Result<Vec<Run>, 
             first_ending: 0..0,
             second_ending: 0..0,
         };
-        let jumps_back = end < bars.len() && written(end) <= written(end - 1);
+        heard = written(end - 1) + 1;
+        let jumps_back =
+            end < bars.len() && (written(start)..=written(end - 1)).contains(&written(end));
         if !jumps_back {
             runs.push(once(start..end));
             start = end;
@@ -189,6 +196,7 @@ fn runs(bars: &[&Bar], begins_part: impl Fn(usize) -> bool) -> Result<Vec<Run>, 
                 second_ending: second..second + ending,
             });
             start = second + ending;
+            heard = written(start - 1) + 1;
         }
     }
     Ok(runs)
@@ -202,8 +210,13 @@ fn parts(
 ) -> Result<(Vec<PartPlan>, Vec<usize>), Unfit> {
     let mut parts = Vec::new();
     let mut order = Vec::new();
-    for run in runs {
+    for (index, run) in runs.iter().enumerate() {
         let mut common = run.common.clone();
+        let is_pickup = !run.is_repeated && common.len() == 1 && lengths[common.start] < full;
+        if is_pickup && runs.get(index + 1).is_some_and(|next| next.is_repeated) {
+            // `A|:d2…`: a pickup that sounds once only. As a part of one bar it would teach parts of one bar.
+            continue;
+        }
         // A row played once is several parts where a short bar and a pickup make one bar in its middle.
         let next_split = |common: &std::ops::Range<usize>| {
             (common.start + 1..common.end.saturating_sub(1)).find(|&bar| {
@@ -433,6 +446,21 @@ mod tests {
             format!("X:1\nT:t\nM:2/4\nL:1/8\nK:D\n{first}dA FA|Bd A2|GB AF|{second}:|\n")
         };
         assert_eq!(read(&with("|:", "E2 D2")), read(&with("", "E2 D2")));
+    }
+
+    #[test]
+    fn a_part_played_again_and_a_pickup_that_sounds_once_are_left_out() {
+        let tune = |header: &str, first: &str, second: &str| {
+            format!(
+                "X:1\nT:t\nM:2/4\nL:1/8\n{header}K:D\n{first}dA FA|Bd A2:|\n{second}GB AF|E2 D2|\n"
+            )
+        };
+        let plain = read(&tune("", "|:", "")).unwrap();
+        assert_eq!(
+            read(&tune("P:ABAB\n", "P:A\n|:", "P:B\n")),
+            Ok(plain.clone())
+        );
+        assert_eq!(read(&tune("", "f|:", "")), Ok(plain));
     }
 
     #[test]
