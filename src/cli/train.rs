@@ -43,7 +43,7 @@ pub struct Args {
     /// Go on from where an earlier run was stopped, killed or out of time; nothing is lost or different
     #[arg(long)]
     resume: bool,
-    /// Times the whole text is seen [default: 22]
+    /// Times the whole text is seen [default: 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Save and end after this time: 90s, 30m, 2h
@@ -58,6 +58,13 @@ pub struct Args {
     /// Size of the steps [default: .002 down a cosine; .001 for `last` and rmsprop]
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     learning_rate: Option<f64>,
+    /// Share of themselves that weights lose a step, times the size of the step; 0 for none [default: .05; 0 for `last`]
+    #[arg(long, value_name = "X", value_parser = parse_share)]
+    weight_decay: Option<f64>,
+    /// Judge and keep the running mean of the weights, which holds this share of its past a step; 0 for the weights of
+    /// the moment [default: .998; 0 for `last`]
+    #[arg(long, value_name = "X", value_parser = parse_share)]
+    average: Option<f64>,
     /// Share of each layer's outputs set to zero while learning [default: .2]
     #[arg(long, value_name = "X")]
     dropout: Option<f32>,
@@ -289,6 +296,11 @@ fn recipe(args: &Args, context: &Context) -> TrainingConfig {
         batch: size(args.batch, usual.batch),
         sequence: size(args.seq, usual.sequence),
         learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
+        weight_decay: args.weight_decay.unwrap_or(usual.weight_decay),
+        average: match args.average {
+            Some(share) => Some(share).filter(|&share| share > 0.0),
+            None => usual.average,
+        },
         seed: context.seed(),
         ..usual
     }
@@ -452,5 +464,12 @@ fn parse_positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
         _ => Err("a number above 0".to_owned()),
+    }
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("a number from 0 up to, not including, 1".to_owned()),
     }
 }
