@@ -4,7 +4,7 @@ use super::wishes::Wishes;
 use super::{Context, Failure};
 use crate::compose::{Compose, ComposeError};
 use crate::daemon::{Provenance, ReadyTune, SourceError, TuneSource};
-use crate::music::time::{Tempo, Ticks};
+use crate::music::time::Ticks;
 use crate::performance::{Arrangement, Mark, Performance, Style, TimedMark, perform};
 use crate::{abc, score};
 use anyhow::Context as _;
@@ -198,54 +198,21 @@ impl TuneSource for FromFiles {
 
 impl Manner {
     fn performance(&self, score: &score::Score, seed: u64) -> Performance {
-        if !self.plain {
-            return perform(
-                score,
-                &Arrangement {
-                    tempo_scale: self.tempo_scale,
-                    ..Arrangement::default()
-                },
-                seed,
-            );
-        }
-        let plain = perform(
+        let style = if self.plain {
+            Style::Plain
+        } else {
+            Style::default()
+        };
+        perform(
             score,
             &Arrangement {
-                style: Style::Plain,
+                style,
+                tempo_scale: self.tempo_scale,
                 ..Arrangement::default()
             },
             seed,
-        );
-        with_tempo_scaled(plain, self.tempo_scale)
+        )
     }
-}
-
-/// The same notes, faster or slower.
-fn with_tempo_scaled(mut performance: Performance, scale: f64) -> Performance {
-    let scaled = |tempo: Tempo| {
-        let microseconds = f64::from(tempo.microseconds_per_quarter()) / scale;
-        // `as` saturates, and what no MIDI file could hold stays as it was.
-        Tempo::from_microseconds_per_quarter(microseconds.round() as u32).unwrap_or(tempo)
-    };
-    let starts_with_tempo = performance
-        .marks
-        .iter()
-        .any(|timed| timed.at == Ticks::ZERO && matches!(timed.mark, Mark::Tempo(_)));
-    if !starts_with_tempo {
-        performance.marks.insert(
-            0,
-            TimedMark {
-                at: Ticks::ZERO,
-                mark: Mark::Tempo(Tempo::DEFAULT),
-            },
-        );
-    }
-    for timed in &mut performance.marks {
-        if let Mark::Tempo(tempo) = &mut timed.mark {
-            *tempo = scaled(*tempo);
-        }
-    }
-    performance
 }
 
 fn tempo_scale(text: &str) -> Result<f64, String> {

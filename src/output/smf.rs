@@ -53,6 +53,8 @@ fn conductor(performance: &Performance) -> Vec<TrackEvent<'_>> {
             }
             Mark::Key(key) => MetaMessage::KeySignature(key.sharps(), key.mode == Mode::Minor),
             Mark::Marker(name) => MetaMessage::Marker(text(name)),
+            Mark::Chord(symbol) => MetaMessage::Text(text(symbol)),
+            Mark::Lyric(syllable) => MetaMessage::Lyric(text(syllable)),
             Mark::Text(words) => MetaMessage::Text(text(words)),
         };
         track.push(timed.at, meta(message));

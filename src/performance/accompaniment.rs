@@ -4,7 +4,11 @@
 use super::Stroke;
 use super::expression::BarGrid;
 use super::pattern::Pattern;
-use super::style::DanceStyle;
+use super::role::Role;
+use super::style::{
+    BODHRAN_DOWN, BODHRAN_STRONG, BODHRAN_UP, COUNT_IN_PITCH, DOUBLE_BASS, DRONE_BARS, DanceStyle,
+    GUITAR, PIPES, role_style,
+};
 use super::wishes::Wishes;
 use crate::music::chord::{Chord, ChordKind};
 use crate::music::key::{Key, Mode};
@@ -12,17 +16,6 @@ use crate::music::midi::Velocity;
 use crate::music::pitch::Pitch;
 use crate::music::time::Ticks;
 use crate::score::{Bar, Note, Score};
-
-/// Where chords are voiced: the guitar's middle strings.
-const CHORD_LOWEST: u8 = 50;
-/// Where the bass plays.
-const BASS_LOWEST: u8 = 36;
-/// How loud, before accents.
-const CHORD_VELOCITY: i32 = 62;
-const BASS_VELOCITY: i32 = 76;
-/// General MIDI percussion pitches that the embedded SoundFont answers with bodhrán strokes.
-const BODHRAN_DEEP: u8 = 36;
-const BODHRAN_LIGHT: u8 = 45;
 
 /// A harmony and how long it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -168,17 +161,12 @@ impl Backing<'_> {
         let velocity = self
             .wishes
             .chord_velocity
-            .unwrap_or(Velocity::clamped(CHORD_VELOCITY));
+            .unwrap_or(role_velocity(Role::Chords));
         let mut strokes = Vec::new();
         for (at, until, harmony) in self.steps(b'c') {
             for interval in harmony.intervals.iter().take(4) {
                 let class = (harmony.root + interval) % 12;
-                strokes.push(Stroke::new(
-                    at,
-                    until,
-                    raised(class, CHORD_LOWEST),
-                    velocity,
-                ));
+                strokes.push(Stroke::new(at, until, raised(class, GUITAR.1), velocity));
             }
         }
         strokes
@@ -189,7 +177,7 @@ impl Backing<'_> {
         let velocity = self
             .wishes
             .bass_velocity
-            .unwrap_or(Velocity::clamped(BASS_VELOCITY));
+            .unwrap_or(role_velocity(Role::Bass));
         let mut before: Option<(u8, bool)> = None;
         let mut strokes = Vec::new();
         for (at, until, harmony) in self.steps(b'f') {
@@ -203,7 +191,12 @@ impl Backing<'_> {
                 harmony.bass
             };
             before = Some((harmony.bass, wants_fifth));
-            strokes.push(Stroke::new(at, until, raised(class, BASS_LOWEST), velocity));
+            strokes.push(Stroke::new(
+                at,
+                until,
+                raised(class, DOUBLE_BASS.1),
+                velocity,
+            ));
         }
         strokes
     }
@@ -231,25 +224,88 @@ impl Backing<'_> {
 
 /// The bodhrán's strokes.
 pub fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
+    let hard = role_style(Role::Bodhran).velocity;
     let stroke = |(at, sign): (Ticks, u8)| {
-        let (pitch, velocity) = match sign {
-            b'D' => (BODHRAN_DEEP, 78),
-            b'd' => (BODHRAN_DEEP, 58),
-            _ => (BODHRAN_LIGHT, 44),
+        let (pitch, lighter) = match sign {
+            b'D' => BODHRAN_STRONG,
+            b'd' => BODHRAN_DOWN,
+            _ => BODHRAN_UP,
         };
         let until = at + Ticks::new(grid.ticks_per_eighth() / 2);
-        Stroke::new(
-            at,
-            until,
-            raised(pitch % 12, pitch),
-            Velocity::clamped(velocity),
-        )
+        let velocity = Velocity::clamped(hard + lighter);
+        Stroke::new(at, until, raised(pitch % 12, pitch), velocity)
     };
     Pattern::of_dance(style.bodhran)
         .over(score, grid)
         .into_iter()
         .map(stroke)
         .collect()
+}
+
+/// Strokes that count `bars` bars in, the first at zero.
+pub fn count_in(bars: u64, bar: Ticks, beat: Ticks) -> Vec<Stroke> {
+    let (bar, beat) = (bar.get().max(1), beat.get().max(1));
+    let beats = (0..bars).flat_map(|index| (0..bar.div_ceil(beat)).map(move |n| (index, n)));
+    let stroke = |(index, number): (u64, u64)| {
+        let at = Ticks::new(index * bar + number * beat);
+        let lighter = if number == 0 { 0 } else { 16 };
+        let velocity = Velocity::clamped(role_style(Role::Bodhran).velocity - lighter);
+        let until = at + Ticks::new(beat / 4);
+        Stroke::new(
+            at,
+            until,
+            raised(COUNT_IN_PITCH % 12, COUNT_IN_PITCH),
+            velocity,
+        )
+    };
+    beats.map(stroke).collect()
+}
+
+/// Whether a drone suits the tune: it has no chord symbols, and its mode keeps to one ground.
+pub fn wants_drone(score: &Score) -> bool {
+    let is_modal = score.keys.first().is_some_and(|mark| {
+        mark.key.tonic.is_some()
+            && matches!(
+                mark.key.mode,
+                Mode::Dorian | Mode::Mixolydian | Mode::Phrygian | Mode::Lydian
+            )
+    });
+    is_modal && score.chords.is_empty()
+}
+
+/// Tonic and fifth, begun anew where the key changes and every few bars.
+pub fn drone(score: &Score) -> Vec<Stroke> {
+    if !wants_drone(score) {
+        return Vec::new();
+    }
+    let tonic_at = |at: Ticks| {
+        let marks = score.keys.iter().take_while(|mark| mark.onset <= at);
+        marks.last().and_then(|mark| mark.key.tonic)
+    };
+    let velocity = role_velocity(Role::Drone);
+    let mut strokes = Vec::new();
+    for bars in score.bars.chunks(DRONE_BARS) {
+        let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
+            continue;
+        };
+        let Some(tonic) = tonic_at(first.onset) else {
+            continue;
+        };
+        let until = last.onset + last.length;
+        for class in [tonic.class(), (tonic.class() + 7) % 12] {
+            strokes.push(Stroke::new(
+                first.onset,
+                until,
+                raised(class, PIPES.1),
+                velocity,
+            ));
+        }
+    }
+    strokes
+}
+
+fn role_velocity(role: Role) -> Velocity {
+    Velocity::clamped(role_style(role).velocity)
 }
 
 /// The lowest pitch of this class that is not below `lowest`.

@@ -2,20 +2,14 @@
 //! hands. Adds and drops no stroke, and never moves one by more than [`TIMING_MS_MAX`] beside the swing.
 
 use super::Stroke;
-use super::style::DanceStyle;
+use super::style::{
+    DanceStyle, PHRASE_BARS, PHRASE_SWELL, TIMING_CARRIED, TIMING_MS, TIMING_MS_MAX,
+    VELOCITY_SPREAD,
+};
 use crate::music::midi::Velocity;
 use crate::music::time::{Ticks, TicksPerQuarter};
 use crate::score::Bar;
 use rand::{Rng, RngExt};
-
-/// Players drift from the beat by this much, in milliseconds (standard deviation).
-const TIMING_MS: f64 = 4.0;
-/// No stroke is earlier or later than this, in milliseconds.
-pub const TIMING_MS_MAX: f64 = 12.0;
-/// How much of the drift is carried to the next note: hands are late in phrases, not note by note.
-const TIMING_CARRIED: f64 = 0.8;
-/// Velocities wander by this much (standard deviation).
-const VELOCITY_SPREAD: f64 = 3.0;
 
 /// Bars of one pass of a tune, to find where in its bar a tick lies.
 pub struct BarGrid<'a> {
@@ -46,6 +40,37 @@ impl<'a> BarGrid<'a> {
         (at - bar.onset) + self.missing_before(after - 1)
     }
 
+    /// How long the music before the first bar line lasts; zero where the tune begins with a whole bar.
+    pub fn pickup(&self) -> Ticks {
+        match self.bars.first() {
+            Some(first) if self.missing_before(0) > Ticks::ZERO => first.length,
+            _ => Ticks::ZERO,
+        }
+    }
+
+    /// Where the last bar would end if it were full: where a tune that follows has its first bar line.
+    pub fn last_bar_line(&self) -> Ticks {
+        let Some(last) = self.bars.last() else {
+            return Ticks::ZERO;
+        };
+        let index = self.bars.len() - 1;
+        let sounding = self.missing_before(index) + last.length;
+        let full = self.full_length(index);
+        let lacking = full.saturating_sub(sounding);
+        last.onset + last.length + lacking
+    }
+
+    /// Where in its phrase a bar lies: 0 at its ends, 1 in its middle.
+    fn swell(&self, at: Ticks) -> f64 {
+        let index = self
+            .bars
+            .partition_point(|bar| bar.onset <= at)
+            .saturating_sub(1);
+        let whole_bars = index.saturating_sub(usize::from(self.pickup() > Ticks::ZERO));
+        let place = (whole_bars % PHRASE_BARS) as f64 + 0.5;
+        1.0 - (2.0 * place / PHRASE_BARS as f64 - 1.0).abs()
+    }
+
     /// What a pickup lacks. Only a bar before the first full one, or one that follows a short bar, is a pickup:
     /// a short bar elsewhere lacks its end.
     fn missing_before(&self, index: usize) -> Ticks {
@@ -70,34 +95,64 @@ impl<'a> BarGrid<'a> {
     }
 }
 
-/// Accents by the place in the bar.
-pub fn accent(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle) {
+/// Accents by the place in the bar and in the phrase; `louder` is added to all.
+pub fn accent(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle, louder: i32) {
     for stroke in strokes {
         let eighth = grid.since_bar_line(stroke.onset).get() / grid.ticks_per_eighth();
         let accent = style.accents[(eighth % style.accents.len() as u64) as usize];
-        stroke.velocity = Velocity::clamped(i32::from(stroke.velocity.value()) + i32::from(accent));
+        let swell = f64::from(PHRASE_SWELL) * (grid.swell(stroke.onset) - 0.5);
+        let added = i32::from(accent) + swell.round() as i32 + louder; // a few steps
+        stroke.velocity = Velocity::clamped(i32::from(stroke.velocity.value()) + added);
+    }
+}
+
+/// Swing, from none to more than usual.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Swing {
+    /// Each eighth's share of its group, in thousandths; they add up to 1000.
+    shares: Vec<u64>,
+}
+
+impl Swing {
+    /// A dance's swing, `scale` times as strong: 0 is even, 1 as usual.
+    pub fn new(style: &DanceStyle, scale: f64) -> Self {
+        /// No eighth is shorter than this.
+        const LEAST: f64 = 0.12;
+        let even = 1.0 / style.swing.len() as f64;
+        let mut shares: Vec<u64> = style
+            .swing
+            .iter()
+            .map(|share| even + scale * (f64::from(*share) / 100.0 - even))
+            .map(|share| (1000.0 * share.clamp(LEAST, 1.0 - LEAST)).round() as u64) // positive
+            .collect();
+        let all_but_last: u64 = shares[..shares.len() - 1].iter().sum();
+        if let Some(last) = shares.last_mut() {
+            *last = 1000_u64.saturating_sub(all_but_last).max(1);
+        }
+        Self { shares }
     }
 }
 
 /// Moves every tick to where the swing puts it. Group boundaries stay where they are, so bars keep their length.
-pub fn swing(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle) {
+pub fn swing(strokes: &mut [Stroke], grid: &BarGrid<'_>, swing: &Swing) {
     for stroke in strokes {
         let duration = stroke.end - stroke.onset;
-        let onset = swung(stroke.onset, grid, style.swing);
-        let end = swung(stroke.end, grid, style.swing);
+        let onset = swung(stroke.onset, grid, swing);
+        let end = swung(stroke.end, grid, swing);
         // A note across a bar line may be mapped by two bars' grids; it keeps at least half its length.
         stroke.end = end.max(onset + Ticks::new(duration.get() / 2));
         stroke.onset = onset;
     }
 }
 
-fn swung(at: Ticks, grid: &BarGrid<'_>, shares: &[u8]) -> Ticks {
+fn swung(at: Ticks, grid: &BarGrid<'_>, swing: &Swing) -> Ticks {
+    let shares = &swing.shares;
     let eighth = grid.ticks_per_eighth();
     let group = eighth * shares.len() as u64;
     let place = grid.since_bar_line(at).get() % group;
     let (index, within) = ((place / eighth) as usize, place % eighth);
-    let before: u64 = shares[..index].iter().map(|share| u64::from(*share)).sum();
-    let moved = (before * group + u64::from(shares[index]) * group * within / eighth) / 100;
+    let before: u64 = shares[..index].iter().sum();
+    let moved = (before * group + shares[index] * group * within / eighth) / 1000;
     Ticks::new((at.get() + moved).saturating_sub(place))
 }
 
@@ -122,6 +177,8 @@ fn bell(rng: &mut impl Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dance::Dance;
+    use super::super::style::dance_style;
     use super::*;
     use crate::music::time::{Meter, TICKS_PER_QUARTER};
 
@@ -154,10 +211,32 @@ mod tests {
     fn swing_moves_the_off_beats_and_keeps_the_beats() {
         let bars = bars(&[1920]);
         let grid = BarGrid::new(&bars, TICKS_PER_QUARTER);
-        let at = |tick| swung(Ticks::new(tick), &grid, &[62, 38]).get();
+        let swing = Swing::new(dance_style(Dance::Hornpipe), 1.0);
+        let at = |tick| swung(Ticks::new(tick), &grid, &swing).get();
         assert_eq!(
             (at(0), at(240), at(480), at(720), at(1919)),
             (0, 297, 480, 777, 1919)
         );
+    }
+
+    #[test]
+    fn swing_can_be_taken_out_or_made_stronger() {
+        let shares = |dance, scale| Swing::new(dance_style(dance), scale).shares;
+        assert_eq!(shares(Dance::Hornpipe, 0.0), [500, 500]);
+        assert_eq!(shares(Dance::Reel, 4.0), [620, 380]);
+        assert_eq!(shares(Dance::Jig, 0.0), [333, 333, 334]);
+        assert_eq!(shares(Dance::Hornpipe, 9.0), [880, 120]);
+    }
+
+    #[test]
+    fn a_tune_is_followed_where_its_last_bar_would_be_full() {
+        let joint = |lengths: &[u64]| {
+            let bars = bars(lengths);
+            let grid = BarGrid::new(&bars, TICKS_PER_QUARTER);
+            (grid.pickup().get(), grid.last_bar_line().get())
+        };
+        assert_eq!(joint(&[1920, 1920]), (0, 3840));
+        assert_eq!(joint(&[240, 1920, 1680]), (240, 4080));
+        assert_eq!(joint(&[1920, 1440]), (0, 3840));
     }
 }

@@ -5,26 +5,34 @@
 
 mod accompaniment;
 mod arrangement;
+mod band;
 mod dance;
 mod expression;
 mod ornament;
 mod pattern;
 mod plain;
+mod role;
+mod sections;
+mod set;
 mod stroke;
 mod style;
 mod tempo_map;
+mod variation;
 mod wishes;
 
-pub use arrangement::{Arrangement, TIMES_MAX, perform};
+pub use arrangement::{Arrangement, COUNT_IN_BARS_MAX, SWING_SCALE_MAX, TIMES_MAX};
 pub use dance::Dance;
-pub use expression::TIMING_MS_MAX;
+pub use pattern::Pattern;
 pub use plain::plain;
-pub use style::Style;
+pub use role::{Role, RoleChoice, RoleChoices};
+pub use set::{SetTune, join, perform, perform_set};
+pub use style::{Style, TIMING_MS_MAX};
 pub use tempo_map::TempoMap;
 
 use crate::music::key::Key;
 use crate::music::midi::{Channel, MidiMessage};
 use crate::music::time::{Meter, Tempo, Ticks, TicksPerQuarter};
+use std::sync::Arc;
 use stroke::Stroke;
 
 /// A piece ready to be sent or rendered.
@@ -78,8 +86,12 @@ pub enum Mark {
     Meter(Meter),
     /// The key from here on.
     Key(Key),
-    /// A part begins (`A`, `B`, …), or a place has a name.
+    /// A part begins (`A`, `B`, …), or a tune of a set.
     Marker(String),
+    /// A chord symbol, as written: `Am7/G`.
+    Chord(Arc<str>),
+    /// A syllable of the first verse; ends with `-` where the word goes on.
+    Lyric(Arc<str>),
     /// Words for whoever opens the file: provenance, composer, source.
     Text(String),
 }
@@ -108,6 +120,29 @@ impl Performance {
             .collect();
         sort_messages(&mut all);
         all
+    }
+
+    /// Moves everything later, but for what holds from the beginning on.
+    fn delay(&mut self, by: Ticks) {
+        for timed in &mut self.marks {
+            let holds = matches!(timed.mark, Mark::Tempo(_) | Mark::Meter(_) | Mark::Key(_));
+            if timed.at > Ticks::ZERO || !holds {
+                timed.at += by;
+            }
+        }
+        let is_setting = |message: &MidiMessage| {
+            matches!(
+                message,
+                MidiMessage::ProgramChange { .. } | MidiMessage::ControlChange { .. }
+            )
+        };
+        let messages = self.tracks.iter_mut().flat_map(|track| &mut track.messages);
+        for timed in messages {
+            if timed.at > Ticks::ZERO || !is_setting(&timed.message) {
+                timed.at += by;
+            }
+        }
+        self.end += by;
     }
 
     /// The channels that are spoken to, each once, in order.

@@ -3,24 +3,26 @@
 
 use super::Stroke;
 use super::expression::BarGrid;
-use super::style::DanceStyle;
+use super::role::Role;
+use super::style::{
+    CUTS_OF_REPEATED, DanceStyle, GRACES_PER_EIGHTH, ORNAMENT_LIGHTER, ROLLS_PER_CUT, role_style,
+};
 use crate::music::key::Key;
 use crate::music::midi::Velocity;
 use crate::music::pitch::{Letter, Pitch};
 use crate::music::time::Ticks;
-use crate::score::{Note, Score, Voice};
+use crate::score::{Note, Score};
 use rand::{Rng, RngExt};
 
-/// How loud a melody is before accents.
-const MELODY_VELOCITY: i32 = 88;
-/// Ornaments are lighter than the notes they serve.
-const ORNAMENT_VELOCITY: i32 = MELODY_VELOCITY - 14;
-/// A grace note lasts this share of an eighth.
-const GRACES_PER_EIGHTH: u64 = 4;
-/// A held note of three eighths is rolled this much more often than a short one is cut.
-const ROLLS_PER_CUT: f64 = 3.0;
-/// Cuts between two notes of one pitch are this much more often: they part what would run together.
-const CUTS_OF_REPEATED: f64 = 3.0;
+/// How hard a melody is played before accents.
+fn melody_velocity() -> i32 {
+    role_style(Role::Melody).velocity
+}
+
+/// How hard its ornaments are.
+fn ornament_velocity() -> i32 {
+    melody_velocity() - ORNAMENT_LIGHTER
+}
 
 /// Whether the player adds ornaments of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +33,9 @@ pub enum Added {
     Yes,
 }
 
-/// The strokes of a voice.
+/// The strokes of a voice's notes.
 pub fn melody(
-    voice: &Voice,
+    notes: &[Note],
     score: &Score,
     grid: &BarGrid<'_>,
     style: &DanceStyle,
@@ -41,9 +43,9 @@ pub fn melody(
     rng: &mut impl Rng,
 ) -> Vec<Stroke> {
     let grace = Ticks::new((grid.ticks_per_eighth() / GRACES_PER_EIGHTH).max(1));
-    let mut strokes = Vec::with_capacity(voice.notes.len() * 5 / 4);
+    let mut strokes = Vec::with_capacity(notes.len() * 5 / 4);
     let mut before: Option<&Note> = None;
-    for note in &voice.notes {
+    for note in notes {
         let is_repeated =
             before.is_some_and(|before| before.pitch == note.pitch && before.end() == note.onset);
         let chance: f64 = rng.random();
@@ -87,7 +89,7 @@ fn is_chord(note: &Note, before: Option<&Note>) -> bool {
 }
 
 fn main(onset: Ticks, end: Ticks, pitch: Pitch) -> Stroke {
-    Stroke::new(onset, end, pitch, Velocity::clamped(MELODY_VELOCITY))
+    Stroke::new(onset, end, pitch, Velocity::clamped(melody_velocity()))
 }
 
 /// Grace notes on the beat, then the note; they take half of it at the most.
@@ -101,7 +103,7 @@ fn graced(strokes: &mut Vec<Stroke>, note: &Note, graces: &[Pitch], grace: Ticks
             at,
             end,
             pitch,
-            Velocity::clamped(ORNAMENT_VELOCITY),
+            Velocity::clamped(ornament_velocity()),
         ));
         at = end;
     }
@@ -118,7 +120,7 @@ fn rolled(strokes: &mut Vec<Stroke>, note: &Note, upper: Pitch, lower: Pitch, gr
             at,
             at + grace,
             ornament,
-            Velocity::clamped(ORNAMENT_VELOCITY),
+            Velocity::clamped(ornament_velocity()),
         ));
         strokes.push(main(at + grace, end, note.pitch));
     }
@@ -133,7 +135,7 @@ fn articulate(strokes: &mut [Stroke], style: &DanceStyle) {
 }
 
 /// The next note of the key above (`direction` 1) or below (-1).
-fn neighbour(pitch: Pitch, score: &Score, at: Ticks, direction: i32) -> Pitch {
+pub fn neighbour(pitch: Pitch, score: &Score, at: Ticks, direction: i32) -> Pitch {
     let key = score
         .keys
         .iter()

@@ -1,9 +1,11 @@
 //! In: a score. Out: exactly what is written, one track a voice, every note at one velocity. No style, no chance.
 
 use super::stroke::{self, Stroke};
-use super::{Mark, Performance, TimedMark, TimedMessage, Track, sort_messages};
+use super::{Mark, Performance, TimedMark, TimedMessage, Track, sections, sort_messages};
 use crate::music::midi::{Bend, Channel, MidiMessage, Velocity};
+use crate::music::time::{Tempo, Ticks};
 use crate::score::{Note, Score, Voice};
+use std::sync::Arc;
 
 /// The score as written: repeats, parts and jumps played; no ornament, accompaniment, swing or humanising.
 ///
@@ -22,7 +24,7 @@ pub fn plain(score: &Score) -> Performance {
     }
 }
 
-/// What the score says about the whole piece: tempo, metre, key, parts; in order of time.
+/// What the score says about the whole piece: tempo, metre, key, parts, chords, the first verse; in order of time.
 pub(super) fn marks(score: &Score) -> Vec<TimedMark> {
     let tempi = score
         .tempi
@@ -36,14 +38,66 @@ pub(super) fn marks(score: &Score) -> Vec<TimedMark> {
         .keys
         .iter()
         .map(|mark| (mark.onset, Mark::Key(mark.key)));
-    let parts = score
-        .parts
+    let parts = sections::sections(score)
+        .into_iter()
+        .map(|(onset, label)| (onset, Mark::Marker(label)));
+    let chords = score
+        .chords
         .iter()
-        .map(|mark| (mark.onset, Mark::Marker(mark.label.to_string())));
-    let all = tempi.chain(meters).chain(keys).chain(parts);
+        .map(|symbol| (symbol.onset, Mark::Chord(Arc::clone(&symbol.text))));
+    let all = tempi.chain(meters).chain(keys).chain(parts).chain(chords);
+    let all = all.chain(lyrics(score));
     let mut marks: Vec<TimedMark> = all.map(|(at, mark)| TimedMark { at, mark }).collect();
     marks.sort_by_key(|timed| timed.at);
     marks
+}
+
+/// The first verse, as it is sung to the first voice that has words.
+fn lyrics(score: &Score) -> Vec<(Ticks, Mark)> {
+    let of_voice = |voice: &Voice| -> Vec<(Ticks, Mark)> {
+        let syllable = |note: &Note| {
+            let lyrics = &note.marks.as_ref()?.lyrics;
+            let first = lyrics.iter().find(|lyric| lyric.verse == 0)?;
+            Some((note.onset, Mark::Lyric(Arc::from(first.text.as_str()))))
+        };
+        voice.notes.iter().filter_map(syllable).collect()
+    };
+    let voices = score.voices.iter().map(of_voice);
+    voices
+        .into_iter()
+        .find(|words| !words.is_empty())
+        .unwrap_or_default()
+}
+
+/// The tempo, `scale` times as fast; as it is where no MIDI file could hold that.
+pub(super) fn scaled(tempo: Tempo, scale: f64) -> Tempo {
+    let microseconds = f64::from(tempo.microseconds_per_quarter()) / scale;
+    // `as` saturates, and the constructor refuses what a file cannot hold.
+    Tempo::from_microseconds_per_quarter(microseconds.round() as u32).unwrap_or(tempo)
+}
+
+/// The same notes, `scale` times as fast.
+pub(super) fn with_tempo_scaled(mut performance: Performance, scale: f64) -> Performance {
+    if scale == 1.0 {
+        return performance;
+    }
+    let starts_with_tempo = performance
+        .marks
+        .iter()
+        .any(|timed| timed.at == Ticks::ZERO && matches!(timed.mark, Mark::Tempo(_)));
+    if !starts_with_tempo {
+        let usual = TimedMark {
+            at: Ticks::ZERO,
+            mark: Mark::Tempo(Tempo::DEFAULT),
+        };
+        performance.marks.insert(0, usual);
+    }
+    for timed in &mut performance.marks {
+        if let Mark::Tempo(tempo) = &mut timed.mark {
+            *tempo = scaled(*tempo, scale);
+        }
+    }
+    performance
 }
 
 fn plain_track(voice: &Voice, channel: Channel, index: usize) -> Track {

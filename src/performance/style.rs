@@ -1,9 +1,11 @@
-//! The table of how each dance is played, and how much of that a style plays. Numbers only.
+//! Every number of how a band plays, in tables: each dance, each member of the band, each style. Numbers only.
 //!
 //! Tempi and accents: the band of values in Breathnach, *Folk Music and Dances of Ireland*, the Sydney and Scottish
 //! country dance tables, and abc2midi's stress models, brought to one number each.
 
 use super::dance::Dance;
+use super::role::Role;
+use crate::music::midi::DataByte;
 use crate::music::time::NoteLength;
 
 /// How much is added to what is written.
@@ -23,129 +25,235 @@ pub enum Style {
 /// How a dance is played. Positions count in eighths from the bar line; lists are repeated when a bar is longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DanceStyle {
-    /// What is counted.
-    pub beat: NoteLength,
+    /// Whose row it is.
+    pub dance: Dance,
+    /// What is counted, in eighths.
+    pub beat_eighths: u32,
     /// Beats a minute.
     pub beats_per_minute: f64,
+    /// Share of a note's length that sounds.
+    pub articulation: f64,
+    /// How often a note that may be cut is cut, 0 to 1.
+    pub cuts: f64,
+    /// How often a figure that may be varied is varied when its bar comes again, 0 to 1.
+    pub variations: f64,
     /// Where the eighths of a group fall: each one's share of the group, in hundredths; they add up to 100.
     pub swing: &'static [u8],
     /// Added to the velocity of a note on this eighth.
     pub accents: &'static [i8],
-    /// Share of a note's length that sounds.
-    pub articulation: f64,
     /// What the accompaniment does on this eighth: `f` bass note, `c` chord, `.` nothing.
     pub chords: &'static str,
     /// What the bodhrán does on this eighth: `D` strong down stroke, `d` down, `u` up, `.` nothing.
     pub bodhran: &'static str,
-    /// How often a note that may be cut is cut, 0 to 1.
-    pub cuts: f64,
 }
 
+#[rustfmt::skip]
+const DANCES: [DanceStyle; 10] = [
+    //  dance          beat   bpm  artic. cuts  varied  swing         accents                                         chords          bodhrán
+    row(Dance::Reel,       4, 104.0, 0.92, 0.16, 0.12, &[53, 47],     &[10, -6,  2, -5,  7, -6,  3, -5],              "f.c.f.c.",     "DuduDudu"),
+    row(Dance::Jig,        3, 114.0, 0.90, 0.16, 0.12, &[37, 29, 34], &[10, -8, -2,  6, -8, -1],                      "f.cf.c",       "DudDud"),
+    row(Dance::SlipJig,    3, 116.0, 0.90, 0.16, 0.12, &[38, 28, 34], &[11, -8, -2,  4, -8, -1,  5, -8, -1],          "f.cf.cf.c",    "DudDudDud"),
+    row(Dance::Slide,      3, 132.0, 0.90, 0.08, 0.08, &[38, 28, 34], &[10, -8, -3,  4, -8, -2,  7, -8, -3, 4, -8, -2], "f.cf.cf.cf.c", "DudDudDudDud"),
+    row(Dance::Hornpipe,   4,  84.0, 0.90, 0.10, 0.10, &[62, 38],     &[10, -8,  3, -7,  7, -8,  4, -7],              "f.c.f.c.",     "D.d.D.du"),
+    row(Dance::Polka,      2, 126.0, 0.88, 0.10, 0.10, &[50, 50],     &[ 8, -4,  5, -4],                              "fcfc",         "duDu"),
+    row(Dance::Waltz,      2, 126.0, 0.96, 0.08, 0.08, &[52, 48],     &[10, -6,  0, -6,  1, -6],                      "f.c.c.",       "D.d.d."),
+    row(Dance::March,      2, 112.0, 0.88, 0.08, 0.06, &[50, 50],     &[10, -5,  0, -5,  6, -5,  1, -5],              "f.c.f.c.",     "D.duD.du"),
+    row(Dance::Strathspey, 2, 112.0, 0.86, 0.10, 0.06, &[50, 50],     &[10, -4,  4, -4,  8, -4,  4, -4],              "f.c.f.c.",     "D.d.D.d."),
+    row(Dance::Air,        2,  66.0, 1.00, 0.05, 0.04, &[50, 50],     &[ 6, -2,  2, -2,  4, -2,  2, -2],              "f.......",     "........"),
+];
+
+/// How a member of the band plays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoleStyle {
+    /// Whose row it is.
+    pub role: Role,
+    /// What a sequencer shows.
+    pub name: &'static str,
+    /// How hard strokes are before accents.
+    pub velocity: i32,
+    /// How loud, 0 to 127 (controller 7).
+    pub volume: DataByte,
+    /// From left (0) to right (127) (controller 10).
+    pub pan: DataByte,
+    /// How much of the room (controller 91).
+    pub reverb: DataByte,
+    /// When it plays in a session and in a ceilidh band; in a solo only voices of the tune play.
+    pub session: Entry,
+    pub ceilidh: Entry,
+}
+
+/// When somebody begins to play in a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// From the first bar.
+    Start,
+    /// When the tune has come round so often in the set, but no later than after this share of the set, in hundredths.
+    After { times: u64, share: u64 },
+    /// The last time of each tune, from the same place on; not where there is one time alone.
+    LastTimes { times: u64 },
+}
+
+#[rustfmt::skip]
+const ROLES: [RoleStyle; 7] = {
+    use Entry::{After, LastTimes, Start};
+    [
+        //       role                name       velocity vol  pan rev  in a session                      in a ceilidh band
+        role_row(Role::Melody,       "Melody",        88, [104, 58, 40], Start,                          Start),
+        role_row(Role::SecondMelody, "Second melody", 88, [ 80, 84, 44], LastTimes { times: 3 },         Start),
+        role_row(Role::OtherVoices,  "Voice",         88, [ 92, 70, 40], Start,                          Start),
+        role_row(Role::Drone,        "Drone",         50, [ 60, 50, 44], Start,                          Start),
+        role_row(Role::Chords,       "Guitar",        62, [ 84, 40, 36], After { times: 1, share: 34 },  Start),
+        role_row(Role::Bass,         "Bass",          76, [ 92, 64, 20], After { times: 2, share: 50 },  Start),
+        role_row(Role::Bodhran,      "Bodhrán",       78, [ 84, 76, 36], After { times: 2, share: 50 },  Start),
+    ]
+};
+
+/// Ornaments are lighter than the notes they serve.
+pub const ORNAMENT_LIGHTER: i32 = 14;
+/// A grace note lasts this share of an eighth.
+pub const GRACES_PER_EIGHTH: u64 = 4;
+/// A held note of three eighths is rolled this much more often than a short one is cut.
+pub const ROLLS_PER_CUT: f64 = 3.0;
+/// Cuts between two notes of one pitch are this much more often: they part what would run together.
+pub const CUTS_OF_REPEATED: f64 = 3.0;
+
+/// Players drift from the beat by this much, in milliseconds (standard deviation).
+pub const TIMING_MS: f64 = 4.0;
+/// No stroke is earlier or later than this, in milliseconds.
+pub const TIMING_MS_MAX: f64 = 12.0;
+/// How much of the drift is carried to the next note: hands are late in phrases, not note by note.
+pub const TIMING_CARRIED: f64 = 0.8;
+/// Velocities wander by this much (standard deviation).
+pub const VELOCITY_SPREAD: f64 = 3.0;
+/// A phrase of [`PHRASE_BARS`] bars swells by this much to its middle and back.
+pub const PHRASE_SWELL: i32 = 5;
+/// Bars of a phrase.
+pub const PHRASE_BARS: usize = 4;
+/// The last time of a tune that is played several times is louder by this.
+pub const LAST_TIME_LOUDER: i32 = 4;
+/// The last tune of a set is this much faster.
+pub const LAST_TUNE_LIFT: f64 = 1.015;
+
+/// Strokes of the bodhrán: General MIDI percussion pitches that the embedded SoundFont answers with bodhrán strokes, and
+/// how much lighter than the strong stroke.
+pub const BODHRAN_STRONG: (u8, i32) = (36, 0);
+pub const BODHRAN_DOWN: (u8, i32) = (36, -20);
+pub const BODHRAN_UP: (u8, i32) = (45, -34);
+/// What counts in: a side stick, as hard as the strong stroke.
+pub const COUNT_IN_PITCH: u8 = 37;
+
+/// Who leads a tune, General MIDI program, with its range: fiddle, flute, accordion.
+pub const LEADING: [(u8, u8, u8); 3] = [(40, 55, 100), (73, 60, 98), (21, 53, 93)];
+/// Who joins in, in which octave: whistle above, fiddle or accordion below, flute above.
+pub const JOINING: [(u8, u8, u8, i32); 4] = [
+    (78, 72, 100, 12),
+    (40, 55, 100, -12),
+    (73, 60, 98, 12),
+    (21, 53, 93, -12),
+];
+/// Steel-string guitar, double bass and pipes, and the lowest pitch of what they play here.
+pub const GUITAR: (u8, u8) = (25, 50);
+pub const DOUBLE_BASS: (u8, u8) = (32, 36);
+pub const PIPES: (u8, u8) = (109, 48);
+/// A drone is begun anew after so many bars.
+pub const DRONE_BARS: usize = 4;
+
 /// The row of a dance.
-pub fn dance_style(dance: Dance) -> DanceStyle {
-    let dotted_quarter = NoteLength::new(3, 8).expect("the denominator is not zero");
-    const EVEN: &[u8] = &[50, 50];
-    match dance {
-        Dance::Reel => DanceStyle {
-            beat: NoteLength::HALF,
-            beats_per_minute: 104.0,
-            swing: &[53, 47],
-            accents: &[10, -6, 2, -5, 7, -6, 3, -5],
-            articulation: 0.92,
-            chords: "f.c.f.c.",
-            bodhran: "DuduDudu",
-            cuts: 0.16,
-        },
-        Dance::Jig => DanceStyle {
-            beat: dotted_quarter,
-            beats_per_minute: 114.0,
-            swing: &[37, 29, 34],
-            accents: &[10, -8, -2, 6, -8, -1],
-            articulation: 0.9,
-            chords: "f.cf.c",
-            bodhran: "DudDud",
-            cuts: 0.16,
-        },
-        Dance::SlipJig => DanceStyle {
-            beat: dotted_quarter,
-            beats_per_minute: 116.0,
-            swing: &[38, 28, 34],
-            accents: &[11, -8, -2, 4, -8, -1, 5, -8, -1],
-            articulation: 0.9,
-            chords: "f.cf.cf.c",
-            bodhran: "DudDudDud",
-            cuts: 0.16,
-        },
-        Dance::Slide => DanceStyle {
-            beat: dotted_quarter,
-            beats_per_minute: 132.0,
-            swing: &[38, 28, 34],
-            accents: &[10, -8, -3, 4, -8, -2, 7, -8, -3, 4, -8, -2],
-            articulation: 0.9,
-            chords: "f.cf.cf.cf.c",
-            bodhran: "DudDudDudDud",
-            cuts: 0.08,
-        },
-        Dance::Hornpipe => DanceStyle {
-            beat: NoteLength::HALF,
-            beats_per_minute: 84.0,
-            swing: &[62, 38],
-            accents: &[10, -8, 3, -7, 7, -8, 4, -7],
-            articulation: 0.9,
-            chords: "f.c.f.c.",
-            bodhran: "D.d.D.du",
-            cuts: 0.1,
-        },
-        Dance::Polka => DanceStyle {
-            beat: NoteLength::QUARTER,
-            beats_per_minute: 126.0,
-            swing: EVEN,
-            accents: &[8, -4, 5, -4],
-            articulation: 0.88,
-            chords: "fcfc",
-            bodhran: "duDu",
-            cuts: 0.1,
-        },
-        Dance::Waltz => DanceStyle {
-            beat: NoteLength::QUARTER,
-            beats_per_minute: 126.0,
-            swing: &[52, 48],
-            accents: &[10, -6, 0, -6, 1, -6],
-            articulation: 0.96,
-            chords: "f.c.c.",
-            bodhran: "D.d.d.",
-            cuts: 0.08,
-        },
-        Dance::March => DanceStyle {
-            beat: NoteLength::QUARTER,
-            beats_per_minute: 112.0,
-            swing: EVEN,
-            accents: &[10, -5, 0, -5, 6, -5, 1, -5],
-            articulation: 0.88,
-            chords: "f.c.f.c.",
-            bodhran: "D.duD.du",
-            cuts: 0.08,
-        },
-        Dance::Strathspey => DanceStyle {
-            beat: NoteLength::QUARTER,
-            beats_per_minute: 112.0,
-            swing: EVEN,
-            accents: &[10, -4, 4, -4, 8, -4, 4, -4],
-            articulation: 0.86,
-            chords: "f.c.f.c.",
-            bodhran: "D.d.D.d.",
-            cuts: 0.1,
-        },
-        Dance::Air => DanceStyle {
-            beat: NoteLength::QUARTER,
-            beats_per_minute: 66.0,
-            swing: EVEN,
-            accents: &[6, -2, 2, -2, 4, -2, 2, -2],
-            articulation: 1.0,
-            chords: "f.......",
-            bodhran: "........",
-            cuts: 0.05,
-        },
+pub fn dance_style(dance: Dance) -> &'static DanceStyle {
+    DANCES
+        .iter()
+        .find(|row| row.dance == dance)
+        .expect("every dance has a row, which a test checks")
+}
+
+/// The row of a member of the band.
+pub fn role_style(role: Role) -> &'static RoleStyle {
+    ROLES
+        .iter()
+        .find(|row| row.role == role)
+        .expect("every role has a row, which a test checks")
+}
+
+impl DanceStyle {
+    /// What is counted.
+    pub fn beat(&self) -> NoteLength {
+        NoteLength::new(self.beat_eighths, 8).expect("the denominator is not zero")
+    }
+
+    /// Whether its beat has three eighths.
+    pub fn is_compound(&self) -> bool {
+        self.swing.len() == 3
+    }
+}
+
+impl Entry {
+    /// Whether somebody with this entry plays the `time`th time (from 0) of `times` in the set, the last of its tune or not.
+    pub fn plays(self, time: u64, times: u64, is_last_of_tune: bool) -> bool {
+        match self {
+            Entry::Start => true,
+            Entry::After {
+                times: after,
+                share,
+            } => time >= after.min(times * share / 100),
+            Entry::LastTimes { times: after } => {
+                times > 1 && is_last_of_tune && time >= after.min(times - 1)
+            }
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // a row of the table, in the order of its heading
+const fn row(
+    dance: Dance,
+    beat_eighths: u32,
+    beats_per_minute: f64,
+    articulation: f64,
+    cuts: f64,
+    variations: f64,
+    swing: &'static [u8],
+    accents: &'static [i8],
+    chords: &'static str,
+    bodhran: &'static str,
+) -> DanceStyle {
+    DanceStyle {
+        dance,
+        beat_eighths,
+        beats_per_minute,
+        articulation,
+        cuts,
+        variations,
+        swing,
+        accents,
+        chords,
+        bodhran,
+    }
+}
+
+const fn role_row(
+    role: Role,
+    name: &'static str,
+    velocity: i32,
+    mix: [u8; 3],
+    session: Entry,
+    ceilidh: Entry,
+) -> RoleStyle {
+    let [volume, pan, reverb] = mix;
+    RoleStyle {
+        role,
+        name,
+        velocity,
+        volume: data_byte(volume),
+        pan: data_byte(pan),
+        reverb: data_byte(reverb),
+        session,
+        ceilidh,
+    }
+}
+
+const fn data_byte(value: u8) -> DataByte {
+    match DataByte::new(value) {
+        Some(byte) => byte,
+        None => panic!("controllers go to 127"), // at compile time
     }
 }
 
@@ -166,10 +274,35 @@ mod tests {
             assert_eq!(row.bodhran.len(), row.accents.len(), "{dance:?}");
             assert!(row.chords.chars().all(|c| "fc.".contains(c)), "{dance:?}");
             assert!(row.bodhran.chars().all(|c| "Ddu.".contains(c)), "{dance:?}");
+            assert!((0.5..=1.0).contains(&row.articulation), "{dance:?}");
             assert!(
-                (0.5..=1.0).contains(&row.articulation) && (0.0..=1.0).contains(&row.cuts),
+                (0.0..=1.0).contains(&row.cuts) && (0.0..=1.0).contains(&row.variations),
                 "{dance:?}"
             );
         }
+        for role in Role::ALL {
+            assert!(!role_style(role).name.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_session_grows_with_the_length_of_the_set() {
+        let playing = |time, times| -> Vec<Role> {
+            let plays = |role: &Role| role_style(*role).session.plays(time, times, false);
+            Role::ALL.into_iter().filter(plays).collect()
+        };
+        use Role::*;
+        let melodies = [Melody, OtherVoices, Drone];
+        assert_eq!(playing(0, 9), melodies);
+        assert_eq!(playing(1, 9), [&melodies[..], &[Chords]].concat());
+        let all = [&melodies[..], &[Chords, Bass, Bodhran]].concat();
+        assert_eq!(playing(2, 9), all);
+        assert_eq!(playing(0, 1), all, "a tune played once has the band");
+        let octave = role_style(SecondMelody).session;
+        let last_times: Vec<u64> = (0..9)
+            .filter(|time| octave.plays(*time, 9, time % 3 == 2))
+            .collect();
+        assert_eq!(last_times, [5, 8]);
+        assert!(octave.plays(1, 2, true) && !octave.plays(0, 1, true));
     }
 }

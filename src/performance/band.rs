@@ -1,0 +1,274 @@
+//! One tune and everything that is known about playing it: what each member of the band does in one pass, on which
+//! channel and instrument. Knows no set and no order of passes.
+
+use super::accompaniment::{self, Backing, Harmony};
+use super::arrangement::Arrangement;
+use super::dance::Dance;
+use super::expression::{BarGrid, Swing};
+use super::ornament::{self, Added};
+use super::pattern::Pattern;
+use super::role::Role;
+use super::style::{
+    DOUBLE_BASS, DanceStyle, GUITAR, JOINING, LEADING, PIPES, dance_style, role_style,
+};
+use super::variation;
+use super::wishes::Wishes;
+use super::{Stroke, TimedMessage, Track, sort_messages, stroke};
+use crate::music::midi::{Channel, MidiMessage, Program, controller};
+use crate::music::pitch::Pitch;
+use crate::music::time::Ticks;
+use crate::score::{Note, Score};
+use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
+
+/// Somebody who plays: a role, and which of the score's voices where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What they do.
+    pub role: Role,
+    /// The voice that a melody plays; 0 for the others.
+    voice: usize,
+}
+
+/// One time through the tune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Whether the tune was heard before.
+    pub is_repeat: bool,
+    /// How long until what follows begins: notes that last to the tune's end are held until there.
+    pub length: Ticks,
+}
+
+/// Who leads and who joins in, the same for all tunes of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roster {
+    leading: u8,
+    joining: u8,
+    /// Semitones that the second melody lies above the first.
+    joining_interval: i32,
+}
+
+impl Roster {
+    /// Draws instruments on which every note of these tunes can be played, if there are such.
+    pub fn draw(bands: &[Band<'_>], rng: &mut impl Rng) -> Self {
+        let (lowest, highest) = bands
+            .iter()
+            .flat_map(Band::melody_pitches)
+            .fold((127, 0), |(low, high), pitch| {
+                (pitch.min(low), pitch.max(high))
+            });
+        let fits = |from: u8, to: u8, interval: i32| {
+            lowest + interval >= i32::from(from) && highest + interval <= i32::from(to)
+        };
+        let leading: Vec<u8> = LEADING
+            .iter()
+            .filter(|(_, from, to)| fits(*from, *to, 0))
+            .map(|(program, ..)| *program)
+            .collect();
+        let chosen = rng.random_range(0..60);
+        let leading = match leading.as_slice() {
+            [] => LEADING[0].0,
+            some => some[chosen % some.len()],
+        };
+        let joining: Vec<(u8, i32)> = JOINING
+            .iter()
+            .filter(|(program, from, to, interval)| {
+                *program != leading && fits(*from, *to, *interval)
+            })
+            .map(|(program, .., interval)| (*program, *interval))
+            .collect();
+        let (joining, joining_interval) = match joining.as_slice() {
+            [] => (LEADING[2].0, 0),
+            some => some[rng.random_range(0..60) % some.len()],
+        };
+        Self {
+            leading,
+            joining,
+            joining_interval,
+        }
+    }
+}
+
+/// A tune, and who plays it how.
+pub struct Band<'a> {
+    /// The tune.
+    pub score: &'a Score,
+    /// How its dance is played.
+    pub style: &'static DanceStyle,
+    /// Its bars.
+    pub grid: BarGrid<'a>,
+    /// Its swing.
+    pub swing: Swing,
+    arrangement: &'a Arrangement,
+    harmonies: Vec<Harmony>,
+    wishes: Wishes,
+}
+
+impl<'a> Band<'a> {
+    /// The band with this tune before it.
+    pub fn new(score: &'a Score, arrangement: &'a Arrangement) -> Self {
+        let style = dance_style(Dance::of(score));
+        Self {
+            score,
+            style,
+            grid: BarGrid::new(&score.bars, score.resolution),
+            swing: Swing::new(style, arrangement.swing_scale),
+            arrangement,
+            harmonies: accompaniment::harmonies(score),
+            wishes: Wishes::of(score),
+        }
+    }
+
+    /// Who could play this tune, in the order of a MIDI file's tracks.
+    pub fn parts(&self) -> Vec<Part> {
+        let further = (1..self.score.voices.len()).map(|voice| (Role::OtherVoices, voice));
+        let is_one = |role: &Role| *role != Role::OtherVoices;
+        let (before, after) = Role::ALL.split_at(2);
+        let all = before.iter().map(|role| (*role, 0)).chain(further);
+        all.chain(after.iter().copied().filter(is_one).map(|role| (role, 0)))
+            .map(|(role, voice)| Part { role, voice })
+            .collect()
+    }
+
+    /// What a part does in one pass, straight and without accents, from the tune's start.
+    pub fn strokes(
+        &self,
+        part: Part,
+        pass: Pass,
+        roster: Roster,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<Stroke> {
+        match part.role {
+            Role::Melody | Role::OtherVoices => self.melody(part.voice, pass, Added::Yes, rng),
+            Role::SecondMelody => {
+                let mut strokes = self.melody(0, pass, Added::No, rng);
+                for stroke in &mut strokes {
+                    let number = i32::from(stroke.pitch.number()) + roster.joining_interval;
+                    stroke.pitch = Pitch::octave_clamped(number);
+                }
+                strokes
+            }
+            Role::Drone => accompaniment::drone(self.score),
+            Role::Chords => self.backing().chords(),
+            Role::Bass => self.backing().bass(),
+            Role::Bodhran => accompaniment::bodhran(self.score, &self.grid, self.style),
+        }
+    }
+
+    fn melody(&self, index: usize, pass: Pass, added: Added, rng: &mut ChaCha8Rng) -> Vec<Stroke> {
+        let Some(voice) = self.score.voices.get(index) else {
+            return Vec::new();
+        };
+        let mut notes = if pass.is_repeat && added == Added::Yes {
+            variation::varied(&voice.notes, self.score, &self.grid, self.style, rng)
+        } else {
+            voice.notes.clone()
+        };
+        hold_last(&mut notes, self.score.end, pass.length);
+        let mut strokes = ornament::melody(&notes, self.score, &self.grid, self.style, added, rng);
+        for stroke in &mut strokes {
+            let semitones = self.wishes.transposition(index, stroke.onset);
+            stroke.pitch =
+                Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
+        }
+        strokes
+    }
+
+    /// MIDI note numbers of the tune as it is played.
+    fn melody_pitches(&self) -> impl Iterator<Item = i32> {
+        let voice = self.score.voices.first();
+        voice
+            .into_iter()
+            .flat_map(|voice| &voice.notes)
+            .map(|note| {
+                i32::from(note.pitch.number()) + i32::from(self.wishes.transposition(0, note.onset))
+            })
+    }
+
+    fn backing(&self) -> Backing<'_> {
+        let asked = self.arrangement.chord_pattern.as_ref();
+        let pattern = asked.or(self.wishes.chord_pattern.as_ref()).cloned();
+        Backing {
+            score: self.score,
+            harmonies: &self.harmonies,
+            grid: &self.grid,
+            pattern: pattern.unwrap_or_else(|| Pattern::of_dance(self.style.chords)),
+            wishes: &self.wishes,
+        }
+    }
+
+    /// The instrument: what was asked for, else the tune's wish, else what the roster and the table say.
+    fn program(&self, part: Part, roster: Roster) -> Program {
+        let (wish, usual) = match part.role {
+            Role::Melody | Role::OtherVoices => (
+                self.wishes
+                    .voice_programs
+                    .get(part.voice)
+                    .copied()
+                    .flatten(),
+                roster.leading,
+            ),
+            Role::SecondMelody => (None, roster.joining),
+            Role::Drone => (None, PIPES.0),
+            Role::Chords => (self.wishes.chord_program, GUITAR.0),
+            Role::Bass => (self.wishes.bass_program, DOUBLE_BASS.0),
+            Role::Bodhran => (None, 0),
+        };
+        let asked = self.arrangement.roles.of(part.role).program;
+        asked
+            .or(wish)
+            .or(Program::new(usual))
+            .unwrap_or(Program::ACOUSTIC_GRAND_PIANO)
+    }
+
+    fn name(&self, part: Part) -> String {
+        let row = role_style(part.role);
+        if part.role != Role::OtherVoices {
+            return row.name.to_owned();
+        }
+        let voice = self.score.voices.get(part.voice);
+        let named = voice.and_then(|voice| voice.name.clone());
+        named.unwrap_or_else(|| format!("{} {}", row.name, part.voice + 1))
+    }
+
+    /// The part's strokes as a track: its instrument and its place in the room first.
+    pub fn track(&self, part: Part, strokes: &[Stroke], roster: Roster) -> Track {
+        let channel: Channel = part.role.channel(part.voice);
+        let mut messages = stroke::messages(strokes, channel);
+        let program = self.program(part, roster);
+        let row = role_style(part.role);
+        let volume = self.arrangement.roles.of(part.role).volume;
+        let controllers = [
+            (controller::VOLUME, volume.unwrap_or(row.volume)),
+            (controller::PAN, row.pan),
+            (controller::REVERB, row.reverb),
+        ];
+        let settings = controllers.map(|(controller, value)| MidiMessage::ControlChange {
+            channel,
+            controller,
+            value,
+        });
+        messages.extend(
+            [MidiMessage::ProgramChange { channel, program }]
+                .into_iter()
+                .chain(settings)
+                .map(|message| TimedMessage {
+                    at: Ticks::ZERO,
+                    message,
+                }),
+        );
+        sort_messages(&mut messages);
+        Track {
+            name: self.name(part),
+            messages,
+        }
+    }
+}
+
+/// Holds notes that last to the tune's `end` until what follows begins: a bar that a pickup was to complete is filled.
+fn hold_last(notes: &mut [Note], end: Ticks, until: Ticks) {
+    let missing = until.saturating_sub(end);
+    for note in notes.iter_mut().filter(|note| note.end() == end) {
+        note.duration += missing;
+    }
+}

@@ -1,0 +1,524 @@
+//! In: tunes, an arrangement and seeds. Out: their performances, each of which ends where the next begins, so that played
+//! one after the other they are a set without a gap; or all of them as one performance. The same tunes, arrangement
+//! and seeds give the same performances.
+
+use super::arrangement::{Arrangement, COUNT_IN_BARS_MAX, TIMES_MAX};
+use super::band::{Band, Part, Pass, Roster};
+use super::role::Role;
+use super::style::{DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
+use super::{
+    Mark, Performance, Stroke, TimedMark, TimedMessage, Track, accompaniment, expression, plain,
+    sort_messages, stroke,
+};
+use crate::music::midi::{Channel, MidiMessage};
+use crate::music::time::{Tempo, Ticks, TicksPerQuarter};
+use crate::score::Score;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+
+/// A tune of a set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetTune<'a> {
+    /// What is played.
+    pub score: &'a Score,
+    /// Decides ornaments, variations and unevenness; the first tune's decides the instruments too.
+    pub seed: u64,
+}
+
+/// Plays one tune.
+pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performance {
+    let mut performances = perform_set(&[SetTune { score, seed }], arrangement);
+    performances.pop().expect("a performance for each tune")
+}
+
+/// Plays tunes in a row, a performance for each.
+///
+/// Each ends where the next one's first note is due, its pickup completing the bar before: played without a pause they
+/// are a set. The band grows over all of them as [`Entry`](super::style::Entry) says. Plain performances are not fitted together.
+pub fn perform_set(tunes: &[SetTune<'_>], arrangement: &Arrangement) -> Vec<Performance> {
+    if arrangement.style == Style::Plain {
+        let plain = |tune: &SetTune<'_>| {
+            plain::with_tempo_scaled(plain::plain(tune.score), arrangement.tempo_scale)
+        };
+        return tunes.iter().map(plain).collect();
+    }
+    let bands: Vec<Band<'_>> = tunes
+        .iter()
+        .map(|tune| Band::new(tune.score, arrangement))
+        .collect();
+    let seed = tunes.first().map_or(0, |tune| tune.seed);
+    let roster = Roster::draw(&bands, &mut ChaCha8Rng::seed_from_u64(!seed));
+    let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
+    let place = |index: usize| Place {
+        times,
+        times_before: index as u64 * times,
+        times_in_set: tunes.len() as u64 * times,
+        is_last_of_set: index > 0 && index + 1 == tunes.len(),
+    };
+    let play = |(index, tune): (usize, &SetTune<'_>)| {
+        let turn = Turn {
+            band: &bands[index],
+            next: bands.get(index + 1),
+            arrangement,
+            roster,
+            place: place(index),
+        };
+        let performance = turn.play(&mut ChaCha8Rng::seed_from_u64(tune.seed));
+        match index {
+            0 => turn.counted_in(performance),
+            _ => performance,
+        }
+    };
+    tunes.iter().enumerate().map(play).collect()
+}
+
+/// Where in the set a tune stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// How often this tune is played.
+    times: u64,
+    /// How often the tunes before it were.
+    times_before: u64,
+    /// How often all are.
+    times_in_set: u64,
+    /// The last of several.
+    is_last_of_set: bool,
+}
+
+/// A tune in its place.
+struct Turn<'a> {
+    band: &'a Band<'a>,
+    next: Option<&'a Band<'a>>,
+    arrangement: &'a Arrangement,
+    roster: Roster,
+    place: Place,
+}
+
+impl Turn<'_> {
+    fn play(&self, rng: &mut ChaCha8Rng) -> Performance {
+        let (band, score) = (self.band, self.band.score);
+        let tempo = self.tempo();
+        let ticks_per_ms =
+            f64::from(score.resolution.get()) * 1e3 / f64::from(tempo.microseconds_per_quarter());
+        let passes = self.passes();
+        let tracks = band.parts().into_iter().filter_map(|part| {
+            let mut strokes = Vec::new();
+            for (time, &(start, length)) in (0..).zip(&passes) {
+                if !self.plays(part, time) {
+                    continue;
+                }
+                let pass = Pass {
+                    is_repeat: time > 0,
+                    length,
+                };
+                let is_last = time > 0 && time + 1 == self.place.times;
+                let louder = if is_last { LAST_TIME_LOUDER } else { 0 };
+                let mut played = band.strokes(part, pass, self.roster, rng);
+                expression::accent(&mut played, &band.grid, band.style, louder);
+                expression::swing(&mut played, &band.grid, &band.swing);
+                expression::humanise(&mut played, ticks_per_ms, rng);
+                let within = played
+                    .into_iter()
+                    .filter_map(|stroke| until(stroke, length));
+                strokes.extend(within.map(|stroke| stroke.delayed(start)));
+            }
+            (!strokes.is_empty()).then(|| band.track(part, &strokes, self.roster))
+        });
+        let tracks: Vec<Track> = tracks.collect();
+        let messages = tracks.iter().flat_map(|track| &track.messages);
+        let last = messages.map(|timed| timed.at).max().unwrap_or_default();
+        let (start, length) = passes.last().copied().unwrap_or_default();
+        Performance {
+            title: score.title().to_owned(),
+            ppq: score.resolution,
+            marks: marks(score, tempo, passes.iter().map(|(start, _)| *start)),
+            end: (start + length).max(last),
+            tracks,
+        }
+    }
+
+    fn plays(&self, part: Part, time: u64) -> bool {
+        let row = role_style(part.role);
+        let entry = match self.arrangement.style {
+            Style::Plain | Style::Solo => {
+                return matches!(part.role, Role::Melody | Role::OtherVoices)
+                    && self.is_heard(part);
+            }
+            Style::Session => row.session,
+            Style::Ceilidh => row.ceilidh,
+        };
+        let time_in_set = self.place.times_before + time;
+        let is_last_of_tune = time + 1 == self.place.times;
+        self.is_heard(part) && entry.plays(time_in_set, self.place.times_in_set, is_last_of_tune)
+    }
+
+    fn is_heard(&self, part: Part) -> bool {
+        !self.arrangement.roles.of(part.role).is_muted
+    }
+
+    /// Where each pass begins, and how long it is until what follows begins.
+    fn passes(&self) -> Vec<(Ticks, Ticks)> {
+        let (grid, end) = (&self.band.grid, self.band.score.end);
+        // A pickup longer than the tune itself cannot be, but a score's bars are whatever was written.
+        let until_pickup = |pickup: Ticks| {
+            let length = grid.last_bar_line().saturating_sub(pickup);
+            if length > Ticks::ZERO { length } else { end }
+        };
+        let again = until_pickup(grid.pickup());
+        let onward = match self.next {
+            None => end,
+            Some(next) => until_pickup(
+                next.grid
+                    .pickup()
+                    .rescaled(next.score.resolution, self.band.score.resolution),
+            ),
+        };
+        (0..self.place.times)
+            .map(|time| {
+                let is_last = time + 1 == self.place.times;
+                (
+                    Ticks::new(time * again.get()),
+                    if is_last { onward } else { again },
+                )
+            })
+            .collect()
+    }
+
+    /// The tempo that the tune names, else its dance's.
+    fn tempo(&self) -> Tempo {
+        let lift = if self.place.is_last_of_set {
+            LAST_TUNE_LIFT
+        } else {
+            1.0
+        };
+        let style: &DanceStyle = self.band.style;
+        let named = self.band.score.tempi.iter().find_map(|mark| mark.tempo);
+        let usual = || Tempo::from_beats(style.beat(), style.beats_per_minute);
+        let tempo = named.or_else(usual).unwrap_or(Tempo::DEFAULT);
+        plain::scaled(tempo, self.arrangement.tempo_scale * lift)
+    }
+
+    /// The same performance after so many bars of the drum as were asked for.
+    fn counted_in(&self, mut performance: Performance) -> Performance {
+        let bars = u64::from(self.arrangement.count_in_bars.min(COUNT_IN_BARS_MAX));
+        let score = self.band.score;
+        let meter = score
+            .meters
+            .first()
+            .and_then(|mark| mark.meter.bar_length());
+        let bar = meter.map_or(Ticks::ZERO, |length| length.nearest_ticks(score.resolution));
+        let wait = Ticks::new(bars * bar.get()).saturating_sub(self.band.grid.pickup());
+        if wait == Ticks::ZERO {
+            return performance;
+        }
+        let beat = self.band.style.beat().nearest_ticks(score.resolution);
+        performance.delay(wait);
+        performance.tracks.push(Track {
+            name: "Count-in".to_owned(),
+            messages: stroke::messages(&accompaniment::count_in(bars, bar, beat), Channel::DRUMS),
+        });
+        performance
+    }
+}
+
+/// The stroke as far as it lies before `end`.
+fn until(stroke: Stroke, end: Ticks) -> Option<Stroke> {
+    (stroke.onset < end).then(|| {
+        Stroke::new(
+            stroke.onset,
+            stroke.end.min(end),
+            stroke.pitch,
+            stroke.velocity,
+        )
+    })
+}
+
+/// The score's marks on every pass, under one tempo.
+fn marks(score: &Score, tempo: Tempo, starts: impl Iterator<Item = Ticks>) -> Vec<TimedMark> {
+    let mut marks = vec![TimedMark {
+        at: Ticks::ZERO,
+        mark: Mark::Tempo(tempo),
+    }];
+    for start in starts {
+        let of_score = plain::marks(score)
+            .into_iter()
+            .filter(|timed| !matches!(timed.mark, Mark::Tempo(_)));
+        marks.extend(of_score.map(|timed| TimedMark {
+            at: timed.at + start,
+            ..timed
+        }));
+    }
+    marks
+}
+
+/// The performances one after the other as one, a marker with its title before each tune; `None` where there are none.
+///
+/// Where their ticks differ, the finest common ones are taken, else the finest of them. Parts of one name become one track,
+/// and a setting that a channel has already is not sent again.
+pub fn join(performances: &[Performance]) -> Option<Performance> {
+    if let [one] = performances {
+        return Some(one.clone());
+    }
+    let ppq = common_ppq(performances)?;
+    let mut joined = Performance {
+        title: titles(performances),
+        ppq,
+        marks: Vec::new(),
+        tracks: Vec::new(),
+        end: Ticks::ZERO,
+    };
+    for performance in performances {
+        let start = joined.end;
+        let moved = |at: Ticks| at.rescaled(performance.ppq, ppq) + start;
+        if !performance.title.is_empty() {
+            joined.marks.push(TimedMark {
+                at: start,
+                mark: Mark::Marker(performance.title.clone()),
+            });
+        }
+        joined
+            .marks
+            .extend(performance.marks.iter().map(|timed| TimedMark {
+                at: moved(timed.at),
+                mark: timed.mark.clone(),
+            }));
+        for track in &performance.tracks {
+            let messages = track.messages.iter().map(|timed| TimedMessage {
+                at: moved(timed.at),
+                message: timed.message,
+            });
+            let place = joined
+                .tracks
+                .iter()
+                .position(|joined| joined.name == track.name);
+            match place {
+                Some(index) => joined.tracks[index].messages.extend(messages),
+                None => joined.tracks.push(Track {
+                    name: track.name.clone(),
+                    messages: messages.collect(),
+                }),
+            }
+        }
+        joined.end = moved(performance.end);
+    }
+    for track in &mut joined.tracks {
+        sort_messages(&mut track.messages);
+        drop_repeated_settings(&mut track.messages);
+    }
+    Some(joined)
+}
+
+/// `The Kesh / Morrison's`.
+fn titles(performances: &[Performance]) -> String {
+    let titles: Vec<&str> = performances
+        .iter()
+        .map(|performance| performance.title.as_str())
+        .filter(|title| !title.is_empty())
+        .collect();
+    titles.join(" / ")
+}
+
+fn common_ppq(performances: &[Performance]) -> Option<TicksPerQuarter> {
+    let all = performances.iter().map(|performance| performance.ppq);
+    all.reduce(|common, ppq| {
+        let (a, b) = (u32::from(common.get()), u32::from(ppq.get()));
+        let least_common = a / divisor(a, b) * b;
+        u16::try_from(least_common)
+            .ok()
+            .and_then(TicksPerQuarter::new)
+            .unwrap_or(if a < b { ppq } else { common })
+    })
+}
+
+fn divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { divisor(b, a % b) }
+}
+
+fn drop_repeated_settings(messages: &mut Vec<TimedMessage>) {
+    let mut settings: HashMap<(Channel, Option<u8>), u8> = HashMap::new();
+    messages.retain(|timed| {
+        let (setting, value) = match timed.message {
+            MidiMessage::ProgramChange { channel, program } => ((channel, None), program.number()),
+            MidiMessage::ControlChange {
+                channel,
+                controller,
+                value,
+            } => ((channel, Some(controller.value())), value.value()),
+            _ => return true,
+        };
+        settings.insert(setting, value) != Some(value)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abc;
+    use crate::performance::dance::Dance;
+    use crate::performance::expression::{BarGrid, Swing};
+    use crate::performance::ornament::{self, Added};
+    use crate::performance::style::{TIMING_MS_MAX, dance_style};
+    use crate::score;
+
+    const JIG: &str = "X:1\nT:A jig\nM:6/8\nL:1/8\nK:D\nd|:\"D\"fef afd|\"G\"g2e \"A\"e2c|\"D\"d3 f2d|\"A\"A2c e3:|\n";
+
+    fn score() -> Score {
+        score::read(&abc::parse(JIG).tune).score
+    }
+
+    fn performed(style: Style, times: u8) -> Performance {
+        perform(
+            &score(),
+            &Arrangement {
+                style,
+                times,
+                ..Arrangement::default()
+            },
+            1,
+        )
+    }
+
+    /// Asserts that each note-on has its off and that no pitch of a channel sounds twice at once.
+    fn assert_every_note_ends(performance: &Performance) {
+        let mut sounding = std::collections::HashSet::new();
+        for timed in performance.messages() {
+            match timed.message {
+                MidiMessage::NoteOn { channel, pitch, .. } => {
+                    assert!(sounding.insert((channel, pitch)), "{timed:?}")
+                }
+                MidiMessage::NoteOff { channel, pitch } => {
+                    assert!(sounding.remove(&(channel, pitch)), "{timed:?}")
+                }
+                _ => {}
+            }
+            assert!(timed.at <= performance.end);
+        }
+        assert!(sounding.is_empty());
+    }
+
+    #[test]
+    fn every_note_ends_in_every_style() {
+        for style in [Style::Plain, Style::Solo, Style::Session, Style::Ceilidh] {
+            assert_every_note_ends(&performed(style, 3));
+        }
+    }
+
+    #[test]
+    fn a_session_grows_as_the_tune_comes_round() {
+        let names = |times| -> Vec<String> {
+            performed(Style::Session, times)
+                .tracks
+                .into_iter()
+                .map(|track| track.name)
+                .collect()
+        };
+        assert_eq!(
+            names(3),
+            ["Melody", "Second melody", "Guitar", "Bass", "Bodhrán"]
+        );
+        let session = performed(Style::Session, 3);
+        let first_bass = session.tracks[3]
+            .messages
+            .iter()
+            .find(|timed| matches!(timed.message, MidiMessage::NoteOn { .. }));
+        assert!(first_bass.unwrap().at + Ticks::new(240) > score().end);
+    }
+
+    #[test]
+    fn the_same_seed_plays_the_same_and_another_does_not() {
+        let with = |seed| perform(&score(), &Arrangement::default(), seed);
+        assert_eq!(with(5), with(5));
+        assert_ne!(with(5), with(6));
+    }
+
+    #[test]
+    fn the_melody_stays_within_the_stated_bound_of_the_swung_beat() {
+        let score = score();
+        let style = dance_style(Dance::Jig);
+        let grid = BarGrid::new(&score.bars, score.resolution);
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut straight = ornament::melody(
+            &score.voices[0].notes,
+            &score,
+            &grid,
+            style,
+            Added::No,
+            &mut rng,
+        );
+        expression::swing(&mut straight, &grid, &Swing::new(style, 1.0));
+        let mut played = straight.clone();
+        let ticks_per_ms = 1.0;
+        expression::humanise(&mut played, ticks_per_ms, &mut rng);
+        assert!(
+            played
+                .iter()
+                .zip(&straight)
+                .any(|(played, straight)| played.onset != straight.onset)
+        );
+        for (played, straight) in played.iter().zip(&straight) {
+            let moved = played.onset.get().abs_diff(straight.onset.get()) as f64;
+            assert!(moved <= TIMING_MS_MAX * ticks_per_ms, "{moved}");
+        }
+    }
+
+    #[test]
+    fn the_tunes_own_midi_directives_are_obeyed() {
+        let asks =
+            "%%MIDI program 105\n%%MIDI chordprog 46\n%%MIDI transpose -2\n%%MIDI gchord ccz\n";
+        let tune = JIG.replace("|:", &format!("\n{asks}|:"));
+        let score = score::read(&abc::parse(&tune).tune).score;
+        let performance = perform(
+            &score,
+            &Arrangement {
+                style: Style::Ceilidh,
+                ..Arrangement::default()
+            },
+            1,
+        );
+        let track = |name: &str| performance.tracks.iter().find(|track| track.name == name);
+        let programs = |name: &str| {
+            track(name)
+                .unwrap()
+                .messages
+                .iter()
+                .find_map(|timed| match timed.message {
+                    MidiMessage::ProgramChange { program, .. } => Some(program.number()),
+                    _ => None,
+                })
+        };
+        assert_eq!(
+            (programs("Melody"), programs("Guitar")),
+            (Some(105), Some(46))
+        );
+        assert!(track("Bass").is_none(), "the pattern has no bass");
+        let silent = tune.replace("gchord ccz", "gchordoff");
+        let score = score::read(&abc::parse(&silent).tune).score;
+        let performance = perform(
+            &score,
+            &Arrangement {
+                style: Style::Ceilidh,
+                ..Arrangement::default()
+            },
+            1,
+        );
+        assert!(
+            performance
+                .tracks
+                .iter()
+                .all(|track| track.name != "Guitar")
+        );
+    }
+
+    #[test]
+    fn a_jig_without_a_tempo_goes_at_a_jigs_tempo() {
+        let performance = performed(Style::Solo, 1);
+        let Mark::Tempo(tempo) = &performance.marks[0].mark else {
+            panic!("the tempo is first")
+        };
+        assert!(
+            (tempo.quarters_per_minute() - 171.0).abs() < 0.01,
+            "114 dotted quarters"
+        );
+    }
+}
