@@ -210,7 +210,16 @@ impl Lexer<'_> {
                 b'&' => {
                     self.at += 1;
                     self.last_note = None;
-                    self.push(start, SymbolKind::Overlay);
+                    let ends = self.peek() == Some(b')');
+                    self.at += usize::from(ends);
+                    self.push(
+                        start,
+                        if ends {
+                            SymbolKind::OverlayEnd
+                        } else {
+                            SymbolKind::Overlay
+                        },
+                    );
                 }
                 b'$' => {
                     self.at += 1;
@@ -987,6 +996,12 @@ impl Lexer<'_> {
     /// `(3`, `(3:2:4`, or the start of a slur.
     fn parenthesis(&mut self, start: usize) {
         self.at += 1;
+        if self.peek() == Some(b'&') && self.peek_at(1) != Some(b')') {
+            self.at += 1;
+            self.last_note = None;
+            self.push(start, SymbolKind::OverlayStart);
+            return;
+        }
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             self.push(start, SymbolKind::SlurStart { is_dotted: false });
             return;

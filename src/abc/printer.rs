@@ -164,6 +164,8 @@ impl Printer {
                     self.obey(&field.value);
                 }
                 SymbolKind::Overlay => out.push('&'),
+                SymbolKind::OverlayStart => out.push_str("(&"),
+                SymbolKind::OverlayEnd => out.push_str("&)"),
                 SymbolKind::Space => out.push(' '),
                 SymbolKind::ScoreLineBreak => out.push('$'),
             }
@@ -200,10 +202,13 @@ fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
         (SymbolKind::Broken(first), SymbolKind::Broken(second)) => {
             first.signum() == second.signum()
         }
+        (SymbolKind::SlurStart { .. }, SymbolKind::Overlay | SymbolKind::OverlayEnd)
+        | (SymbolKind::Overlay | SymbolKind::OverlayStart, SymbolKind::SlurEnd) => true,
         (
             SymbolKind::Shorthand('.', _),
             SymbolKind::Bar(_)
             | SymbolKind::SlurStart { .. }
+            | SymbolKind::OverlayStart
             | SymbolKind::SlurEnd
             | SymbolKind::Tuplet(_),
         ) => true,
@@ -332,6 +337,9 @@ mod tests {
             ("+CEG+ +trill+C C!D", "[CEG] !trill!C C$D"),
             ("(3:2CDE (3::2 C2D (3::CDE", "(3:2CDE (3::2 C2D (3CDE"),
             ("{/ga}A {g}B ^/c _3/2d", "{/ga}A {g}B ^1/2c _3/2d"),
+            ("C2|D2| && E2|F2|", "C2|D2| && E2|F2|"),
+            ("(&C2|D2 & E2|F2 &) G", "(&C2|D2 & E2|F2 &) G"),
+            ("(`&C2 &`)", "(`&C2 &`)"),
             ("!dacapo!C TC .D", "!D.C.!C TC .D"),
         ] {
             assert_eq!(canonical(written), expected, "{written}");

@@ -5,9 +5,13 @@ use anyhow::{Context as _, anyhow};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// What is written by a single call: a tune, not a recording.
+const IN_ONE_GO_BYTES_MAX: usize = 1 << 16;
+
 /// Writes `bytes` to `path`, or to stdout where `path` is `-`.
 ///
-/// The file appears whole under its name or not at all: it is written beside it and renamed.
+/// The file appears whole under its name or not at all: a new, small one is written in one go and removed if that
+/// fails; any other is written beside its name and renamed.
 ///
 /// # Errors
 /// The folder is missing or read-only, or the disk is full (environment).
@@ -15,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path == Path::new("-") {
         return write_stdout(bytes);
     }
-    write_atomically(path, bytes)
+    write_whole(path, bytes)
         .with_context(|| format!("cannot write `{}`", path.display()))
         .map_err(Failure::environment)
 }
@@ -28,6 +32,27 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
         .and_then(|()| stdout.flush())
         .context("cannot write to stdout")
         .map_err(Failure::environment)
+}
+
+/// A rename costs as much as making the file: a tunebook of thousands of tunes is spared it.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if bytes.len() > IN_ONE_GO_BYTES_MAX {
+        return write_atomically(path, bytes);
+    }
+    let created = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    match created {
+        Ok(mut file) => file.write_all(bytes).inspect_err(|_| {
+            // What could not be written whole is not left behind; that it failed is told in any case.
+            let _ = std::fs::remove_file(path);
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            write_atomically(path, bytes)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

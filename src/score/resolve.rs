@@ -73,8 +73,14 @@ pub(super) enum StepKind {
     Rest(NoteLength),
     Bar(BarLine),
     Ending(Box<Ending>),
-    /// Back to where the bar began.
-    Overlay,
+    /// Back over this many bar lines, that of the bar begun included.
+    Overlay {
+        bars: u32,
+    },
+    /// Where the overlays up to `OverlayEnd` go back to.
+    OverlayStart,
+    /// The end of `(& … &)`.
+    OverlayEnd,
     Part(Arc<str>),
     Meter(Meter),
     Key(Box<Key>),
@@ -170,6 +176,9 @@ struct Voice {
     slurs_begun: u8,
     slurs_open: u32,
     bar: OpenBar,
+    overlay: OpenOverlay,
+    /// Whether the bar that an overlay began in has music of its own.
+    bar_is_overlaid: bool,
     /// The first step that the next `w:` or `s:` line may be aligned with.
     aligned_from: usize,
     /// Whether the last line of this voice was `w:` or `s:` and which verse it was.
@@ -184,6 +193,20 @@ struct OpenBroken {
     before: (u32, u32),
     after: (u32, u32),
     span: Span,
+}
+
+/// What of an overlay is still to come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OpenOverlay {
+    None,
+    /// It ends at the bar line after so many.
+    Bars {
+        left: u32,
+    },
+    /// `(& … &)`; what stands before its first `&` is the voice itself.
+    Group {
+        is_first: bool,
+    },
 }
 
 struct RunningTuplet {
@@ -379,6 +402,8 @@ impl Resolver {
             slurs_begun: 0,
             slurs_open: 0,
             bar: OpenBar::EMPTY,
+            overlay: OpenOverlay::None,
+            bar_is_overlaid: false,
             aligned_from: 0,
             verse: None,
             symbol_lines: 0,
@@ -541,18 +566,62 @@ impl Resolver {
             SymbolKind::Shorthand(_, None) => {}
             SymbolKind::ChordSymbol(text) => self.push(StepKind::Chord(Arc::clone(text)), span),
             SymbolKind::Field(field) => self.body_field(field, false),
-            SymbolKind::Overlay => {
-                self.push(StepKind::Overlay, span);
-                let voice = self.voice();
-                voice.bar.is_overlay = true;
-                voice.by_letter = [None; 7];
-                voice.by_octave.clear();
-                voice.ties.clear();
-                voice.tuplet = None;
-                voice.broken = None;
-                voice.last_sound = None;
+            SymbolKind::Overlay => self.overlay(span),
+            SymbolKind::OverlayStart => {
+                self.push(StepKind::OverlayStart, span);
+                self.voice().overlay = OpenOverlay::Group { is_first: true };
+            }
+            SymbolKind::OverlayEnd => {
+                if matches!(self.voice().overlay, OpenOverlay::Group { .. }) {
+                    self.push(StepKind::OverlayEnd, span);
+                    self.begin_layer();
+                    let voice = &mut self.voices[self.current];
+                    voice.overlay = OpenOverlay::None;
+                    voice.bar.is_overlay = false;
+                }
             }
         }
+    }
+
+    /// `&`, once more for each that follows at once: what is next sounds together with what was (§7.4).
+    fn overlay(&mut self, span: Span) {
+        self.voice();
+        self.begin_layer();
+        let voice = &mut self.voices[self.current];
+        let steps = &mut self.tracks[self.current].steps;
+        match (&mut voice.overlay, steps.last_mut()) {
+            (OpenOverlay::Group { is_first }, _) => *is_first = false,
+            (
+                OpenOverlay::Bars { left },
+                Some(Step {
+                    kind: StepKind::Overlay { bars },
+                    ..
+                }),
+            ) => {
+                *bars = bars.saturating_add(1);
+                *left = *bars;
+                return;
+            }
+            (overlay, _) => {
+                if *overlay == OpenOverlay::None {
+                    voice.bar_is_overlaid = voice.bar.span.is_some();
+                }
+                *overlay = OpenOverlay::Bars { left: 1 };
+            }
+        }
+        voice.bar.is_overlay = true;
+        self.push(StepKind::Overlay { bars: 1 }, span);
+    }
+
+    /// Nothing written before an overlay reaches into it, nor out of it.
+    fn begin_layer(&mut self) {
+        let voice = &mut self.voices[self.current];
+        voice.by_letter = [None; 7];
+        voice.by_octave.clear();
+        voice.ties.clear();
+        voice.tuplet = None;
+        voice.broken = None;
+        voice.last_sound = None;
     }
 
     fn decoration(&mut self, decoration: &Decoration, span: Span) {
@@ -1073,7 +1142,10 @@ impl Resolver {
 
     fn bar(&mut self, line: BarLine, span: Span) {
         self.voice();
-        self.close_bar(Some(line));
+        let is_overlaid = self.passes_overlaid_bar();
+        if !is_overlaid {
+            self.close_bar(Some(line));
+        }
         let voice = &mut self.voices[self.current];
         voice.by_letter = [None; 7];
         voice.by_octave.clear();
@@ -1083,12 +1155,40 @@ impl Resolver {
             kind: StepKind::Bar(line),
             span,
         });
+        if is_overlaid {
+            return;
+        }
         let next = track.steps.len() as u32;
         if track.bar_starts.len() as u32 == voice.bar.number {
             track.bar_starts.push(next);
         } else if let Some(last) = track.bar_starts.last_mut() {
             // Nothing stood between this bar line and the one before it.
             *last = next;
+        }
+    }
+
+    /// Whether the bar that ends here was counted before, and this is another layer of it.
+    fn passes_overlaid_bar(&mut self) -> bool {
+        let voice = &mut self.voices[self.current];
+        match &mut voice.overlay {
+            OpenOverlay::None | OpenOverlay::Group { is_first: true } => false,
+            OpenOverlay::Group { is_first: false } => true,
+            OpenOverlay::Bars { left } => {
+                *left -= 1;
+                if *left > 0 {
+                    return true;
+                }
+                voice.overlay = OpenOverlay::None;
+                // The last bar line of an overlay that began within a bar is that bar's own.
+                let is_overlaid = !std::mem::take(&mut voice.bar_is_overlaid);
+                if is_overlaid {
+                    voice.bar = OpenBar {
+                        number: voice.bar.number,
+                        ..OpenBar::EMPTY
+                    };
+                }
+                is_overlaid
+            }
         }
     }
 
@@ -1246,7 +1346,13 @@ impl Resolver {
         self.voice();
         for index in 0..self.tracks.len() {
             self.current = index;
-            self.close_bar(None);
+            let is_whole = matches!(
+                self.voices[index].overlay,
+                OpenOverlay::None | OpenOverlay::Group { is_first: true }
+            );
+            if is_whole || self.voices[index].bar_is_overlaid {
+                self.close_bar(None);
+            }
             let voice = &self.voices[index];
             if let Some(broken) = &voice.broken {
                 self.found.add(

@@ -726,6 +726,18 @@ struct OpenTie {
     note: usize,
 }
 
+/// Layers of music that begin together (`&`).
+struct PlayedOverlay {
+    /// Where each layer begins.
+    start: u64,
+    /// The furthest that any layer has come.
+    reach: u64,
+    /// Bar lines to come, the last of which ends it; `None` where `&)` does.
+    bars_left: Option<usize>,
+    /// Whether the voice itself is being played yet.
+    is_first: bool,
+}
+
 /// Plays one track's plan into the score.
 struct Player<'a> {
     track: &'a Track,
@@ -736,8 +748,9 @@ struct Player<'a> {
     notes_max: usize,
     at: u64,
     bar_start: u64,
-    /// The furthest that any overlay of this bar has come.
-    bar_reach: u64,
+    /// Where the bars that ended began.
+    bar_starts: Vec<u64>,
+    overlay: Option<PlayedOverlay>,
     bar_first_step: usize,
     layer: usize,
     ties: Vec<Vec<OpenTie>>,
@@ -789,7 +802,8 @@ impl<'a> Player<'a> {
             notes_max,
             at: 0,
             bar_start: 0,
-            bar_reach: 0,
+            bar_starts: Vec::new(),
+            overlay: None,
             bar_first_step: 0,
             layer: 0,
             ties: vec![Vec::new()],
@@ -807,6 +821,7 @@ impl<'a> Player<'a> {
         let mut previous_to = 0;
         for stretch in plan {
             if stretch.from != previous_to {
+                self.end_overlay();
                 self.close_bar();
                 self.bar_first_step = stretch.from;
                 if stretch.from < previous_to {
@@ -852,19 +867,18 @@ impl<'a> Player<'a> {
                     ties.clear();
                 }
             }
-            StepKind::Bar(_) => {
-                self.close_bar();
-                self.bar_first_step = at + 1;
+            StepKind::Bar(_) => self.bar(at),
+            StepKind::Overlay { bars } => self.overlay(*bars as usize),
+            StepKind::OverlayStart => {
+                self.end_overlay();
+                self.overlay = Some(PlayedOverlay {
+                    start: self.at,
+                    reach: self.at,
+                    bars_left: None,
+                    is_first: true,
+                });
             }
-            StepKind::Overlay => {
-                self.bar_reach = self.bar_reach.max(self.at);
-                self.at = self.bar_start;
-                self.layer += 1;
-                if self.ties.len() <= self.layer {
-                    self.ties.push(Vec::new());
-                }
-                self.is_sorted = false;
-            }
+            StepKind::OverlayEnd => self.end_overlay(),
             StepKind::Ending(_) | StepKind::Jump(_) => {}
             StepKind::Part(label) => {
                 if self.index == 0 {
@@ -891,6 +905,70 @@ impl<'a> Player<'a> {
                     directive: (**directive).clone(),
                 });
             }
+        }
+    }
+
+    /// Back over bar lines, or to the start of the group.
+    fn overlay(&mut self, bars: usize) {
+        let is_within = self.at > self.bar_start;
+        let bar_index = self.bar_starts.len();
+        let overlay = match self.overlay.take() {
+            // Another layer of the same group, or of the same bars.
+            Some(known) if known.bars_left.is_none() => PlayedOverlay {
+                reach: known.reach.max(self.at),
+                is_first: false,
+                ..known
+            },
+            known => {
+                let reach = known
+                    .as_ref()
+                    .map_or(self.at, |known| known.reach.max(self.at));
+                let back = bars.saturating_sub(usize::from(is_within));
+                let first = bar_index.saturating_sub(back);
+                let start = known.map(|known| known.start);
+                PlayedOverlay {
+                    start: start.unwrap_or_else(|| {
+                        self.bar_starts
+                            .get(first)
+                            .copied()
+                            .unwrap_or(self.bar_start)
+                    }),
+                    reach,
+                    bars_left: Some(bars),
+                    is_first: false,
+                }
+            }
+        };
+        self.at = overlay.start;
+        self.overlay = Some(overlay);
+        self.layer += 1;
+        if self.ties.len() <= self.layer {
+            self.ties.push(Vec::new());
+        }
+        self.is_sorted = false;
+    }
+
+    fn bar(&mut self, step: usize) {
+        match &mut self.overlay {
+            Some(overlay) if !overlay.is_first => match &mut overlay.bars_left {
+                None => return,
+                Some(left) if *left > 1 => {
+                    *left -= 1;
+                    return;
+                }
+                Some(_) => self.end_overlay(),
+            },
+            _ => {}
+        }
+        self.close_bar();
+        self.bar_first_step = step + 1;
+    }
+
+    /// Goes on where the longest layer ends.
+    fn end_overlay(&mut self) {
+        if let Some(overlay) = self.overlay.take() {
+            self.at = self.at.max(overlay.reach);
+            self.layer = 0;
         }
     }
 
@@ -973,7 +1051,10 @@ impl<'a> Player<'a> {
 
     /// Ends the bar here, if anything stands in it.
     fn close_bar(&mut self) {
-        let end = self.at.max(self.bar_reach);
+        let end = self.at;
+        if end > self.bar_start {
+            self.bar_starts.push(self.bar_start);
+        }
         if end > self.bar_start && self.index == 0 {
             let written = self
                 .track
@@ -993,7 +1074,7 @@ impl<'a> Player<'a> {
                 pass,
             });
         }
-        (self.at, self.bar_start, self.bar_reach, self.layer) = (end, end, end, 0);
+        (self.bar_start, self.layer) = (end, 0);
     }
 
     /// After a jump: the metre and key that are in force where it goes.
@@ -1035,6 +1116,7 @@ impl<'a> Player<'a> {
     }
 
     fn finish(mut self) -> Voice {
+        self.end_overlay();
         self.close_bar();
         if !self.is_sorted {
             self.notes.sort_by_key(|note| (note.onset, note.pitch));
