@@ -1,13 +1,16 @@
 //! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach] [ask]
-//! [--seconds S]`.
+//! [branch] [candle] [--seconds S]`.
 //!
 //! One JSON line a measurement: characters a second by the clock (mean and best repetition) and a second of processor
-//! time (all threads; Linux only). Weights are random: speed does not depend on them. `benches/compare_lstm.py` runs
-//! this beside PyTorch and ONNX Runtime.
+//! time (all threads; Linux only). Weights are random: speed does not depend on them. `candle` teaches the same network
+//! as candle-nn builds it. `benches/compare_lstm.py` runs this beside PyTorch, ONNX Runtime and Keras.
 
+use candle_core::{DType, Device, Tensor};
+use candle_nn::rnn::{LSTMConfig, RNN};
+use candle_nn::{Module, Optimizer as _, VarBuilder, VarMap};
 use ceilid::model::checkpoint::{Model, ModelCard};
+use ceilid::model::direct::DirectNetwork;
 use ceilid::model::engine::{Engine, EngineState, Storage};
-use ceilid::model::graph::GraphNetwork;
 use ceilid::model::network::{Dropout, Network, NetworkConfig, NetworkState};
 use ceilid::model::optimizer::{Optimizer, Rule, clip_norm};
 use ceilid::model::streams::Batch;
@@ -34,9 +37,15 @@ fn main() {
         after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")),
     );
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
-    let all = !asked("teach") && !asked("ask");
+    let all = !["teach", "ask", "branch", "candle"].into_iter().any(asked);
     if all || asked("teach") {
         teach(64, 100, seconds);
+    }
+    if asked("candle") {
+        teach_candle(64, 100, seconds).expect("candle runs on every CPU");
+    }
+    if all || asked("branch") {
+        branch(seconds);
     }
     if all || asked("ask") {
         let only = after("--storage").map(String::as_str);
@@ -60,7 +69,7 @@ fn main() {
 fn teach(streams: usize, steps: usize, seconds: Duration) {
     let config = NetworkConfig::article(VOCABULARY_SIZE);
     let mut weights = Weights::random(config.clone(), 1);
-    let mut network = GraphNetwork::cpu();
+    let mut network = DirectNetwork::default();
     let mut state = NetworkState::zero(&config, streams);
     let mut gradient = vec![0.0; weights.values().len()];
     let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
@@ -97,9 +106,61 @@ fn teach(streams: usize, steps: usize, seconds: Duration) {
     );
 }
 
-/// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has when there are
-/// many.
-fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
+/// candle-nn's own LSTM layers and AdamW; no clipping, which only helps it.
+fn teach_candle(streams: usize, steps: usize, seconds: Duration) -> candle_core::Result<()> {
+    let config = NetworkConfig::article(VOCABULARY_SIZE);
+    let device = Device::Cpu;
+    let variables = VarMap::new();
+    let builder = VarBuilder::from_varmap(&variables, DType::F32, &device);
+    let embedding =
+        candle_nn::embedding(VOCABULARY_SIZE, config.embedding_size, builder.pp("emb"))?;
+    let layers = (0..config.layer_count)
+        .map(|layer| {
+            let inputs = config.layer_inputs(layer);
+            let place = builder.pp(format!("rnn{layer}"));
+            candle_nn::rnn::lstm(inputs, config.hidden_size, LSTMConfig::default(), place)
+        })
+        .collect::<candle_core::Result<Vec<_>>>()?;
+    let out = candle_nn::linear(config.hidden_size, VOCABULARY_SIZE, builder.pp("out"))?;
+    let mut optimizer = candle_nn::AdamW::new_lr(variables.all_vars(), 1e-3)?;
+    let dropout = candle_nn::Dropout::new(config.dropout);
+    let ids = |start: u32| {
+        let ids =
+            (0..(streams * steps) as u32).map(|n| (n * 31 + start) * 7 % VOCABULARY_SIZE as u32);
+        Tensor::from_iter(ids, &device)
+    };
+    let (inputs, targets) = (ids(1)?.reshape((streams, steps))?, ids(5)?);
+    let mut step = || {
+        let mut sequence = embedding.forward(&inputs)?;
+        for layer in &layers {
+            sequence = layer.states_to_tensor(&layer.seq(&sequence)?)?;
+            sequence = dropout.forward(&sequence, true)?;
+        }
+        let logits = out.forward(&sequence.reshape((streams * steps, config.hidden_size))?)?;
+        optimizer.backward_step(&candle_nn::loss::cross_entropy(&logits, &targets)?)
+    };
+    let mut result = Ok(());
+    measure("candle-nn 64x100", streams * steps, seconds, || {
+        if result.is_ok() {
+            result = step();
+        }
+    });
+    result
+}
+
+/// A state saved and restored, as candidates do that branch from a shared beginning; "characters" are copies.
+fn branch(seconds: Duration) {
+    let engine = engine(Storage::Int8);
+    let (mut from, mut to) = (engine.state(), engine.state());
+    engine.step(&mut from, 3);
+    measure("state copies", 10_000, seconds, || {
+        for _ in 0..10_000 {
+            to.copy_from(std::hint::black_box(&from));
+        }
+    });
+}
+
+fn engine(storage: Storage) -> Engine {
     let config = NetworkConfig::article(VOCABULARY_SIZE);
     let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect())
         .expect("characters in order");
@@ -107,7 +168,13 @@ fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
         weights: Weights::random(config.clone(), 1),
         card: ModelCard::imported(config, vocabulary),
     };
-    let engine = Engine::new(model, storage);
+    Engine::new(model, storage)
+}
+
+/// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has when there are
+/// many.
+fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
+    let engine = engine(storage);
     let groups = rayon::current_num_threads().min(streams);
     let mut groups: Vec<Vec<EngineState>> = (0..groups)
         .map(|group| vec![engine.state(); streams / groups + usize::from(group < streams % groups)])

@@ -2,8 +2,8 @@
 //! input loses or spoils anything.
 
 use ceilid::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
+use ceilid::model::direct::DirectNetwork;
 use ceilid::model::engine::{Engine, Storage};
-use ceilid::model::graph::GraphNetwork;
 use ceilid::model::network::NetworkConfig;
 use ceilid::model::trainer::{
     Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved,
@@ -53,7 +53,7 @@ fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
         config.clone(),
     );
     Trainer::new(
-        Box::new(GraphNetwork::cpu()),
+        Box::new(DirectNetwork::default()),
         lessons,
         config,
         card,

@@ -8,7 +8,7 @@ use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::tunebook::{self, Tunebook};
 use crate::corpus::{Part, Setting, Split};
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
-use crate::model::graph::GraphNetwork;
+use crate::model::direct::DirectNetwork;
 use crate::model::network::NetworkConfig;
 use crate::model::optimizer::Rule;
 use crate::model::streams::Objective;
@@ -122,7 +122,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     );
     let asked = card.clone();
     let mut trainer = Trainer::new(
-        Box::new(GraphNetwork::cpu()),
+        Box::new(DirectNetwork::default()),
         lessons,
         recipe,
         card,

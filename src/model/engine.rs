@@ -301,7 +301,7 @@ fn first_layer_table(weights: &Weights) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::super::cost::stream_cost;
-    use super::super::graph::GraphNetwork;
+    use super::super::direct::DirectNetwork;
     use super::super::network::NetworkConfig;
     use super::*;
 
@@ -329,7 +329,7 @@ mod tests {
         Weights::random(config, 9)
     }
 
-    /// PyTorch's logits after the second stream of the test of the same numbers in `graph.rs`.
+    /// PyTorch's logits after the second stream of the test of the same numbers in `direct.rs`.
     #[test]
     fn logits_are_those_of_pytorch() {
         let config = NetworkConfig {
@@ -357,7 +357,7 @@ mod tests {
     fn a_text_costs_the_engine_what_it_costs_the_network_that_is_taught() {
         let weights = random(33);
         let text: Vec<TokenId> = (0..300).map(|n| (n * n % 21) as TokenId).collect();
-        let exact = stream_cost(&mut GraphNetwork::cpu(), &weights, 1, &text).unwrap();
+        let exact = stream_cost(&mut DirectNetwork::default(), &weights, 1, &text).unwrap();
         for (storage, tolerance) in [
             (Storage::F32, 1e-5),
             (Storage::F16, 1e-3),

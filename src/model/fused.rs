@@ -3,13 +3,30 @@
 //!
 //! candle's own LSTM makes a graph node of every gate of every step; here a whole sequence of a layer is one node.
 
-pub use super::kernel::lstm::Memory;
-use super::kernel::lstm::{self, Activations, LayerShape, LayerStart, LayerWeights};
+use super::kernel::lstm::{LayerRoom, LayerShape, LayerStart, LayerWeights, WeightGradient};
 use super::network::Dropout;
 use crate::token::TokenId;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
+
+/// What layers work in, kept for the next batch.
+#[derive(Debug, Default)]
+pub struct Memory {
+    rooms: Mutex<Vec<LayerRoom>>,
+}
+
+impl Memory {
+    fn take(&self) -> LayerRoom {
+        let mut rooms = self.rooms.lock().expect("no holder of this lock panics");
+        rooms.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, room: LayerRoom) {
+        let mut rooms = self.rooms.lock().expect("no holder of this lock panics");
+        rooms.push(room);
+    }
+}
 
 /// Runs one LSTM layer over a whole sequence.
 ///
@@ -34,7 +51,7 @@ pub fn lstm_layer(
         start,
         LstmLayer {
             memory: Arc::clone(memory),
-            activations: Mutex::new(None),
+            room: Mutex::new(None),
         },
     )
 }
@@ -81,7 +98,7 @@ fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
 struct LstmLayer {
     memory: Arc<Memory>,
     /// Left by forward, taken by backward; a node of a graph goes through each once.
-    activations: Mutex<Option<Activations>>,
+    room: Mutex<Option<LayerRoom>>,
 }
 
 impl LstmLayer {
@@ -146,6 +163,7 @@ impl CustomOp3 for LstmLayer {
             values(weights, weights_layout)?,
         );
         let start = Self::split_start(values(start, start_layout)?);
+        let weights = Self::split(shape, weights);
         let LayerShape {
             steps,
             streams,
@@ -154,19 +172,11 @@ impl CustomOp3 for LstmLayer {
         } = shape;
         let mut result = vec![0.0; (steps + 1) * streams * hidden];
         let (output, last_cell) = result.split_at_mut(steps * streams * hidden);
-        let activations = lstm::forward(
-            &self.memory,
-            shape,
-            sequence,
-            Self::split(shape, weights),
-            start,
-            output,
-        );
-        last_cell.copy_from_slice(activations.last_cell(shape));
-        *self
-            .activations
-            .lock()
-            .expect("no holder of this lock panics") = Some(activations);
+        let mut room = self.memory.take();
+        room.project(shape, sequence, weights);
+        room.recur(shape, weights.recurrent, start, output);
+        last_cell.copy_from_slice(room.last_cell(shape));
+        *self.room.lock().expect("no holder of this lock panics") = Some(room);
         Ok((CpuStorage::F32(result), (steps + 1, streams, hidden).into()))
     }
 
@@ -179,52 +189,62 @@ impl CustomOp3 for LstmLayer {
         result_gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let shape = Self::shape(sequence.shape(), weights.shape(), start.shape())?;
-        let Some(activations) = self
-            .activations
+        let taken = self
+            .room
             .lock()
             .expect("no holder of this lock panics")
-            .take()
-        else {
+            .take();
+        let Some(mut room) = taken else {
             bail!("lstm layer: backward ran twice over one forward");
         };
-        let output_count = shape.steps * shape.streams * shape.hidden;
         let result_gradient = result_gradient.contiguous()?;
-        let gradient = read(sequence, |sequence| {
+        let mut sequence_gradient = vec![0.0; sequence.elem_count()];
+        let mut weight_gradient = vec![0.0; weights.elem_count()];
+        read(sequence, |sequence| {
             read(weights, |weights| {
                 read(start, |start| {
                     read(result, |result| {
                         read(&result_gradient, |result_gradient| {
+                            let weights = Self::split(shape, weights);
+                            let start = Self::split_start(start);
+                            let output_count = shape.rows() * shape.hidden;
                             let (output_gradient, last_cell_gradient) =
                                 result_gradient.split_at(output_count);
-                            let ends = lstm::EndGradient {
-                                output: output_gradient,
-                                last_cell: last_cell_gradient,
-                            };
-                            let weights = Self::split(shape, weights);
-                            lstm::backward(
-                                &self.memory,
+                            let (input, rest) =
+                                weight_gradient.split_at_mut(4 * shape.hidden * shape.inputs);
+                            let (recurrent, bias) =
+                                rest.split_at_mut(4 * shape.hidden * shape.hidden);
+                            room.recur_back(
                                 shape,
-                                sequence,
-                                weights,
-                                Self::split_start(start),
-                                activations,
+                                weights.recurrent,
+                                start,
+                                output_gradient,
+                                Some(last_cell_gradient),
+                            );
+                            room.sequence_gradient(shape, weights.input, &mut sequence_gradient);
+                            room.input_gradient(shape, sequence, input);
+                            room.recurrent_gradient(
+                                shape,
+                                start,
                                 &result[..output_count],
-                                ends,
-                            )
+                                WeightGradient { recurrent, bias },
+                            );
                         })
                     })
                 })
             })
         })?????;
         let device = sequence.device();
+        let start_gradient = room.start_gradient().to_vec();
+        self.memory.give_back(room);
         Ok((
             Some(Tensor::from_vec(
-                gradient.sequence,
+                sequence_gradient,
                 sequence.shape(),
                 device,
             )?),
-            Some(Tensor::from_vec(gradient.weights, weights.shape(), device)?),
-            Some(Tensor::from_vec(gradient.start, start.shape(), device)?),
+            Some(Tensor::from_vec(weight_gradient, weights.shape(), device)?),
+            Some(Tensor::from_vec(start_gradient, start.shape(), device)?),
         ))
     }
 }
@@ -234,34 +254,11 @@ struct DropUnits {
     noise: Dropout,
 }
 
-/// Units whose fate one 64-bit draw decides, 16 bits each.
-const UNITS_PER_DRAW: usize = 4;
-/// Units a task takes.
-const UNITS_PER_TASK: usize = 1 << 16;
-
 impl DropUnits {
     /// The mask is a function of the noise, so backward draws it again and nothing is kept.
     fn apply(&self, values: &[f32]) -> Vec<f32> {
-        let threshold = (self.chance * 65536.0) as u64;
-        let scale = 1.0 / (1.0 - threshold as f32 / 65536.0);
-        let mut kept = vec![0.0; values.len()];
-        kept.par_chunks_mut(UNITS_PER_TASK)
-            .zip(values.par_chunks(UNITS_PER_TASK))
-            .enumerate()
-            .for_each(|(task, (kept, values))| {
-                let first_draw = (task * UNITS_PER_TASK / UNITS_PER_DRAW) as u64;
-                for (draw, (kept, values)) in kept
-                    .chunks_mut(UNITS_PER_DRAW)
-                    .zip(values.chunks(UNITS_PER_DRAW))
-                    .enumerate()
-                {
-                    let bits = self.noise.noise.bits(first_draw + draw as u64);
-                    for (unit, (kept, value)) in kept.iter_mut().zip(values).enumerate() {
-                        let survives = (bits >> (16 * unit)) & 0xFFFF >= threshold;
-                        *kept = if survives { value * scale } else { 0.0 };
-                    }
-                }
-            });
+        let mut kept = values.to_vec();
+        self.noise.drop_units(self.chance, &mut kept);
         kept
     }
 }

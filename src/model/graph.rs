@@ -1,59 +1,24 @@
-//! In: weights and batches. Out: losses and gradients, through candle's graph. Does not choose learning rates or read
-//! files.
+//! In: weights and batches. Out: losses and gradients, through candle's graph of plain tensor operations. Does not
+//! choose learning rates or read files.
 //!
-//! On a CPU each LSTM layer is one fused node ([`super::fused`]); on CUDA and Metal, and as the reference that the
-//! fused layer is tested against, the same network is built from plain tensor operations.
+//! This is how a network is taught on CUDA and Metal, and what [`super::direct`], which is faster on a CPU, is tested
+//! against.
 
-use super::fused;
 use super::network::{Dropout, Network, NetworkConfig, NetworkError, NetworkState, Score};
 use super::streams::Batch;
 use super::weights::Weights;
 use candle_core::{D, Device, Result, Tensor, Var};
-use std::sync::Arc;
-
-/// How the LSTM layers are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LayerPath {
-    /// One custom operation a layer, on the CPU.
-    Fused,
-    /// candle's tensor operations, on any device.
-    Plain,
-}
 
 /// The network as a candle graph, built anew for every batch.
 #[derive(Debug)]
 pub struct GraphNetwork {
     device: Device,
-    path: LayerPath,
-    memory: Arc<fused::Memory>,
 }
 
 impl GraphNetwork {
-    /// On the CPU, with fused layers.
-    pub fn cpu() -> Self {
-        Self::on(Device::Cpu)
-    }
-
-    /// On `device`: fused layers on a CPU, plain operations elsewhere.
+    /// On `device`.
     pub fn on(device: Device) -> Self {
-        let path = if device.is_cpu() {
-            LayerPath::Fused
-        } else {
-            LayerPath::Plain
-        };
-        Self {
-            device,
-            path,
-            memory: Arc::default(),
-        }
-    }
-
-    /// On the CPU with plain tensor operations: slow, and what the fused layers are checked against.
-    pub fn reference() -> Self {
-        Self {
-            path: LayerPath::Plain,
-            ..Self::cpu()
-        }
+        Self { device }
     }
 
     /// Runs the layers; gives the logits `(rows, vocabulary)` and moves `state` on.
@@ -80,10 +45,7 @@ impl GraphNetwork {
                 &self.device,
             )?;
             // (steps + 1, streams, hidden): h of every step, then the last c
-            let result = match self.path {
-                LayerPath::Fused => fused::lstm_layer(&self.memory, &sequence, weights, &start)?,
-                LayerPath::Plain => plain_lstm_layer(&sequence, weights, &start)?,
-            };
+            let result = lstm_layer(&sequence, weights, &start)?;
             let ends = result
                 .narrow(0, steps - 1, 2)?
                 .flatten_all()?
@@ -91,13 +53,7 @@ impl GraphNetwork {
             state.layer_mut(config, layer).copy_from_slice(&ends);
             sequence = result.narrow(0, 0, steps)?;
             if let Some(dropout) = dropout.filter(|_| config.dropout > 0.0) {
-                let noise = Dropout {
-                    noise: dropout.noise.part(layer as u64),
-                };
-                sequence = match self.path {
-                    LayerPath::Fused => fused::dropout(&sequence, config.dropout, noise)?,
-                    LayerPath::Plain => plain_dropout(&sequence, config.dropout, noise)?,
-                };
+                sequence = drop_units(&sequence, config.dropout, dropout.of_layer(layer))?;
             }
         }
         if batch.is_last_only() {
@@ -111,17 +67,11 @@ impl GraphNetwork {
 
     /// Costs of every row, `(rows)`.
     fn costs(&self, logits: &Tensor, batch: &Batch) -> Result<Tensor> {
-        match self.path {
-            LayerPath::Fused => fused::cross_entropy(logits, batch.targets.clone()),
-            LayerPath::Plain => {
-                let targets =
-                    Tensor::from_slice(&batch.targets, (batch.targets.len(), 1), &self.device)?;
-                candle_nn::ops::log_softmax(logits, D::Minus1)?
-                    .gather(&targets, 1)?
-                    .neg()?
-                    .flatten_all()
-            }
-        }
+        let targets = Tensor::from_slice(&batch.targets, (batch.targets.len(), 1), &self.device)?;
+        candle_nn::ops::log_softmax(logits, D::Minus1)?
+            .gather(&targets, 1)?
+            .neg()?
+            .flatten_all()
     }
 }
 
@@ -142,9 +92,6 @@ impl Network for GraphNetwork {
         for variable in vars.in_order() {
             let (part, after) = rest.split_at_mut(variable.elem_count());
             match gradients.get(variable) {
-                Some(tensor) if self.device.is_cpu() => {
-                    fused::read(&tensor.contiguous()?, |values| part.copy_from_slice(values))?
-                }
                 Some(tensor) => part.copy_from_slice(&tensor.flatten_all()?.to_vec1::<f32>()?),
                 None => part.fill(0.0),
             }
@@ -185,7 +132,7 @@ fn score(logits: &Tensor, costs: &Tensor, batch: &Batch) -> Result<Score> {
 struct Variables {
     /// `(vocabulary, embedding)`
     embedding: Var,
-    /// flat, as [`fused::lstm_layer`] takes them
+    /// input weights, recurrent weights and bias one after the other, flat
     layers: Vec<Var>,
     /// `(vocabulary, hidden)`
     out_weight: Var,
@@ -225,8 +172,8 @@ impl Variables {
     }
 }
 
-/// [`fused::lstm_layer`] from candle's own operations.
-fn plain_lstm_layer(sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Result<Tensor> {
+/// One layer over a whole sequence: `(steps + 1, streams, hidden)`, h of every step, then c of the last.
+fn lstm_layer(sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Result<Tensor> {
     let (steps, _, inputs) = sequence.dims3()?;
     let hidden = start.dim(2)?;
     let input = weights
@@ -255,156 +202,9 @@ fn plain_lstm_layer(sequence: &Tensor, weights: &Tensor, start: &Tensor) -> Resu
     Tensor::stack(&outputs, 0)
 }
 
-/// [`fused::dropout`] from candle's own operations: the same mask, multiplied in.
-fn plain_dropout(tensor: &Tensor, chance: f32, noise: Dropout) -> Result<Tensor> {
-    let mask = fused::dropout(
-        &Tensor::ones(tensor.shape(), tensor.dtype(), &Device::Cpu)?,
-        chance,
-        noise,
-    )?;
-    tensor * mask.to_device(tensor.device())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::streams::Batch;
-    use super::*;
-
-    fn small() -> NetworkConfig {
-        NetworkConfig {
-            vocabulary_size: 11,
-            embedding_size: 5,
-            hidden_size: 13,
-            layer_count: 2,
-            dropout: 0.3,
-        }
-    }
-
-    fn batch(steps: usize, streams: usize, last_only: bool) -> Batch {
-        let ids = |seed: usize, count: usize| {
-            (0..count)
-                .map(|n| ((n * 31 + seed) % 11) as u32)
-                .collect::<Vec<_>>()
-        };
-        let targets = if last_only { streams } else { steps * streams };
-        Batch {
-            steps,
-            streams,
-            inputs: ids(3, steps * streams),
-            targets: ids(8, targets),
-        }
-    }
-
-    fn learn(mut network: GraphNetwork, batch: &Batch) -> (Score, NetworkState, Vec<f32>) {
-        let weights = Weights::random(small(), 4);
-        let mut state = NetworkState::zero(&small(), batch.streams);
-        state
-            .values
-            .iter_mut()
-            .enumerate()
-            .for_each(|(n, value)| *value = (n as f32).sin() * 0.5);
-        let mut gradient = vec![0.0; weights.values().len()];
-        let noise = Dropout::of_step(1, 1);
-        let score = network
-            .learn(&weights, batch, &mut state, noise, &mut gradient)
-            .unwrap();
-        (score, state, gradient)
-    }
-
-    #[test]
-    fn fused_layers_give_the_loss_state_and_gradients_of_candles_own_operations() {
-        // 35 streams: three groups of uneven size.
-        for batch in [batch(6, 35, false), batch(1, 1, false), batch(7, 2, true)] {
-            let (fused, plain) = (
-                learn(GraphNetwork::cpu(), &batch),
-                learn(GraphNetwork::reference(), &batch),
-            );
-            assert!(
-                (fused.0.nats - plain.0.nats).abs() < 1e-4 * plain.0.nats,
-                "{:?} {:?}",
-                fused.0,
-                plain.0
-            );
-            assert_eq!(fused.0.correct, plain.0.correct);
-            let far = |a: &[f32], b: &[f32]| {
-                a.iter()
-                    .zip(b)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0.0, f32::max)
-            };
-            assert!(far(&fused.1.values, &plain.1.values) < 1e-5);
-            let largest = plain
-                .2
-                .iter()
-                .fold(0.0_f32, |most, value| most.max(value.abs()));
-            assert!(
-                largest > 1e-3 && far(&fused.2, &plain.2) < 1e-4 * largest.max(1.0),
-                "{}",
-                far(&fused.2, &plain.2)
-            );
-        }
-    }
-
-    /// Numbers of PyTorch 2.15: an `nn.Embedding(5, 3)`, `nn.LSTM(3, 4, 2)` and `nn.Linear(4, 5)` filled in the order
-    /// of the flat list with `sin(.7 * n) * .5`, `bias_hh` zero; inputs `(3 t + 2 b) % 5` and targets `(2 t + b + 1)
-    /// % 5` for 4 steps of 2 streams; mean `cross_entropy`, `backward()`, gradients flattened in the same order.
-    #[test]
-    fn loss_and_gradients_are_those_of_pytorch() {
-        let config = NetworkConfig {
-            vocabulary_size: 5,
-            embedding_size: 3,
-            hidden_size: 4,
-            layer_count: 2,
-            dropout: 0.0,
-        };
-        let ids = |step: usize, stream: usize, start: usize| {
-            (0..8)
-                .map(|n| ((step * (n / 2) + stream * (n % 2) + start) % 5) as u32)
-                .collect::<Vec<_>>()
-        };
-        let batch = Batch {
-            steps: 4,
-            streams: 2,
-            inputs: ids(3, 2, 0),
-            targets: ids(2, 1, 1),
-        };
-        for mut network in [GraphNetwork::cpu(), GraphNetwork::reference()] {
-            let mut state = NetworkState::zero(&config, 2);
-            let mut gradient = vec![0.0; 312];
-            let score = network
-                .learn(
-                    &Weights::sine(config.clone()),
-                    &batch,
-                    &mut state,
-                    Dropout::of_step(1, 1),
-                    &mut gradient,
-                )
-                .unwrap();
-            assert!((score.nats - 13.278_601).abs() < 1e-4, "{}", score.nats);
-            let last_cell = &state.layer_mut(&config, 1)[12..];
-            for (found, torch) in last_cell.iter().zip([-0.056077, 0.590695, 0.2022, 0.36067]) {
-                assert!((found - torch).abs() < 1e-5, "{last_cell:?}");
-            }
-            let torch = [
-                -1.097e-4, 5.02e-5, 2.0586e-5, 1.0172e-6, 3.2091e-4, 4.0232e-3, 2.5669e-4,
-                1.7279e-4, -2.7703e-3,
-            ];
-            for (found, torch) in gradient.iter().step_by(37).zip(torch) {
-                assert!((found - torch).abs() < 1e-6, "{found} {torch}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_bits_do_not_depend_on_the_number_of_threads() {
-        let batch = batch(6, 35, false);
-        let on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            pool.install(|| learn(GraphNetwork::cpu(), &batch))
-        };
-        assert_eq!(on(1), on(3));
-    }
+/// Multiplies in the mask that [`Dropout`] draws.
+fn drop_units(tensor: &Tensor, chance: f32, noise: Dropout) -> Result<Tensor> {
+    let mut mask = vec![1.0; tensor.elem_count()];
+    noise.drop_units(chance, &mut mask);
+    tensor * Tensor::from_vec(mask, tensor.shape(), tensor.device())?
 }

@@ -3,6 +3,8 @@
 
 pub mod checkpoint;
 pub mod cost;
+pub mod direct;
+mod dropout;
 pub mod engine;
 pub mod folk;
 pub mod fused;

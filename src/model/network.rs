@@ -1,7 +1,7 @@
 //! In: sizes. Out: the network's shape layer by layer, and the small interface through which the trainer teaches it.
-//! Does not compute: [`super::graph`] does.
+//! Does not compute: [`super::direct`] and [`super::graph`] do.
 
-use super::noise::{Noise, Purpose};
+pub use super::dropout::Dropout;
 use super::streams::Batch;
 use super::weights::Weights;
 use serde::{Deserialize, Serialize};
@@ -313,21 +313,6 @@ pub trait Network {
         batch: &Batch,
         state: &mut NetworkState,
     ) -> Result<Score, NetworkError>;
-}
-
-/// Where a training step's dropped units come from.
-#[derive(Clone, Copy, Debug)]
-pub struct Dropout {
-    pub(super) noise: Noise,
-}
-
-impl Dropout {
-    /// The units of training step `step`.
-    pub fn of_step(seed: u64, step: u64) -> Self {
-        Self {
-            noise: Noise::new(seed, Purpose::Dropout, step),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use super::product::{PackedMatrix, Rows, Start};
 use super::{Level, gates};
+use crate::token::TokenId;
 use rayon::prelude::*;
-use std::sync::Mutex;
 
 /// Streams that one task takes through the whole sequence: enough rows for the register tiles, few enough that a batch
 /// of 64 makes four tasks and a core that is busy with something else delays only one of them.
@@ -49,226 +49,194 @@ pub struct LayerStart<'a> {
     pub cell: &'a [f32],
 }
 
-/// Long lists that are used again for the next batch: fresh memory costs a page fault every 4 KiB, as much as a tenth
-/// of the whole batch.
-#[derive(Debug, Default)]
-pub struct Memory {
-    lists: Mutex<Vec<Vec<f32>>>,
-}
-
-impl Memory {
-    /// A list of `length` numbers, any numbers.
-    fn take(&self, length: usize) -> Vec<f32> {
-        let mut lists = self.lists.lock().expect("no holder of this lock panics");
-        match lists.iter().position(|list| list.len() == length) {
-            Some(index) => lists.swap_remove(index),
-            None => vec![0.0; length],
-        }
-    }
-
-    fn give_back(&self, list: Vec<f32>) {
-        let mut lists = self.lists.lock().expect("no holder of this lock panics");
-        if lists.len() < LISTS_MAX {
-            lists.push(list);
-        }
-    }
-}
-
-/// Most lists kept for the next batch: three a layer.
-const LISTS_MAX: usize = 48;
-
-/// What forward leaves for backward.
+/// What a layer works in and what forward leaves for backward. Kept from batch to batch: fresh memory costs a page
+/// fault every 4 KiB, as much as a tenth of the whole batch.
 #[derive(Clone, Debug)]
-pub struct Activations {
-    /// σ(i) σ(f) tanh(g) σ(o), `(steps, streams, 4·hidden)`
+pub struct LayerRoom {
+    level: Level,
+    /// Pre-activations, then σ(i) σ(f) tanh(g) σ(o), and backwards the gradient of the pre-activations;
+    /// `(steps, streams, 4·hidden)`
     gates: Vec<f32>,
     /// c, `(steps, streams, hidden)`
     cell: Vec<f32>,
     /// tanh c, `(steps, streams, hidden)`
     cell_tanh: Vec<f32>,
+    /// Gradient of h and of c before the step that backward has reached, `(2, streams, hidden)`
+    start_gradient: Vec<f32>,
+    /// `(groups of streams, 4·hidden)`
+    bias_gradients: Vec<f32>,
+    /// The weights that the product under way multiplies with.
+    packed: PackedMatrix,
 }
 
-impl Activations {
+impl Default for LayerRoom {
+    fn default() -> Self {
+        let level = Level::detect();
+        Self {
+            level,
+            gates: Vec::new(),
+            cell: Vec::new(),
+            cell_tanh: Vec::new(),
+            start_gradient: Vec::new(),
+            bias_gradients: Vec::new(),
+            packed: PackedMatrix::empty(level),
+        }
+    }
+}
+
+/// Where a layer's weight gradients go, shapes as in [`LayerWeights`]; what stood there is overwritten.
+#[derive(Debug)]
+pub struct WeightGradient<'a> {
+    pub recurrent: &'a mut [f32],
+    pub bias: &'a mut [f32],
+}
+
+impl LayerRoom {
+    /// The first half of forward: pre-activations x · Wᵀ + b of `sequence (steps, streams, inputs)`.
+    ///
+    /// # Panics
+    /// Here and in all that follow: when a slice does not have the length that `shape` says; callers are in this
+    /// crate and hold shapes by construction.
+    pub fn project(&mut self, shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>) {
+        let LayerShape { inputs, hidden, .. } = shape;
+        assert_eq!(sequence.len(), shape.rows() * inputs);
+        assert!(weights.input.len() == 4 * hidden * inputs && weights.bias.len() == 4 * hidden);
+        let z = sized(&mut self.gates, shape.rows() * 4 * hidden);
+        self.packed
+            .pack_transposed(weights.input, 4 * hidden, inputs);
+        multiply_rows(
+            &self.packed,
+            (sequence, inputs),
+            (z, 4 * hidden),
+            Start::Row(weights.bias),
+        );
+    }
+
+    /// [`Self::project`] where the input is one of a few: pre-activations of each stand in `table (…, 4·hidden)`, and
+    /// `ids (steps, streams)` say which.
+    pub fn look_up(&mut self, shape: LayerShape, table: &[f32], ids: &[TokenId]) {
+        let width = 4 * shape.hidden;
+        assert_eq!(ids.len(), shape.rows());
+        let z = sized(&mut self.gates, shape.rows() * width);
+        let rows_per_task = shape.rows().div_ceil(PRODUCT_TASKS);
+        z.par_chunks_mut(rows_per_task * width)
+            .zip(ids.par_chunks(rows_per_task))
+            .for_each(|(z, ids)| {
+                for (z, &id) in z.chunks_exact_mut(width).zip(ids) {
+                    z.copy_from_slice(&table[id as usize * width..][..width]);
+                }
+            });
+    }
+
+    /// The second half: the recurrence. Writes h of every step to `output (steps, streams, hidden)`.
+    pub fn recur(
+        &mut self,
+        shape: LayerShape,
+        recurrent_weights: &[f32],
+        start: LayerStart<'_>,
+        output: &mut [f32],
+    ) {
+        let LayerShape {
+            steps,
+            streams,
+            hidden,
+            ..
+        } = shape;
+        shape.check(start);
+        assert!(output.len() == shape.rows() * hidden && self.gates.len() == 4 * output.len());
+        let level = self.level;
+        let cell = Shared::new(sized(&mut self.cell, output.len()));
+        let cell_tanh = Shared::new(sized(&mut self.cell_tanh, output.len()));
+        self.packed
+            .pack_transposed(recurrent_weights, 4 * hidden, hidden);
+        let (recurrent, z, output) = (
+            &self.packed,
+            Shared::new(&mut self.gates),
+            Shared::new(output),
+        );
+        stream_groups(streams).for_each(|(_, first, count)| {
+            for step in 0..steps {
+                let row = step * streams + first;
+                // SAFETY: each group touches only the rows of its own streams, in `z`, `cell`, `cell_tanh` and
+                // `output` of the lengths checked above; `row - streams` is the same stream one step before.
+                unsafe {
+                    let before = match step {
+                        0 => start.output.as_ptr().add(first * hidden),
+                        _ => output.at((row - streams) * hidden).cast_const(),
+                    };
+                    recurrent.multiply_pointers(
+                        before,
+                        hidden,
+                        z.at(row * 4 * hidden),
+                        4 * hidden,
+                        count,
+                        Start::Result,
+                    );
+                    for row in row..row + count {
+                        let cell_before = match step {
+                            0 => start.cell.as_ptr().add(row * hidden),
+                            _ => cell.at((row - streams) * hidden).cast_const(),
+                        };
+                        let at = row * hidden;
+                        gates::forward(
+                            level,
+                            hidden,
+                            z.at(row * 4 * hidden),
+                            cell_before,
+                            cell.at(at),
+                            cell_tanh.at(at),
+                            output.at(at),
+                        );
+                    }
+                }
+            }
+        });
+    }
+
     /// c after the last step, `(streams, hidden)`.
     pub fn last_cell(&self, shape: LayerShape) -> &[f32] {
         &self.cell[(shape.steps - 1) * shape.streams * shape.hidden..]
     }
-}
 
-/// Gradients of everything a layer gives.
-#[derive(Clone, Copy, Debug)]
-pub struct EndGradient<'a> {
-    /// of h of every step, `(steps, streams, hidden)`
-    pub output: &'a [f32],
-    /// of c of the last, `(streams, hidden)`
-    pub last_cell: &'a [f32],
-}
-
-/// Gradients of everything a layer takes.
-#[derive(Clone, Debug)]
-pub struct LayerGradient {
-    /// `(steps, streams, inputs)`
-    pub sequence: Vec<f32>,
-    /// weights, recurrent weights and bias one after the other, shapes as in [`LayerWeights`]
-    pub weights: Vec<f32>,
-    /// h and c before the first step, `(2, streams, hidden)`
-    pub start: Vec<f32>,
-}
-
-/// Runs a layer over `sequence (steps, streams, inputs)` and writes h of every step to `output (steps, streams,
-/// hidden)`.
-///
-/// # Panics
-/// When a slice does not have the length that `shape` says; callers are in this crate and hold shapes by construction.
-pub fn forward(
-    memory: &Memory,
-    shape: LayerShape,
-    sequence: &[f32],
-    weights: LayerWeights<'_>,
-    start: LayerStart<'_>,
-    output: &mut [f32],
-) -> Activations {
-    let LayerShape {
-        steps,
-        streams,
-        inputs,
-        hidden,
-    } = shape;
-    check(shape, sequence, weights, start);
-    assert_eq!(output.len(), steps * streams * hidden);
-    let level = Level::detect();
-
-    // z = x · Wᵀ + b for the whole sequence.
-    let mut z = memory.take(steps * streams * 4 * hidden);
-    let projection = PackedMatrix::transposed(level, weights.input, 4 * hidden, inputs);
-    let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
-    z.par_chunks_mut(rows_per_task * 4 * hidden)
-        .zip(sequence.par_chunks(rows_per_task * inputs))
-        .for_each(|(z, sequence)| {
-            let rows = |stride| Rows {
-                count: sequence.len() / inputs,
-                stride,
-            };
-            projection.multiply(
-                sequence,
-                rows(inputs),
-                z,
-                rows(4 * hidden),
-                Start::Row(weights.bias),
-            );
-        });
-
-    let mut cell = memory.take(steps * streams * hidden);
-    let mut cell_tanh = memory.take(steps * streams * hidden);
-    let recurrent = PackedMatrix::transposed(level, weights.recurrent, 4 * hidden, hidden);
-    {
-        let (z, cell, cell_tanh) = (
-            Shared::new(&mut z),
-            Shared::new(&mut cell),
-            Shared::new(&mut cell_tanh),
-        );
-        let output = Shared::new(output);
-        stream_groups(streams)
-            .into_par_iter()
-            .for_each(|(first, count)| {
-                for step in 0..steps {
-                    let row = step * streams + first;
-                    // SAFETY: each group touches only the rows of its own streams, in `z`, `cell`, `cell_tanh` and
-                    // `output` of the lengths checked above; `row - streams` is the same stream one step before.
-                    unsafe {
-                        let before = match step {
-                            0 => start.output.as_ptr().add(first * hidden),
-                            _ => output.at((row - streams) * hidden).cast_const(),
-                        };
-                        recurrent.multiply_pointers(
-                            before,
-                            hidden,
-                            z.at(row * 4 * hidden),
-                            4 * hidden,
-                            count,
-                            Start::Result,
-                        );
-                        for row in row..row + count {
-                            let cell_before = match step {
-                                0 => start.cell.as_ptr().add(row * hidden),
-                                _ => cell.at((row - streams) * hidden).cast_const(),
-                            };
-                            let at = row * hidden;
-                            gates::forward(
-                                level,
-                                hidden,
-                                z.at(row * 4 * hidden),
-                                cell_before,
-                                cell.at(at),
-                                cell_tanh.at(at),
-                                output.at(at),
-                            );
-                        }
-                    }
-                }
-            });
-    }
-    Activations {
-        gates: z,
-        cell,
-        cell_tanh,
-    }
-}
-
-/// The gradients of all that a layer took, from those of what it gave; `output` is what [`forward`] wrote.
-///
-/// # Panics
-/// As [`forward`].
-#[allow(
-    clippy::too_many_arguments,
-    reason = "what forward took and gave, and the gradient of the latter"
-)]
-pub fn backward(
-    memory: &Memory,
-    shape: LayerShape,
-    sequence: &[f32],
-    weights: LayerWeights<'_>,
-    start: LayerStart<'_>,
-    activations: Activations,
-    output: &[f32],
-    end: EndGradient<'_>,
-) -> LayerGradient {
-    let EndGradient {
-        output: output_gradient,
-        last_cell: last_cell_gradient,
-    } = end;
-    let LayerShape {
-        steps,
-        streams,
-        inputs,
-        hidden,
-    } = shape;
-    check(shape, sequence, weights, start);
-    assert_eq!(output.len(), steps * streams * hidden);
-    assert_eq!(output_gradient.len(), output.len());
-    assert_eq!(last_cell_gradient.len(), streams * hidden);
-    let level = Level::detect();
-    let Activations {
-        gates: mut dz,
-        cell,
-        cell_tanh,
-    } = activations;
-
-    let bias_gradients: Vec<Vec<f32>>;
-    let mut start_gradient = vec![0.0_f32; 2 * streams * hidden];
-    let recurrent = PackedMatrix::straight(level, weights.recurrent, 4 * hidden, hidden);
-    {
-        let (output_start_gradient, cell_gradient) = start_gradient.split_at_mut(streams * hidden);
-        cell_gradient.copy_from_slice(last_cell_gradient);
-        let (dz, cell_gradient) = (Shared::new(&mut dz), Shared::new(cell_gradient));
+    /// The first part of backward: from the gradient of h of every step, and of c of the last (`None`: zero), that of
+    /// the pre-activations.
+    pub fn recur_back(
+        &mut self,
+        shape: LayerShape,
+        recurrent_weights: &[f32],
+        start: LayerStart<'_>,
+        output_gradient: &[f32],
+        last_cell_gradient: Option<&[f32]>,
+    ) {
+        let LayerShape {
+            steps,
+            streams,
+            hidden,
+            ..
+        } = shape;
+        shape.check(start);
+        assert_eq!(output_gradient.len(), shape.rows() * hidden);
+        assert!(self.gates.len() == 4 * output_gradient.len());
+        let level = self.level;
+        self.packed
+            .pack_straight(recurrent_weights, 4 * hidden, hidden);
+        let start_gradient = sized(&mut self.start_gradient, 2 * streams * hidden);
+        start_gradient.fill(0.0);
+        let (recurrent_gradient, cell_gradient) = start_gradient.split_at_mut(streams * hidden);
+        if let Some(last_cell_gradient) = last_cell_gradient {
+            cell_gradient.copy_from_slice(last_cell_gradient);
+        }
+        let group_count = stream_groups(streams).len();
+        let bias_gradients = sized(&mut self.bias_gradients, group_count * 4 * hidden);
+        bias_gradients.fill(0.0);
+        let (recurrent, cell, cell_tanh) = (&self.packed, &self.cell, &self.cell_tanh);
+        let (dz, cell_gradient) = (Shared::new(&mut self.gates), Shared::new(cell_gradient));
         // Holds the recurrent gradient of h on the way, and at the end that of the start.
-        let recurrent_gradient = Shared::new(output_start_gradient);
-        let groups = stream_groups(streams).into_par_iter();
-        let sums = groups.map(|(first, count)| {
-            let mut bias_gradient = vec![0.0_f32; 4 * hidden];
+        let recurrent_gradient = Shared::new(recurrent_gradient);
+        let bias_gradients = Shared::new(bias_gradients);
+        stream_groups(streams).for_each(|(group, first, count)| {
             for step in (0..steps).rev() {
-                let first_row = step * streams + first;
-                // SAFETY: as in `forward`: each group touches only its own streams.
+                // SAFETY: as in `recur`: each group touches only its own streams and its own bias gradient.
                 unsafe {
                     for stream in first..first + count {
                         let row = step * streams + stream;
@@ -285,12 +253,11 @@ pub fn backward(
                             output_gradient.as_ptr().add(row * hidden),
                             recurrent_gradient.at(stream * hidden),
                             cell_gradient.at(stream * hidden),
-                            bias_gradient.as_mut_ptr(),
+                            bias_gradients.at(group * 4 * hidden),
                         );
                     }
-                    let dz = dz.at(first_row * 4 * hidden);
                     recurrent.multiply_pointers(
-                        dz,
+                        dz.at((step * streams + first) * 4 * hidden),
                         4 * hidden,
                         recurrent_gradient.at(first * hidden),
                         hidden,
@@ -299,102 +266,178 @@ pub fn backward(
                     );
                 }
             }
-            bias_gradient
         });
-        bias_gradients = sums.collect();
     }
 
-    let mut sequence_gradient = vec![0.0_f32; steps * streams * inputs];
-    let projection = PackedMatrix::straight(level, weights.input, 4 * hidden, inputs);
-    let rows_per_task = (steps * streams).div_ceil(PRODUCT_TASKS);
-    let blocks = sequence_gradient
-        .par_chunks_mut(rows_per_task * inputs)
-        .zip(dz.par_chunks(rows_per_task * 4 * hidden));
-    blocks.for_each(|(gradient, dz)| {
-        let rows = |stride| Rows {
-            count: dz.len() / (4 * hidden),
-            stride,
-        };
-        projection.multiply(dz, rows(4 * hidden), gradient, rows(inputs), Start::Zero);
-    });
-
-    // Weight gradients, one gate a task: dW = dzᵀ · x, dU = dzᵀ · h₋₁.
-    let mut weight_gradient = vec![0.0_f32; 4 * hidden * (inputs + hidden + 1)];
-    let (input_part, rest) = weight_gradient.split_at_mut(4 * hidden * inputs);
-    let (recurrent_part, bias_part) = rest.split_at_mut(4 * hidden * hidden);
-    for group in bias_gradients {
-        bias_part
-            .iter_mut()
-            .zip(group)
-            .for_each(|(sum, value)| *sum += value);
+    /// After [`Self::recur_back`]: the gradient of the pre-activations, `(steps, streams, 4·hidden)`.
+    pub fn gate_gradient(&self) -> &[f32] {
+        &self.gates
     }
-    let gates = input_part
-        .par_chunks_mut(hidden * inputs)
-        .zip(recurrent_part.par_chunks_mut(hidden * hidden));
-    gates.enumerate().for_each(|(gate, (dw, du))| {
-        // `(steps·streams, hidden)` of this gate, seen transposed.
-        let dz_of = |row: usize| Matrix {
-            values: &dz[row * 4 * hidden + gate * hidden..],
-            row_stride: 1,
-            column_stride: 4 * hidden,
-        };
-        add_product(
-            (hidden, inputs, steps * streams),
-            dw,
-            dz_of(0),
-            Matrix::row_major(sequence, inputs),
+
+    /// After [`Self::recur_back`]: the gradients of h and c before the first step, `(2, streams, hidden)`.
+    pub fn start_gradient(&self) -> &[f32] {
+        &self.start_gradient
+    }
+
+    /// After [`Self::recur_back`]: that of the input, `(steps, streams, inputs)`.
+    pub fn sequence_gradient(
+        &mut self,
+        shape: LayerShape,
+        input_weights: &[f32],
+        gradient: &mut [f32],
+    ) {
+        let LayerShape { inputs, hidden, .. } = shape;
+        assert_eq!(gradient.len(), shape.rows() * inputs);
+        self.packed.pack_straight(input_weights, 4 * hidden, inputs);
+        multiply_rows(
+            &self.packed,
+            (&self.gates, 4 * hidden),
+            (gradient, inputs),
+            Start::Zero,
         );
-        add_product(
-            (hidden, hidden, streams),
-            du,
-            dz_of(0),
-            Matrix::row_major(start.output, hidden),
-        );
-        if steps > 1 {
-            add_product(
-                (hidden, hidden, (steps - 1) * streams),
-                du,
-                dz_of(streams),
-                Matrix::row_major(output, hidden),
+    }
+
+    /// After [`Self::recur_back`]: that of the input weights, dW = dzᵀ · x.
+    pub fn input_gradient(&self, shape: LayerShape, sequence: &[f32], gradient: &mut [f32]) {
+        let LayerShape { inputs, hidden, .. } = shape;
+        assert_eq!(gradient.len(), 4 * hidden * inputs);
+        // One gate a task.
+        let gates = gradient.par_chunks_mut(hidden * inputs).enumerate();
+        gates.for_each(|(gate, dw)| {
+            multiply_matrices(
+                (hidden, inputs, shape.rows()),
+                dw,
+                Matrix::transposed(&self.gates[gate * hidden..], 4 * hidden),
+                Matrix::row_major(sequence, inputs),
+                Sum::Overwrite,
             );
+        });
+    }
+
+    /// After [`Self::recur_back`]: those of the recurrent weights, dU = dzᵀ · h₋₁, and of the bias; `output` is what
+    /// [`Self::recur`] wrote.
+    pub fn recurrent_gradient(
+        &self,
+        shape: LayerShape,
+        start: LayerStart<'_>,
+        output: &[f32],
+        gradient: WeightGradient<'_>,
+    ) {
+        let LayerShape {
+            steps,
+            streams,
+            hidden,
+            ..
+        } = shape;
+        let WeightGradient { recurrent, bias } = gradient;
+        assert!(recurrent.len() == 4 * hidden * hidden && bias.len() == 4 * hidden);
+        bias.fill(0.0);
+        for group in self.bias_gradients.chunks_exact(4 * hidden) {
+            bias.iter_mut()
+                .zip(group)
+                .for_each(|(sum, value)| *sum += value);
         }
+        let gates = recurrent.par_chunks_mut(hidden * hidden).enumerate();
+        gates.for_each(|(gate, du)| {
+            let dz_from = |row: usize| {
+                Matrix::transposed(&self.gates[row * 4 * hidden + gate * hidden..], 4 * hidden)
+            };
+            multiply_matrices(
+                (hidden, hidden, streams),
+                du,
+                dz_from(0),
+                Matrix::row_major(start.output, hidden),
+                Sum::Overwrite,
+            );
+            if steps > 1 {
+                multiply_matrices(
+                    (hidden, hidden, (steps - 1) * streams),
+                    du,
+                    dz_from(streams),
+                    Matrix::row_major(output, hidden),
+                    Sum::Add,
+                );
+            }
+        });
+    }
+}
+
+impl LayerShape {
+    /// Rows of the whole sequence.
+    pub fn rows(self) -> usize {
+        self.steps * self.streams
+    }
+
+    fn check(self, start: LayerStart<'_>) {
+        assert!(
+            self.steps > 0 && self.streams > 0 && self.inputs > 0 && self.hidden > 0,
+            "empty layer: {self:?}"
+        );
+        assert_eq!(start.output.len(), self.streams * self.hidden);
+        assert_eq!(start.cell.len(), self.streams * self.hidden);
+    }
+}
+
+/// `list` with `length` numbers, any numbers.
+pub fn sized(list: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    list.resize(length, 0.0);
+    list
+}
+
+/// Rows times a packed matrix, the rows in the same pieces on any number of threads.
+pub fn multiply_rows(
+    packed: &PackedMatrix,
+    (rows, width): (&[f32], usize),
+    (result, result_width): (&mut [f32], usize),
+    start: Start<'_>,
+) {
+    assert_eq!(rows.len() / width, result.len() / result_width);
+    let rows_per_task = (rows.len() / width).div_ceil(PRODUCT_TASKS).max(1);
+    result
+        .par_chunks_mut(rows_per_task * result_width)
+        .zip(rows.par_chunks(rows_per_task * width))
+        .for_each(|(result, rows)| {
+            let of = |stride| Rows {
+                count: rows.len() / width,
+                stride,
+            };
+            packed.multiply(rows, of(width), result, of(result_width), start);
+        });
+}
+
+/// leftᵀ · right of two matrices of the same rows, over the rows: `(left_width, right_width)`.
+pub fn multiply_transposed(
+    (left, left_width): (&[f32], usize),
+    (right, right_width): (&[f32], usize),
+    result: &mut [f32],
+) {
+    assert_eq!(result.len(), left_width * right_width);
+    let rows_per_task = left_width.div_ceil(PRODUCT_TASKS);
+    let tasks = result
+        .par_chunks_mut(rows_per_task * right_width)
+        .enumerate();
+    tasks.for_each(|(task, result)| {
+        multiply_matrices(
+            (
+                result.len() / right_width,
+                right_width,
+                left.len() / left_width,
+            ),
+            result,
+            Matrix::transposed(&left[task * rows_per_task..], left_width),
+            Matrix::row_major(right, right_width),
+            Sum::Overwrite,
+        );
     });
-    for list in [dz, cell, cell_tanh] {
-        memory.give_back(list);
-    }
-    LayerGradient {
-        sequence: sequence_gradient,
-        weights: weight_gradient,
-        start: start_gradient,
-    }
 }
 
-fn check(shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>, start: LayerStart<'_>) {
-    let LayerShape {
-        steps,
-        streams,
-        inputs,
-        hidden,
-    } = shape;
-    assert!(
-        steps > 0 && streams > 0 && inputs > 0 && hidden > 0,
-        "empty layer: {shape:?}"
-    );
-    assert_eq!(sequence.len(), steps * streams * inputs);
-    assert_eq!(weights.input.len(), 4 * hidden * inputs);
-    assert_eq!(weights.recurrent.len(), 4 * hidden * hidden);
-    assert_eq!(weights.bias.len(), 4 * hidden);
-    assert_eq!(start.output.len(), streams * hidden);
-    assert_eq!(start.cell.len(), streams * hidden);
-}
-
-/// `(first stream, count)` of every group.
-fn stream_groups(streams: usize) -> Vec<(usize, usize)> {
+/// `(group, first stream, count)` of every group.
+fn stream_groups(streams: usize) -> impl IndexedParallelIterator<Item = (usize, usize, usize)> {
     let group_count = streams.div_ceil(STREAMS_PER_TASK);
-    (0..streams)
-        .step_by(streams.div_ceil(group_count))
-        .map(|first| (first, streams.div_ceil(group_count).min(streams - first)))
-        .collect()
+    let size = streams.div_ceil(group_count);
+    (0..streams.div_ceil(size))
+        .into_par_iter()
+        .map(move |group| (group, group * size, size.min(streams - group * size)))
 }
 
 /// A matrix inside a slice.
@@ -414,6 +457,15 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// A matrix of `columns` columns a row, seen with rows and columns exchanged.
+    fn transposed(values: &'a [f32], columns: usize) -> Self {
+        Self {
+            values,
+            row_stride: 1,
+            column_stride: columns,
+        }
+    }
+
     fn check(&self, rows: usize, columns: usize) {
         assert!(
             (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len()
@@ -421,12 +473,20 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `result (rows, columns)` += `left (rows, depth)` · `right (depth, columns)`, on this thread.
-fn add_product(
+/// What a product does with what stands in its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sum {
+    Overwrite,
+    Add,
+}
+
+/// `result (rows, columns)` = or += `left (rows, depth)` · `right (depth, columns)`, on this thread.
+fn multiply_matrices(
     (rows, columns, depth): (usize, usize, usize),
     result: &mut [f32],
     left: Matrix<'_>,
     right: Matrix<'_>,
+    sum: Sum,
 ) {
     assert_eq!(result.len(), rows * columns);
     left.check(rows, depth);
@@ -440,7 +500,7 @@ fn add_product(
             result.as_mut_ptr(),
             1,
             columns as isize,
-            true,
+            sum == Sum::Add,
             left.values.as_ptr(),
             left.column_stride as isize,
             left.row_stride as isize,

@@ -11,6 +11,7 @@ mod gates;
 mod lanes;
 pub mod lstm;
 pub mod product;
+pub mod softmax;
 
 /// Which instruction set the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
-//! In: a matrix of weights, packed once, and rows to multiply with it many times. Out: rows · matrix. Does not split
-//! work over threads.
+//! In: a matrix of weights, packed once, and rows to multiply with it many times. Out: rows · matrix. Packing is
+//! split over threads, products are not.
 //!
 //! The `gemm` crate packs its right side on every call, which for the few rows of one LSTM step costs more than the
 //! product.
 
 use super::lanes::Lanes;
 use super::{Level, for_each_level};
+use rayon::prelude::*;
 
 /// Rows of a register tile: 6 rows × 2 vectors fill 12 of the 16 vector registers of AVX2.
 const TILE_ROWS: usize = 6;
@@ -52,36 +53,62 @@ pub struct Rows {
 }
 
 impl PackedMatrix {
+    /// No matrix yet: to be filled by [`Self::pack_transposed`] or [`Self::pack_straight`].
+    pub fn empty(level: Level) -> Self {
+        Self {
+            level,
+            depth: 0,
+            columns: 0,
+            panels: Vec::new(),
+        }
+    }
+
     /// Packs `weights` of shape `(columns, depth)`, as PyTorch stores them, so that [`Self::multiply`] gives x · Wᵀ.
     pub fn transposed(level: Level, weights: &[f32], columns: usize, depth: usize) -> Self {
-        assert_eq!(weights.len(), columns * depth);
-        Self::pack(level, depth, columns, |k, n| weights[n * depth + k])
+        let mut packed = Self::empty(level);
+        packed.pack_transposed(weights, columns, depth);
+        packed
     }
 
     /// Packs `weights` of shape `(depth, columns)`, so that [`Self::multiply`] gives x · W.
+    #[cfg(test)]
     pub fn straight(level: Level, weights: &[f32], depth: usize, columns: usize) -> Self {
-        assert_eq!(weights.len(), columns * depth);
-        Self::pack(level, depth, columns, |k, n| weights[k * columns + n])
+        let mut packed = Self::empty(level);
+        packed.pack_straight(weights, depth, columns);
+        packed
     }
 
-    fn pack(level: Level, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
-        let width = level.width() * TILE_VECTORS;
+    /// [`Self::transposed`] in the memory of what was packed before.
+    pub fn pack_transposed(&mut self, weights: &[f32], columns: usize, depth: usize) {
+        assert_eq!(weights.len(), columns * depth);
+        self.pack(depth, columns, |k, n| weights[n * depth + k]);
+    }
+
+    /// Packs `weights` of shape `(depth, columns)`, so that [`Self::multiply`] gives x · W, in the memory of what was
+    /// packed before.
+    pub fn pack_straight(&mut self, weights: &[f32], depth: usize, columns: usize) {
+        assert_eq!(weights.len(), columns * depth);
+        self.pack(depth, columns, |k, n| weights[k * columns + n]);
+    }
+
+    fn pack(&mut self, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32 + Sync) {
+        (self.depth, self.columns) = (depth, columns);
+        let width = self.level.width() * TILE_VECTORS;
         let panel_count = columns.div_ceil(width);
-        let mut panels = vec![Line([0.0; LINE]); panel_count * depth * width / LINE];
-        for panel in 0..panel_count {
+        // Zero where nothing is written below: the columns beyond the last.
+        self.panels.clear();
+        self.panels
+            .resize(panel_count * depth * width / LINE, Line([0.0; LINE]));
+        let panels = self.panels.par_chunks_mut((depth * width / LINE).max(1));
+        panels.enumerate().for_each(|(panel, lines)| {
+            let first = panel * width;
             for k in 0..depth {
-                for column in 0..width.min(columns - panel * width) {
-                    let place = (panel * depth + k) * width + column;
-                    panels[place / LINE].0[place % LINE] = at(k, panel * width + column);
+                for column in 0..width.min(columns - first) {
+                    let place = k * width + column;
+                    lines[place / LINE].0[place % LINE] = at(k, first + column);
                 }
             }
-        }
-        Self {
-            level,
-            depth,
-            columns,
-            panels,
-        }
+        });
     }
 
     /// `result (rows, columns)` = `start` + `left (rows, depth)` · self; the depth is not zero.
