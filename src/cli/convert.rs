@@ -1,10 +1,13 @@
 //! `ceilid convert`: ABC tunebooks in; the same tunes as notes, MIDI, canonical ABC or audio out.
 
+use super::files::NewFile;
 use super::formats::Format;
-use super::{Context, Failure, check, files, shipped};
+use super::manner::Manner;
+use super::set::{self, Entry};
+use super::{Context, Failure, check, files, instruments, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::output::synth::SynthFont;
-use crate::performance::{self, Arrangement};
+use crate::performance::Arrangement;
 use crate::score::{self, Score};
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
@@ -17,6 +20,8 @@ use std::path::{Path, PathBuf};
 const BATCH_TUNES: usize = 128;
 /// Text of a batch in bytes, beyond which it is converted early: long tunes are held a few at a time.
 const BATCH_BYTES: usize = 1 << 20;
+/// How often each tune of a set is played.
+const TIMES_IN_SET: u8 = 3;
 /// The most errors of one file that are told; `ceilid check` tells them all.
 const ERRORS_A_FILE_MAX: usize = 20;
 
@@ -27,11 +32,12 @@ pub struct Args {
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
     /// A folder (a file a tune and format), a file (its ending names the format), or `-`
+    ///
+    /// Several tunes in one .mid, .wav, .flac or .opus file are played one after the other without a gap.
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
-    /// Exactly what is written: no arrangement, ornaments, swing or `%%MIDI` effects; repeats and parts are played
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    manner: Manner,
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     format: Vec<Format>,
@@ -49,7 +55,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         None
     };
     let conversion = Conversion {
-        is_plain: args.plain,
+        arrangement: args
+            .manner
+            .arrangement(if target.is_piece() { TIMES_IN_SET } else { 1 }),
         seed: context.seed(),
         formats: &target.formats,
         font,
@@ -59,6 +67,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .build()
         .map_err(Failure::environment)?;
     let mut writer = Writer::new(&target)?;
+    let mut piece: Vec<Entry> = Vec::new();
     let mut tally = Tally::default();
     for input in tunebooks(&args.inputs)? {
         let mut tunebook = Tunebook::new(open(&input)?);
@@ -77,9 +86,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                     .collect()
             });
             for (tune, converted) in batch.iter().zip(converted) {
-                let converted = converted?;
+                let mut converted = converted?;
                 writer.write(&converted)?;
                 tally.count(tune, &converted, context);
+                piece.extend(converted.entry.take());
             }
         }
         if tally.tunes == before {
@@ -87,6 +97,17 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     }
     writer.finish()?;
+    if target.is_piece() && !piece.is_empty() {
+        let mut arrangement = conversion.arrangement.clone();
+        if piece.len() == 1 && !args.manner.names_times() {
+            arrangement.times = 1;
+        }
+        let performance = set::performance(&piece, &arrangement)?;
+        if let Some(font) = &conversion.font {
+            instruments::tell_missing(font, &performance, context);
+        }
+        target.formats[0].write(&performance, conversion.font.as_ref(), &target.path)?;
+    }
     tally.report(&args, context)
 }
 
@@ -129,12 +150,24 @@ impl Target {
         })
     }
 
-    /// Converts one tune; where each tune has files of its own, writes them too.
+    /// Whether all tunes become one piece of music.
+    fn is_piece(&self) -> bool {
+        !self.is_folder && !self.formats[0].is_text()
+    }
+
+    /// Converts one tune; where each tune has files of its own, writes them.
     fn convert(&self, tune: &Named, conversion: &Conversion) -> Result<Converted, Failure> {
-        let mut converted = conversion.convert(tune)?;
+        let mut converted = conversion.convert(tune);
         if self.is_folder {
-            for (format, bytes) in std::mem::take(&mut converted.files) {
-                files::write(&self.path.join(format!("{}.{format}", tune.name)), &bytes)?;
+            let path = |format: Format| self.path.join(format!("{}.{format}", tune.name));
+            for (format, bytes) in std::mem::take(&mut converted.texts) {
+                files::write(&path(format), &bytes)?;
+            }
+            if let Some(entry) = converted.entry.take() {
+                let performance = set::performance(&[entry], &conversion.arrangement)?;
+                for format in self.formats.iter().filter(|format| !format.is_text()) {
+                    format.write(&performance, conversion.font.as_ref(), &path(*format))?;
+                }
             }
         }
         Ok(converted)
@@ -150,59 +183,50 @@ struct Named {
 
 /// What becomes of every tune.
 struct Conversion<'a> {
-    is_plain: bool,
+    arrangement: Arrangement,
     seed: u64,
     formats: &'a [Format],
     font: Option<SynthFont>,
 }
 
-/// One tune in every format asked for, and what was wrong with it.
+/// One tune in every text format asked for, what is played of it, and what was wrong with it.
 struct Converted {
-    files: Vec<(Format, Vec<u8>)>,
+    texts: Vec<(Format, Vec<u8>)>,
+    entry: Option<Entry>,
     errors: Vec<Diagnostic>,
 }
 
 impl Conversion<'_> {
-    fn convert(&self, tune: &Named) -> Result<Converted, Failure> {
+    fn convert(&self, tune: &Named) -> Converted {
         let parsed = abc::parse_tune(&tune.text);
         let needs_score = self.formats.iter().any(|&format| format != Format::Abc);
         let reading = needs_score.then(|| score::read(&parsed.tune));
-        let mut files = Vec::with_capacity(self.formats.len());
-        for &format in self.formats {
+        let mut texts = Vec::with_capacity(self.formats.len());
+        for &format in self.formats.iter().filter(|format| format.is_text()) {
             let bytes = match (&reading, format) {
-                (None, _) | (_, Format::Abc) => abc::print(&parsed.tune).into_bytes(),
                 (Some(reading), Format::Notes) => {
                     notes_line(&tune.file, &reading.score).into_bytes()
                 }
-                (Some(reading), _) => {
-                    format.to_bytes(&self.performance(&reading.score), self.font.as_ref())?
-                }
+                _ => abc::print(&parsed.tune).into_bytes(),
             };
-            files.push((format, bytes));
+            texts.push((format, bytes));
         }
-        let findings = reading.into_iter().flat_map(|reading| reading.diagnostics);
-        let errors = parsed.diagnostics.into_iter().chain(findings);
-        Ok(Converted {
-            files,
-            errors: errors
-                .filter(|finding| finding.severity() == Severity::Error)
-                .collect(),
-        })
-    }
-
-    fn performance(&self, score: &Score) -> performance::Performance {
-        if self.is_plain {
-            performance::plain(score)
-        } else {
-            // Once through: a converted file is the tune, not a set of it.
-            performance::perform(
-                score,
-                &Arrangement {
-                    times: 1,
-                    ..Arrangement::default()
-                },
-                self.seed,
-            )
+        let mut errors = parsed.diagnostics;
+        let mut entry = None;
+        if let Some(reading) = reading {
+            errors.extend(reading.diagnostics);
+            let is_played = self.formats.iter().any(|format| !format.is_text());
+            entry = is_played.then_some(Entry {
+                score: reading.score,
+                seed: self.seed,
+                words: None,
+            });
+        }
+        errors.retain(|finding| finding.severity() == Severity::Error);
+        Converted {
+            texts,
+            entry,
+            errors,
         }
     }
 }
@@ -249,63 +273,17 @@ pub fn notes_line(file: &str, score: &Score) -> String {
 struct Writer<'a> {
     target: &'a Target,
     stdout: Option<io::BufWriter<io::StdoutLock<'static>>>,
-    file: Option<GrowingFile>,
+    file: Option<NewFile>,
     tunes: usize,
-}
-
-/// A file that gets its name when it is complete.
-struct GrowingFile {
-    file: io::BufWriter<tempfile::NamedTempFile>,
-    path: PathBuf,
-}
-
-impl GrowingFile {
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".ceilid-");
-        #[cfg(unix)]
-        {
-            // Temporary files are private by default; this one is for whoever the umask allows.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let file = builder
-            .tempfile_in(folder)
-            .with_context(|| format!("cannot write into `{}`", folder.display()));
-        let file = io::BufWriter::new(file.map_err(Failure::environment)?);
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
-    }
-
-    fn finish(self) -> Result<(), Failure> {
-        let named = || format!("cannot write `{}`", self.path.display());
-        let file = self
-            .file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)
-            .with_context(named);
-        let persisted = file.map_err(Failure::environment)?.persist(&self.path);
-        persisted
-            .map_err(|error| error.error)
-            .with_context(named)
-            .map_err(Failure::environment)?;
-        Ok(())
-    }
 }
 
 impl<'a> Writer<'a> {
     fn new(target: &'a Target) -> Result<Self, Failure> {
         let is_stdout = target.path == Path::new("-");
         let stdout = is_stdout.then(|| io::BufWriter::new(io::stdout().lock()));
-        let file = match target.is_folder || is_stdout {
+        let file = match target.is_folder || is_stdout || target.is_piece() {
             true => None,
-            false => Some(GrowingFile::create(&target.path)?),
+            false => Some(NewFile::create(&target.path)?),
         };
         Ok(Self {
             target,
@@ -316,15 +294,8 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self, converted: &Converted) -> Result<(), Failure> {
-        for (format, bytes) in &converted.files {
+        for (format, bytes) in &converted.texts {
             self.tunes += 1;
-            if self.tunes > 1 && !format.is_text() {
-                let error = anyhow!(
-                    "`{}` holds one tune of format {format}, and there are more",
-                    self.target.path.display()
-                );
-                return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
-            }
             self.append(bytes)?;
             if *format == Format::Abc {
                 self.append(b"\n")?; // a blank line ends a tune
@@ -342,9 +313,8 @@ impl<'a> Writer<'a> {
         }
         match &mut self.file {
             Some(file) => {
-                let name = || format!("cannot write `{}`", file.path.display());
-                file.file
-                    .write_all(bytes)
+                let name = || format!("cannot write `{}`", self.target.path.display());
+                file.write_all(bytes)
                     .with_context(name)
                     .map_err(Failure::environment)
             }

@@ -2,8 +2,9 @@
 
 use super::Failure;
 use anyhow::{Context as _, anyhow};
-use std::io::Write;
+use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// What is written by a single call: a tune, not a recording.
 const IN_ONE_GO_BYTES_MAX: usize = 1 << 16;
@@ -34,6 +35,86 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
         .map_err(Failure::environment)
 }
 
+/// A file that gets its name when it is complete: it is written beside its place and renamed. `-` is stdout.
+pub struct NewFile {
+    place: Place,
+    path: PathBuf,
+}
+
+enum Place {
+    Disk(BufWriter<NamedTempFile>),
+    /// Stdout goes forward alone, and some formats come back to their beginning.
+    Memory(Cursor<Vec<u8>>),
+}
+
+impl NewFile {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// The folder is missing or read-only (environment).
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Ok(Self {
+                place: Place::Memory(Cursor::default()),
+                path: path.to_path_buf(),
+            });
+        }
+        let file = temporary_beside(path)
+            .with_context(|| format!("cannot write `{}`", path.display()))
+            .map_err(Failure::environment)?;
+        Ok(Self {
+            place: Place::Disk(BufWriter::new(file)),
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// The disk is full, or the name is taken by a folder (environment).
+    pub fn finish(self) -> Result<(), Failure> {
+        let file = match self.place {
+            Place::Memory(bytes) => return write_stdout(&bytes.into_inner()),
+            Place::Disk(file) => file,
+        };
+        let named = || format!("cannot write `{}`", self.path.display());
+        let file = file
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error);
+        let file = file.with_context(named).map_err(Failure::environment)?;
+        let persisted = file.persist(&self.path).map_err(|error| error.error);
+        persisted
+            .with_context(named)
+            .map_err(Failure::environment)?;
+        Ok(())
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut self.place {
+            Place::Disk(file) => file.write(bytes),
+            Place::Memory(memory) => memory.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match &mut self.place {
+            Place::Disk(file) => file.flush(),
+            Place::Memory(memory) => memory.flush(),
+        }
+    }
+}
+
+impl Seek for NewFile {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        match &mut self.place {
+            Place::Disk(file) => file.seek(to),
+            Place::Memory(memory) => memory.seek(to),
+        }
+    }
+}
+
 /// A rename costs as much as making the file: a tunebook of thousands of tunes is spared it.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if bytes.len() > IN_ONE_GO_BYTES_MAX {
@@ -56,6 +137,13 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = temporary_beside(path)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -68,10 +156,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    builder.tempfile_in(folder)
 }
 
 /// Makes the folder (and its parents) if it is missing.

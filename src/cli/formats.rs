@@ -1,8 +1,9 @@
 //! The file formats a tune can be written in, by the names and endings people know.
 
 use super::Failure;
+use super::files::{self, NewFile};
 use crate::output::render::wav::{self, Depth};
-use crate::output::render::{self, RenderSettings, Tags, flac, opus};
+use crate::output::render::{self, RenderError, RenderSettings, Tags, flac, opus};
 use crate::output::smf;
 use crate::output::synth::SynthFont;
 use crate::performance::Performance;
@@ -67,42 +68,50 @@ impl Format {
         matches!(self, Format::Wav | Format::Flac | Format::Opus)
     }
 
-    /// The performance in this format, which is not a text.
+    /// Writes the performance in this format, which is not a text, to a file that appears whole or not at all, or to stdout.
     ///
     /// # Errors
-    /// The piece is too long to render (input).
+    /// The piece is too long to render (input); the place or the temporary folder cannot be written to (environment).
     ///
     /// # Panics
     /// An audio format without a `font`, or a text format: callers load a font where [`Format::is_audio`] says so.
-    pub fn to_bytes(
+    pub fn write(
         self,
         performance: &Performance,
         font: Option<&SynthFont>,
-    ) -> Result<Vec<u8>, Failure> {
-        let render = |sample_rate_hz| {
-            let font = font.expect("a SoundFont is loaded where audio is asked for");
-            render::render(
-                performance,
-                font,
-                &RenderSettings {
-                    sample_rate_hz,
-                    ..RenderSettings::default()
-                },
-            )
+        path: &Path,
+    ) -> Result<(), Failure> {
+        if self == Format::Mid {
+            return files::write(path, &smf::to_bytes(performance));
+        }
+        let settings = RenderSettings {
+            sample_rate_hz: match self {
+                Format::Opus => opus::SAMPLE_RATE_HZ,
+                _ => render::SAMPLE_RATE_HZ,
+            },
+            ..RenderSettings::default()
         };
+        let font = font.expect("a SoundFont is loaded where audio is asked for");
+        let mut frames = render::render_blocks(performance, font, &settings).map_err(failure)?;
         let tags = Tags::of(performance);
-        let rendered = match self {
-            Format::Abc | Format::Notes => unreachable!("texts are not made from performances"),
-            Format::Mid => return Ok(smf::to_bytes(performance)),
-            Format::Wav => render(render::SAMPLE_RATE_HZ)
-                .and_then(|audio| wav::to_bytes(&audio, Depth::default(), &tags)),
-            Format::Flac => {
-                render(render::SAMPLE_RATE_HZ).and_then(|audio| flac::to_bytes(&audio, &tags))
+        let mut file = NewFile::create(path)?;
+        let written = match self {
+            Format::Abc | Format::Notes | Format::Mid => {
+                unreachable!("texts are not made from performances, and `mid` is above")
             }
-            Format::Opus => render(opus::SAMPLE_RATE_HZ)
-                .and_then(|audio| opus::to_bytes(&audio, &tags, opus::BIT_RATE)),
+            Format::Wav => wav::write(&mut frames, Depth::default(), &tags, &mut file),
+            Format::Flac => flac::write(&mut frames, &tags, &mut file),
+            Format::Opus => opus::write(&mut frames, &tags, opus::BIT_RATE, &mut file),
         };
-        rendered.map_err(Failure::input)
+        written.map_err(failure)?;
+        file.finish()
+    }
+}
+
+fn failure(error: RenderError) -> Failure {
+    match error {
+        RenderError::Spool(_) | RenderError::Write(_) => Failure::environment(error),
+        _ => Failure::input(error),
     }
 }
 

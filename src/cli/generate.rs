@@ -1,14 +1,14 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::formats::Format;
+use super::manner::Manner;
+use super::set::{self, Entry, KeyChange};
 use super::wishes::Wishes;
-use super::{Context, Failure, convert, files, shipped, stop};
+use super::{Context, Failure, convert, files, instruments, shipped, stop};
 use crate::compose::{ComposeError, Composition};
 use crate::critic::Refusals;
-use crate::music::Ticks;
 use crate::output::synth::SynthFont;
-use crate::performance::{Arrangement, Mark, Performance, TimedMark, perform};
-use crate::{abc, score};
+use crate::performance::{Arrangement, Performance};
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 
 /// Tunes written to disk together: enough to keep every core busy, few enough to hold in memory.
 const BATCH_TUNES: usize = 64;
+/// How often a tune of a set is played, and one by itself.
+const TIMES_IN_SET: u8 = 3;
+const TIMES_ALONE: u8 = 2;
 
 /// Arguments of `ceilid generate`.
 #[derive(clap::Args)]
@@ -26,6 +29,8 @@ pub struct Args {
     count: u64,
     #[command(flatten)]
     wishes: Wishes,
+    #[command(flatten)]
+    manner: Manner,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -36,6 +41,9 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// A folder (a file a tune and format, and tunebook.abc), a file (its ending names the format), or `-`
+    ///
+    /// Several tunes in one .mid, .wav, .flac or .opus file are a set: tunes of one dance in changing keys, played one after the
+    /// other without a gap.
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
 }
@@ -82,6 +90,29 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .build()
         .map_err(Failure::environment)?;
     let stop = stop::flag()?;
+    if destination.is_set(args.count) {
+        let key_change = if args.wishes.names_a_key() {
+            KeyChange::NotAsked
+        } else {
+            KeyChange::Wanted
+        };
+        let set = set::compose(
+            composer.as_ref(),
+            context.seed(),
+            args.count,
+            key_change,
+            &stop,
+        )?;
+        let entries: Vec<Entry> = set.iter().map(Entry::new).collect();
+        let piece = set::performance(&entries, &args.manner.arrangement(TIMES_IN_SET))?;
+        if let Some(font) = &font {
+            instruments::tell_missing(font, &piece, context);
+        }
+        destination.formats[0].write(&piece, font.as_ref(), &destination.path)?;
+        let mut tally = Tally::default();
+        set.iter().for_each(|composition| tally.count(composition));
+        return tally.report(&destination, context);
+    }
     let shard = args.shard.unwrap_or(Shard {
         remainder: 0,
         of: 1,
@@ -91,6 +122,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .collect();
     let progress = progress_bar(indices.len(), context);
 
+    let arrangement = args.manner.arrangement(TIMES_ALONE);
     let mut tally = Tally::default();
     let mut tunebook = String::new();
     for batch in indices.chunks(BATCH_TUNES) {
@@ -99,12 +131,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let make = |&index: &u64| {
                 let composition = composer
                     .compose(context.seed(), index, &stop)
-                    .map_err(failure)?;
-                let files = destination
-                    .formats
-                    .iter()
-                    .map(|&format| File::new(format, &composition, font.as_ref()));
-                let files = files.collect::<Result<_, _>>()?;
+                    .map_err(compose_failure)?;
+                let files = destination.make(&composition, &arrangement, font.as_ref())?;
                 progress.inc(1);
                 Ok((composition, files))
             };
@@ -130,7 +158,7 @@ struct Destination {
     formats: Vec<Format>,
 }
 
-/// One tune in one format.
+/// One tune in one format that is a text.
 struct File {
     format: Format,
     bytes: Vec<u8>,
@@ -154,8 +182,8 @@ impl Destination {
                 formats: args.format.clone(),
             });
         };
-        if !format.is_text() && args.count > 1 {
-            let error = anyhow!("`{}` holds one tune, not {}", path.display(), args.count);
+        if !format.is_text() && args.count > 1 && args.shard.is_some() {
+            let error = anyhow!("`{}` is one set, which has no shards", path.display());
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
         Ok(Self {
@@ -165,7 +193,51 @@ impl Destination {
         })
     }
 
-    /// Writes a file of its own, or adds to the text that becomes the one file at the end.
+    /// Whether so many tunes are to be one piece.
+    fn is_set(&self, count: u64) -> bool {
+        !self.is_folder && !self.formats[0].is_text() && count > 1
+    }
+
+    /// The tune in all formats: what is a text is given back, the rest is on the disk.
+    fn make(
+        &self,
+        composition: &Composition,
+        arrangement: &Arrangement,
+        font: Option<&SynthFont>,
+    ) -> Result<Vec<File>, Failure> {
+        let mut piece: Option<Performance> = None;
+        let mut files = Vec::new();
+        for &format in &self.formats {
+            let bytes = match format {
+                Format::Abc => composition.abc.clone().into_bytes(),
+                Format::Notes => {
+                    let name = format!("tune {}", composition.provenance.index + 1);
+                    convert::notes_line(&name, &Entry::new(composition).score).into_bytes()
+                }
+                _ => {
+                    let made = match piece.take() {
+                        Some(made) => made,
+                        None => set::performance(&[Entry::new(composition)], arrangement)?,
+                    };
+                    format.write(&made, font, &self.path_of(composition, format))?;
+                    piece = Some(made);
+                    continue;
+                }
+            };
+            files.push(File { format, bytes });
+        }
+        Ok(files)
+    }
+
+    fn path_of(&self, composition: &Composition, format: Format) -> PathBuf {
+        if !self.is_folder {
+            return self.path.clone();
+        }
+        let name = format!("tune-{:04}.{format}", composition.provenance.index + 1);
+        self.path.join(name)
+    }
+
+    /// Writes a text to a file of its own, or adds it to the text that becomes the one file at the end.
     fn write(
         &self,
         composition: &Composition,
@@ -173,17 +245,14 @@ impl Destination {
         text: &mut String,
     ) -> Result<(), Failure> {
         let File { format, bytes } = file;
-        if format.is_text() && (!self.is_folder || format == Format::Abc) {
+        if !self.is_folder || format == Format::Abc {
             text.push_str(&String::from_utf8_lossy(&bytes));
             if format == Format::Abc {
                 text.push('\n'); // a blank line ends a tune
             }
         }
         if self.is_folder {
-            let name = format!("tune-{:04}.{format}", composition.provenance.index + 1);
-            files::write(&self.path.join(name), &bytes)?;
-        } else if !format.is_text() {
-            files::write(&self.path, &bytes)?;
+            files::write(&self.path_of(composition, format), &bytes)?;
         }
         Ok(())
     }
@@ -197,45 +266,8 @@ impl Destination {
     }
 }
 
-impl File {
-    fn new(
-        format: Format,
-        composition: &Composition,
-        font: Option<&SynthFont>,
-    ) -> Result<Self, Failure> {
-        let bytes = match format {
-            Format::Abc => composition.abc.clone().into_bytes(),
-            Format::Notes => {
-                let name = format!("tune {}", composition.provenance.index + 1);
-                convert::notes_line(
-                    &name,
-                    &score::read(&abc::parse(&composition.abc).tune).score,
-                )
-                .into_bytes()
-            }
-            _ => format.to_bytes(&performance(composition), font)?,
-        };
-        Ok(Self { format, bytes })
-    }
-}
-
-/// The tune as the band plays it, with its provenance for whoever opens the file.
-fn performance(composition: &Composition) -> Performance {
-    let score = score::read(&abc::parse(&composition.abc).tune).score;
-    let seed = composition.provenance.seed ^ composition.provenance.index;
-    let mut performance = perform(&score, &Arrangement::default(), seed);
-    let provenance = Mark::Text(composition.provenance.to_string());
-    performance.marks.insert(
-        0,
-        TimedMark {
-            at: Ticks::ZERO,
-            mark: provenance,
-        },
-    );
-    performance
-}
-
-fn failure(error: ComposeError) -> Failure {
+/// What a composer's error is to whoever runs the program.
+pub(super) fn compose_failure(error: ComposeError) -> Failure {
     match error {
         ComposeError::Stopped => Failure::stopped(error),
         _ => Failure::input(error),

@@ -1,7 +1,8 @@
 //! `ceilid play`: tunebooks, or nothing for new tunes, in; live music out.
 
 use super::live::Stage;
-use super::source::{self, Manner};
+use super::manner::Manner;
+use super::source;
 use super::wishes::Wishes;
 use super::{Context, Failure};
 use std::path::PathBuf;
@@ -22,11 +23,12 @@ pub struct Args {
 
 /// Runs `ceilid play`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let arrangement = args.manner.arrangement(source::TIMES);
     args.stage.play(context, |stop| {
         if args.inputs.is_empty() {
-            source::generated(&args.wishes, &args.manner, context, stop)
+            source::generated(&args.wishes, &arrangement, context, stop)
         } else {
-            source::from_files(&args.inputs, &args.manner, context)
+            source::from_files(&args.inputs, &arrangement, context)
         }
     })
 }

@@ -1,7 +1,8 @@
 //! `ceilid serve`: the daemon. Nothing in; new tunes for ever out.
 
 use super::live::Stage;
-use super::source::{self, Manner};
+use super::manner::Manner;
+use super::source;
 use super::wishes::Wishes;
 use super::{Context, Failure};
 
@@ -18,7 +19,8 @@ pub struct Args {
 
 /// Runs `ceilid serve`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let arrangement = args.manner.arrangement(source::TIMES);
     args.stage.play(context, |stop| {
-        source::generated(&args.wishes, &args.manner, context, stop)
+        source::generated(&args.wishes, &arrangement, context, stop)
     })
 }

@@ -5,7 +5,7 @@ use super::{Context, Failure};
 use crate::compose::{Compose, ComposeError};
 use crate::daemon::{Provenance, ReadyTune, SourceError, TuneSource};
 use crate::music::time::Ticks;
-use crate::performance::{Arrangement, Mark, Performance, Style, TimedMark, perform};
+use crate::performance::{Arrangement, Mark, TimedMark, perform};
 use crate::{abc, score};
 use anyhow::Context as _;
 use std::collections::VecDeque;
@@ -16,19 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How much faster or slower than usual: what still is music.
-const TEMPO_SCALE_RANGE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
-
-/// How the tunes are played: options of `play` and `serve`.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Manner {
-    /// How much faster than usual: .1 to 10
-    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = tempo_scale)]
-    tempo_scale: f64,
-    /// Play what is written and nothing else: no accompaniment, ornaments or swing
-    #[arg(long)]
-    plain: bool,
-}
+/// How often a tune is played unless something else is asked for.
+pub const TIMES: u8 = 2;
 
 /// New tunes without end. Raising `stop` ends the one that is being written.
 ///
@@ -38,7 +27,7 @@ pub struct Manner {
 /// The model cannot be read, or the wishes are outside what it can do.
 pub fn generated(
     wishes: &Wishes,
-    manner: &Manner,
+    arrangement: &Arrangement,
     context: &Context,
     stop: Arc<AtomicBool>,
 ) -> Result<Box<dyn TuneSource>, Failure> {
@@ -48,7 +37,7 @@ pub fn generated(
         composer,
         seed,
         index: 0,
-        manner: manner.clone(),
+        arrangement: arrangement.clone(),
         stop,
     }))
 }
@@ -59,7 +48,7 @@ pub fn generated(
 /// A file cannot be opened (environment).
 pub fn from_files(
     paths: &[PathBuf],
-    manner: &Manner,
+    arrangement: &Arrangement,
     context: &Context,
 ) -> Result<Box<dyn TuneSource>, Failure> {
     let open = |path: &PathBuf| {
@@ -89,7 +78,7 @@ pub fn from_files(
         .collect::<Result<VecDeque<_>, Failure>>()?;
     Ok(Box::new(FromFiles {
         books,
-        manner: manner.clone(),
+        arrangement: arrangement.clone(),
         seed: context.seed(),
     }))
 }
@@ -98,7 +87,7 @@ struct Generated {
     composer: Arc<dyn Compose>,
     seed: u64,
     index: u64,
-    manner: Manner,
+    arrangement: Arrangement,
     stop: Arc<AtomicBool>,
 }
 
@@ -115,7 +104,7 @@ impl TuneSource for Generated {
                 error => SourceError::Broken(Box::new(error)),
             })?;
         let score = score::read(&abc::parse(&composition.abc).tune).score;
-        let mut performance = self.manner.performance(&score, seed ^ index);
+        let mut performance = perform(&score, &self.arrangement, seed ^ index);
         let words = Mark::Text(composition.provenance.to_string());
         performance.marks.insert(
             0,
@@ -135,7 +124,7 @@ impl TuneSource for Generated {
 
 struct FromFiles {
     books: VecDeque<Book>,
-    manner: Manner,
+    arrangement: Arrangement,
     seed: u64,
 }
 
@@ -177,8 +166,11 @@ impl TuneSource for FromFiles {
                             line: text.first_line(),
                         })));
                     }
-                    let performance =
-                        Arc::new(self.manner.performance(&score, self.seed ^ number as u64));
+                    let performance = Arc::new(perform(
+                        &score,
+                        &self.arrangement,
+                        self.seed ^ number as u64,
+                    ));
                     let provenance = Provenance::File { path, number };
                     return Ok(ReadyTune {
                         abc: text.text().to_owned(),
@@ -196,37 +188,6 @@ impl TuneSource for FromFiles {
     }
 }
 
-impl Manner {
-    fn performance(&self, score: &score::Score, seed: u64) -> Performance {
-        let style = if self.plain {
-            Style::Plain
-        } else {
-            Style::default()
-        };
-        perform(
-            score,
-            &Arrangement {
-                style,
-                tempo_scale: self.tempo_scale,
-                ..Arrangement::default()
-            },
-            seed,
-        )
-    }
-}
-
-fn tempo_scale(text: &str) -> Result<f64, String> {
-    let scale: f64 = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not a number"))?;
-    let (least, most) = (TEMPO_SCALE_RANGE.start(), TEMPO_SCALE_RANGE.end());
-    if TEMPO_SCALE_RANGE.contains(&scale) {
-        Ok(scale)
-    } else {
-        Err(format!("{scale} is not between {least} and {most}"))
-    }
-}
-
 fn seed_of_the_time() -> u64 {
     // A clock before 1970 still gives a seed.
     SystemTime::now()
@@ -237,11 +198,15 @@ fn seed_of_the_time() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::performance::Style;
 
-    const MANNER: Manner = Manner {
-        tempo_scale: 2.0,
-        plain: true,
-    };
+    fn arrangement() -> Arrangement {
+        Arrangement {
+            style: Style::Plain,
+            tempo_scale: 2.0,
+            ..Arrangement::default()
+        }
+    }
 
     fn tunes_of(text: &str) -> Vec<Result<ReadyTune, SourceError>> {
         let reader: Box<dyn Read + Send> = Box::new(io::Cursor::new(text.as_bytes().to_vec()));
@@ -252,7 +217,7 @@ mod tests {
         };
         let mut source = FromFiles {
             books: VecDeque::from([book]),
-            manner: MANNER,
+            arrangement: arrangement(),
             seed: 0,
         };
         let mut tunes = Vec::new();
@@ -289,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named_before_anything_sounds() {
-        let failure = from_files(&["no/such.abc".into()], &MANNER, &Context::default())
+        let failure = from_files(&["no/such.abc".into()], &arrangement(), &Context::default())
             .err()
             .unwrap();
         assert!(

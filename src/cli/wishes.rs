@@ -74,6 +74,11 @@ impl Wishes {
         }
     }
 
+    /// Whether all tunes are to be in one key.
+    pub fn names_a_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     fn temperature(&self) -> Result<Option<Temperature>, Failure> {
         let (least, most) = (Temperature::RANGE.start(), Temperature::RANGE.end());
         let checked = |value| {

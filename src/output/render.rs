@@ -1,11 +1,13 @@
-//! In: a performance and a SoundFont. Out: all its frames, offline, at the loudness asked for, or an audio file's bytes.
-//! Opens no file.
+//! In: a performance and a SoundFont. Out: its frames, offline, at the loudness asked for, a block at a time.
 //!
-//! Loudness: EBU R 128 (integrated, gated; the `ebur128` crate). The release of the last notes and the room's tail are
-//! kept, the silence after them is not. Same performance, font and settings: same frames.
+//! How loud a piece is, is known at its end; until then its frames lie in a nameless temporary file, so that memory does
+//! not grow with its length. Loudness: EBU R 128 (integrated, gated; the `ebur128` crate). The release of the last notes
+//! and the room's tail are kept, the silence after them is not. Same performance, font and settings: same frames.
 
 pub mod flac;
 pub mod opus;
+mod quantiser;
+mod spool;
 mod tags;
 pub mod wav;
 
@@ -15,14 +17,15 @@ use super::limiter::Limiter;
 use super::synth::{Synth, SynthError, SynthFont};
 use crate::performance::Performance;
 use ebur128::{EbuR128, Mode};
-use std::ops::Range;
+use spool::Spool;
+use std::io;
 use thiserror::Error;
 
 /// What files and streams are brought to, LUFS: between the -14 of music services and the -23 of broadcasting.
 pub const LOUDNESS_LUFS: f64 = -16.0;
 /// What files are computed at unless something else is asked for, Hz.
 pub const SAMPLE_RATE_HZ: u32 = 44_100;
-/// Longer pieces are refused: frames are kept in memory, 21 MB a minute at 44.1 kHz.
+/// Longer pieces are refused: frames wait on the disk, 21 MB a minute at 44.1 kHz.
 pub const SECONDS_MAX: f64 = 3.0 * 3600.0;
 /// How long notes may ring after the end, seconds.
 const TAIL_S_MAX: f64 = 8.0;
@@ -80,6 +83,10 @@ pub enum RenderError {
     Synth(#[from] SynthError),
     #[error("the piece lasts {found_s:.0} seconds; at most {SECONDS_MAX} are rendered in one go")]
     TooLong { found_s: f64 },
+    #[error("cannot keep the frames in a temporary file; `TMPDIR` names the folder for it")]
+    Spool(#[source] io::Error),
+    #[error("cannot write the audio")]
+    Write(#[source] io::Error),
     #[error(
         "the file would have {found_bytes} bytes, and its format counts to 4294967295; write shorter pieces or fewer bits"
     )]
@@ -91,68 +98,333 @@ pub enum RenderError {
     },
 }
 
-/// Renders with the default settings into a 16-bit WAV file, tagged.
-///
-/// # Errors
-/// As [`render`] and [`wav::to_bytes`].
-pub fn to_wav(performance: &Performance, font: &SynthFont) -> Result<Vec<u8>, RenderError> {
-    let audio = render(performance, font, &RenderSettings::default())?;
-    wav::to_bytes(&audio, wav::Depth::default(), &Tags::of(performance))
+/// Where an encoder gets its frames.
+pub trait Frames {
+    /// Frames a second.
+    fn sample_rate_hz(&self) -> u32;
+
+    /// How many there are in all.
+    fn frame_count(&self) -> u64;
+
+    /// Writes the next ones to both slices, which are equally long, and says how many there were: fewer than asked for only
+    /// at the end.
+    ///
+    /// # Errors
+    /// [`RenderError::Spool`] if the temporary file cannot be read.
+    fn read(&mut self, left: &mut [f32], right: &mut [f32]) -> Result<usize, RenderError>;
 }
 
-/// Plays the performance as fast as the processor allows.
+/// Plays the performance as fast as the processor allows, and keeps all its frames in memory.
 ///
 /// # Errors
-/// [`RenderError::Synth`] if the rate is not one of the synth's; [`RenderError::TooLong`] beyond [`SECONDS_MAX`].
+/// As [`render_blocks`], and [`RenderError::Spool`] while reading.
 pub fn render(
     performance: &Performance,
     font: &SynthFont,
     settings: &RenderSettings,
 ) -> Result<Audio, RenderError> {
+    let mut frames = render_blocks(performance, font, settings)?;
+    let count = usize::try_from(frames.frame_count()).unwrap_or(usize::MAX);
+    let mut audio = Audio {
+        sample_rate_hz: frames.sample_rate_hz(),
+        left: vec![0.0; count],
+        right: vec![0.0; count],
+    };
+    frames.read(&mut audio.left, &mut audio.right)?;
+    Ok(audio)
+}
+
+/// Plays the performance as fast as the processor allows. Memory does not grow with its length.
+///
+/// # Errors
+/// [`RenderError::Synth`] if the rate is not one of the synth's; [`RenderError::TooLong`] beyond [`SECONDS_MAX`];
+/// [`RenderError::Spool`] if there is no room for the temporary file.
+pub fn render_blocks(
+    performance: &Performance,
+    font: &SynthFont,
+    settings: &RenderSettings,
+) -> Result<Rendered, RenderError> {
     let found_s = performance.seconds();
     if found_s > SECONDS_MAX {
         return Err(RenderError::TooLong { found_s });
     }
-    let mut audio = synthesise(performance, font, settings.sample_rate_hz)?;
-    if let LoudnessTarget::Lufs(target_lufs) = settings.loudness {
-        audio.level_to(target_lufs);
-    }
-    audio.trim_end();
-    Ok(audio)
+    let synthesised = Synthesised::new(performance, font, settings.sample_rate_hz)?;
+    synthesised.levelled(settings.loudness)
 }
 
-fn synthesise(
-    performance: &Performance,
-    font: &SynthFont,
+/// A piece as it comes out of the synth.
+struct Synthesised {
     sample_rate_hz: u32,
-) -> Result<Audio, SynthError> {
-    let mut synth = Synth::new(font, sample_rate_hz)?;
-    let rate = f64::from(sample_rate_hz);
-    let tempo_map = performance.tempo_map();
-    let frame_at = |seconds: f64| (seconds * rate).round() as usize;
-    let end = frame_at(performance.seconds());
-    let mut audio = Audio {
-        sample_rate_hz,
-        left: vec![],
-        right: vec![],
-    };
-    for timed in performance.messages() {
-        audio.extend(&mut synth, frame_at(tempo_map.seconds_at(timed.at)));
-        synth.send(timed.message);
-    }
-    audio.extend(&mut synth, end);
-    synth.all_notes_off();
-    let step = frame_at(0.1);
-    let latest = end + frame_at(TAIL_S_MAX);
-    while audio.left.len() < latest {
-        let from = audio.left.len();
-        audio.extend(&mut synth, from + step);
-        let is_silent = |frames: &[f32]| frames.iter().all(|value| value.abs() < SILENCE);
-        if is_silent(&audio.left[from..]) && is_silent(&audio.right[from..]) {
-            break;
+    spool: Spool,
+    frame_count: u64,
+    loudness_lufs: Option<f64>,
+}
+
+/// The synth's frames on their way into the spool and through the meter.
+struct Recorder {
+    synth: Synth,
+    spool: Spool,
+    meter: Option<EbuR128>,
+    frame_count: u64,
+    left: [f32; BLOCK_FRAMES],
+    right: [f32; BLOCK_FRAMES],
+}
+
+impl Recorder {
+    /// Renders until there are `until` frames; says whether anything of it could be heard.
+    fn extend(&mut self, until: u64) -> Result<Heard, RenderError> {
+        let mut heard = Heard::Nothing;
+        while self.frame_count < until {
+            let left_over = until - self.frame_count;
+            let count =
+                usize::try_from(left_over).map_or(BLOCK_FRAMES, |left| left.min(BLOCK_FRAMES));
+            let (left, right) = (&mut self.left[..count], &mut self.right[..count]);
+            self.synth.render(left, right);
+            if last_audible(left, right).is_some() {
+                heard = Heard::Something;
+            }
+            if let Some(meter) = &mut self.meter
+                && meter.add_frames_planar_f32(&[&*left, &*right]).is_err()
+            {
+                self.meter = None;
+            }
+            self.spool.push(left, right).map_err(RenderError::Spool)?;
+            self.frame_count += count as u64;
         }
+        Ok(heard)
     }
-    Ok(audio)
+}
+
+/// Whether a stretch of frames is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Something,
+    Nothing,
+}
+
+impl Synthesised {
+    fn new(
+        performance: &Performance,
+        font: &SynthFont,
+        sample_rate_hz: u32,
+    ) -> Result<Self, RenderError> {
+        let mut recorder = Recorder {
+            synth: Synth::new(font, sample_rate_hz)?,
+            spool: Spool::new().map_err(RenderError::Spool)?,
+            meter: EbuR128::new(2, sample_rate_hz, Mode::I).ok(),
+            frame_count: 0,
+            left: [0.0; BLOCK_FRAMES],
+            right: [0.0; BLOCK_FRAMES],
+        };
+        let rate = f64::from(sample_rate_hz);
+        let tempo_map = performance.tempo_map();
+        let frame_at = |seconds: f64| (seconds * rate).round() as u64; // within SECONDS_MAX
+        let end = frame_at(performance.seconds());
+        for timed in performance.messages() {
+            recorder.extend(frame_at(tempo_map.seconds_at(timed.at)))?;
+            recorder.synth.send(timed.message);
+        }
+        recorder.extend(end)?;
+        recorder.synth.all_notes_off();
+        let latest = recorder.frame_count + frame_at(TAIL_S_MAX);
+        while recorder.frame_count < latest {
+            let step_end = recorder.frame_count + frame_at(0.1);
+            if recorder.extend(step_end)? == Heard::Nothing {
+                break;
+            }
+        }
+        let loudness = recorder
+            .meter
+            .and_then(|meter| meter.loudness_global().ok());
+        Ok(Self {
+            sample_rate_hz,
+            spool: recorder.spool,
+            frame_count: recorder.frame_count,
+            loudness_lufs: loudness.filter(|loudness| loudness.is_finite()),
+        })
+    }
+
+    /// The piece at the loudness asked for, its last silence cut.
+    fn levelled(mut self, target: LoudnessTarget) -> Result<Rendered, RenderError> {
+        let mut change = Change::None;
+        let mut last_audible = None;
+        match target {
+            LoudnessTarget::AsSynthesised => last_audible = self.hear(change)?.last_audible,
+            LoudnessTarget::Lufs(target_lufs) => {
+                let missing = self
+                    .loudness_lufs
+                    .map_or(0.0, |raw_lufs| target_lufs - raw_lufs);
+                let mut gain_db = missing.min(GAIN_DB_MAX);
+                for _ in 0..LOUDNESS_ROUNDS {
+                    change = Change::Limited { gain_db };
+                    let hearing = self.hear(change)?;
+                    last_audible = hearing.last_audible;
+                    let Some(limited_lufs) = hearing.loudness_lufs else {
+                        break;
+                    };
+                    let missing_lu = target_lufs - limited_lufs;
+                    if missing_lu.abs() <= LOUDNESS_ERROR_LU || gain_db + missing_lu > GAIN_DB_MAX {
+                        break;
+                    }
+                    gain_db += missing_lu;
+                }
+            }
+        }
+        let pause = (LAST_SILENCE_S * f64::from(self.sample_rate_hz)) as u64;
+        let end = last_audible.map_or(0, |at| at + 1) + pause;
+        self.frame_count = self.frame_count.min(end);
+        Rendered::new(self, change)
+    }
+
+    /// Goes through all frames as this change makes them.
+    fn hear(&mut self, change: Change) -> Result<Hearing, RenderError> {
+        let mut meter = EbuR128::new(2, self.sample_rate_hz, Mode::I).ok();
+        let mut hearing = Hearing::default();
+        let mut reading = Reading::new(self, change)?;
+        let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
+        let mut from = 0;
+        loop {
+            let count = reading.read(&mut self.spool, &mut left, &mut right)?;
+            if count == 0 {
+                break;
+            }
+            let (left, right) = (&left[..count], &right[..count]);
+            if let Some(meter) = &mut meter {
+                let _ = meter.add_frames_planar_f32(&[left, right]); // fails for uneven slices alone
+            }
+            if let Some(at) = last_audible(left, right) {
+                hearing.last_audible = Some(from + at as u64);
+            }
+            from += count as u64;
+        }
+        let loudness = meter.and_then(|meter| meter.loudness_global().ok());
+        hearing.loudness_lufs = loudness.filter(|loudness| loudness.is_finite());
+        Ok(hearing)
+    }
+}
+
+/// What going through a piece tells.
+#[derive(Debug, Default)]
+struct Hearing {
+    loudness_lufs: Option<f64>,
+    last_audible: Option<u64>,
+}
+
+/// What is done to the synth's frames.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Change {
+    None,
+    /// Made louder by `gain_db`, then limited.
+    Limited {
+        gain_db: f64,
+    },
+}
+
+/// A finished piece, to be read once.
+pub struct Rendered {
+    synthesised: Synthesised,
+    reading: Reading,
+}
+
+impl Rendered {
+    fn new(mut synthesised: Synthesised, change: Change) -> Result<Self, RenderError> {
+        let reading = Reading::new(&mut synthesised, change)?;
+        Ok(Self {
+            synthesised,
+            reading,
+        })
+    }
+}
+
+impl Frames for Rendered {
+    fn sample_rate_hz(&self) -> u32 {
+        self.synthesised.sample_rate_hz
+    }
+
+    fn frame_count(&self) -> u64 {
+        self.synthesised.frame_count
+    }
+
+    fn read(&mut self, left: &mut [f32], right: &mut [f32]) -> Result<usize, RenderError> {
+        self.reading.read(&mut self.synthesised.spool, left, right)
+    }
+}
+
+/// A place in the spool, and the limiter that what is read goes through.
+struct Reading {
+    limiting: Option<(Limiter, f32)>,
+    /// Frames that are still to come out.
+    left_over: u64,
+}
+
+impl Reading {
+    /// From the first frame on.
+    fn new(synthesised: &mut Synthesised, change: Change) -> Result<Self, RenderError> {
+        synthesised.spool.rewind().map_err(RenderError::Spool)?;
+        let limiting = match change {
+            Change::None => None,
+            Change::Limited { gain_db } => {
+                let gain = 10_f64.powf(gain_db / 20.0) as f32; // rounding
+                Some((Limiter::new(synthesised.sample_rate_hz), gain))
+            }
+        };
+        let mut reading = Self {
+            limiting,
+            left_over: synthesised.frame_count,
+        };
+        // The limiter looks ahead: what it gives at first comes from before the piece.
+        let mut early = reading
+            .limiting
+            .as_ref()
+            .map_or(0, |(limiter, _)| limiter.latency_frames());
+        let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
+        while early > 0 {
+            let count = early.min(BLOCK_FRAMES);
+            reading.take(
+                &mut synthesised.spool,
+                &mut left[..count],
+                &mut right[..count],
+            )?;
+            early -= count;
+        }
+        Ok(reading)
+    }
+
+    fn read(
+        &mut self,
+        spool: &mut Spool,
+        left: &mut [f32],
+        right: &mut [f32],
+    ) -> Result<usize, RenderError> {
+        let wanted = left.len().min(right.len()) as u64;
+        let count = wanted.min(self.left_over) as usize; // lossless: no more than the slices have
+        self.take(spool, &mut left[..count], &mut right[..count])?;
+        self.left_over -= count as u64;
+        Ok(count)
+    }
+
+    /// The next frames, silence after the last ones.
+    fn take(
+        &mut self,
+        spool: &mut Spool,
+        left: &mut [f32],
+        right: &mut [f32],
+    ) -> Result<(), RenderError> {
+        spool.pull(left, right).map_err(RenderError::Spool)?;
+        if let Some((limiter, gain)) = &mut self.limiting {
+            for value in left.iter_mut().chain(right.iter_mut()) {
+                *value *= *gain;
+            }
+            limiter.process(left, right);
+        }
+        Ok(())
+    }
+}
+
+/// The last of these frames that is more than silence.
+fn last_audible(left: &[f32], right: &[f32]) -> Option<usize> {
+    let last = |frames: &[f32]| frames.iter().rposition(|value| value.abs() >= SILENCE);
+    last(left).max(last(right))
 }
 
 impl Audio {
@@ -182,31 +454,9 @@ impl Audio {
         (peak > 0.0).then(|| 20.0 * peak.log10())
     }
 
-    /// Left and right in turn as integers of so many bits (2..=24), full scale one below the largest.
-    ///
-    /// Dithered by triangular noise of one step, which turns the error of rounding into a faint, even hiss; silence stays
-    /// silence. The noise is the same each time, so the same audio gives the same file.
-    fn quantised(&self, bits: u32) -> Vec<i32> {
-        let full_scale = ((1_i64 << (bits - 1)) - 1) as f32; // exact up to 24 bits
-        let mut state = 0x9E37_79B9_u32;
-        let mut noise = move || {
-            // xorshift32 (G. Marsaglia, 2003)
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            (state >> 8) as f32 / (1 << 24) as f32 // lossless: 24 bits
-        };
-        let mut quantise = |value: f32| {
-            let dither = if value == 0.0 { 0.0 } else { noise() - noise() };
-            (value * full_scale + dither)
-                .round()
-                .clamp(-full_scale, full_scale) as i32 // lossless: clamped
-        };
-        self.left
-            .iter()
-            .zip(&self.right)
-            .flat_map(|(&left, &right)| [quantise(left), quantise(right)])
-            .collect()
+    /// Its frames, from the first on.
+    pub fn frames(&self) -> AudioFrames<'_> {
+        AudioFrames { audio: self, at: 0 }
     }
 
     fn meter(&self, mode: Mode) -> Option<EbuR128> {
@@ -216,120 +466,31 @@ impl Audio {
             .ok()?;
         Some(meter)
     }
-
-    /// Renders until there are `until` frames.
-    fn extend(&mut self, synth: &mut Synth, until: usize) {
-        let from = self.left.len();
-        if until <= from {
-            return;
-        }
-        self.left.resize(until, 0.0);
-        self.right.resize(until, 0.0);
-        synth.render(&mut self.left[from..], &mut self.right[from..]);
-    }
-
-    /// Brings the loudness to the target and the peaks below the ceiling, in place: a long piece is in memory once.
-    fn level_to(&mut self, target_lufs: f64) {
-        let mut gain_db = match self.loudness_lufs() {
-            Some(raw_lufs) => (target_lufs - raw_lufs).min(GAIN_DB_MAX),
-            None => 0.0,
-        };
-        for _ in 0..LOUDNESS_ROUNDS {
-            let Some(limited_lufs) = self.limited_loudness_lufs(gain_db) else {
-                break;
-            };
-            let missing_lu = target_lufs - limited_lufs;
-            if missing_lu.abs() <= LOUDNESS_ERROR_LU || gain_db + missing_lu > GAIN_DB_MAX {
-                break;
-            }
-            gain_db += missing_lu;
-        }
-        let mut limiting = Limiting::new(self.sample_rate_hz, gain_db);
-        while let Some(places) = limiting.next_block(self) {
-            // The limiter is behind the frames it has taken, so what is overwritten here has been taken.
-            let (left, right) = limiting.block(places.len());
-            self.left[places.clone()].copy_from_slice(left);
-            self.right[places].copy_from_slice(right);
-        }
-    }
-
-    /// The loudness that this gain and the limiter would give.
-    fn limited_loudness_lufs(&self, gain_db: f64) -> Option<f64> {
-        let mut meter = EbuR128::new(2, self.sample_rate_hz, Mode::I).ok()?;
-        let mut limiting = Limiting::new(self.sample_rate_hz, gain_db);
-        while let Some(places) = limiting.next_block(self) {
-            let (left, right) = limiting.block(places.len());
-            meter.add_frames_planar_f32(&[left, right]).ok()?;
-        }
-        meter
-            .loudness_global()
-            .ok()
-            .filter(|loudness| loudness.is_finite())
-    }
-
-    /// Cuts the silence at the end, but for a moment.
-    fn trim_end(&mut self) {
-        let last = |frames: &[f32]| {
-            frames
-                .iter()
-                .rposition(|value| value.abs() >= SILENCE)
-                .map_or(0, |at| at + 1)
-        };
-        let end = last(&self.left).max(last(&self.right));
-        let pause = (LAST_SILENCE_S * f64::from(self.sample_rate_hz)) as usize;
-        let end = (end + pause).min(self.left.len());
-        self.left.truncate(end);
-        self.right.truncate(end);
-    }
 }
 
-/// Goes through a piece's frames a block at a time, making them louder and limiting them.
-struct Limiting {
-    limiter: Limiter,
-    gain: f32,
-    /// Frames the limiter has been given, silence after the end included.
-    taken: usize,
-    left: [f32; BLOCK_FRAMES],
-    right: [f32; BLOCK_FRAMES],
-    /// Frames at the block's start that come from before the piece.
-    skipped: usize,
+/// Reads frames that are in memory.
+pub struct AudioFrames<'a> {
+    audio: &'a Audio,
+    at: usize,
 }
 
-impl Limiting {
-    fn new(sample_rate_hz: u32, gain_db: f64) -> Self {
-        Self {
-            limiter: Limiter::new(sample_rate_hz),
-            gain: 10_f64.powf(gain_db / 20.0) as f32, // rounding
-            taken: 0,
-            left: [0.0; BLOCK_FRAMES],
-            right: [0.0; BLOCK_FRAMES],
-            skipped: 0,
-        }
+impl Frames for AudioFrames<'_> {
+    fn sample_rate_hz(&self) -> u32 {
+        self.audio.sample_rate_hz
     }
 
-    /// Computes the next block and says which places of the piece its frames have; `None` after the last.
-    fn next_block(&mut self, audio: &Audio) -> Option<Range<usize>> {
-        let latency = self.limiter.latency_frames();
-        let first = self.taken.saturating_sub(latency);
-        if first >= audio.frame_count() {
-            return None;
-        }
-        self.skipped = latency.saturating_sub(self.taken).min(BLOCK_FRAMES);
-        for (offset, (left, right)) in self.left.iter_mut().zip(&mut self.right).enumerate() {
-            let at = self.taken + offset;
-            *left = audio.left.get(at).map_or(0.0, |value| value * self.gain);
-            *right = audio.right.get(at).map_or(0.0, |value| value * self.gain);
-        }
-        self.limiter.process(&mut self.left, &mut self.right);
-        self.taken += BLOCK_FRAMES;
-        let end = (first + BLOCK_FRAMES - self.skipped).min(audio.frame_count());
-        Some(first..end)
+    fn frame_count(&self) -> u64 {
+        self.audio.frame_count() as u64
     }
 
-    /// The computed frames: as many as the places were.
-    fn block(&self, count: usize) -> (&[f32], &[f32]) {
-        let frames = self.skipped..self.skipped + count;
-        (&self.left[frames.clone()], &self.right[frames])
+    fn read(&mut self, left: &mut [f32], right: &mut [f32]) -> Result<usize, RenderError> {
+        let wanted = left.len().min(right.len());
+        let count = wanted.min(self.audio.frame_count() - self.at);
+        let places = self.at..self.at + count;
+        left[..count].copy_from_slice(&self.audio.left[places.clone()]);
+        right[..count].copy_from_slice(&self.audio.right[places]);
+        self.at += count;
+        Ok(count)
     }
 }
 
@@ -356,11 +517,35 @@ mod tests {
         assert!(loudness.abs() < 0.1, "{loudness}");
     }
 
+    /// These frames as a piece that the synth made.
+    fn synthesised(audio: &Audio) -> Synthesised {
+        let mut spool = Spool::new().unwrap();
+        spool.push(&audio.left, &audio.right).unwrap();
+        Synthesised {
+            sample_rate_hz: audio.sample_rate_hz,
+            spool,
+            frame_count: audio.frame_count() as u64,
+            loudness_lufs: audio.loudness_lufs(),
+        }
+    }
+
+    fn levelled(audio: &Audio) -> Audio {
+        let target = LoudnessTarget::Lufs(LOUDNESS_LUFS);
+        let mut frames = synthesised(audio).levelled(target).unwrap();
+        let count = frames.frame_count() as usize;
+        let (mut left, mut right) = (vec![0.0; count], vec![0.0; count]);
+        assert_eq!(frames.read(&mut left, &mut right).unwrap(), count);
+        Audio {
+            sample_rate_hz: frames.sample_rate_hz(),
+            left,
+            right,
+        }
+    }
+
     #[test]
-    fn leveling_reaches_the_target_and_keeps_the_length() {
+    fn levelling_reaches_the_target_and_keeps_the_length() {
         for amplitude in [0.01, 0.9] {
-            let mut audio = sine(amplitude);
-            audio.level_to(LOUDNESS_LUFS);
+            let audio = levelled(&sine(amplitude));
             let loudness = audio.loudness_lufs().unwrap();
             assert!((loudness - LOUDNESS_LUFS).abs() < 0.2, "{loudness}");
             assert_eq!(audio.frame_count(), 96_000);
@@ -368,10 +553,21 @@ mod tests {
     }
 
     #[test]
-    fn silence_has_no_loudness_and_stays_silent() {
-        let mut audio = sine(0.0);
+    fn silence_has_no_loudness_and_is_cut_to_a_moment() {
+        let audio = sine(0.0);
         assert_eq!(audio.loudness_lufs(), None);
-        audio.level_to(LOUDNESS_LUFS);
-        assert_eq!(audio, sine(0.0));
+        let cut = levelled(&audio);
+        assert_eq!(cut.frame_count(), 4_800);
+        assert!(cut.left.iter().chain(&cut.right).all(|value| *value == 0.0));
+    }
+
+    #[test]
+    fn a_click_stands_where_it_stood_after_levelling() {
+        let mut audio = sine(0.1);
+        (audio.left[50_000], audio.right[50_000]) = (0.9, 0.9);
+        let levelled = levelled(&audio);
+        let loudest = (0..levelled.frame_count())
+            .max_by(|a, b| levelled.left[*a].total_cmp(&levelled.left[*b]));
+        assert_eq!(loudest, Some(50_000));
     }
 }

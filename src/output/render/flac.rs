@@ -1,45 +1,98 @@
-//! In: audio, tags. Out: the bytes of a FLAC file, 16 bits. The only file that names flacenc.
+//! In: frames, tags. Out: a FLAC file, 16 bits, written as the frames come. The only file that names flacenc.
 //!
 //! Source: RFC 9639 (FLAC), §8.6 for the Vorbis comment block.
 
+use super::quantiser::Quantiser;
 use super::tags::Tags;
-use super::{Audio, RenderError};
+use super::{Frames, RenderError};
 use flacenc::bitsink::ByteSink;
-use flacenc::component::{BitRepr, MetadataBlockData};
+use flacenc::component::{BitRepr, MetadataBlockData, Stream, StreamInfo};
 use flacenc::error::Verify;
-use flacenc::source::MemSource;
+use flacenc::source::{Context, Fill, FrameBuf};
+use std::fmt::Display;
+use std::io::{Seek, SeekFrom, Write};
 
 const CHANNELS: usize = 2;
 const BITS: usize = 16;
+/// Frames that are encoded together, the usual number.
+const BLOCK: usize = 4096;
 /// The metadata block type of Vorbis comments (RFC 9639 table 1).
 const VORBIS_COMMENT: u8 = 4;
 
-/// The whole file. One thread; the same audio gives the same bytes.
+/// Writes the whole file. One thread; the same audio gives the same bytes.
+///
+/// What is known at the end alone (the sum over all frames) is written last, in its place at the beginning.
 ///
 /// # Errors
-/// [`RenderError::Encode`] if the encoder refuses the audio.
-pub fn to_bytes(audio: &Audio, tags: &Tags) -> Result<Vec<u8>, RenderError> {
-    let refused = |reason: String| RenderError::Encode {
-        format: "FLAC",
-        reason,
-    };
+/// [`RenderError::Encode`] if the encoder refuses the audio; [`RenderError::Spool`] and [`RenderError::Write`].
+pub fn write(
+    frames: &mut impl Frames,
+    tags: &Tags,
+    out: &mut (impl Write + Seek),
+) -> Result<(), RenderError> {
     let mut config = flacenc::config::Encoder::default();
     config.multithread = false;
     let config = config
         .into_verified()
-        .map_err(|(_, error)| refused(error.to_string()))?;
-    let values = audio.quantised(BITS as u32);
-    let source = MemSource::from_samples(&values, CHANNELS, BITS, audio.sample_rate_hz as usize);
-    let mut stream = flacenc::encode_with_fixed_block_size(&config, source, config.block_size)
-        .map_err(|error| refused(error.to_string()))?;
-    let comments = MetadataBlockData::new_unknown(VORBIS_COMMENT, &vorbis_comments(tags))
-        .map_err(|error| refused(error.to_string()))?;
-    stream.add_metadata_block(comments);
+        .map_err(|(_, error)| refused(error))?;
+    let rate = frames.sample_rate_hz() as usize; // lossless
+    let mut info = StreamInfo::new(rate, CHANNELS, BITS).map_err(refused)?;
+    info.set_block_sizes(BLOCK, BLOCK).map_err(refused)?;
+    let from = out.stream_position().map_err(RenderError::Write)?;
+    out.write_all(&beginning(info.clone(), tags)?)
+        .map_err(RenderError::Write)?;
+
+    let mut block = FrameBuf::with_size(CHANNELS, BLOCK).map_err(refused)?;
+    let mut context = Context::new(BITS, CHANNELS);
+    let mut quantiser = Quantiser::new(BITS as u32); // lossless
+    let (mut left, mut right) = (vec![0.0; BLOCK], vec![0.0; BLOCK]);
+    let mut values = Vec::with_capacity(CHANNELS * BLOCK);
+    for number in 0.. {
+        let count = frames.read(&mut left, &mut right)?;
+        if count == 0 {
+            break;
+        }
+        values.clear();
+        quantiser.append(&left[..count], &right[..count], &mut values);
+        block.fill_interleaved(&values).map_err(refused)?;
+        context.fill_interleaved(&values).map_err(refused)?;
+        let frame =
+            flacenc::encode_fixed_size_frame(&config, &block, number, &info).map_err(refused)?;
+        info.update_frame_info(&frame);
+        out.write_all(&bytes(&frame)?).map_err(RenderError::Write)?;
+    }
+    // A last block that is shorter does not count (RFC 9639 §8.2).
+    info.set_block_sizes(BLOCK, BLOCK).map_err(refused)?;
+    info.set_md5_digest(&context.md5_digest());
+    info.set_total_samples(context.total_samples());
+    let end = out.stream_position().map_err(RenderError::Write)?;
+    out.seek(SeekFrom::Start(from))
+        .map_err(RenderError::Write)?;
+    out.write_all(&beginning(info, tags)?)
+        .map_err(RenderError::Write)?;
+    out.seek(SeekFrom::Start(end)).map_err(RenderError::Write)?;
+    Ok(())
+}
+
+/// The marker and the metadata: as long whatever the figures in it are.
+fn beginning(info: StreamInfo, tags: &Tags) -> Result<Vec<u8>, RenderError> {
+    let mut stream = Stream::with_stream_info(info);
+    let comments = MetadataBlockData::new_unknown(VORBIS_COMMENT, &vorbis_comments(tags));
+    stream.add_metadata_block(comments.map_err(refused)?);
+    bytes(&stream)
+}
+
+fn bytes(component: &impl BitRepr) -> Result<Vec<u8>, RenderError> {
     let mut sink = ByteSink::new();
-    stream
-        .write(&mut sink)
-        .map_err(|error| refused(error.to_string()))?;
+    component.write(&mut sink).map_err(refused)?;
     Ok(sink.into_inner())
+}
+
+fn refused(reason: impl Display) -> RenderError {
+    RenderError::Encode {
+        format: "FLAC",
+        reason: reason.to_string(),
+    }
 }
 
 /// Vendor and comments, each with its length before it.
@@ -66,7 +119,9 @@ fn vorbis_comments(tags: &Tags) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Audio;
     use super::*;
+    use std::io::Cursor;
 
     #[test]
     fn the_stream_states_rate_length_and_title() {
@@ -82,7 +137,9 @@ mod tests {
             title: "The Tenpenny Bit".into(),
             ..Tags::default()
         };
-        let file = to_bytes(&audio, &tags).unwrap();
+        let mut file = Cursor::new(Vec::new());
+        write(&mut audio.frames(), &tags, &mut file).unwrap();
+        let file = file.into_inner();
         assert_eq!(&file[..4], b"fLaC");
         // RFC 9639 §8.2: from byte 10 of STREAMINFO 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of frames.
         let info = u64::from_be_bytes(file[18..26].try_into().unwrap());

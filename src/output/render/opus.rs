@@ -1,10 +1,12 @@
-//! In: audio at 48 kHz, tags, a bit rate. Out: the bytes of an Ogg Opus file. The only file of `render` that names opus_pure.
+//! In: frames at 48 kHz, tags, a bit rate. Out: an Ogg Opus file, written as the frames come. The only file of `render` that names opus_pure.
 //!
 //! Source: RFC 7845 (Ogg Encapsulation for Opus): §4.2 pre-skip, §4.4 the last granule says where the audio ends.
 
 use super::tags::Tags;
-use super::{Audio, RenderError};
+use super::{Frames, RenderError};
 use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead, OpusTags};
+use std::fmt::Display;
+use std::io::Write;
 
 /// The rate Opus works at, Hz.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;
@@ -16,66 +18,73 @@ const PACKET_FRAMES: usize = 960;
 /// Every file has one logical stream, so its number can be anything; a fixed one gives the same bytes each time.
 const SERIAL: u32 = 1;
 
-/// The whole file.
+/// Writes the whole file.
 ///
 /// # Errors
-/// [`RenderError::Encode`] if the audio has another rate, or the encoder refuses it.
-pub fn to_bytes(audio: &Audio, tags: &Tags, bit_rate: i32) -> Result<Vec<u8>, RenderError> {
-    if audio.sample_rate_hz != SAMPLE_RATE_HZ {
-        let reason = format!(
-            "{} frames a second; Opus needs {SAMPLE_RATE_HZ}",
-            audio.sample_rate_hz
-        );
-        return Err(RenderError::Encode {
-            format: "Opus",
-            reason,
-        });
+/// [`RenderError::Encode`] if the audio has another rate, or it cannot be encoded or written; [`RenderError::Spool`].
+pub fn write(
+    frames: &mut impl Frames,
+    tags: &Tags,
+    bit_rate: i32,
+    out: &mut impl Write,
+) -> Result<(), RenderError> {
+    let found_hz = frames.sample_rate_hz();
+    if found_hz != SAMPLE_RATE_HZ {
+        let reason = format!("{found_hz} frames a second; Opus needs {SAMPLE_RATE_HZ}");
+        return Err(refused(reason));
     }
-    encode(audio, tags, bit_rate).map_err(|error| RenderError::Encode {
-        format: "Opus",
-        reason: error.to_string(),
-    })
-}
-
-fn encode(audio: &Audio, tags: &Tags, bit_rate: i32) -> opus_pure::Result<Vec<u8>> {
-    let mut encoder = OpusEncoder::new(SAMPLE_RATE_HZ as i32, CHANNELS, Application::Audio)?;
+    let mut encoder =
+        OpusEncoder::new(SAMPLE_RATE_HZ as i32, CHANNELS, Application::Audio).map_err(refused)?;
     encoder.bitrate_bps = bit_rate;
     let head = OpusHead::for_encoder(&encoder, SAMPLE_RATE_HZ);
-    let pre_skip = usize::from(head.pre_skip);
+    let pre_skip = u64::from(head.pre_skip);
     let mut comments = OpusTags::new();
     for (name, value) in tags.vorbis_comments() {
-        comments.push(name, value)?;
+        comments.push(name, value).map_err(refused)?;
     }
-    let mut writer = OggOpusWriter::with_serial(Vec::new(), head, comments, SERIAL)?;
+    let mut writer = OggOpusWriter::with_serial(out, head, comments, SERIAL).map_err(refused)?;
     // The encoder lags by the pre-skip, so that much silence pushes the last frames out of it.
-    let packet_count = (audio.frame_count() + pre_skip).div_ceil(PACKET_FRAMES);
-    let last_granule = (pre_skip + audio.frame_count()) as i64;
+    let last_granule = pre_skip + frames.frame_count();
+    let packet_count = last_granule.div_ceil(PACKET_FRAMES as u64);
     let mut packet = vec![0; MAX_PACKET_BYTES];
     let mut block = vec![0.0; PACKET_FRAMES * CHANNELS];
-    let frame = |at: usize| {
-        audio
-            .left
-            .get(at)
-            .zip(audio.right.get(at))
-            .map_or([0.0; 2], |(&left, &right)| [left, right])
-    };
+    let (mut left, mut right) = ([0.0; PACKET_FRAMES], [0.0; PACKET_FRAMES]);
     for index in 0..packet_count {
-        for (offset, values) in block.chunks_exact_mut(CHANNELS).enumerate() {
-            values.copy_from_slice(&frame(index * PACKET_FRAMES + offset));
+        let count = frames.read(&mut left, &mut right)?;
+        left[count..].fill(0.0);
+        right[count..].fill(0.0);
+        for (values, (left, right)) in block
+            .chunks_exact_mut(CHANNELS)
+            .zip(left.iter().zip(&right))
+        {
+            values.copy_from_slice(&[*left, *right]);
         }
-        let bytes = encoder.encode(&block, PACKET_FRAMES, &mut packet)?;
-        if index + 1 == packet_count {
-            let rest = u32::try_from(last_granule - writer.granule()).unwrap_or(0);
-            writer.write_packet_with_duration(&packet[..bytes], rest)?;
+        let bytes = encoder
+            .encode(&block, PACKET_FRAMES, &mut packet)
+            .map_err(refused)?;
+        let packet = &packet[..bytes];
+        let written = if index + 1 == packet_count {
+            let granule = u64::try_from(writer.granule()).unwrap_or(0);
+            let rest = u32::try_from(last_granule.saturating_sub(granule)).unwrap_or(0);
+            writer.write_packet_with_duration(packet, rest)
         } else {
-            writer.write_packet(&packet[..bytes])?;
-        }
+            writer.write_packet(packet)
+        };
+        written.map_err(refused)?;
     }
-    writer.finish()
+    writer.finish().map(|_| ()).map_err(refused)
+}
+
+fn refused(reason: impl Display) -> RenderError {
+    RenderError::Encode {
+        format: "Opus",
+        reason: reason.to_string(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Audio;
     use super::*;
     use opus_pure::{MAX_PACKET_SAMPLES, OggOpusReader, Trim};
 
@@ -97,7 +106,8 @@ mod tests {
             ..Tags::default()
         };
         let audio = tone(SAMPLE_RATE_HZ);
-        let file = to_bytes(&audio, &tags, BIT_RATE).unwrap();
+        let mut file = Vec::new();
+        write(&mut audio.frames(), &tags, BIT_RATE, &mut file).unwrap();
         let mut reader = OggOpusReader::new(file.as_slice()).unwrap();
         assert_eq!(reader.tags().get("TITLE"), Some("The Tenpenny Bit"));
         let rate = SAMPLE_RATE_HZ as i32;
@@ -120,7 +130,14 @@ mod tests {
 
     #[test]
     fn another_rate_is_refused_with_the_needed_one() {
-        let error = to_bytes(&tone(44_100), &Tags::default(), BIT_RATE).unwrap_err();
+        let audio = tone(44_100);
+        let error = write(
+            &mut audio.frames(),
+            &Tags::default(),
+            BIT_RATE,
+            &mut Vec::new(),
+        )
+        .unwrap_err();
         assert_eq!(
             error.to_string(),
             "the Opus encoder refused the audio: 44100 frames a second; Opus needs 48000"

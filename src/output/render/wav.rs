@@ -1,10 +1,12 @@
-//! In: audio, a depth, tags. Out: the bytes of a WAV file. Changes no loudness.
+//! In: frames, a depth, tags. Out: a WAV file, written as the frames come. Changes no loudness.
 //!
 //! Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991), RIFF WAVE and INFO.
 //! Forty lines of our own, because the usual crate writes no tags.
 
+use super::quantiser::Quantiser;
 use super::tags::Tags;
-use super::{Audio, RenderError};
+use super::{BLOCK_FRAMES, Frames, RenderError};
+use std::io::Write;
 
 /// RIFF counts its bytes in 32 bits.
 const FILE_BYTES_MAX: u64 = u32::MAX as u64;
@@ -40,59 +42,85 @@ impl Depth {
     }
 }
 
-/// The whole file.
+/// Writes the whole file.
 ///
 /// # Errors
-/// [`RenderError::FileTooLong`] beyond 4 GiB, which RIFF cannot count.
-pub fn to_bytes(audio: &Audio, depth: Depth, tags: &Tags) -> Result<Vec<u8>, RenderError> {
+/// [`RenderError::FileTooLong`] beyond 4 GiB, which RIFF cannot count; [`RenderError::Spool`] and [`RenderError::Write`].
+pub fn write(
+    frames: &mut impl Frames,
+    depth: Depth,
+    tags: &Tags,
+    out: &mut impl Write,
+) -> Result<(), RenderError> {
     let frame_bytes = CHANNELS * depth.bytes();
-    let data_bytes = audio.frame_count() as u64 * u64::from(frame_bytes);
+    let data_bytes = frames.frame_count() * u64::from(frame_bytes);
+    let header = header(frames.sample_rate_hz(), depth, tags, data_bytes)?;
+    out.write_all(&header).map_err(RenderError::Write)?;
+    let mut quantiser = match depth {
+        Depth::Sixteen => Some(Quantiser::new(16)),
+        Depth::TwentyFour => Some(Quantiser::new(24)),
+        Depth::Float => None,
+    };
+    let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
+    let (mut values, mut bytes) = (Vec::new(), Vec::new());
+    loop {
+        let count = frames.read(&mut left, &mut right)?;
+        if count == 0 {
+            return Ok(());
+        }
+        let (left, right) = (&left[..count], &right[..count]);
+        values.clear();
+        bytes.clear();
+        match &mut quantiser {
+            Some(quantiser) => {
+                quantiser.append(left, right, &mut values);
+                let kept = usize::from(depth.bytes());
+                for value in &values {
+                    bytes.extend_from_slice(&value.to_le_bytes()[..kept]);
+                }
+            }
+            None => {
+                for (left, right) in left.iter().zip(right) {
+                    bytes.extend_from_slice(&left.to_le_bytes());
+                    bytes.extend_from_slice(&right.to_le_bytes());
+                }
+            }
+        }
+        out.write_all(&bytes).map_err(RenderError::Write)?;
+    }
+}
+
+/// All that stands before the frames.
+fn header(
+    sample_rate_hz: u32,
+    depth: Depth,
+    tags: &Tags,
+    data_bytes: u64,
+) -> Result<Vec<u8>, RenderError> {
+    let frame_bytes = CHANNELS * depth.bytes();
     let info = info_list(tags);
     let found_bytes = data_bytes + info.len() as u64 + 64;
     if found_bytes > FILE_BYTES_MAX {
         return Err(RenderError::FileTooLong { found_bytes });
     }
-    let mut file = Vec::with_capacity(found_bytes as usize);
-    file.extend_from_slice(b"RIFF\0\0\0\0WAVE");
-    let byte_rate = audio.sample_rate_hz * u32::from(frame_bytes);
+    let mut header = b"RIFF\0\0\0\0WAVE".to_vec();
+    let byte_rate = sample_rate_hz * u32::from(frame_bytes);
     let format = [
         depth.format_tag().to_le_bytes().as_slice(),
         &CHANNELS.to_le_bytes(),
-        &audio.sample_rate_hz.to_le_bytes(),
+        &sample_rate_hz.to_le_bytes(),
         &byte_rate.to_le_bytes(),
         &frame_bytes.to_le_bytes(),
         &(8 * depth.bytes()).to_le_bytes(),
     ]
     .concat();
-    push_chunk(&mut file, b"fmt ", &format);
-    file.extend_from_slice(&info);
-    file.extend_from_slice(b"data");
-    file.extend_from_slice(&(data_bytes as u32).to_le_bytes()); // fits: checked above
-    push_frames(&mut file, audio, depth);
-    let riff_bytes = file.len() as u32 - 8; // fits: checked above
-    file[4..8].copy_from_slice(&riff_bytes.to_le_bytes());
-    Ok(file)
-}
-
-fn push_frames(file: &mut Vec<u8>, audio: &Audio, depth: Depth) {
-    match depth {
-        Depth::Sixteen => audio
-            .quantised(16)
-            .iter()
-            .for_each(|value| file.extend_from_slice(&value.to_le_bytes()[..2])),
-        Depth::TwentyFour => {
-            audio
-                .quantised(24)
-                .iter()
-                .for_each(|value| file.extend_from_slice(&value.to_le_bytes()[..3]));
-        }
-        Depth::Float => {
-            for (left, right) in audio.left.iter().zip(&audio.right) {
-                file.extend_from_slice(&left.to_le_bytes());
-                file.extend_from_slice(&right.to_le_bytes());
-            }
-        }
-    }
+    push_chunk(&mut header, b"fmt ", &format);
+    header.extend_from_slice(&info);
+    header.extend_from_slice(b"data");
+    header.extend_from_slice(&(data_bytes as u32).to_le_bytes()); // fits: checked above
+    let riff_bytes = header.len() as u64 - 8 + data_bytes;
+    header[4..8].copy_from_slice(&(riff_bytes as u32).to_le_bytes()); // fits: checked above
+    Ok(header)
 }
 
 fn info_list(tags: &Tags) -> Vec<u8> {
@@ -117,6 +145,7 @@ fn push_chunk(file: &mut Vec<u8>, id: &[u8; 4], body: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Audio;
     use super::*;
 
     fn audio() -> Audio {
@@ -125,6 +154,12 @@ mod tests {
             left: vec![0.0, 0.5, -1.0],
             right: vec![0.0, -0.5, 1.0],
         }
+    }
+
+    fn file(depth: Depth, tags: &Tags) -> Vec<u8> {
+        let mut file = Vec::new();
+        write(&mut audio().frames(), depth, tags, &mut file).unwrap();
+        file
     }
 
     #[test]
@@ -138,7 +173,7 @@ mod tests {
             (Depth::TwentyFour, 3),
             (Depth::Float, 4),
         ] {
-            let file = to_bytes(&audio(), depth, &tags).unwrap();
+            let file = file(depth, &tags);
             assert_eq!(
                 u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize,
                 file.len() - 8
@@ -158,7 +193,7 @@ mod tests {
 
     #[test]
     fn full_scale_stays_within_the_integers() {
-        let file = to_bytes(&audio(), Depth::TwentyFour, &Tags::default()).unwrap();
+        let file = file(Depth::TwentyFour, &Tags::default());
         let last = &file[file.len() - 6..];
         let value = |bytes: &[u8]| i32::from_le_bytes([0, bytes[0], bytes[1], bytes[2]]) >> 8;
         assert_eq!([value(last), value(&last[3..])], [-8_388_607, 8_388_607]);

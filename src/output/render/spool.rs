@@ -1,0 +1,110 @@
+//! In: frames as they are made. Out: the same frames, from the first on, as often as wanted. Between, they lie in a nameless
+//! temporary file, which the system removes when it is closed, whatever happens.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+/// Bytes on their way to and from the file.
+const BUFFER_BYTES: usize = 1 << 16;
+/// Left and right, 32 bits each.
+const FRAME_BYTES: usize = 8;
+
+/// Frames in a file.
+pub struct Spool {
+    file: Direction,
+}
+
+enum Direction {
+    Writing(BufWriter<File>),
+    Reading(BufReader<File>),
+    /// Between the two, and after a failure.
+    Lost,
+}
+
+impl Spool {
+    /// An empty one, in the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn new() -> io::Result<Self> {
+        let file = BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile()?);
+        Ok(Self {
+            file: Direction::Writing(file),
+        })
+    }
+
+    /// Adds frames, until [`Spool::rewind`] is called.
+    ///
+    /// # Errors
+    /// The disk is full, or frames were read before.
+    pub fn push(&mut self, left: &[f32], right: &[f32]) -> io::Result<()> {
+        let Direction::Writing(file) = &mut self.file else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        for (left, right) in left.iter().zip(right) {
+            file.write_all(&left.to_le_bytes())?;
+            file.write_all(&right.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Goes to the first frame, to read.
+    ///
+    /// # Errors
+    /// The disk is full, or the file is lost.
+    pub fn rewind(&mut self) -> io::Result<()> {
+        let mut file = match std::mem::replace(&mut self.file, Direction::Lost) {
+            Direction::Writing(file) => {
+                file.into_inner().map_err(io::IntoInnerError::into_error)?
+            }
+            Direction::Reading(file) => file.into_inner(),
+            Direction::Lost => return Err(io::ErrorKind::NotFound.into()),
+        };
+        file.seek(SeekFrom::Start(0))?;
+        self.file = Direction::Reading(BufReader::with_capacity(BUFFER_BYTES, file));
+        Ok(())
+    }
+
+    /// Fills both slices with the next frames, and with silence after the last one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn pull(&mut self, left: &mut [f32], right: &mut [f32]) -> io::Result<()> {
+        let Direction::Reading(file) = &mut self.file else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut bytes = [0; FRAME_BYTES];
+        let mut is_over = false;
+        for (left, right) in left.iter_mut().zip(right) {
+            if !is_over {
+                is_over = match file.read_exact(&mut bytes) {
+                    Ok(()) => false,
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
+                    Err(error) => return Err(error),
+                };
+            }
+            let [a, b, c, d, e, f, g, h] = if is_over { [0; FRAME_BYTES] } else { bytes };
+            *left = f32::from_le_bytes([a, b, c, d]);
+            *right = f32::from_le_bytes([e, f, g, h]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_pushed_can_be_pulled_again_and_again_and_silence_after_it() {
+        let mut spool = Spool::new().unwrap();
+        spool.push(&[1.0, 2.0], &[-1.0, -2.0]).unwrap();
+        for _ in 0..2 {
+            spool.rewind().unwrap();
+            let (mut left, mut right) = ([9.0; 3], [9.0; 3]);
+            spool.pull(&mut left, &mut right).unwrap();
+            assert_eq!((left, right), ([1.0, 2.0, 0.0], [-1.0, -2.0, 0.0]));
+        }
+        assert!(spool.push(&[1.0], &[1.0]).is_err(), "it is being read");
+    }
+}
