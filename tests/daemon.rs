@@ -2,16 +2,18 @@
 //! ends. Nothing here waits for real time but to let threads run.
 
 use ceilid::daemon::clock::{Clock, FakeClock};
+use ceilid::daemon::settings::TempoScale;
+use ceilid::daemon::time_span::TimeSpan;
 use ceilid::daemon::{
-    self, Command, Ending, Handle, Notice, PlayerSettings, Provenance, ReadyTune, SourceError,
-    TuneSource,
+    self, Command, Daemon, DaemonParts, Ending, Notice, PlayerSettings, Provenance, ReadyTune,
+    SkipAt, SourceError, Subscription, TuneRequest, TuneSource,
 };
 use ceilid::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
 use ceilid::music::pitch::Pitch;
 use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
 use ceilid::output::null::{NullMemory, NullOutput, Received};
 use ceilid::output::{Health, LiveOutput};
-use ceilid::performance::{Performance, TimedMessage, Track};
+use ceilid::performance::{Mark, Performance, TimedMark, TimedMessage, Track};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,7 +88,7 @@ fn a_night_of_tunes_has_no_hole_and_no_hanging_note_and_ends_on_time() {
 fn a_stop_in_the_middle_of_a_note_ends_it() {
     let stage = Stage::new(Scales::endless(), Settings::default());
     stage.run_to(NOTE * 2 + Duration::from_millis(100));
-    assert!(stage.handle.command(Command::Stop));
+    assert!(stage.command(Command::Stop));
     let (ending, received) = stage.end();
     assert!(matches!(ending, Ending::Stopped), "{ending:?}");
     assert_eq!(note_ons(&received).len(), 3);
@@ -115,10 +117,10 @@ fn a_skip_ends_the_notes_and_begins_the_next_tune() {
     let stage = Stage::new(Scales::of(2), Settings::default());
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     stage.run_to(Duration::from_millis(1_100));
-    assert!(stage.handle.command(Command::Skip));
+    assert!(stage.command(Command::Skip(SkipAt::Now)));
     stage.wait_for_notice(
         "tune 0 ends",
-        |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 0),
+        |notice| matches!(notice, Notice::TuneEnded(tune, _) if tune_index(tune) == 0),
     );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::Finished), "{ending:?}");
@@ -132,12 +134,12 @@ fn a_skip_ends_the_notes_and_begins_the_next_tune() {
 fn a_pause_keeps_the_place() {
     let stage = Stage::new(Scales::of(1), Settings::default());
     stage.run_to(Duration::from_millis(1_100));
-    assert!(stage.handle.command(Command::Pause));
+    assert!(stage.command(Command::Pause));
     stage.wait_for("silence", || !is_sounding(&stage.memory.received()));
     let before = stage.memory.received().len();
     // While it is paused the clock stands, for nobody waits on it: the hour passes when it goes on.
     stage.clock.run_to(Duration::from_secs(3_600));
-    assert!(stage.handle.command(Command::Resume));
+    assert!(stage.command(Command::Resume));
     let (ending, received) = stage.end();
     assert!(matches!(ending, Ending::Finished), "{ending:?}");
     assert_silent_at_end(&received);
@@ -161,7 +163,7 @@ fn a_pause_keeps_the_place() {
 fn a_panic_silences_every_channel_and_the_tune_goes_on() {
     let stage = Stage::new(Scales::of(1), Settings::default());
     stage.run_to(Duration::from_millis(1_100));
-    assert!(stage.handle.command(Command::Panic));
+    assert!(stage.command(Command::Panic));
     stage.wait_for("silence", || !is_sounding(&stage.memory.received()));
     let (_, received) = stage.finish(Duration::from_secs(60));
     let channels: BTreeSet<Channel> = received
@@ -178,10 +180,10 @@ fn it_can_stop_after_the_tune_that_plays() {
     let stage = Stage::new(Scales::endless(), Settings::default());
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     stage.run_to(Duration::from_secs(1));
-    assert!(stage.handle.command(Command::StopAfterTune));
+    assert!(stage.command(Command::StopAfterTune));
     stage.wait_for_notice(
         "tune 1 is dropped",
-        |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 1),
+        |notice| matches!(notice, Notice::TuneEnded(tune, _) if tune_index(tune) == 1),
     );
     let (ending, received) = stage.finish(Duration::from_secs(60));
     assert!(matches!(ending, Ending::Stopped), "{ending:?}");
@@ -213,7 +215,7 @@ fn an_output_that_is_lost_does_not_stop_the_others_and_is_told_its_instrument_wh
         |notice| matches!(notice, Notice::OutputBack(name) if name == "test"),
     );
     stage.run_to(Duration::from_millis(5_900));
-    assert!(stage.handle.command(Command::Stop));
+    assert!(stage.command(Command::Stop));
     let (_, received) = stage.end();
     assert_eq!(
         note_ons(&received).len(),
@@ -261,10 +263,10 @@ fn an_output_that_looks_ahead_gets_its_messages_early_and_forgets_them_on_a_skip
     assert_eq!(note_ons(&memory.received()).len(), 4);
     assert_eq!(note_ons(&stage.memory.received()).len(), 3);
     assert_eq!(*forgotten.lock().unwrap(), 0);
-    assert!(stage.handle.command(Command::Skip));
+    assert!(stage.command(Command::Skip(SkipAt::Now)));
     stage.wait_for_notice(
         "tune 0 ends",
-        |notice| matches!(notice, Notice::TuneEnded(tune) if tune_index(tune) == 0),
+        |notice| matches!(notice, Notice::TuneEnded(tune, _) if tune_index(tune) == 0),
     );
     let (_, received) = stage.finish(Duration::from_secs(60));
     assert!(*forgotten.lock().unwrap() > 0);
@@ -279,9 +281,9 @@ fn a_pause_gives_back_what_was_handed_over_early() {
     let (ahead, memory) = TestOutput::new(lookahead, Arc::new(AtomicBool::new(true)));
     let stage = Stage::with_outputs(Scales::of(1), Settings::default(), vec![Box::new(ahead)]);
     stage.run_to(lookahead + Duration::from_millis(1_100));
-    assert!(stage.handle.command(Command::Pause));
+    assert!(stage.command(Command::Pause));
     stage.wait_for("silence", || !is_sounding(&stage.memory.received()));
-    assert!(stage.handle.command(Command::Resume));
+    assert!(stage.command(Command::Resume));
     let (_, received) = stage.finish(Duration::from_secs(60));
     assert_eq!(note_ons(&received).len(), usize::from(NOTES));
     // The note at 1500 was handed over, forgotten, and handed over again.
@@ -324,21 +326,22 @@ fn a_source_that_panics_ends_the_music_after_the_tunes_it_gave() {
 fn a_source_that_never_answers_does_not_hold_up_the_end() {
     struct Silent(std::sync::mpsc::Receiver<()>);
     impl TuneSource for Silent {
-        fn next(&mut self) -> Result<ReadyTune, SourceError> {
+        fn next(&mut self, _: &TuneRequest) -> Result<ReadyTune, SourceError> {
             let _ = self.0.recv();
             Err(SourceError::Exhausted)
         }
     }
     let (_keeps_it_waiting, never) = std::sync::mpsc::channel();
     let stage = Stage::new(Silent(never), Settings::default());
-    assert!(stage.handle.command(Command::Stop));
+    assert!(stage.command(Command::Stop));
     let (ending, _) = stage.end();
     assert!(matches!(ending, Ending::Stopped), "{ending:?}");
 }
 
 /// A daemon with a fake clock and an output that remembers.
 struct Stage {
-    handle: Handle,
+    daemon: Daemon,
+    notices: Subscription,
     clock: Arc<FakeClock>,
     memory: NullMemory,
     stop: Arc<AtomicBool>,
@@ -364,25 +367,31 @@ impl Stage {
         let (null, memory) = NullOutput::remembering();
         outputs.insert(0, Box::new(null));
         let stop = Arc::new(AtomicBool::new(false));
-        let settings = PlayerSettings {
-            gap: Duration::from_millis(settings.gap_ms),
-            duration: settings.duration,
-        };
-        let clock_of_daemon: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
-        let handle = daemon::start(
-            Box::new(source),
+        let parts = DaemonParts {
+            source: Box::new(source),
             outputs,
-            settings,
-            clock_of_daemon,
-            Arc::clone(&stop),
-        )
-        .unwrap();
+            settings: daemon::Settings {
+                gap: TimeSpan(Duration::from_millis(settings.gap_ms)),
+                ..daemon::Settings::default()
+            },
+            player: PlayerSettings {
+                duration: settings.duration,
+            },
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        };
+        let daemon = daemon::start(parts, Arc::clone(&stop)).unwrap();
+        let notices = daemon.handle().subscribe();
         Self {
-            handle,
+            daemon,
+            notices,
             clock,
             memory,
             stop,
         }
+    }
+
+    fn command(&self, command: Command) -> bool {
+        self.daemon.handle().command(command)
     }
 
     /// Lets the clock run and waits until everything due by then was done.
@@ -402,10 +411,9 @@ impl Stage {
     fn wait_for_notice(&self, what: &str, is_it: impl Fn(&Notice) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let notice = self
-                .handle
-                .notice_within(deadline.saturating_duration_since(Instant::now()));
-            let notice = notice.unwrap_or_else(|| panic!("waited in vain for {what}"));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let notice = self.notices.next_within(left);
+            let notice = notice.unwrap_or_else(|why| panic!("waited in vain for {what}: {why:?}"));
             if is_it(&notice) {
                 return;
             }
@@ -418,8 +426,8 @@ impl Stage {
     }
 
     fn end(self) -> (Ending, Vec<Received>) {
-        let Self { handle, memory, .. } = self;
-        (handle.join(), memory.received())
+        let Self { daemon, memory, .. } = self;
+        (daemon.join(), memory.received())
     }
 }
 
@@ -447,7 +455,7 @@ impl Scales {
 }
 
 impl TuneSource for Scales {
-    fn next(&mut self) -> Result<ReadyTune, SourceError> {
+    fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
         let index = self.next;
         self.next += 1;
         if index >= self.count {
@@ -458,9 +466,12 @@ impl TuneSource for Scales {
         }
         assert_ne!(self.panics_at, Some(index), "the source was told to panic");
         Ok(ReadyTune {
+            id: request.id,
             abc: String::new(),
             performance: Arc::new(scale()),
+            tempo_scale: TempoScale::default(),
             provenance: Provenance::Generated { seed: 0, index },
+            set: None,
         })
     }
 }
@@ -491,7 +502,10 @@ fn scale() -> Performance {
     Performance {
         title: "scale".to_owned(),
         ppq: TICKS_PER_QUARTER,
-        marks: Vec::new(),
+        marks: vec![TimedMark {
+            at: Ticks::new(480 * 4),
+            mark: Mark::Marker("B".to_owned()),
+        }],
         tracks: vec![Track {
             name: "fiddle".to_owned(),
             messages,

@@ -1,9 +1,11 @@
 //! In: a source of tunes and where they go. Out: the music, a line a tune on stderr, and how it ended.
 
-use super::time_span::TimeSpan;
 use super::{Context, Failure, stop};
 use crate::daemon::clock::{Clock, ClockSpeed, HurriedClock, RealClock};
-use crate::daemon::{self, Ending, Notice, PlayerSettings, ReadyTune, TuneSource};
+use crate::daemon::time_span::TimeSpan;
+use crate::daemon::{
+    self, DaemonParts, Ending, Notice, PlayerSettings, ReadyTune, Settings, TuneSource,
+};
 use crate::output::{LiveOutput, OUTPUTS, OutputError, OutputName, Pace, Surroundings};
 use anyhow::anyhow;
 use std::sync::Arc;
@@ -36,20 +38,29 @@ impl Stage {
     /// An output or the source is not there; 130 when it was stopped.
     pub fn play(
         &self,
+        settings: Settings,
         context: &Context,
         source: impl FnOnce(Arc<AtomicBool>) -> Result<Box<dyn TuneSource>, Failure>,
     ) -> Result<(), Failure> {
         let outputs = self.open_outputs(context)?;
         let stop = stop::flag()?;
         let source = source(Arc::clone(&stop))?;
-        let settings = PlayerSettings {
-            gap: self.gap.0,
-            duration: self.duration.map(|span| span.0),
+        let parts = DaemonParts {
+            source,
+            outputs,
+            settings: Settings {
+                gap: self.gap,
+                ..settings
+            },
+            player: PlayerSettings {
+                duration: self.duration.map(|span| span.0),
+            },
+            clock: self.clock(),
         };
-        let daemon = daemon::start(source, outputs, settings, self.clock(), stop)
-            .map_err(Failure::environment)?;
+        let daemon = daemon::start(parts, stop).map_err(Failure::environment)?;
+        let notices = daemon.handle().subscribe();
         let mut tune_count: u64 = 0;
-        for notice in daemon.notices() {
+        for notice in notices.iter() {
             if let Notice::TuneStarted(_) = notice {
                 tune_count += 1;
             }
@@ -90,41 +101,33 @@ impl Stage {
 fn tell(notice: &Notice, context: &Context) {
     match notice {
         Notice::TuneStarted(tune) => context.say(headline(tune)),
-        Notice::TuneEnded(_) => {}
         Notice::TuneRefused(reason) => context.say(format_args!("left out: {reason}")),
         Notice::OutputLost(name) => context.say(format_args!("`{name}` is gone; it is looked for")),
         Notice::OutputBack(name) => context.say(format_args!("`{name}` is back")),
+        Notice::TuneEnded(..)
+        | Notice::QueueChanged
+        | Notice::Paused
+        | Notice::Resumed
+        | Notice::TuneKept(..)
+        | Notice::Panicked
+        | Notice::SettingsChanged(_)
+        | Notice::SleepTimer(_)
+        | Notice::Stopping => {}
     }
 }
 
 /// `The Kesh Jig (G, 6/8): seed 1, tune 3`.
 fn headline(tune: &ReadyTune) -> String {
-    let field = |letter: char| {
-        let mut lines = tune.abc.lines();
-        let line = lines.find_map(|line| line.strip_prefix(letter)?.strip_prefix(':'));
-        line.map(|value| {
-            value
-                .split('%')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned()
-        })
-    };
-    let title = Some(tune.performance.title.as_str())
-        .filter(|title| !title.is_empty())
-        .unwrap_or("untitled");
-    let about: Vec<String> = [field('K'), field('M')]
+    let about: Vec<&str> = ['K', 'M']
         .into_iter()
-        .flatten()
-        .filter(|value| !value.is_empty())
+        .filter_map(|letter| tune.field(letter))
         .collect();
     let about = if about.is_empty() {
         String::new()
     } else {
         format!(" ({})", about.join(", "))
     };
-    format!("{title}{about}: {}", tune.provenance)
+    format!("{}{about}: {}", tune.title(), tune.provenance)
 }
 
 fn end(ending: Ending, tune_count: u64) -> Result<(), Failure> {
@@ -200,9 +203,12 @@ mod tests {
             end: Ticks::ZERO,
         };
         let tune = ReadyTune {
+            id: daemon::TuneId(1),
             abc: "X:1\nT:The Kesh Jig\nM:6/8\nK:G % major\n".to_owned(),
             performance: Arc::new(performance),
+            tempo_scale: daemon::settings::TempoScale::default(),
             provenance: Provenance::Generated { seed: 1, index: 3 },
+            set: None,
         };
         assert_eq!(headline(&tune), "The Kesh Jig (G, 6/8): seed 1, tune 3");
     }

@@ -23,7 +23,6 @@ mod shipped;
 mod soundfont;
 mod source;
 mod stop;
-mod time_span;
 mod train;
 mod wishes;
 

@@ -1,8 +1,7 @@
 //! `ceilid play`: tunebooks, or nothing for new tunes, in; live music out.
 
 use super::live::Stage;
-use super::manner::Manner;
-use super::source;
+use super::source::{self, Manner};
 use super::wishes::Wishes;
 use super::{Context, Failure};
 use std::path::PathBuf;
@@ -23,12 +22,11 @@ pub struct Args {
 
 /// Runs `ceilid play`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let arrangement = args.manner.arrangement(source::TIMES);
-    args.stage.play(context, |stop| {
+    args.stage.play(args.manner.settings(), context, |stop| {
         if args.inputs.is_empty() {
-            source::generated(&args.wishes, &arrangement, context, stop)
+            source::generated(&args.wishes, context, stop)
         } else {
-            source::from_files(&args.inputs, &arrangement, context)
+            source::from_files(&args.inputs, context)
         }
     })
 }

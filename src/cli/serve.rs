@@ -1,8 +1,7 @@
 //! `ceilid serve`: the daemon. Nothing in; new tunes for ever out.
 
 use super::live::Stage;
-use super::manner::Manner;
-use super::source;
+use super::source::{self, Manner};
 use super::wishes::Wishes;
 use super::{Context, Failure};
 
@@ -19,8 +18,7 @@ pub struct Args {
 
 /// Runs `ceilid serve`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let arrangement = args.manner.arrangement(source::TIMES);
-    args.stage.play(context, |stop| {
-        source::generated(&args.wishes, &arrangement, context, stop)
+    args.stage.play(args.manner.settings(), context, |stop| {
+        source::generated(&args.wishes, context, stop)
     })
 }

@@ -25,6 +25,7 @@ const MODELS: &[(&str, &[u8])] = &[
 ];
 
 /// A model that can be asked for tunes, by what its symbols are.
+#[derive(Clone)]
 pub enum LoadedModel {
     /// One symbol a character: the article's network, and what `ceilid train --preset article` makes.
     Characters(Model),

@@ -1,11 +1,14 @@
 //! In: tunebooks, or a brief for the model. Out: what `play` and `serve` play, as a [`TuneSource`].
 
+use super::shipped::{self, LoadedModel};
 use super::wishes::Wishes;
 use super::{Context, Failure};
-use crate::compose::{Compose, ComposeError};
-use crate::daemon::{Provenance, ReadyTune, SourceError, TuneSource};
+use crate::compose::ComposeError;
+use crate::critic::Critic;
+use crate::daemon::settings::{BandStyle, TempoScale};
+use crate::daemon::{self, Provenance, ReadyTune, Settings, SourceError, TuneRequest, TuneSource};
 use crate::music::time::Ticks;
-use crate::performance::{Arrangement, Mark, TimedMark, perform};
+use crate::performance::{Arrangement, Mark, Performance, Style, TimedMark, perform};
 use crate::{abc, score};
 use anyhow::Context as _;
 use std::collections::VecDeque;
@@ -16,8 +19,30 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How often a tune is played unless something else is asked for.
-pub const TIMES: u8 = 2;
+/// How the tunes are played: options of `play` and `serve`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Manner {
+    /// How much faster than usual: .1 to 10
+    #[arg(long, value_name = "X", default_value = "1")]
+    tempo_scale: TempoScale,
+    /// Play what is written and nothing else: no accompaniment, ornaments or swing
+    #[arg(long)]
+    plain: bool,
+}
+
+impl Manner {
+    /// The settings that play so.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            tempo_scale: self.tempo_scale,
+            ..Settings::default()
+        };
+        if self.plain {
+            settings.style = BandStyle(Style::Plain);
+        }
+        settings
+    }
+}
 
 /// New tunes without end. Raising `stop` ends the one that is being written.
 ///
@@ -27,17 +52,19 @@ pub const TIMES: u8 = 2;
 /// The model cannot be read, or the wishes are outside what it can do.
 pub fn generated(
     wishes: &Wishes,
-    arrangement: &Arrangement,
     context: &Context,
     stop: Arc<AtomicBool>,
 ) -> Result<Box<dyn TuneSource>, Failure> {
-    let composer = wishes.composer(context)?;
+    let (model, critic) = (shipped::model(context)?, shipped::critic());
+    // What cannot be granted is said before anything sounds.
+    wishes.composer_of(model.clone(), Arc::clone(&critic))?;
     let seed = context.seed.unwrap_or_else(seed_of_the_time);
     Ok(Box::new(Generated {
-        composer,
+        model,
+        critic,
+        wishes: wishes.clone(),
         seed,
         index: 0,
-        arrangement: arrangement.clone(),
         stop,
     }))
 }
@@ -46,11 +73,7 @@ pub fn generated(
 ///
 /// # Errors
 /// A file cannot be opened (environment).
-pub fn from_files(
-    paths: &[PathBuf],
-    arrangement: &Arrangement,
-    context: &Context,
-) -> Result<Box<dyn TuneSource>, Failure> {
+pub fn from_files(paths: &[PathBuf], context: &Context) -> Result<Box<dyn TuneSource>, Failure> {
     let open = |path: &PathBuf| {
         let reader: Box<dyn Read + Send> = if path == Path::new("-") {
             Box::new(io::stdin())
@@ -78,33 +101,43 @@ pub fn from_files(
         .collect::<Result<VecDeque<_>, Failure>>()?;
     Ok(Box::new(FromFiles {
         books,
-        arrangement: arrangement.clone(),
         seed: context.seed(),
     }))
 }
 
 struct Generated {
-    composer: Arc<dyn Compose>,
+    model: LoadedModel,
+    critic: Arc<Critic>,
+    wishes: Wishes,
     seed: u64,
     index: u64,
-    arrangement: Arrangement,
     stop: Arc<AtomicBool>,
 }
 
 impl TuneSource for Generated {
-    fn next(&mut self) -> Result<ReadyTune, SourceError> {
+    fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
         let (seed, index) = (self.seed, self.index);
         self.index += 1;
-        let composition = self
-            .composer
-            .compose(seed, index, &self.stop)
-            .map_err(|error| match error {
-                ComposeError::Stopped => SourceError::Exhausted,
-                error @ ComposeError::AllRefused { .. } => SourceError::Refused(Box::new(error)),
-                error => SourceError::Broken(Box::new(error)),
-            })?;
+        let wishes = match self.model {
+            LoadedModel::Folk(_) => self.wishes.with_settings(&request.settings),
+            // The article's network knows no wish.
+            LoadedModel::Characters(_) => self.wishes.clone(),
+        };
+        let composer = wishes
+            .composer_of(self.model.clone(), Arc::clone(&self.critic))
+            .map_err(|failure| SourceError::Refused(failure.to_string().into()))?;
+        let composition =
+            composer
+                .compose(seed, index, &self.stop)
+                .map_err(|error| match error {
+                    ComposeError::Stopped => SourceError::Exhausted,
+                    error @ ComposeError::AllRefused { .. } => {
+                        SourceError::Refused(Box::new(error))
+                    }
+                    error => SourceError::Broken(Box::new(error)),
+                })?;
         let score = score::read(&abc::parse(&composition.abc).tune).score;
-        let mut performance = perform(&score, &self.arrangement, seed ^ index);
+        let mut performance = performance(&score, &request.settings, seed ^ index);
         let words = Mark::Text(composition.provenance.to_string());
         performance.marks.insert(
             0,
@@ -115,16 +148,22 @@ impl TuneSource for Generated {
         );
         let provenance = Provenance::Generated { seed, index };
         Ok(ReadyTune {
+            id: request.id,
             abc: composition.abc,
             performance: Arc::new(performance),
-            provenance,
+            tempo_scale: request.settings.tempo_scale,
+                provenance,
+            set: request.set.clone(),
         })
+    }
+
+    fn obeys(&self) -> bool {
+        true
     }
 }
 
 struct FromFiles {
     books: VecDeque<Book>,
-    arrangement: Arrangement,
     seed: u64,
 }
 
@@ -151,7 +190,7 @@ struct Unreadable {
 }
 
 impl TuneSource for FromFiles {
-    fn next(&mut self) -> Result<ReadyTune, SourceError> {
+    fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
         while let Some(book) = self.books.front_mut() {
             let path = book.path.clone();
             match book.tunes.next_tune() {
@@ -166,16 +205,15 @@ impl TuneSource for FromFiles {
                             line: text.first_line(),
                         })));
                     }
-                    let performance = Arc::new(perform(
-                        &score,
-                        &self.arrangement,
-                        self.seed ^ number as u64,
-                    ));
-                    let provenance = Provenance::File { path, number };
+                    let settings = &request.settings;
+                    let performance = performance(&score, settings, self.seed ^ number as u64);
                     return Ok(ReadyTune {
+                        id: request.id,
                         abc: text.text().to_owned(),
-                        performance,
-                        provenance,
+                        performance: Arc::new(performance),
+                        tempo_scale: settings.tempo_scale,
+                        provenance: Provenance::File { path, number },
+                        set: request.set.clone(),
                     });
                 }
                 Err(source) => {
@@ -188,6 +226,17 @@ impl TuneSource for FromFiles {
     }
 }
 
+/// The score as these settings have it played.
+fn performance(score: &score::Score, settings: &Settings, seed: u64) -> Performance {
+    let arrangement = Arrangement {
+        style: settings.style.0,
+        times: settings.times.count(),
+        tempo_scale: settings.tempo_scale.factor(),
+        ..Arrangement::default()
+    };
+    perform(score, &arrangement, seed)
+}
+
 fn seed_of_the_time() -> u64 {
     // A clock before 1970 still gives a seed.
     SystemTime::now()
@@ -198,13 +247,17 @@ fn seed_of_the_time() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::performance::Style;
 
-    fn arrangement() -> Arrangement {
-        Arrangement {
-            style: Style::Plain,
-            tempo_scale: 2.0,
-            ..Arrangement::default()
+    fn request() -> TuneRequest {
+        let settings = Settings {
+            tempo_scale: TempoScale::new(2.0).unwrap(),
+            style: BandStyle(Style::Plain),
+            ..Settings::default()
+        };
+        TuneRequest {
+            id: daemon::TuneId(1),
+            settings: Arc::new(settings),
+            set: None,
         }
     }
 
@@ -217,12 +270,11 @@ mod tests {
         };
         let mut source = FromFiles {
             books: VecDeque::from([book]),
-            arrangement: arrangement(),
             seed: 0,
         };
         let mut tunes = Vec::new();
         loop {
-            match source.next() {
+            match source.next(&request()) {
                 Err(SourceError::Exhausted) => return tunes,
                 tune => tunes.push(tune),
             }
@@ -254,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named_before_anything_sounds() {
-        let failure = from_files(&["no/such.abc".into()], &arrangement(), &Context::default())
+        let failure = from_files(&["no/such.abc".into()], &Context::default())
             .err()
             .unwrap();
         assert!(

@@ -1,12 +1,12 @@
 //! `ceilid train`: tunebooks in; a taught model out, with a progress bar, a log, and a state to resume from.
 
 use super::corpus::at_fault;
-use super::time_span::TimeSpan;
 use super::{Context, Failure, files, stop};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::tunebook::{self, Tunebook};
 use crate::corpus::{Part, Setting, Split};
+use crate::daemon::time_span::TimeSpan;
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
 use crate::model::direct::DirectNetwork;
 use crate::model::network::NetworkConfig;

@@ -4,6 +4,8 @@ use super::shipped::{self, LoadedModel};
 use super::{Context, Failure};
 use crate::compose::folk::{FolkComposer, FolkRequest};
 use crate::compose::{Brief, Choice, Compose, Composer, MinP, Temperature};
+use crate::critic::Critic;
+use crate::daemon::Settings;
 use crate::music::{Key, Meter};
 use crate::token::folk::{self, Dance, FolkMeter, FolkTune};
 use crate::{abc, score};
@@ -46,14 +48,26 @@ impl Wishes {
     /// # Errors
     /// A number out of range or a wish the model cannot be asked (usage), a model that cannot be read.
     pub fn composer(&self, context: &Context) -> Result<Arc<dyn Compose>, Failure> {
+        self.composer_of(shipped::model(context)?, shipped::critic())
+    }
+
+    /// The composer that grants these wishes, asking this model.
+    ///
+    /// # Errors
+    /// A number out of range or a wish the model cannot be asked (usage).
+    pub fn composer_of(
+        &self,
+        model: LoadedModel,
+        critic: Arc<Critic>,
+    ) -> Result<Arc<dyn Compose>, Failure> {
         let (temperature, min_p) = (self.temperature()?, self.min_p()?);
-        match shipped::model(context)? {
+        match model {
             LoadedModel::Folk(model) => {
                 let mut request = self.folk_request()?;
                 request.temperature = temperature.unwrap_or(request.temperature);
                 request.min_p = min_p.unwrap_or(request.min_p);
                 Ok(Arc::new(
-                    FolkComposer::new(model, shipped::critic(), request).map_err(Failure::usage)?,
+                    FolkComposer::new(model, critic, request).map_err(Failure::usage)?,
                 ))
             }
             LoadedModel::Characters(model) => {
@@ -68,7 +82,7 @@ impl Wishes {
                     prime: self.prime.clone(),
                 };
                 Ok(Arc::new(
-                    Composer::new(model, shipped::critic(), brief).map_err(Failure::input)?,
+                    Composer::new(model, critic, brief).map_err(Failure::input)?,
                 ))
             }
         }
@@ -77,6 +91,20 @@ impl Wishes {
     /// Whether all tunes are to be in one key.
     pub fn names_a_key(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// These wishes with those of the settings that hold now, where they name any.
+    pub fn with_settings(&self, settings: &Settings) -> Self {
+        let key = settings.key.wanted().map(|_| settings.key.to_string());
+        let temperature = settings.temperature.wanted();
+        Self {
+            dance: settings.dance.wanted().or(self.dance),
+            key: key.or_else(|| self.key.clone()),
+            temperature: temperature
+                .map(|wanted| wanted.0.value())
+                .or(self.temperature),
+            ..self.clone()
+        }
     }
 
     fn temperature(&self) -> Result<Option<Temperature>, Failure> {

@@ -23,6 +23,11 @@ pub trait Clock: Send + Sync {
     /// Waits for `moment` by calling `sleep` with spans of real time, at least once, until it is called away or the
     /// time has come.
     fn wait_until(&self, moment: Instant, sleep: &mut dyn FnMut(Duration) -> Wake);
+
+    /// Whether its seconds are the world's.
+    fn is_real(&self) -> bool {
+        false
+    }
 }
 
 /// The system's steady clock.
@@ -36,6 +41,10 @@ impl Clock for RealClock {
 
     fn wait_until(&self, moment: Instant, sleep: &mut dyn FnMut(Duration) -> Wake) {
         sleep(moment.saturating_duration_since(Instant::now()));
+    }
+
+    fn is_real(&self) -> bool {
+        true
     }
 }
 

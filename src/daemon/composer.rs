@@ -1,16 +1,20 @@
 //! Thread: asks the source for a tune each time the session wants one. Knows neither time nor outputs.
 
 use super::session::Event;
-use super::source::{SourceError, TuneSource};
+use super::source::{SourceError, TuneRequest, TuneSource};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 /// Runs until nobody asks any more. A source that panics is broken, not the daemon.
-pub fn run(mut source: Box<dyn TuneSource>, requests: &Receiver<()>, events: &SyncSender<Event>) {
-    for () in requests {
+pub fn run(
+    mut source: Box<dyn TuneSource>,
+    requests: &Receiver<TuneRequest>,
+    events: &SyncSender<Event>,
+) {
+    for request in requests {
         // After a panic the source is not asked again, so nobody sees what it left half done.
-        let composed =
-            catch_unwind(AssertUnwindSafe(|| source.next())).unwrap_or(Err(SourceError::Panicked));
+        let composed = catch_unwind(AssertUnwindSafe(|| source.next(&request)))
+            .unwrap_or(Err(SourceError::Panicked));
         if let Err(SourceError::Refused(reason)) = &composed {
             tracing::debug!(%reason, "a tune is left out");
         }

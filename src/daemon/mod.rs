@@ -20,62 +20,109 @@ pub mod clock;
 pub mod command;
 mod composer;
 pub mod lateness;
+mod mixer;
+pub mod notices;
 pub mod player;
 pub mod session;
+pub mod settings;
 mod sounding;
 pub mod source;
+pub mod status;
+pub mod time_span;
+pub mod wall;
 
-pub use command::{Command, Ending, Notice};
+pub use command::{Command, Ending, Keeping, Notice, SkipAt, TuneEnd};
+pub use notices::{NoNotice, Subscription};
 pub use player::PlayerSettings;
-pub use source::{Provenance, ReadyTune, SourceError, TuneSource};
+pub use settings::{Settings, SettingsPatch};
+pub use source::{Provenance, ReadyTune, SourceError, TuneId, TuneRequest, TuneSource};
+pub use status::Status;
 
 use crate::output::LiveOutput;
 use clock::Clock;
+use notices::NoticeBoard;
 use player::{Order, Player};
-use session::{Decision, Event, PlayerEnd, Session};
+use session::{Decision, Event, PlayerEnd, Session, SessionStart};
+use status::{Gauges, StatusBoard};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
+use wall::WallClock;
 
 /// Events waiting for the session.
 const EVENTS_MAX: usize = 64;
 /// Orders waiting for the player.
 const ORDERS_MAX: usize = 16;
-/// Notices waiting for whoever listens; with a slower listener, further ones are dropped.
-const NOTICES_MAX: usize = 256;
 /// How often the session looks at the stop flag, which a signal handler raises without a word.
 const STOP_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long the composer may take to end: its source may be reading from a pipe that says nothing more.
 const COMPOSER_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// A running daemon.
+/// A running daemon: whoever holds it waits for its end.
+pub struct Daemon {
+    handle: Handle,
+    session: JoinHandle<Ending>,
+}
+
+/// The way to a running daemon: to ask and to look. Cheap to clone; holding one keeps nothing alive.
+#[derive(Clone)]
 pub struct Handle {
     events: SyncSender<Event>,
-    notices: Receiver<Notice>,
-    session: JoinHandle<Ending>,
+    notices: Arc<NoticeBoard>,
+    board: Arc<StatusBoard>,
+    wall: WallClock,
+}
+
+/// What a daemon is made of.
+pub struct DaemonParts {
+    /// Where tunes come from.
+    pub source: Box<dyn TuneSource>,
+    /// Where the music goes.
+    pub outputs: Vec<Box<dyn LiveOutput>>,
+    /// What holds at first.
+    pub settings: Settings,
+    /// How long it plays.
+    pub player: PlayerSettings,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Starts the threads. Raising `stop` ends the daemon; the daemon raises it when it ends.
 ///
 /// # Errors
 /// A thread does not start.
-pub fn start(
-    source: Box<dyn TuneSource>,
-    outputs: Vec<Box<dyn LiveOutput>>,
-    settings: PlayerSettings,
-    clock: Arc<dyn Clock>,
-    stop: Arc<AtomicBool>,
-) -> io::Result<Handle> {
+pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
     let (events, inbox) = sync_channel(EVENTS_MAX);
     let (orders, order_inbox) = sync_channel(ORDERS_MAX);
     let (requests, request_inbox) = sync_channel(1);
-    let (notices, notice_inbox) = sync_channel(NOTICES_MAX);
+    let names = parts.outputs.iter().map(|output| output.name().to_owned());
+    let gauges = Arc::new(Gauges::new(names));
+    let handle = Handle {
+        events: events.clone(),
+        notices: Arc::default(),
+        board: Arc::new(StatusBoard::new(Arc::clone(&gauges))),
+        wall: WallClock::new(Arc::clone(&parts.clock)),
+    };
+    let session = Session::new(SessionStart {
+        first_tune: TuneId(1),
+        settings: parts.settings,
+        source_obeys: parts.source.obeys(),
+    });
+    handle.board.show(session.view());
 
-    let player = Player::new(outputs, settings, clock, order_inbox, events.clone());
+    let (outputs, clock) = (parts.outputs, parts.clock);
+    let player = Player::new(
+        outputs,
+        parts.player,
+        gauges,
+        clock,
+        order_inbox,
+        events.clone(),
+    );
     let last_word = LastWord {
         events: events.clone(),
     };
@@ -84,15 +131,18 @@ pub fn start(
         player.run();
         drop(last_word);
     })?;
-    let composer_events = events.clone();
+    let source = parts.source;
     let composer = Builder::new()
         .name("composer".to_owned())
-        .spawn(move || composer::run(source, &request_inbox, &composer_events))?;
+        .spawn(move || composer::run(source, &request_inbox, &events))?;
     let session = SessionThread {
+        session,
         inbox,
         orders,
         requests,
-        notices,
+        notices: Arc::clone(&handle.notices),
+        board: Arc::clone(&handle.board),
+        wall: handle.wall.clone(),
         stop,
         player,
         composer,
@@ -100,11 +150,20 @@ pub fn start(
     let session = Builder::new()
         .name("session".to_owned())
         .spawn(move || session.run())?;
-    Ok(Handle {
-        events,
-        notices: notice_inbox,
-        session,
-    })
+    Ok(Daemon { handle, session })
+}
+
+impl Daemon {
+    /// The way to it.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits for the end: all outputs silent and closed, all threads joined.
+    pub fn join(self) -> Ending {
+        // The session's own loop holds nothing that can panic; if it does, the player has silenced the outputs.
+        self.session.join().unwrap_or(Ending::PlayerPanicked)
+    }
 }
 
 impl Handle {
@@ -113,58 +172,66 @@ impl Handle {
         self.events.try_send(Event::Command(command)).is_ok()
     }
 
-    /// What happens, as it happens; ends with the daemon.
-    pub fn notices(&self) -> impl Iterator<Item = Notice> {
-        self.notices.iter()
+    /// Everything there is to show, now.
+    pub fn status(&self) -> Status {
+        self.board.status(self.wall.uptime())
     }
 
-    /// The next notice, if one comes within `wait_max`.
-    pub fn notice_within(&self, wait_max: Duration) -> Option<Notice> {
-        self.notices.recv_timeout(wait_max).ok()
+    /// The settings that hold.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.board.settings()
     }
 
-    /// Waits for the end: all outputs silent and closed, all threads joined.
-    pub fn join(self) -> Ending {
-        drop(self.notices);
-        // The session's own loop holds nothing that can panic; if it does, the player has silenced the outputs.
-        self.session.join().unwrap_or(Ending::PlayerPanicked)
+    /// A tune that plays, waits or was played lately.
+    pub fn tune(&self, id: TuneId) -> Option<Arc<ReadyTune>> {
+        self.board.tune(id)
+    }
+
+    /// What happens from now on, as it happens.
+    pub fn subscribe(&self) -> Subscription {
+        self.notices.subscribe()
     }
 }
 
 struct SessionThread {
+    session: Session,
     inbox: Receiver<Event>,
     orders: SyncSender<Order>,
-    requests: SyncSender<()>,
-    notices: SyncSender<Notice>,
+    requests: SyncSender<TuneRequest>,
+    notices: Arc<NoticeBoard>,
+    board: Arc<StatusBoard>,
+    wall: WallClock,
     stop: Arc<AtomicBool>,
     player: JoinHandle<()>,
     composer: JoinHandle<()>,
 }
 
 impl SessionThread {
-    fn run(self) -> Ending {
-        let mut session = Session::new();
+    fn run(mut self) -> Ending {
         let mut has_stopped = false;
-        let mut decisions = session.start();
+        let mut decisions = self.session.start();
         let ending = loop {
             if let Some(ending) = self.carry_out(decisions) {
                 break ending;
             }
             let event = if self.stop.load(Ordering::Relaxed) && !has_stopped {
                 has_stopped = true;
-                Some(Event::Command(Command::Stop))
+                Event::Command(Command::Stop)
             } else {
                 match self.inbox.recv_timeout(STOP_LOOK_INTERVAL) {
-                    Ok(event) => Some(event),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => {
-                        Some(Event::PlayerEnded(PlayerEnd::Panicked))
-                    }
+                    Ok(event) => event,
+                    Err(RecvTimeoutError::Timeout) => Event::TimePassed,
+                    Err(RecvTimeoutError::Disconnected) => Event::PlayerEnded(PlayerEnd::Panicked),
                 }
             };
-            decisions = event.map_or_else(Vec::new, |event| session.handle(event));
+            let is_news = !matches!(event, Event::TimePassed);
+            decisions = self.session.handle(event, self.wall.now());
+            if is_news || !decisions.is_empty() {
+                self.board.show(self.session.view());
+            }
         };
         self.stop.store(true, Ordering::Relaxed);
+        self.notices.end();
         // In this order: the player has ended, the composer ends when its inbox and its listener are gone.
         let Self {
             inbox,
@@ -190,20 +257,14 @@ impl SessionThread {
         for decision in decisions {
             match decision {
                 // One request is out at a time, so there is room.
-                Decision::Compose => drop(self.requests.try_send(())),
+                Decision::Compose(request) => drop(self.requests.try_send(request)),
                 // The player takes orders between two notes and never waits for us. Gone, it has said its last word.
                 Decision::Order(order) => drop(self.orders.send(order)),
-                Decision::Tell(notice) => self.tell(notice),
+                Decision::Tell(notice) => self.notices.tell(&notice),
                 Decision::End(ending) => return Some(ending),
             }
         }
         None
-    }
-
-    fn tell(&self, notice: Notice) {
-        if let Err(TrySendError::Full(notice)) = self.notices.try_send(notice) {
-            tracing::debug!(?notice, "nobody listens");
-        }
     }
 }
 

@@ -4,14 +4,19 @@
 //! stop is the session's.
 
 use super::clock::{Clock, Wake};
-use super::lateness::Lateness;
+use super::command::{SkipAt, TuneEnd};
+use super::mixer::Mixer;
 use super::session::Event;
+use super::settings::{Instrument, Settings, TempoScale, Volume, Wish};
 use super::sounding::Sounding;
 use super::source::ReadyTune;
-use crate::music::midi::MidiMessage;
+use super::status::{Gauges, OutputGauges};
+use crate::music::midi::{Channel, MidiMessage, Program};
 use crate::output::{Health, LiveOutput, priority};
+use crate::performance::Mark;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -29,8 +34,10 @@ const RING_OUT: Duration = Duration::from_millis(1500);
 pub enum Order {
     /// Plays this tune after those it has.
     Play(Arc<ReadyTune>),
+    /// Plays like this from now on.
+    Manner(Manner),
     /// Ends the tune that plays; the next one begins.
-    Skip,
+    Skip(SkipAt),
     /// Silence; the place is kept.
     Pause,
     /// On from that place.
@@ -48,16 +55,57 @@ pub enum Order {
 /// How it plays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlayerSettings {
-    /// Silence between two tunes.
-    pub gap: Duration,
     /// When the time is up, counted from the start of the player; `None` for never.
     pub duration: Option<Duration>,
+}
+
+/// What of the settings is heard at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Manner {
+    /// How much faster than usual.
+    pub tempo_scale: TempoScale,
+    /// How loud.
+    pub volume: Volume,
+    /// The instruments of the first channels: melody, second melody, chords, bass, as `performance` deals them out.
+    pub instruments: [Wish<Instrument>; 4],
+    /// Silence between two tunes.
+    pub gap: Duration,
+}
+
+impl Manner {
+    /// That part of the settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            tempo_scale: settings.tempo_scale,
+            volume: settings.volume,
+            instruments: [
+                settings.melody,
+                settings.second_melody,
+                settings.chords,
+                settings.bass,
+            ],
+            gap: settings.gap.0,
+        }
+    }
+
+    /// The instrument that is wished for on this channel.
+    pub fn instrument(&self, channel: Channel) -> Option<Program> {
+        let wish = self.instruments.get(usize::from(channel.index()))?;
+        wish.wanted().map(|Instrument(program)| program)
+    }
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self::of(&Settings::default())
+    }
 }
 
 /// The player: owns the outputs.
 pub struct Player {
     clock: Arc<dyn Clock>,
-    settings: PlayerSettings,
+    manner: Manner,
+    gauges: Arc<Gauges>,
     parts: Vec<Part>,
     orders: Receiver<Order>,
     events: SyncSender<Event>,
@@ -72,7 +120,6 @@ pub struct Player {
     health_due: Instant,
     time_up: Option<Instant>,
     finish_at: Option<Instant>,
-    lateness: Lateness,
 }
 
 /// A tune on the time line.
@@ -80,8 +127,14 @@ struct Piece {
     tune: Arc<ReadyTune>,
     /// Each message and its distance from the start.
     messages: Vec<(Duration, MidiMessage)>,
+    /// Where parts end.
+    part_ends: Vec<Duration>,
     length: Duration,
     start: Instant,
+    /// How much faster than it was performed for.
+    rate: f64,
+    /// Where it is left before its end.
+    leaves_at: Option<Duration>,
     is_announced: bool,
 }
 
@@ -89,6 +142,7 @@ struct Piece {
 struct Part {
     output: Box<dyn LiveOutput>,
     lookahead: Duration,
+    mixer: Mixer,
     sounding: Sounding,
     health: Health,
     place: Place,
@@ -107,6 +161,7 @@ impl Player {
     pub fn new(
         outputs: Vec<Box<dyn LiveOutput>>,
         settings: PlayerSettings,
+        gauges: Arc<Gauges>,
         clock: Arc<dyn Clock>,
         orders: Receiver<Order>,
         events: SyncSender<Event>,
@@ -114,7 +169,8 @@ impl Player {
         let now = clock.now();
         Self {
             clock,
-            settings,
+            manner: Manner::default(),
+            gauges,
             parts: outputs.into_iter().map(Part::new).collect(),
             orders,
             events,
@@ -125,7 +181,6 @@ impl Player {
             health_due: now,
             time_up: settings.duration.map(|duration| now + duration),
             finish_at: None,
-            lateness: Lateness::new(),
         }
     }
 
@@ -142,8 +197,10 @@ impl Player {
             let now = self.clock.now();
             if self.paused_at.is_none() {
                 self.catch_up(now);
+                self.leave_at_part_end(now);
                 self.send_due(now);
                 self.turn_over(now);
+                self.show_position(now);
             }
             self.look_after_outputs(now);
             if self.time_up.is_some_and(|time_up| time_up <= now) {
@@ -156,8 +213,9 @@ impl Player {
                 break;
             }
         }
-        if self.lateness.note_count() > 0 {
-            tracing::info!(lateness = %self.lateness, "played");
+        let lateness = self.gauges.lateness.read();
+        if lateness.note_count() > 0 {
+            tracing::info!(%lateness, "played");
         }
         self.silence();
         close_all(std::mem::take(&mut self.parts));
@@ -205,6 +263,9 @@ impl Player {
                 } else {
                     piece.start
                 });
+                if let Some(offset) = piece.leaves_at {
+                    deadline = deadline.min(piece.due(offset));
+                }
             }
             let dues = self
                 .parts
@@ -219,7 +280,9 @@ impl Player {
         let now = self.clock.now();
         match order {
             Order::Play(tune) => self.line_up(tune, now),
-            Order::Skip => self.skip(now),
+            Order::Manner(manner) => self.change(manner, now),
+            Order::Skip(SkipAt::Now) => self.skip(now),
+            Order::Skip(SkipAt::PartEnd) => self.skip_at_part_end(now),
             Order::Pause => self.pause(now),
             Order::Resume => self.resume(now),
             Order::Panic => {
@@ -230,7 +293,9 @@ impl Player {
                 }
             }
             Order::DropNext => {
-                while self.pieces.len() > 1 {
+                let is_playing = |piece: &Piece| piece.is_announced;
+                let kept = usize::from(self.pieces.front().is_some_and(is_playing));
+                while self.pieces.len() > kept {
                     self.drop_last();
                 }
             }
@@ -242,11 +307,69 @@ impl Player {
 
     fn line_up(&mut self, tune: Arc<ReadyTune>, now: Instant) {
         let earliest = match self.pieces.back() {
-            Some(piece) => piece.end() + self.settings.gap,
+            Some(piece) => piece.end() + self.manner.gap,
             None => self.free_from,
         };
         let start = earliest.max(now + self.lead());
-        self.pieces.push_back(Piece::new(tune, start));
+        let scale = self.manner.tempo_scale;
+        self.pieces.push_back(Piece::new(tune, start, scale));
+    }
+
+    /// Plays like this from here on. What was handed over ahead keeps its time, and so does the order of the notes.
+    fn change(&mut self, manner: Manner, now: Instant) {
+        self.manner = manner;
+        for part in &mut self.parts {
+            for message in part.mixer.change(manner) {
+                part.output.send(message, now + part.lookahead);
+                part.sounding.note(message);
+            }
+        }
+        let pivot = self.paused_at.unwrap_or(now) + self.lead();
+        let mut end_before: Option<Instant> = None;
+        for piece in &mut self.pieces {
+            if let Some(end) = end_before
+                && piece.start > pivot
+            {
+                piece.start = (end + manner.gap).max(pivot);
+            }
+            piece.change_tempo(manner.tempo_scale, pivot);
+            end_before = Some(piece.end());
+        }
+    }
+
+    fn skip_at_part_end(&mut self, now: Instant) {
+        let Some(piece) = self.pieces.front_mut() else {
+            return;
+        };
+        let position = piece.offset_at(self.paused_at.unwrap_or(now));
+        let part_end = piece.part_ends.iter().find(|&&end| end > position);
+        match part_end {
+            Some(&end) if piece.is_announced => piece.leaves_at = Some(end),
+            _ => self.skip(now),
+        }
+    }
+
+    fn leave_at_part_end(&mut self, now: Instant) {
+        let leaves_at = |piece: &Piece| piece.leaves_at.map(|offset| piece.due(offset));
+        if self
+            .pieces
+            .front()
+            .and_then(leaves_at)
+            .is_some_and(|at| at <= now)
+        {
+            self.skip(now);
+        }
+    }
+
+    fn show_position(&self, now: Instant) {
+        let position = self
+            .pieces
+            .front()
+            .map_or(Duration::ZERO, |piece| piece.offset_at(now));
+        let microseconds = u64::try_from(position.as_micros()).unwrap_or(u64::MAX);
+        self.gauges
+            .position_us
+            .store(microseconds, Ordering::Relaxed);
     }
 
     fn skip(&mut self, now: Instant) {
@@ -254,12 +377,17 @@ impl Player {
         let Some(piece) = self.pieces.pop_front() else {
             return;
         };
-        self.tell(Event::TuneEnded(piece.tune));
+        let end = if piece.is_announced {
+            TuneEnd::CutShort
+        } else {
+            TuneEnd::Unheard
+        };
+        self.tell(Event::TuneEnded(piece.tune, end));
         self.free_from = now;
         let mut start = now + self.lead();
         for piece in &mut self.pieces {
             piece.start = start;
-            start = piece.end() + self.settings.gap;
+            start = piece.end() + self.manner.gap;
         }
         for part in &mut self.parts {
             part.place = Place::default();
@@ -305,6 +433,7 @@ impl Player {
                 late_ms = late.as_millis() as u64,
                 "the program was held up; the music goes on from here"
             );
+            self.gauges.hold_ups.fetch_add(1, Ordering::Relaxed);
             self.move_music(late);
         }
     }
@@ -317,7 +446,7 @@ impl Player {
 
     fn send_due(&mut self, now: Instant) {
         for part in &mut self.parts {
-            part.send_due(&self.pieces, now, &*self.clock, &mut self.lateness);
+            part.send_due(&self.pieces, now, &*self.clock, &self.gauges);
         }
     }
 
@@ -344,8 +473,8 @@ impl Player {
             for part in &mut self.parts {
                 part.let_go_of_first();
             }
-            self.free_from = piece.end() + self.settings.gap;
-            self.tell(Event::TuneEnded(piece.tune));
+            self.free_from = piece.end() + self.manner.gap;
+            self.tell(Event::TuneEnded(piece.tune, TuneEnd::Played));
         }
     }
 
@@ -363,7 +492,7 @@ impl Player {
                 part.place = place_at(&self.pieces, now);
             }
         }
-        self.tell(Event::TuneEnded(piece.tune));
+        self.tell(Event::TuneEnded(piece.tune, TuneEnd::Unheard));
     }
 
     fn look_after_outputs(&mut self, now: Instant) {
@@ -372,8 +501,9 @@ impl Player {
         }
         self.health_due = now + HEALTH_INTERVAL;
         let mut news = Vec::new();
-        for part in &mut self.parts {
+        for (part, gauges) in self.parts.iter_mut().zip(&self.gauges.outputs) {
             let before = std::mem::replace(&mut part.health, part.output.health());
+            part.show(before, gauges);
             match (before, part.health) {
                 (Health::Well, Health::Lost) => {
                     news.push(Event::OutputLost(part.output.name().to_owned()))
@@ -437,7 +567,7 @@ impl Drop for Player {
 }
 
 impl Piece {
-    fn new(tune: Arc<ReadyTune>, start: Instant) -> Self {
+    fn new(tune: Arc<ReadyTune>, start: Instant, scale: TempoScale) -> Self {
         let tempo_map = tune.performance.tempo_map();
         let offset = |at| Duration::from_secs_f64(tempo_map.seconds_at(at));
         let messages = tune
@@ -450,17 +580,59 @@ impl Piece {
             .last()
             .map_or(Duration::ZERO, |(offset, _)| *offset);
         let length = offset(tune.performance.end).max(last);
+        let part_ends = tune.performance.marks.iter().filter_map(|timed| match timed.mark {
+            Mark::Marker(_) => Some(offset(timed.at)),
+            _ => None,
+        });
+        let part_ends = part_ends.collect();
         Self {
+            rate: scale.factor() / tune.tempo_scale.factor(),
             tune,
             messages,
+            part_ends,
             length,
             start,
+            leaves_at: None,
             is_announced: false,
         }
     }
 
+    /// When what stands at this offset sounds.
+    fn due(&self, offset: Duration) -> Instant {
+        self.start + self.span(offset)
+    }
+
     fn end(&self) -> Instant {
-        self.start + self.length
+        self.due(self.length)
+    }
+
+    /// How far it is at this moment.
+    fn offset_at(&self, at: Instant) -> Duration {
+        let span = at.saturating_duration_since(self.start);
+        // Exact where nothing is scaled.
+        if self.rate == 1.0 {
+            span
+        } else {
+            span.mul_f64(self.rate)
+        }
+    }
+
+    fn span(&self, offset: Duration) -> Duration {
+        if self.rate == 1.0 {
+            offset
+        } else {
+            offset.div_f64(self.rate)
+        }
+    }
+
+    /// Goes at another tempo from `pivot` on.
+    fn change_tempo(&mut self, scale: TempoScale, pivot: Instant) {
+        let position = self.offset_at(pivot);
+        self.rate = scale.factor() / self.tune.tempo_scale.factor();
+        if self.start < pivot {
+            // A machine that has just started has no moment before its first; then the tune begins anew.
+            self.start = pivot.checked_sub(self.span(position)).unwrap_or(pivot);
+        }
     }
 }
 
@@ -469,6 +641,7 @@ impl Part {
         Self {
             lookahead: output.lookahead(),
             output,
+            mixer: Mixer::default(),
             sounding: Sounding::new(),
             health: Health::Well,
             place: Place::default(),
@@ -481,7 +654,7 @@ impl Part {
         let at = if !self.place.has_begun {
             piece.start
         } else if let Some((offset, _)) = piece.messages.get(self.place.message) {
-            piece.start + *offset
+            piece.due(*offset)
         } else {
             pieces.get(self.place.piece + 1)?.start
         };
@@ -493,7 +666,7 @@ impl Part {
         pieces: &VecDeque<Piece>,
         now: Instant,
         clock: &dyn Clock,
-        lateness: &mut Lateness,
+        gauges: &Gauges,
     ) {
         let horizon = now + self.lookahead;
         while let Some(piece) = pieces.get(self.place.piece) {
@@ -505,15 +678,22 @@ impl Part {
                 self.output.begin(&piece.tune.performance);
             }
             while let Some(&(offset, message)) = piece.messages.get(self.place.message) {
-                let due = piece.start + offset;
+                let due = piece.due(offset);
                 if due > horizon {
                     return;
                 }
-                self.output.send(message, due);
-                if self.lookahead.is_zero() && matches!(message, MidiMessage::NoteOn { .. }) {
-                    lateness.count(clock.now().saturating_duration_since(due));
+                for message in self.mixer.through(message) {
+                    self.output.send(message, due);
+                    self.sounding.note(message);
                 }
-                self.sounding.note(message);
+                if matches!(message, MidiMessage::NoteOn { .. }) {
+                    gauges.notes_sent.fetch_add(1, Ordering::Relaxed);
+                    if self.lookahead.is_zero() {
+                        gauges
+                            .lateness
+                            .count(clock.now().saturating_duration_since(due));
+                    }
+                }
                 self.place.message += 1;
             }
             if self.place.piece + 1 >= pieces.len() {
@@ -525,6 +705,19 @@ impl Part {
                 has_begun: false,
             };
         }
+    }
+
+    /// Shows how the output is, and how it was before.
+    fn show(&self, before: Health, gauges: &OutputGauges) {
+        if (before, self.health) == (Health::Well, Health::Lost) {
+            gauges.losses.fetch_add(1, Ordering::Relaxed);
+        }
+        gauges
+            .is_lost
+            .store(self.health == Health::Lost, Ordering::Relaxed);
+        let counters = self.output.counters();
+        gauges.xruns.store(counters.xruns, Ordering::Relaxed);
+        gauges.dropped.store(counters.dropped, Ordering::Relaxed);
     }
 
     /// Drops what it was given ahead and sends these now.
@@ -555,7 +748,7 @@ impl Part {
 fn place_at(pieces: &VecDeque<Piece>, at: Instant) -> Place {
     for (index, piece) in pieces.iter().enumerate() {
         if at < piece.end() || index + 1 == pieces.len() {
-            let offset = at.saturating_duration_since(piece.start);
+            let offset = piece.offset_at(at);
             let message = piece.messages.partition_point(|(due, _)| *due < offset);
             return Place {
                 piece: index,

@@ -1,8 +1,11 @@
-//! In: all that can happen. Out: what is to be done. A pure state machine: no clock, no thread, no device.
+//! In: all that can happen, and when. Out: what is to be done. A pure state machine: no clock, no thread, no device.
 
-use super::command::{Command, Ending, Notice};
-use super::player::Order;
-use super::source::{ReadyTune, SourceError};
+use super::command::{Command, Ending, Keeping, Notice, TuneEnd};
+use super::player::{Manner, Order};
+use super::settings::{Settings, SettingsPatch};
+use super::source::{ReadyTune, SourceError, TuneId, TuneRequest};
+use super::status::{Activity, HISTORY_MAX, PlayedTune, SessionView};
+use super::wall::WallTime;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -23,13 +26,15 @@ pub enum Event {
     /// The player begins a tune.
     TuneStarted(Arc<ReadyTune>),
     /// The player is done with a tune.
-    TuneEnded(Arc<ReadyTune>),
+    TuneEnded(Arc<ReadyTune>, TuneEnd),
     /// An output went away.
     OutputLost(String),
     /// An output came back.
     OutputBack(String),
     /// The time given to the daemon is over.
     TimeIsUp,
+    /// Nothing happened but time.
+    TimePassed,
     /// The player's thread has ended: all outputs are silent and closed.
     PlayerEnded(PlayerEnd),
 }
@@ -47,7 +52,7 @@ pub enum PlayerEnd {
 #[derive(Debug)]
 pub enum Decision {
     /// Ask the composer for a tune.
-    Compose,
+    Compose(TuneRequest),
     /// Tell the player.
     Order(Order),
     /// Tell whoever listens.
@@ -56,14 +61,33 @@ pub enum Decision {
     End(Ending),
 }
 
+/// What a session begins with.
+#[derive(Clone, Debug)]
+pub struct SessionStart {
+    /// The number of its first tune.
+    pub first_tune: TuneId,
+    /// What holds at first.
+    pub settings: Settings,
+    /// Whether the source can choose what it gives: then what waits is composed anew when other tunes are wished for.
+    pub source_obeys: bool,
+}
+
 /// What the daemon is about.
 #[derive(Debug)]
 pub struct Session {
     /// Composed, waiting for the player.
     ready: VecDeque<Arc<ReadyTune>>,
-    with_player: usize,
+    /// With the player, in the order of playing.
+    with_player: VecDeque<Arc<ReadyTune>>,
     composer: ComposerState,
     refusals_in_a_row: u32,
+    next_tune: TuneId,
+    /// Tunes before this one were asked for under other wishes, and are not played.
+    fresh_from: TuneId,
+    source_obeys: bool,
+    is_paused: bool,
+    /// What others may see; `queue` and `activity` are filled in for them.
+    view: SessionView,
     /// Set once the player was told to end.
     ending: Option<Ending>,
 }
@@ -82,38 +106,69 @@ enum ComposerState {
 
 impl Session {
     /// A session that has not asked for anything.
-    pub fn new() -> Self {
+    pub fn new(start: SessionStart) -> Self {
         Self {
             ready: VecDeque::new(),
-            with_player: 0,
+            with_player: VecDeque::new(),
             composer: ComposerState::Idle,
             refusals_in_a_row: 0,
+            next_tune: start.first_tune,
+            fresh_from: start.first_tune,
+            source_obeys: start.source_obeys,
+            is_paused: false,
+            view: SessionView {
+                settings: Arc::new(start.settings),
+                ..SessionView::default()
+            },
             ending: None,
         }
     }
 
     /// What is to be done at the start.
     pub fn start(&mut self) -> Vec<Decision> {
-        self.refill()
+        let mut decisions = vec![Decision::Order(Order::Manner(Manner::of(
+            &self.view.settings,
+        )))];
+        decisions.extend(self.refill());
+        decisions
+    }
+
+    /// What others may see.
+    pub fn view(&self) -> SessionView {
+        let playing = self.view.now.as_ref().map(|now| now.tune.id);
+        let waiting = self.with_player.iter().chain(&self.ready);
+        let is_ending =
+            self.ending.is_some() || matches!(self.composer, ComposerState::Done(Ending::Stopped));
+        SessionView {
+            activity: match () {
+                () if is_ending => Activity::Stopping,
+                () if self.is_paused => Activity::Paused,
+                () if self.with_player.is_empty() => Activity::Composing,
+                () => Activity::Playing,
+            },
+            queue: waiting
+                .filter(|tune| Some(tune.id) != playing)
+                .map(Arc::clone)
+                .collect(),
+            ..self.view.clone()
+        }
     }
 
     /// What is to be done now that this has happened.
-    pub fn handle(&mut self, event: Event) -> Vec<Decision> {
+    pub fn handle(&mut self, event: Event, now: WallTime) -> Vec<Decision> {
         let mut decisions = match event {
-            Event::Command(command) => self.obey(command),
+            Event::Command(command) => self.obey(command, now),
             Event::Composed(Ok(tune)) => {
                 self.refusals_in_a_row = 0;
                 self.composed(tune)
             }
             Event::Composed(Err(error)) => self.not_composed(error),
-            Event::TuneStarted(tune) => vec![Decision::Tell(Notice::TuneStarted(tune))],
-            Event::TuneEnded(tune) => {
-                self.with_player = self.with_player.saturating_sub(1);
-                vec![Decision::Tell(Notice::TuneEnded(tune))]
-            }
+            Event::TuneStarted(tune) => self.started(tune, now),
+            Event::TuneEnded(tune, end) => self.ended(tune, end),
             Event::OutputLost(name) => vec![Decision::Tell(Notice::OutputLost(name))],
             Event::OutputBack(name) => vec![Decision::Tell(Notice::OutputBack(name))],
             Event::TimeIsUp => self.end(Ending::TimeUp, Order::Stop),
+            Event::TimePassed => self.look_at_the_clock(now),
             Event::PlayerEnded(how) => {
                 let ending = match how {
                     PlayerEnd::AsOrdered => self.ending.take().unwrap_or(Ending::Stopped),
@@ -126,28 +181,142 @@ impl Session {
         decisions
     }
 
-    fn obey(&mut self, command: Command) -> Vec<Decision> {
+    fn obey(&mut self, command: Command, now: WallTime) -> Vec<Decision> {
         match command {
-            Command::Skip => vec![Decision::Order(Order::Skip)],
-            Command::Pause => vec![Decision::Order(Order::Pause)],
-            Command::Resume => vec![Decision::Order(Order::Resume)],
-            Command::Panic => vec![Decision::Order(Order::Panic)],
-            Command::StopAfterTune => {
-                self.ready.clear();
-                self.composer = ComposerState::Done(Ending::Stopped);
-                vec![Decision::Order(Order::DropNext)]
+            Command::Skip(at) => vec![Decision::Order(Order::Skip(at))],
+            Command::Pause => {
+                self.is_paused = true;
+                vec![
+                    Decision::Order(Order::Pause),
+                    Decision::Tell(Notice::Paused),
+                ]
             }
-            Command::Stop => self.end(Ending::Stopped, Order::Stop),
+            Command::Resume => {
+                self.is_paused = false;
+                vec![
+                    Decision::Order(Order::Resume),
+                    Decision::Tell(Notice::Resumed),
+                ]
+            }
+            Command::Keep(tune, keeping) => self.keep(tune, keeping),
+            Command::Panic => vec![
+                Decision::Order(Order::Panic),
+                Decision::Tell(Notice::Panicked),
+            ],
+            Command::Patch(patch) => self.patch(&patch),
+            Command::SleepIn(span) => {
+                self.view.sleep_at = span.map(|span| now.unix + span);
+                vec![Decision::Tell(Notice::SleepTimer(span))]
+            }
+            Command::StopAfterTune => self.stop_after_tune(),
+            Command::Stop => {
+                let mut decisions = vec![Decision::Tell(Notice::Stopping)];
+                decisions.extend(self.end(Ending::Stopped, Order::Stop));
+                decisions
+            }
         }
+    }
+
+    fn stop_after_tune(&mut self) -> Vec<Decision> {
+        self.view.sleep_at = None;
+        if self.ending.is_some() {
+            return Vec::new();
+        }
+        self.ready.clear();
+        self.composer = ComposerState::Done(Ending::Stopped);
+        vec![
+            Decision::Order(Order::DropNext),
+            Decision::Tell(Notice::Stopping),
+        ]
+    }
+
+    fn look_at_the_clock(&mut self, now: WallTime) -> Vec<Decision> {
+        if self.view.sleep_at.is_some_and(|at| at <= now.unix) {
+            return self.stop_after_tune();
+        }
+        Vec::new()
+    }
+
+    fn keep(&mut self, tune: Option<TuneId>, keeping: Keeping) -> Vec<Decision> {
+        let playing = self.view.now.as_ref().map(|now| now.tune.id);
+        let Some(id) = tune.or(playing) else {
+            return Vec::new();
+        };
+        let shown = self.view.now.iter_mut().chain(&mut self.view.history);
+        for played in shown.filter(|played| played.tune.id == id) {
+            played.keeping = keeping;
+        }
+        vec![Decision::Tell(Notice::TuneKept(id, keeping))]
+    }
+
+    fn patch(&mut self, patch: &SettingsPatch) -> Vec<Decision> {
+        let before = Arc::clone(&self.view.settings);
+        let after = Arc::new(before.patched(patch));
+        if before == after {
+            return Vec::new();
+        }
+        self.view.settings = Arc::clone(&after);
+        let mut decisions = Vec::new();
+        if Manner::of(&before) != Manner::of(&after) {
+            decisions.push(Decision::Order(Order::Manner(Manner::of(&after))));
+        }
+        if asks_for_other_tunes(&before, &after) {
+            decisions.extend(self.compose_anew());
+        }
+        decisions.push(Decision::Tell(Notice::SettingsChanged(after)));
+        decisions
+    }
+
+    /// What waits was made under other wishes: it goes, and the tune that plays is played to its end.
+    fn compose_anew(&mut self) -> Vec<Decision> {
+        if !self.source_obeys || self.ending.is_some() {
+            return Vec::new();
+        }
+        self.ready.clear();
+        self.fresh_from = self.next_tune;
+        vec![
+            Decision::Order(Order::DropNext),
+            Decision::Tell(Notice::QueueChanged),
+        ]
+    }
+
+    fn started(&mut self, tune: Arc<ReadyTune>, now: WallTime) -> Vec<Decision> {
+        self.view.now = Some(PlayedTune {
+            tune: Arc::clone(&tune),
+            started: now.unix,
+            end: TuneEnd::CutShort,
+            keeping: Keeping::NotKept,
+        });
+        vec![Decision::Tell(Notice::TuneStarted(tune))]
+    }
+
+    fn ended(&mut self, tune: Arc<ReadyTune>, end: TuneEnd) -> Vec<Decision> {
+        self.with_player
+            .retain(|with_player| with_player.id != tune.id);
+        match end {
+            TuneEnd::Played => self.view.counters.tunes_played += 1,
+            TuneEnd::CutShort => self.view.counters.tunes_skipped += 1,
+            TuneEnd::Unheard => {}
+        }
+        if let Some(now) = self.view.now.take_if(|now| now.tune.id == tune.id) {
+            self.view.history.truncate(HISTORY_MAX - 1);
+            self.view.history.push_front(PlayedTune { end, ..now });
+        }
+        vec![Decision::Tell(Notice::TuneEnded(tune, end))]
     }
 
     fn composed(&mut self, tune: ReadyTune) -> Vec<Decision> {
         // A tune that comes after the end was decided is not played.
-        if let ComposerState::Composing = self.composer {
-            self.composer = ComposerState::Idle;
-            self.ready.push_back(Arc::new(tune));
+        if !matches!(self.composer, ComposerState::Composing) {
+            return Vec::new();
         }
-        Vec::new()
+        self.composer = ComposerState::Idle;
+        if tune.id < self.fresh_from {
+            return Vec::new();
+        }
+        self.view.counters.tunes_ready += 1;
+        self.ready.push_back(Arc::new(tune));
+        vec![Decision::Tell(Notice::QueueChanged)]
     }
 
     fn not_composed(&mut self, error: SourceError) -> Vec<Decision> {
@@ -157,6 +326,7 @@ impl Session {
         match error {
             SourceError::Refused(reason) => {
                 self.refusals_in_a_row += 1;
+                self.view.counters.tunes_refused += 1;
                 let notice = Decision::Tell(Notice::TuneRefused(with_causes(&*reason)));
                 let count = self.refusals_in_a_row;
                 self.composer = if count < REFUSALS_MAX {
@@ -195,18 +365,18 @@ impl Session {
     /// Keeps the player and the composer busy, and ends when there is nothing left to do.
     fn refill(&mut self) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        while self.with_player < TUNES_WITH_PLAYER {
+        while self.with_player.len() < TUNES_WITH_PLAYER {
             let Some(tune) = self.ready.pop_front() else {
                 break;
             };
-            self.with_player += 1;
+            self.with_player.push_back(Arc::clone(&tune));
             decisions.push(Decision::Order(Order::Play(tune)));
         }
         if matches!(self.composer, ComposerState::Idle) && self.ready.len() < TUNES_AHEAD {
             self.composer = ComposerState::Composing;
-            decisions.push(Decision::Compose);
+            decisions.push(Decision::Compose(self.next_request()));
         }
-        if self.with_player == 0
+        if self.with_player.is_empty()
             && self.ready.is_empty()
             && matches!(self.composer, ComposerState::Done(_))
             && let ComposerState::Done(ending) =
@@ -216,12 +386,30 @@ impl Session {
         }
         decisions
     }
+
+    fn next_request(&mut self) -> TuneRequest {
+        let id = self.next_tune;
+        self.next_tune = TuneId(id.0 + 1);
+        TuneRequest {
+            id,
+            settings: Arc::clone(&self.view.settings),
+            set: None,
+        }
+    }
 }
 
-impl Default for Session {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Whether tunes composed under the one would not do under the other.
+fn asks_for_other_tunes(before: &Settings, after: &Settings) -> bool {
+    let wishes = |settings: &Settings| {
+        (
+            settings.dance,
+            settings.key,
+            settings.temperature,
+            settings.style,
+            settings.times,
+        )
+    };
+    wishes(before) != wishes(after)
 }
 
 /// An error and its causes on one line.
@@ -239,6 +427,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::settings::TempoScale;
     use crate::daemon::source::Provenance;
     use crate::music::time::{TICKS_PER_QUARTER, Ticks};
     use crate::performance::Performance;
@@ -252,9 +441,12 @@ mod tests {
             end: Ticks::new(480),
         };
         ReadyTune {
+            id: TuneId(index),
             abc: String::new(),
             performance: Arc::new(performance),
+            tempo_scale: TempoScale::default(),
             provenance: Provenance::Generated { seed: 0, index },
+            set: None,
         }
     }
 
@@ -263,36 +455,48 @@ mod tests {
     }
 
     fn ended(index: u64) -> Event {
-        Event::TuneEnded(Arc::new(tune(index)))
+        Event::TuneEnded(Arc::new(tune(index)), TuneEnd::Played)
     }
 
     fn refused() -> Event {
         Event::Composed(Err(SourceError::Refused("bars do not add up".into())))
     }
 
+    fn session() -> Session {
+        Session::new(SessionStart {
+            first_tune: TuneId(0),
+            settings: Settings::default(),
+            source_obeys: true,
+        })
+    }
+
     /// What a session decides when these happen one after the other, a line an event.
     fn story(events: impl IntoIterator<Item = Event>) -> Vec<String> {
-        let mut session = Session::new();
+        let mut session = session();
         let mut lines = vec![listing(&session.start())];
         lines.extend(
             events
                 .into_iter()
-                .map(|event| listing(&session.handle(event))),
+                .map(|event| listing(&session.handle(event, WallTime::default()))),
         );
         lines
     }
 
     fn listing(decisions: &[Decision]) -> String {
         let word = |decision: &Decision| match decision {
-            Decision::Compose => "compose".to_owned(),
+            Decision::Compose(_) => "compose".to_owned(),
+            Decision::Order(Order::Manner(_)) | Decision::Tell(Notice::QueueChanged) => {
+                String::new()
+            }
             Decision::Order(Order::Play(tune)) => format!("play {}", tune.performance.title),
             Decision::Order(order) => format!("{order:?}").to_lowercase(),
             Decision::Tell(Notice::TuneStarted(_)) => "started".to_owned(),
-            Decision::Tell(Notice::TuneEnded(_)) => "ended".to_owned(),
+            Decision::Tell(Notice::TuneEnded(..)) => "ended".to_owned(),
             Decision::Tell(notice) => format!("{notice:?}"),
             Decision::End(ending) => format!("end {ending:?}"),
         };
-        decisions.iter().map(word).collect::<Vec<_>>().join(", ")
+        let words = decisions.iter().map(word).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(", ")
     }
 
     #[test]
@@ -376,7 +580,7 @@ mod tests {
             [
                 "compose",
                 "play 0, compose",
-                "stop",
+                "Stopping, stop",
                 "",
                 "ended",
                 "end Stopped"
@@ -399,7 +603,7 @@ mod tests {
                 "compose",
                 "play 0, compose",
                 "play 1, compose",
-                "dropnext",
+                "dropnext, Stopping",
                 "ended",
                 "ended, finish"
             ]

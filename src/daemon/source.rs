@@ -1,28 +1,84 @@
 //! In: nothing. Out: tunes ready to be played, one after the other, from a model or from files.
 
+use super::settings::{Settings, TempoScale};
 use crate::performance::Performance;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where tunes come from. Asked on the composer's thread; may take its time.
 pub trait TuneSource: Send {
-    /// The next tune.
+    /// The next tune, as it is wished for where the source can choose.
     ///
     /// # Errors
     /// See [`SourceError`]; after all but [`SourceError::Refused`] it is not asked again.
-    fn next(&mut self) -> Result<ReadyTune, SourceError>;
+    fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError>;
+
+    /// Whether it can give other tunes when others are wished for. A book cannot: what it gave is not asked for again.
+    fn obeys(&self) -> bool {
+        false
+    }
+}
+
+/// What the session asks of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TuneRequest {
+    /// What the tune will be called.
+    pub id: TuneId,
+    /// What it is to be like, and how it is to be played. What is left open is the source's to choose.
+    pub settings: Arc<Settings>,
+    /// The set that it belongs to, where the plan has one.
+    pub set: Option<String>,
+}
+
+/// A tune's number, for ever: the archive counts on from run to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TuneId(pub u64);
+
+impl fmt::Display for TuneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// A tune that may be played.
 #[derive(Clone, Debug)]
 pub struct ReadyTune {
+    /// What it is called in requests and in the archive.
+    pub id: TuneId,
     /// The tune as ABC text.
     pub abc: String,
     /// What is sent.
     pub performance: Arc<Performance>,
+    /// How much faster than usual the performance is: what the live tempo is measured against.
+    pub tempo_scale: TempoScale,
     /// How it can be had again.
     pub provenance: Provenance,
+    /// The set that it belongs to, where the plan has one.
+    pub set: Option<String>,
+}
+
+impl ReadyTune {
+    /// The title, or `untitled`.
+    pub fn title(&self) -> &str {
+        Some(self.performance.title.as_str())
+            .filter(|title| !title.is_empty())
+            .unwrap_or("untitled")
+    }
+
+    /// What the first field of this letter in the header says: `K`, `M`, `R` …
+    pub fn field(&self, letter: char) -> Option<&str> {
+        let mut lines = self.abc.lines();
+        let value = lines.find_map(|line| line.strip_prefix(letter)?.strip_prefix(':'))?;
+        Some(value.split('%').next().unwrap_or_default().trim()).filter(|value| !value.is_empty())
+    }
+
+    /// How long it sounds at the tempo it was performed for.
+    pub fn length(&self) -> Duration {
+        Duration::try_from_secs_f64(self.performance.seconds()).unwrap_or_default()
+    }
 }
 
 /// Where a tune comes from.

@@ -67,8 +67,27 @@ pub trait LiveOutput: Send {
     /// Whether the output plays. Called a few times a second; the moment to look after a lost connection.
     fn health(&mut self) -> Health;
 
+    /// What went wrong so far. Called as often as [`LiveOutput::health`], after it.
+    fn counters(&self) -> OutputCounters {
+        OutputCounters::default()
+    }
+
+    /// Sounds like this from now on, where the output makes the sound by itself.
+    fn change_font(&mut self, _font: &SynthFont) {}
+
     /// Ends it when what was sent has gone out. Waits for that, [`CLOSE_WAIT_MAX`] at most.
     fn close(self: Box<Self>);
+}
+
+/// What went wrong at an output since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputCounters {
+    /// Times the sound was not ready when the device wanted it.
+    pub xruns: u64,
+    /// Messages that found no room.
+    pub dropped: u64,
+    /// Times its port, device or reader went away; counted by the player.
+    pub losses: u64,
 }
 
 /// How long the end of an output may take.

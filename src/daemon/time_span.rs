@@ -1,5 +1,6 @@
 //! In: a span of time as people write it: `90`, `30m`, `1h30m`, `1.5s`. Out: a `Duration`.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -48,9 +49,33 @@ impl FromStr for TimeSpan {
     }
 }
 
+impl fmt::Display for TimeSpan {
+    /// `1h30m`, `1.5s`: as it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (minutes, seconds) = (self.0.as_secs() / 60, self.0.as_secs_f64() % 60.0);
+        if minutes >= 60 {
+            write!(f, "{}h", minutes / 60)?;
+        }
+        if !minutes.is_multiple_of(60) {
+            write!(f, "{}m", minutes % 60)?;
+        }
+        if seconds > 0.0 || minutes == 0 {
+            write!(f, "{seconds}s")?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_written_as_it_is_read() {
+        for text in ["0s", "1.5s", "1m30s", "1h", "1h30m", "48h"] {
+            assert_eq!(text.parse::<TimeSpan>().unwrap().to_string(), text);
+        }
+    }
 
     #[test]
     fn spans_are_read_as_people_write_them() {

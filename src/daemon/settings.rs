@@ -1,0 +1,573 @@
+//! In: what a person, a file, a request or a controller asks. Out: the settings that hold while it plays, as checked values.
+//!
+//! Every setting is read from text by its type, wherever it comes from, so that a configuration file, a flag, an
+//! environment variable and a request understand the same words and complain in the same ones. Its row in
+//! [`Settings`]' table is all there is to a setting.
+
+use super::time_span::TimeSpan;
+use crate::abc;
+use crate::compose;
+use crate::music::midi::Program;
+use crate::music::pitch::Accidental;
+use crate::music::{Key, Mode, Tonic};
+use crate::performance::{Style, TIMES_MAX};
+use crate::score;
+use crate::token::folk::Dance;
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+
+/// Declares [`Settings`], [`SettingsPatch`] and what goes through all of them.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
+        /// What can be changed while it plays.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        pub struct Settings {
+            $($(#[doc = $doc])* pub $name: $type,)*
+        }
+
+        /// A change of some settings; what is `None` stays.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct SettingsPatch {
+            $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$type>,)*
+        }
+
+        impl Settings {
+            /// Each setting's name and what it is, in the order in which they are shown.
+            pub const KEYS: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),*)),)*];
+
+            /// These settings after the change.
+            pub fn patched(&self, patch: &SettingsPatch) -> Self {
+                Self { $($name: patch.$name.clone().unwrap_or_else(|| self.$name.clone()),)* }
+            }
+
+            /// Each setting's name and value, as text.
+            pub fn entries(&self) -> Vec<(&'static str, String)> {
+                vec![$((stringify!($name), self.$name.to_string()),)*]
+            }
+        }
+
+        impl SettingsPatch {
+            /// Asks for one setting by its name.
+            ///
+            /// # Errors
+            /// There is no such setting, or it cannot have this value.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
+                match name {
+                    $(stringify!($name) => self.$name = Some(read(stringify!($name), value)?),)*
+                    _ => return Err(SettingError::unknown(name)),
+                }
+                Ok(())
+            }
+
+            /// This change with a later one on top.
+            pub fn then(&self, later: &Self) -> Self {
+                Self { $($name: later.$name.clone().or_else(|| self.$name.clone()),)* }
+            }
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// How much faster than usual: .1 to 10
+    tempo_scale: TempoScale = TempoScale(1.0),
+    /// How loud, 0 to 100
+    volume: Volume = Volume(100),
+    /// Which dance to compose: any, reel, jig, slip jig, hornpipe, waltz, polka, march, strathspey or air
+    dance: Wish<Dance> = Wish::Any,
+    /// Key and mode to compose in, as ABC writes them: any, D, Am, Edor, Gmix
+    key: Wish<KeyWish> = Wish::Any,
+    /// How adventurous: .05 to 5; any is as the model likes it
+    temperature: Wish<Temperature> = Wish::Any,
+    /// Who plays: plain (as written), solo, session or ceilidh
+    style: BandStyle = BandStyle(Style::Session),
+    /// How often each tune is played in a row: 1 to 9
+    times: Times = Times(2),
+    /// The melody's instrument, a MIDI program 0 to 127, or any
+    melody: Wish<Instrument> = Wish::Any,
+    /// The second melody's instrument, a MIDI program 0 to 127, or any
+    second_melody: Wish<Instrument> = Wish::Any,
+    /// The chords' instrument, a MIDI program 0 to 127, or any
+    chords: Wish<Instrument> = Wish::Any,
+    /// The bass's instrument, a MIDI program 0 to 127, or any
+    bass: Wish<Instrument> = Wish::Any,
+    /// Silence between two tunes, such as 2 or 1.5s
+    gap: TimeSpan = TimeSpan(std::time::Duration::from_secs(2)),
+}
+
+/// Why a setting cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// There is none of that name.
+    #[error("there is no setting `{name}`{}; there are {}", did_you_mean(.name), names().join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// It cannot have this value.
+    #[error("`{name}`: {reason}")]
+    Value {
+        /// Which setting.
+        name: &'static str,
+        /// What was found and what is allowed.
+        reason: String,
+    },
+}
+
+impl SettingError {
+    fn unknown(name: &str) -> Self {
+        Self::Unknown {
+            name: name.to_owned(),
+        }
+    }
+}
+
+fn names() -> Vec<&'static str> {
+    Settings::KEYS.iter().map(|(name, _)| *name).collect()
+}
+
+fn did_you_mean(name: &str) -> String {
+    nearest(name, names()).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// The name that was probably meant.
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LIKENESS_MIN: f64 = 0.75;
+    names
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+fn read<T: FromStr<Err = String>>(name: &'static str, text: &str) -> Result<T, SettingError> {
+    text.parse()
+        .map_err(|reason| SettingError::Value { name, reason })
+}
+
+/// One of them, or whichever comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish<T> {
+    /// Whichever comes.
+    #[default]
+    Any,
+    /// This one.
+    Only(T),
+}
+
+impl<T: Copy> Wish<T> {
+    /// What is wished for, if anything is.
+    pub fn wanted(self) -> Option<T> {
+        match self {
+            Self::Any => None,
+            Self::Only(wanted) => Some(wanted),
+        }
+    }
+}
+
+impl<T: Setting> FromStr for Wish<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "any" => Ok(Self::Any),
+            text => T::read(text).map(Self::Only),
+        }
+    }
+}
+
+impl<T: Setting> fmt::Display for Wish<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Only(wanted) => f.write_str(&wanted.write()),
+        }
+    }
+}
+
+/// What a [`Wish`] can be for: read from text and written as the same text.
+pub trait Setting: Copy {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What was found and what is allowed.
+    fn read(text: &str) -> Result<Self, String>;
+
+    /// Writes it.
+    fn write(self) -> String;
+}
+
+impl Setting for Dance {
+    fn read(text: &str) -> Result<Self, String> {
+        let names: Vec<&str> = Dance::ALL.iter().map(|dance| dance.name()).collect();
+        Dance::from_name(text).ok_or_else(|| {
+            let meant = nearest(&text.to_lowercase(), names.iter().copied())
+                .map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            format!("`{text}` is none of {}{meant}", names.join(", "))
+        })
+    }
+
+    fn write(self) -> String {
+        self.name().to_owned()
+    }
+}
+
+/// A key to compose in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyWish {
+    /// Its first note.
+    pub tonic: Tonic,
+    /// Its mode.
+    pub mode: Mode,
+}
+
+impl Setting for KeyWish {
+    /// As a `K:` field is read.
+    fn read(text: &str) -> Result<Self, String> {
+        let parsed = abc::parse(&format!("X:1\nK:{text}\n"));
+        let is_clean = !text.contains(['\n', '\r'])
+            && (parsed.diagnostics.iter()).all(|found| found.code != abc::Code::BadKey);
+        let score = score::read(&parsed.tune).score;
+        let key: Option<&Key> = score.keys.first().map(|mark| &mark.key);
+        match key.and_then(|key| key.tonic.map(|tonic| (tonic, key.mode))) {
+            Some((tonic, mode)) if is_clean => Ok(Self { tonic, mode }),
+            _ => Err(format!("`{text}` is no key; write D, Am, Edor, Gmix")),
+        }
+    }
+
+    fn write(self) -> String {
+        let accidental = match self.tonic.accidental {
+            Accidental::SHARP => "#",
+            Accidental::FLAT => "b",
+            _ => "",
+        };
+        format!("{:?}{accidental}{}", self.tonic.letter, self.mode.abc())
+    }
+}
+
+/// How adventurous the model is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Temperature(pub compose::Temperature);
+
+impl Setting for Temperature {
+    fn read(text: &str) -> Result<Self, String> {
+        let range = compose::Temperature::RANGE;
+        let value = number(text, f64::from(*range.start()), f64::from(*range.end()))?;
+        compose::Temperature::new(value as f32)
+            .map(Self)
+            .ok_or_else(|| format!("{text} is not a temperature"))
+    }
+
+    fn write(self) -> String {
+        self.0.value().to_string()
+    }
+}
+
+/// A MIDI program by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instrument(pub Program);
+
+impl Setting for Instrument {
+    fn read(text: &str) -> Result<Self, String> {
+        let program = text.parse().ok().and_then(Program::new);
+        program
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no MIDI program, 0 to 127, nor `any`"))
+    }
+
+    fn write(self) -> String {
+        self.0.number().to_string()
+    }
+}
+
+/// How much faster than usual the music goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TempoScale(f64);
+
+impl TempoScale {
+    /// What still is music.
+    pub const RANGE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
+
+    /// Checks the range.
+    pub fn new(factor: f64) -> Option<Self> {
+        Self::RANGE.contains(&factor).then_some(Self(factor))
+    }
+
+    /// 1 is as usual, 2 twice as fast.
+    pub fn factor(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for TempoScale {
+    /// As usual.
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl FromStr for TempoScale {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        number(text, *Self::RANGE.start(), *Self::RANGE.end()).map(Self)
+    }
+}
+
+impl fmt::Display for TempoScale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How loud, in hundredths of what the tune says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume(u8);
+
+impl Volume {
+    /// Checks the range.
+    pub fn new(percent: u8) -> Option<Self> {
+        (percent <= 100).then_some(Self(percent))
+    }
+
+    /// 0 to 100.
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+}
+
+impl FromStr for Volume {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        number(text, 0.0, 100.0).map(|percent| Self(percent.round() as u8)) // lossless: 0 to 100
+    }
+}
+
+impl fmt::Display for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How often a tune is played in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times(u8);
+
+impl Times {
+    /// 1 to 9.
+    pub fn count(self) -> u8 {
+        self.0
+    }
+}
+
+impl FromStr for Times {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.trim().parse().ok();
+        count
+            .filter(|count| (1..=TIMES_MAX).contains(count))
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a whole number from 1 to {TIMES_MAX}"))
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How much is added to what is written, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BandStyle(pub Style);
+
+const STYLES: [(&str, Style); 4] = [
+    ("plain", Style::Plain),
+    ("solo", Style::Solo),
+    ("session", Style::Session),
+    ("ceilidh", Style::Ceilidh),
+];
+
+impl FromStr for BandStyle {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let style = STYLES.iter().find(|(name, _)| *name == text.trim());
+        style
+            .map(|(_, style)| Self(*style))
+            .ok_or_else(|| format!("`{text}` is none of {}", STYLES.map(|row| row.0).join(", ")))
+    }
+}
+
+impl fmt::Display for BandStyle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = STYLES.iter().find(|(_, style)| *style == self.0);
+        f.write_str(name.map_or("session", |(name, _)| name))
+    }
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Ok(number) => Err(format!("{number} is not between {least} and {most}")),
+        Err(_) => Err(format!("`{text}` is not a number")),
+    }
+}
+
+/// Numbers and words alike, as files and requests write them.
+struct AnyText;
+
+impl Visitor<'_> for AnyText {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a word or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+}
+
+/// Settings are read from text everywhere; numbers are written as numbers.
+macro_rules! as_text {
+    ($($type:ty => $write:expr;)*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(AnyText)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let write: fn(&Self, S) -> Result<S::Ok, S::Error> = $write;
+                write(self, serializer)
+            }
+        }
+    )*};
+}
+
+as_text! {
+    TempoScale => |value, out| out.serialize_f64(value.0);
+    Volume => |value, out| out.serialize_u8(value.0);
+    Times => |value, out| out.serialize_u8(value.0);
+    BandStyle => |value, out| out.collect_str(value);
+    TimeSpan => |value, out| out.serialize_f64(value.0.as_secs_f64());
+}
+
+impl<'de, T: Setting> Deserialize<'de> for Wish<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_any(AnyText)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T: Setting> Serialize for Wish<T> {
+    /// A number where it is one.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.to_string();
+        match (text.parse::<u8>(), text.parse::<f64>()) {
+            (Ok(whole), _) => serializer.serialize_u8(whole),
+            (_, Ok(number)) => serializer.serialize_f64(number),
+            _ => serializer.serialize_str(&text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_reads_what_it_writes() {
+        let mut patch = SettingsPatch::default();
+        let asked = [
+            ("tempo_scale", "1.5"),
+            ("volume", "40"),
+            ("dance", "slip jig"),
+            ("key", "F#m"),
+            ("temperature", "0.7"),
+            ("style", "ceilidh"),
+            ("times", "3"),
+            ("melody", "73"),
+            ("second_melody", "any"),
+            ("chords", "24"),
+            ("bass", "33"),
+            ("gap", "1.5s"),
+        ];
+        for (name, value) in asked {
+            patch.set(name, value).unwrap();
+        }
+        let settings = Settings::default().patched(&patch);
+        let entries = settings.entries();
+        let expected: Vec<(&str, String)> = asked
+            .iter()
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect();
+        assert_eq!(entries, expected);
+        let json = serde_json::to_string(&settings).unwrap();
+        let back: SettingsPatch = serde_json::from_str(&json).unwrap();
+        assert_eq!(Settings::default().patched(&back), settings, "{json}");
+    }
+
+    #[test]
+    fn a_wrong_name_or_value_says_what_would_be_right() {
+        let error = |name, value| {
+            SettingsPatch::default()
+                .set(name, value)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            error("tempo_scael", "1")
+                .starts_with("there is no setting `tempo_scael` (did you mean `tempo_scale`?); ")
+        );
+        assert_eq!(
+            error("volume", "101"),
+            "`volume`: 101 is not between 0 and 100"
+        );
+        assert_eq!(
+            error("key", "H"),
+            "`key`: `H` is no key; write D, Am, Edor, Gmix"
+        );
+        assert!(error("dance", "gig").ends_with("(did you mean `jig`?)"));
+        assert_eq!(
+            error("times", "2.5"),
+            "`times`: `2.5` is not a whole number from 1 to 9"
+        );
+    }
+
+    #[test]
+    fn a_later_change_wins_and_leaves_the_rest() {
+        let mut first = SettingsPatch::default();
+        first.set("volume", "40").unwrap();
+        first.set("times", "3").unwrap();
+        let mut second = SettingsPatch::default();
+        second.set("volume", "50").unwrap();
+        let both = first.then(&second);
+        assert_eq!((both.volume, both.times), (Volume::new(50), Some(Times(3))));
+    }
+}

@@ -1,0 +1,275 @@
+//! In: what the session decided and what the player counts. Out: a [`Status`]: everything there is to show, at one moment.
+//!
+//! The session writes what it decides under a lock that is held for a copy; the player, which may wait for nobody,
+//! writes numbers that anyone reads.
+
+use super::command::{Keeping, TuneEnd};
+use super::lateness::{Lateness, LatenessCounts};
+use super::settings::Settings;
+use super::source::{ReadyTune, TuneId};
+use crate::output::{Health, OutputCounters};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Tunes of the past that are remembered without an archive.
+pub const HISTORY_MAX: usize = 100;
+
+/// Everything there is to show, at one moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// What it is doing.
+    pub activity: Activity,
+    /// What plays, and how far it is.
+    pub now: Option<NowPlaying>,
+    /// What comes next, soonest first.
+    pub queue: Vec<Arc<ReadyTune>>,
+    /// What was, latest first; at most [`HISTORY_MAX`].
+    pub history: Vec<PlayedTune>,
+    /// What holds.
+    pub settings: Arc<Settings>,
+    /// When it ends by itself (seconds since 1970), if a sleep timer runs.
+    pub sleep_at: Option<Duration>,
+    /// What was counted.
+    pub counters: Counters,
+    /// How late notes were sent, of outputs that send at once.
+    pub lateness: Lateness,
+    /// Each output, in the order in which they were named.
+    pub outputs: Vec<OutputStatus>,
+    /// How long it has run.
+    pub uptime: Duration,
+}
+
+/// What the daemon is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activity {
+    /// No tune is ready yet.
+    #[default]
+    Composing,
+    /// It plays, or is between two tunes.
+    Playing,
+    /// It waits to be resumed.
+    Paused,
+    /// It ends, now or with the tune that plays.
+    Stopping,
+}
+
+/// The tune that plays.
+#[derive(Clone, Debug)]
+pub struct NowPlaying {
+    /// Which.
+    pub tune: Arc<ReadyTune>,
+    /// When it began, in seconds since 1970.
+    pub started: Duration,
+    /// How far it is, counted at the tempo it was performed for.
+    pub position: Duration,
+    /// Whether it is kept.
+    pub keeping: Keeping,
+}
+
+/// A tune that was played.
+#[derive(Clone, Debug)]
+pub struct PlayedTune {
+    /// Which.
+    pub tune: Arc<ReadyTune>,
+    /// When it began, in seconds since 1970.
+    pub started: Duration,
+    /// How it ended.
+    pub end: TuneEnd,
+    /// Whether it is kept.
+    pub keeping: Keeping,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Tunes that were composed or read.
+    pub tunes_ready: u64,
+    /// Tunes that were left out.
+    pub tunes_refused: u64,
+    /// Tunes that were played to their end.
+    pub tunes_played: u64,
+    /// Tunes that were skipped.
+    pub tunes_skipped: u64,
+    /// Notes that were sent, once for each output.
+    pub notes_sent: u64,
+    /// Times the whole program was held up for so long that the music had to be moved.
+    pub hold_ups: u64,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputStatus {
+    /// What the user called it.
+    pub name: String,
+    /// Whether it plays.
+    pub health: Health,
+    /// What went wrong so far.
+    pub counters: OutputCounters,
+}
+
+/// What the session shows of itself.
+#[derive(Clone, Debug, Default)]
+pub struct SessionView {
+    /// What it is doing.
+    pub activity: Activity,
+    /// What plays.
+    pub now: Option<PlayedTune>,
+    /// What comes next, soonest first.
+    pub queue: Vec<Arc<ReadyTune>>,
+    /// What was, latest first.
+    pub history: VecDeque<PlayedTune>,
+    /// What holds.
+    pub settings: Arc<Settings>,
+    /// When it ends by itself, in seconds since 1970.
+    pub sleep_at: Option<Duration>,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+/// What the player counts, for anyone to read.
+#[derive(Debug)]
+pub struct Gauges {
+    /// How far the tune that plays is, in microseconds.
+    pub position_us: AtomicU64,
+    /// Notes sent.
+    pub notes_sent: AtomicU64,
+    /// Times the program was held up.
+    pub hold_ups: AtomicU64,
+    /// How late notes were.
+    pub lateness: LatenessCounts,
+    /// A row an output.
+    pub outputs: Vec<OutputGauges>,
+}
+
+/// What the player knows of one output.
+#[derive(Debug)]
+pub struct OutputGauges {
+    /// What the user called it.
+    pub name: String,
+    /// Whether it is lost.
+    pub is_lost: AtomicBool,
+    /// Frames that came too late.
+    pub xruns: AtomicU64,
+    /// Messages that found no room.
+    pub dropped: AtomicU64,
+    /// Times it was lost.
+    pub losses: AtomicU64,
+}
+
+impl Gauges {
+    /// Nothing counted yet for outputs of these names.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let outputs = names.into_iter().map(|name| OutputGauges {
+            name,
+            is_lost: AtomicBool::new(false),
+            xruns: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
+        });
+        Self {
+            position_us: AtomicU64::new(0),
+            notes_sent: AtomicU64::new(0),
+            hold_ups: AtomicU64::new(0),
+            lateness: LatenessCounts::new(),
+            outputs: outputs.collect(),
+        }
+    }
+}
+
+impl OutputGauges {
+    fn status(&self) -> OutputStatus {
+        OutputStatus {
+            name: self.name.clone(),
+            health: if self.is_lost.load(Ordering::Relaxed) {
+                Health::Lost
+            } else {
+                Health::Well
+            },
+            counters: OutputCounters {
+                xruns: self.xruns.load(Ordering::Relaxed),
+                dropped: self.dropped.load(Ordering::Relaxed),
+                losses: self.losses.load(Ordering::Relaxed),
+            },
+        }
+    }
+}
+
+/// Where session and player write and everybody reads.
+#[derive(Debug)]
+pub struct StatusBoard {
+    view: Mutex<SessionView>,
+    gauges: Arc<Gauges>,
+}
+
+impl StatusBoard {
+    /// A board for this player's gauges.
+    pub fn new(gauges: Arc<Gauges>) -> Self {
+        Self {
+            view: Mutex::default(),
+            gauges,
+        }
+    }
+
+    /// Shows what the session says now.
+    pub fn show(&self, view: SessionView) {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+
+    /// Everything, now.
+    pub fn status(&self, uptime: Duration) -> Status {
+        let view = self
+            .view
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let read = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
+        Status {
+            activity: view.activity,
+            now: view.now.map(|now| NowPlaying {
+                tune: now.tune,
+                started: now.started,
+                position: Duration::from_micros(read(&self.gauges.position_us)),
+                keeping: now.keeping,
+            }),
+            queue: view.queue,
+            history: view.history.into(),
+            settings: view.settings,
+            sleep_at: view.sleep_at,
+            counters: Counters {
+                notes_sent: read(&self.gauges.notes_sent),
+                hold_ups: read(&self.gauges.hold_ups),
+                ..view.counters
+            },
+            lateness: self.gauges.lateness.read(),
+            outputs: self
+                .gauges
+                .outputs
+                .iter()
+                .map(OutputGauges::status)
+                .collect(),
+            uptime,
+        }
+    }
+
+    /// The settings that hold.
+    pub fn settings(&self) -> Arc<Settings> {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&view.settings)
+    }
+
+    /// A tune that plays, waits or was played lately.
+    pub fn tune(&self, id: TuneId) -> Option<Arc<ReadyTune>> {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let played = view
+            .now
+            .iter()
+            .chain(&view.history)
+            .map(|played| &played.tune);
+        played
+            .chain(&view.queue)
+            .find(|tune| tune.id == id)
+            .map(Arc::clone)
+    }
+}

@@ -1,0 +1,95 @@
+//! In: a moment of the daemon's clock. Out: what a clock on the wall shows then, for plans, timers and the archive.
+
+use super::clock::Clock;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What a clock on the wall shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WallTime {
+    /// Since the beginning of 1970, UTC.
+    pub unix: Duration,
+    /// Minutes since local midnight: 0 to 1439.
+    pub minute_of_day: u16,
+}
+
+/// Tells the time of day, at the pace of the daemon's clock: hours pass in seconds where that is hurried.
+///
+/// On the real clock it is the system's, so that a change of that (a time server, a traveller) is followed.
+#[derive(Clone)]
+pub struct WallClock {
+    clock: Arc<dyn Clock>,
+    start: Instant,
+    start_unix: Duration,
+    follows_system: bool,
+}
+
+impl WallClock {
+    /// A wall clock that goes with this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            start: clock.now(),
+            start_unix: system_time(),
+            follows_system: clock.is_real(),
+            clock,
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> WallTime {
+        let unix = if self.follows_system {
+            system_time()
+        } else {
+            self.start_unix + self.uptime()
+        };
+        WallTime {
+            unix,
+            minute_of_day: minute_of_day(unix),
+        }
+    }
+
+    /// Since it was made.
+    pub fn uptime(&self) -> Duration {
+        self.clock.now().saturating_duration_since(self.start)
+    }
+}
+
+/// A system whose clock stands before 1970 is at 1970.
+fn system_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// In the system's time zone; UTC where there is none.
+fn minute_of_day(unix: Duration) -> u16 {
+    let seconds = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
+    let local = jiff::Timestamp::from_second(seconds)
+        .unwrap_or(jiff::Timestamp::MAX)
+        .to_zoned(jiff::tz::TimeZone::system());
+    // An hour is 0 to 23 and a minute 0 to 59.
+    u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::clock::FakeClock;
+
+    #[test]
+    fn the_day_passes_with_the_daemons_clock() {
+        let clock = Arc::new(FakeClock::new());
+        let wall = WallClock::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let before = wall.now();
+        clock.run_to(Duration::from_secs(7200));
+        clock.wait_until(clock.start() + Duration::from_secs(3660), &mut |_| {
+            crate::daemon::clock::Wake::Slept
+        });
+        let after = wall.now();
+        assert_eq!(after.unix - before.unix, Duration::from_secs(3660));
+        let minutes = (after.minute_of_day + 1440 - before.minute_of_day) % 1440;
+        // A change to summer time may fall into the hour.
+        assert!([1, 61, 121].contains(&minutes), "{minutes}");
+        assert_eq!(wall.uptime(), Duration::from_secs(3660));
+    }
+}
