@@ -1,12 +1,16 @@
 //! The daemon with outputs that remember and a clock that the test moves: every command, lost outputs, long runs, clean
 //! ends. Nothing here waits for real time but to let threads run.
 
+use ceilid::daemon::archive::{Archive, ArchiveSettings, Search};
 use ceilid::daemon::clock::{Clock, FakeClock};
+use ceilid::daemon::plan::Plan;
+use ceilid::daemon::rendition::Rendition;
 use ceilid::daemon::settings::TempoScale;
 use ceilid::daemon::time_span::TimeSpan;
 use ceilid::daemon::{
-    self, Command, Daemon, DaemonParts, Ending, Notice, PlayerSettings, Provenance, ReadyTune,
-    SkipAt, SourceError, Subscription, TuneRequest, TuneSource,
+    self, Adoption, ClockOut, Command, Daemon, DaemonParts, Ending, Keeping, Notice,
+    PlayerSettings, Provenance, ReadyTune, SettingsPatch, SkipAt, SourceError, Subscription,
+    TuneId, TuneRequest, TuneSource,
 };
 use ceilid::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
 use ceilid::music::pitch::Pitch;
@@ -338,6 +342,169 @@ fn a_source_that_never_answers_does_not_hold_up_the_end() {
     assert!(matches!(ending, Ending::Stopped), "{ending:?}");
 }
 
+#[test]
+fn a_faster_tempo_is_heard_from_the_next_note_on_and_a_tune_after_it() {
+    let stage = Stage::new(Scales::of(2), Settings::default());
+    stage.wait_for("both tunes", || {
+        stage.daemon.handle().status().queue.len() == 2
+    });
+    stage.run_to(Duration::from_millis(1_000));
+    assert!(stage.command(patch("tempo_scale", "2")));
+    stage.wait_for_notice("the tempo", |notice| {
+        matches!(notice, Notice::SettingsChanged(_))
+    });
+    let (_, received) = stage.finish(Duration::from_secs(60));
+    let onsets: Vec<u128> = note_ons(&received)
+        .iter()
+        .map(|note| (note.due - stage_start(&received)).as_millis())
+        .collect();
+    let first = [0, 500, 1_000, 1_250, 1_500, 1_750, 2_000, 2_250];
+    let second = (0..8).map(|note| 2_500 + 250 * note);
+    assert_eq!(onsets, first.into_iter().chain(second).collect::<Vec<_>>());
+    assert_silent_at_end(&received);
+}
+
+#[test]
+fn a_tune_can_be_left_when_its_part_is_over() {
+    let stage = Stage::new(Scales::of(2), Settings::default());
+    stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
+    stage.run_to(Duration::from_millis(700));
+    assert!(stage.command(Command::Skip(SkipAt::PartEnd)));
+    let (_, received) = stage.finish(Duration::from_secs(60));
+    let pitches: Vec<u8> = note_ons(&received)
+        .iter()
+        .map(|note| pitch_of(note.message))
+        .collect();
+    let expected = (60..64).chain(60..60 + NOTES).collect::<Vec<u8>>();
+    assert_eq!(pitches, expected, "the part is four notes");
+    assert_silent_at_end(&received);
+}
+
+#[test]
+fn another_instrument_and_volume_are_heard_at_once() {
+    let stage = Stage::new(Scales::of(1), Settings::default());
+    stage.run_to(Duration::from_millis(1_100));
+    assert!(stage.command(patch("melody", "73")));
+    assert!(stage.command(patch("volume", "50")));
+    stage.wait_for("the changes", || {
+        let received = stage.memory.received();
+        received.iter().any(|one| bytes(one.message) == [0xC0, 73])
+            && received
+                .iter()
+                .any(|one| bytes(one.message) == [0xB0, 7, 50])
+    });
+    assert_eq!(
+        note_ons(&stage.memory.received()).len(),
+        3,
+        "the tune goes on"
+    );
+    stage.finish(Duration::from_secs(60));
+}
+
+#[test]
+fn everything_there_is_to_show_is_shown_and_a_tune_can_be_kept() {
+    let stage = Stage::new(Scales::of(3), Settings::default());
+    let handle = stage.daemon.handle().clone();
+    stage.wait_for("three tunes", || handle.status().queue.len() == 3);
+    stage.run_to(Duration::from_millis(1_100));
+    stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
+    let status = handle.status();
+    let now = status.now.expect("a tune plays");
+    assert_eq!((now.tune.id, status.queue.len()), (TuneId(1), 2));
+    assert_eq!(now.position.as_millis() / 100, 11);
+    assert_eq!(status.counters.notes_sent, 3);
+    assert_eq!(status.outputs[0].name, "null");
+    assert!(handle.tune(TuneId(2)).is_some() && handle.tune(TuneId(9)).is_none());
+    assert!(stage.command(Command::Keep(None, Keeping::Kept)));
+    stage.wait_for_notice("the keeping", |notice| {
+        matches!(notice, Notice::TuneKept(TuneId(1), Keeping::Kept))
+    });
+    stage.finish(Duration::from_secs(60));
+    let status = handle.status();
+    assert_eq!(
+        status.history.last().map(|played| played.keeping),
+        Some(Keeping::Kept)
+    );
+    assert_eq!(status.counters.tunes_played, 3);
+    assert!(!handle.command(Command::Pause), "it has ended");
+}
+
+#[test]
+fn a_source_that_is_laid_down_is_taken_up_and_the_tune_that_plays_goes_on() {
+    let stage = Stage::new(Scales::endless(), Settings::default());
+    stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
+    stage.run_to(Duration::from_millis(1_100));
+    let mut other = Scales::endless();
+    other.next = 1_000;
+    assert!(stage.daemon.handle().adopt(Adoption {
+        settings: daemon::Settings {
+            gap: TimeSpan(Duration::ZERO),
+            ..daemon::Settings::default()
+        },
+        plan: Plan::default(),
+        source: Some(Box::new(other)),
+        font: None,
+    }));
+    stage.wait_for("the other tunes", || {
+        let queue = stage.daemon.handle().status().queue;
+        queue.iter().any(|tune| tune_index(tune) >= 1_000)
+    });
+    stage.clock.run_to(TUNE * 9);
+    stage.wait_for_notice(
+        "one of the others",
+        |notice| matches!(notice, Notice::TuneStarted(tune) if tune_index(tune) >= 1_000),
+    );
+    assert!(stage.command(Command::Stop));
+    let (_, received) = stage.end();
+    let onsets = note_ons(&received);
+    assert!(
+        onsets
+            .windows(2)
+            .all(|pair| pair[1].due - pair[0].due == NOTE),
+        "no gap"
+    );
+}
+
+#[test]
+fn what_is_played_is_archived_and_numbers_go_on_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ArchiveSettings {
+        path: folder.path().join("archive.sqlite"),
+        age_max: None,
+        bytes_max: u64::MAX,
+    };
+    for run in 0..2 {
+        let archive = Archive::open(settings.clone()).unwrap();
+        let stage = Stage::start(
+            Scales::of(2),
+            Settings::default(),
+            Vec::new(),
+            Some(archive),
+        );
+        stage.finish(Duration::from_secs(60));
+        let archive = Archive::open(settings.clone()).unwrap();
+        let search = Search {
+            count: 10,
+            ..Search::default()
+        };
+        let tunes = archive.search(search).unwrap();
+        // A third tune was asked for and was not to be had; its number is free again.
+        assert_eq!(tunes.len(), 2 * (run + 1));
+        assert!(tunes.iter().all(|tune| {
+            tune.last_play
+                .as_ref()
+                .is_some_and(|(_, how)| how == "played")
+        }));
+        archive.close();
+    }
+}
+
+fn patch(name: &str, value: &str) -> Command {
+    let mut patch = SettingsPatch::default();
+    patch.set(name, value).unwrap();
+    Command::Patch(patch)
+}
+
 /// A daemon with a fake clock and an output that remembers.
 struct Stage {
     daemon: Daemon,
@@ -361,8 +528,20 @@ impl Stage {
     fn with_outputs(
         source: impl TuneSource + 'static,
         settings: Settings,
-        mut outputs: Vec<Box<dyn LiveOutput>>,
+        outputs: Vec<Box<dyn LiveOutput>>,
     ) -> Self {
+        Self::start(source, settings, outputs, None)
+    }
+
+    fn start(
+        source: impl TuneSource + 'static,
+        settings: Settings,
+        mut outputs: Vec<Box<dyn LiveOutput>>,
+        archive: Option<Archive>,
+    ) -> Self {
+        let first_tune = archive
+            .as_ref()
+            .map_or(TuneId(1), |archive| archive.next_tune().unwrap());
         let clock = Arc::new(FakeClock::new());
         let (null, memory) = NullOutput::remembering();
         outputs.insert(0, Box::new(null));
@@ -374,7 +553,11 @@ impl Stage {
                 gap: TimeSpan(Duration::from_millis(settings.gap_ms)),
                 ..daemon::Settings::default()
             },
+            plan: Plan::default(),
+            archive,
+            first_tune,
             player: PlayerSettings {
+                clock_out: ClockOut::Silent,
                 duration: settings.duration,
             },
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -455,6 +638,10 @@ impl Scales {
 }
 
 impl TuneSource for Scales {
+    fn obeys(&self) -> bool {
+        true
+    }
+
     fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
         let index = self.next;
         self.next += 1;
@@ -470,6 +657,8 @@ impl TuneSource for Scales {
             abc: String::new(),
             performance: Arc::new(scale()),
             tempo_scale: TempoScale::default(),
+            rendition: Rendition::new(&request.settings, 1.0, 0),
+            verdict: String::new(),
             provenance: Provenance::Generated { seed: 0, index },
             set: None,
         })

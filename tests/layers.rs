@@ -25,13 +25,8 @@ const LAYERS: &[Layer] = &[
     Layer { module: "critic",      own: &["music", "abc", "score", "corpus"], outside: &[] },
     Layer { module: "compose",     own: &["music", "abc", "score", "token", "model", "critic"], outside: &["rand", "rand_chacha", "rayon"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
-<<<<<<< HEAD
     Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "nix", "rustysynth_ext", "rustysynth", "rtrb", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },
-    Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "token", "model", "compose", "output"], outside: &["rand", "serde", "tracing"] },
-=======
-    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "nix", "rustysynth_ext", "rustysynth", "rtrb", "ebur128", "flacenc", "opus_pure", "strsim", "thread_priority", "tracing"] },
-    Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "token", "model", "compose", "output"], outside: &["jiff", "rand", "serde", "strsim", "tracing"] },
->>>>>>> 862f8d2 (Seam: a daemon is asked and watched through a handle that can be cloned)
+    Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "token", "model", "compose", "output"], outside: &["jiff", "rand", "rusqlite", "serde", "strsim", "toml", "tracing"] },
     Layer { module: "cli",         own: &["music", "abc", "score", "performance", "corpus", "token", "model", "critic", "compose", "soundfont", "output", "daemon"],
             outside: &["clap", "clap_complete", "clap_mangen", "anyhow", "tracing", "tracing_subscriber", "indicatif", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
 ];
@@ -43,6 +38,9 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("flacenc", "output/render/flac.rs"),
     ("midir", "output/midi_port.rs"),
     ("cpal", "output/audio.rs"),
+    ("jiff", "daemon/wall.rs"),
+    ("rusqlite", "daemon/archive.rs"),
+    ("toml", "daemon/config.rs"),
     ("rustysynth", "output/synth.rs"),
 ];
 
@@ -108,6 +106,7 @@ const OUTSIDE: &[&str] = &[
     "rand_chacha",
     "rayon",
     "rtrb",
+    "rusqlite",
     "rustysynth",
     "rustysynth_ext",
     "safetensors",
@@ -119,6 +118,7 @@ const OUTSIDE: &[&str] = &[
     "tempfile",
     "thread_priority",
     "tokio",
+    "toml",
     "tracing",
     "tracing_subscriber",
 ];

@@ -2,6 +2,7 @@
 //! places of their own, and ends them. Where a program is not installed (`tests/set_up.sh --tests` installs them) the
 //! test says so and passes.
 
+use ceilid::daemon::archive::{Archive, ArchiveSettings, Search};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Read;
@@ -259,6 +260,32 @@ fn a_fifo_may_lose_its_reader_and_get_another() {
 }
 
 #[test]
+fn midi_clock_keeps_another_machine_in_step() {
+    let folder = Folder::with_tune();
+    let arguments = [
+        "play",
+        "tune.abc",
+        "--plain",
+        "--midi-clock",
+        "--clock-speed",
+        "20",
+    ];
+    let output = folder.ceilid(&[&arguments[..], &["--to", "file:raw.bin"]].concat(), &[]);
+    assert!(output.status.success(), "{output:?}");
+    let raw = std::fs::read(folder.path("raw.bin")).unwrap();
+    let clock: Vec<u8> = raw.iter().copied().filter(|byte| *byte >= 0xF8).collect();
+    assert_eq!(clock.first(), Some(&0xFA));
+    assert_eq!(clock.last(), Some(&0xFC));
+    assert_eq!(
+        clock.iter().filter(|byte| **byte == 0xF8).count(),
+        16 * 24,
+        "24 a quarter"
+    );
+    let notes: Vec<u8> = raw.into_iter().filter(|byte| *byte < 0xF8).collect();
+    assert_eq!(note_ons(&notes), TUNE_PITCHES);
+}
+
+#[test]
 fn a_folder_a_raw_file_and_nowhere_are_served_at_once_and_hurried() {
     let folder = Folder::with_tune();
     let arguments = [
@@ -289,6 +316,184 @@ fn a_folder_a_raw_file_and_nowhere_are_served_at_once_and_hurried() {
     assert_eq!(smf.tracks.len(), 2);
 }
 
+/// What `serve` is given to play some minutes in a second, to nowhere.
+const HURRIED: [&str; 8] = [
+    "serve",
+    "--to",
+    "null",
+    "--clock-speed",
+    "300",
+    "--gap",
+    "0",
+    "-v",
+];
+
+#[test]
+#[cfg(unix)]
+fn the_archive_survives_a_kill_at_any_moment() {
+    let folder = Folder::with_tune();
+    let arguments = [&HURRIED[..], &["--archive-path", "archive.sqlite"]].concat();
+    let mut known = 0;
+    for round in 1..=3 {
+        let mut ceilid = folder.start(&arguments, &[]);
+        wait_for("some tunes", || folder.announced().len() >= 2 + round);
+        send_signal(&ceilid.0, "KILL");
+        ceilid.wait().unwrap();
+        let announced = folder.announced();
+        let archive = folder.archive();
+        let search = Search {
+            count: 1_000,
+            ..Search::default()
+        };
+        let tunes = archive.search(search).unwrap();
+        let titles: Vec<&str> = tunes.iter().map(|tune| tune.title.as_str()).collect();
+        // The last one may have been on its way to the disk.
+        for title in &announced[..announced.len() - 1] {
+            assert!(
+                titles.contains(&title.as_str()),
+                "{title} is not among {titles:?}"
+            );
+        }
+        assert!(tunes.len() > known, "the runs before are still there");
+        known = tunes.len();
+        archive.close();
+    }
+    assert!(folder.names().iter().all(|name| !name.contains("damaged")));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_full_disk_stops_the_archive_and_not_the_music() {
+    let folder = Folder::with_tune();
+    // The shell counts in blocks of 512 bytes: files end at 128 kB. Without the signal's death, writing fails instead.
+    let script = "ulimit -f 256; trap '' XFSZ; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_ceilid")]);
+    command
+        .args(HURRIED)
+        .args(["--archive-path", "archive.sqlite"]);
+    command.current_dir(folder.0.path());
+    let stderr = std::fs::File::create(folder.path("stderr")).unwrap();
+    let mut ceilid = Running(command.stderr(stderr).spawn().unwrap());
+    let complaint = "the archive cannot be written";
+    wait_for("the end of the room", || {
+        folder.read("stderr").contains(complaint)
+    });
+    let before = folder.announced().len();
+    wait_for("more music", || folder.announced().len() >= before + 4);
+    assert_eq!(
+        folder.read("stderr").matches(complaint).count(),
+        1,
+        "it is said once"
+    );
+    end_gently(&mut ceilid);
+}
+
+#[test]
+#[cfg(unix)]
+fn files_that_change_are_taken_up_and_rubbish_is_not() {
+    let folder = Folder::with_tune();
+    let model = include_bytes!("../data/models/folk.safetensors");
+    std::fs::write(folder.path("model"), model).unwrap();
+    std::fs::write(
+        folder.path("c.toml"),
+        "dance = \"jig\"\nmodel = \"model\"\n",
+    )
+    .unwrap();
+    let arguments = [&HURRIED[..], &["--config", "c.toml"]].concat();
+    let mut ceilid = folder.start(&arguments, &[]);
+    let plays = |dance: &str| {
+        let last = folder.announced().pop();
+        last.is_some_and(|title| title.starts_with(&format!("Ceilid's {dance}")))
+    };
+    wait_for("a jig", || plays("jig"));
+    std::fs::write(folder.path("model"), b"rubbish").unwrap();
+    wait_for("a complaint", || {
+        folder.read("stderr").contains("cannot be used as a model")
+    });
+    let before = folder.announced().len();
+    wait_for("more music", || folder.announced().len() >= before + 2);
+    std::fs::write(
+        folder.path("c.toml"),
+        "dance = \"walts\"\nmodel = \"model\"\n",
+    )
+    .unwrap();
+    let complaint = "`c.toml`:1:9: `dance`: `walts` is none of";
+    wait_for("another complaint", || {
+        folder.read("stderr").contains(complaint)
+    });
+    std::fs::write(folder.path("model"), model).unwrap();
+    std::fs::write(
+        folder.path("c.toml"),
+        "dance = \"waltz\"\nmodel = \"model\"\n",
+    )
+    .unwrap();
+    send_signal(&ceilid.0, "HUP");
+    wait_for("a waltz", || plays("waltz"));
+    end_gently(&mut ceilid);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_service_manager_is_told_that_it_is_ready_alive_and_ending() {
+    let folder = Folder::with_tune();
+    let socket = std::os::unix::net::UnixDatagram::bind(folder.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let hear = |wanted: &str| {
+        let mut buffer = [0; 256];
+        loop {
+            let length = socket
+                .recv(&mut buffer)
+                .unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            if &buffer[..length] == wanted.as_bytes() {
+                return;
+            }
+        }
+    };
+    let environment = [
+        ("NOTIFY_SOCKET", folder.path("notify").into_os_string()),
+        ("WATCHDOG_USEC", "600000".into()),
+    ];
+    let mut ceilid = folder.start(&HURRIED, &environment);
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    send_signal(&ceilid.0, "HUP");
+    hear("RELOADING=1");
+    hear("READY=1");
+    end_gently(&mut ceilid);
+    hear("STOPPING=1");
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_sound() {
+    let folder = Folder::with_tune();
+    std::fs::write(
+        folder.path("good.toml"),
+        "to = \"null\"\nvolume = 40\n[[set]]\nname = \"Reels\"\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path("bad.toml"), "volum = 40\ntempo_scale = 99\n").unwrap();
+    let check =
+        |file: &str| folder.ceilid(&["serve", "--check", "--config", file, "--times", "1"], &[]);
+    let good = check("good.toml");
+    let stdout = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(good.status.success(), "{good:?}");
+    for line in ["volume = 40", "times = 1", "sets: Reels", "archive: none"] {
+        assert!(
+            stdout.lines().any(|other| other == line),
+            "{line} in {stdout}"
+        );
+    }
+    let bad = check("bad.toml");
+    assert_eq!(bad.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&bad.stderr),
+        "error: `bad.toml`:1:1: there is no key `volum` (did you mean `volume`?)\n\
+         error: `bad.toml`:2:15: `tempo_scale`: 99 is not between 0.1 and 10\n"
+    );
+}
+
 /// A folder of its own for each test, with a tune in it.
 struct Folder(tempfile::TempDir);
 
@@ -308,6 +513,32 @@ impl Folder {
             |_| String::new(),
             |bytes| String::from_utf8_lossy(&bytes).into_owned(),
         )
+    }
+
+    /// The titles of the tunes that were announced on stderr.
+    fn announced(&self) -> Vec<String> {
+        let stderr = self.read("stderr");
+        let complete = stderr.rfind('\n').map_or("", |end| &stderr[..end]);
+        let titles = complete.lines().filter(|line| line.contains(": seed "));
+        titles
+            .filter_map(|line| Some(line.split_once(" (")?.0.to_owned()))
+            .collect()
+    }
+
+    fn archive(&self) -> Archive {
+        let settings = ArchiveSettings {
+            path: self.path("archive.sqlite"),
+            age_max: None,
+            bytes_max: u64::MAX,
+        };
+        Archive::open(settings).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.0.path()).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     fn ceilid(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Output {

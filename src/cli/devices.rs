@@ -13,6 +13,7 @@ pub struct Args {}
 pub fn run(_: Args, context: &Context) -> Result<(), Failure> {
     let surroundings = Surroundings {
         soundfont: context.soundfont.clone(),
+        ..Surroundings::default()
     };
     let presets = surroundings.font().map_err(Failure::input)?.presets();
     let (ports, devices) = (output::midi_port_names(), output::sound_device_names());

@@ -1,89 +1,126 @@
-//! In: a source of tunes and where they go. Out: the music, a line a tune on stderr, and how it ended.
+//! In: a configuration and a source of tunes. Out: the music, a line a tune on stderr, and how it ended.
 
+use super::caretaker::Caretaker;
 use super::{Context, Failure, stop};
+use crate::daemon::archive::{Archive, ArchiveError};
 use crate::daemon::clock::{Clock, ClockSpeed, HurriedClock, RealClock};
-use crate::daemon::time_span::TimeSpan;
+use crate::daemon::config::Config;
 use crate::daemon::{
-    self, DaemonParts, Ending, Notice, PlayerSettings, ReadyTune, Settings, TuneSource,
+    self, DaemonParts, Ending, NoNotice, Notice, PlayerSettings, ReadyTune, Settings, TuneId,
+    TuneSource,
 };
-use crate::output::{LiveOutput, OUTPUTS, OutputError, OutputName, Pace, Surroundings};
+use crate::output::{LiveOutput, OutputError, OutputName, Pace, Surroundings};
 use anyhow::anyhow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-/// Where the music goes and how long: options of `play` and `serve`.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Stage {
-    /// Where the music goes; may be given several times
-    #[arg(long, value_name = "OUTPUT", default_value = "synth", long_help = outputs_help())]
-    to: Vec<OutputName>,
-    /// Stop after this time, such as 30m or 1h30m
-    #[arg(long, value_name = "TIME")]
-    duration: Option<TimeSpan>,
-    /// Silence between two tunes, in seconds
-    #[arg(long, value_name = "TIME", default_value = "2")]
-    gap: TimeSpan,
-    /// How many times faster than the real one the clock runs (for `null`, `file` and `folder`)
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clock_speed)]
+/// How often the caretaker looks round.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Where the music goes and how long.
+pub struct Stage<'a> {
+    config: &'a Config,
+    context: &'a Context,
+    outputs: Vec<OutputName>,
     clock_speed: ClockSpeed,
 }
 
-impl Stage {
-    /// Plays until the tunes, the time or somebody's patience is at its end.
-    ///
-    /// `source` is made after the outputs are open, since it may take longer to say no; it is handed the flag that
-    /// Ctrl-C and SIGTERM raise.
+impl<'a> Stage<'a> {
+    /// A stage as it is configured; nothing is opened yet.
     ///
     /// # Errors
-    /// An output or the source is not there; 130 when it was stopped.
-    pub fn play(
-        &self,
-        settings: Settings,
-        context: &Context,
-        source: impl FnOnce(Arc<AtomicBool>) -> Result<Box<dyn TuneSource>, Failure>,
-    ) -> Result<(), Failure> {
-        let outputs = self.open_outputs(context)?;
-        let stop = stop::flag()?;
-        let source = source(Arc::clone(&stop))?;
-        let parts = DaemonParts {
-            source,
-            outputs,
-            settings: Settings {
-                gap: self.gap,
-                ..settings
-            },
-            player: PlayerSettings {
-                duration: self.duration.map(|span| span.0),
-            },
-            clock: self.clock(),
+    /// An output is not known, or cannot be hurried (usage).
+    pub fn new(config: &'a Config, context: &'a Context) -> Result<Self, Failure> {
+        let names = match config.to.as_slice() {
+            [] => &["synth".to_owned()],
+            names => names,
         };
-        let daemon = daemon::start(parts, stop).map_err(Failure::environment)?;
-        let notices = daemon.handle().subscribe();
-        let mut tune_count: u64 = 0;
-        for notice in notices.iter() {
-            if let Notice::TuneStarted(_) = notice {
-                tune_count += 1;
-            }
-            tell(&notice, context);
-        }
-        end(daemon.join(), tune_count)
-    }
-
-    fn open_outputs(&self, context: &Context) -> Result<Vec<Box<dyn LiveOutput>>, Failure> {
-        let surroundings = Surroundings {
-            soundfont: context.soundfont.clone(),
-        };
-        let hurried = self
-            .to
+        let outputs = names
+            .iter()
+            .map(|name| name.parse::<OutputName>().map_err(unopened))
+            .collect::<Result<Vec<_>, _>>()?;
+        let clock_speed = config.clock_speed.unwrap_or(ClockSpeed::REAL);
+        let hurried = outputs
             .iter()
             .find(|name| name.kind().pace == Pace::RealTime);
-        if let (Some(name), true) = (hurried, self.clock_speed != ClockSpeed::REAL) {
+        if let (Some(name), true) = (hurried, clock_speed != ClockSpeed::REAL) {
             return Err(Failure::usage(anyhow!(
                 "`{name}` keeps real time; --clock-speed cannot hurry it"
             ))
             .hint("`null`, `file:PATH` and `folder:PATH` can be hurried"));
         }
-        self.to
+        Ok(Self {
+            config,
+            context,
+            outputs,
+            clock_speed,
+        })
+    }
+
+    /// Plays until the tunes, the time or somebody's patience is at its end.
+    ///
+    /// `source` is made after the outputs are open, since it may take longer to say no; it is handed the settings and the
+    /// flag that Ctrl-C and SIGTERM raise.
+    ///
+    /// # Errors
+    /// An output, the archive or the source is not there; 130 when it was stopped.
+    pub fn play(
+        &self,
+        mut caretaker: Option<Caretaker>,
+        source: impl FnOnce(&Settings, Arc<AtomicBool>) -> Result<Box<dyn TuneSource>, Failure>,
+    ) -> Result<(), Failure> {
+        let outputs = self.open_outputs()?;
+        let archive = self.config.archive.settings().map(Archive::open);
+        let archive = archive.transpose().map_err(unarchived)?;
+        let first_tune = archive.as_ref().map(Archive::next_tune).transpose();
+        let stop = stop::flag()?;
+        let settings = Settings::default().patched(&self.config.settings);
+        let source = source(&settings, Arc::clone(&stop))?;
+        let parts = DaemonParts {
+            source,
+            outputs,
+            settings,
+            plan: self.config.plan.clone(),
+            first_tune: first_tune.map_err(unarchived)?.unwrap_or(TuneId(1)),
+            archive,
+            player: PlayerSettings {
+                clock_out: self.config.midi_clock,
+                duration: self.config.duration.map(|span| span.0),
+            },
+            clock: self.clock(),
+        };
+        let daemon = daemon::start(parts, Arc::clone(&stop)).map_err(Failure::environment)?;
+        let notices = daemon.handle().subscribe();
+        if let Some(caretaker) = &mut caretaker {
+            caretaker.begin(daemon.handle(), stop);
+        }
+        let mut tune_count: u64 = 0;
+        loop {
+            match notices.next_within(LOOK_INTERVAL) {
+                Ok(notice) => {
+                    tune_count += u64::from(matches!(notice, Notice::TuneStarted(_)));
+                    tell(&notice, self.context);
+                }
+                Err(NoNotice::Yet) => {}
+                Err(NoNotice::AnyMore) => break,
+            }
+            if let Some(caretaker) = &mut caretaker {
+                caretaker.look(daemon.handle());
+            }
+        }
+        if let Some(caretaker) = &caretaker {
+            caretaker.end();
+        }
+        end(daemon.join(), tune_count)
+    }
+
+    fn open_outputs(&self) -> Result<Vec<Box<dyn LiveOutput>>, Failure> {
+        let surroundings = Surroundings {
+            soundfont: self.context.soundfont.clone(),
+            sound: self.config.sound,
+        };
+        self.outputs
             .iter()
             .map(|name| name.open(&surroundings).map_err(unopened))
             .collect()
@@ -96,6 +133,10 @@ impl Stage {
             Arc::new(HurriedClock::new(self.clock_speed))
         }
     }
+}
+
+fn unarchived(error: ArchiveError) -> Failure {
+    Failure::environment(error).hint("give another --archive-path, or none")
 }
 
 fn tell(notice: &Notice, context: &Context) {
@@ -166,50 +207,24 @@ fn unopened(error: OutputError) -> Failure {
     }
 }
 
-fn outputs_help() -> String {
-    let rows = OUTPUTS
-        .iter()
-        .map(|kind| format!("\n  {:<17} {}", kind.to_string(), kind.help));
-    format!(
-        "Where the music goes; may be given several times:{}",
-        rows.collect::<String>()
-    )
-}
-
-fn clock_speed(text: &str) -> Result<ClockSpeed, String> {
-    let speed = text.parse().ok().and_then(ClockSpeed::new);
-    speed.ok_or_else(|| {
-        format!(
-            "`{text}` is not a number above 0, up to {}",
-            ClockSpeed::MAX
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::daemon::Provenance;
-    use crate::music::time::{TICKS_PER_QUARTER, Ticks};
-    use crate::performance::Performance;
+    use crate::daemon::rendition::Rendition;
 
     #[test]
     fn a_tune_is_announced_with_its_key_metre_and_origin() {
-        let performance = Performance {
-            title: "The Kesh Jig".to_owned(),
-            ppq: TICKS_PER_QUARTER,
-            marks: Vec::new(),
-            tracks: Vec::new(),
-            end: Ticks::ZERO,
-        };
-        let tune = ReadyTune {
-            id: daemon::TuneId(1),
-            abc: "X:1\nT:The Kesh Jig\nM:6/8\nK:G % major\n".to_owned(),
-            performance: Arc::new(performance),
-            tempo_scale: daemon::settings::TempoScale::default(),
-            provenance: Provenance::Generated { seed: 1, index: 3 },
-            set: None,
-        };
+        let settings = Settings::default();
+        let tune = ReadyTune::new(
+            TuneId(1),
+            "X:1\nT:The Kesh Jig\nM:6/8\nK:G % major\nG3|\n".to_owned(),
+            Rendition::new(&settings, 1.0, 0),
+            settings.tempo_scale,
+            Provenance::Generated { seed: 1, index: 3 },
+            String::new(),
+            None,
+        );
         assert_eq!(headline(&tune), "The Kesh Jig (G, 6/8): seed 1, tune 3");
     }
 }

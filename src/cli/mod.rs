@@ -3,7 +3,9 @@
 //! In: the command line. Out: an exit status, data on stdout, talk on stderr. Each subcommand is a file
 //! with its `Args` and its `run`; nothing below this folder prints, exits or asks.
 
+mod caretaker;
 mod check;
+mod config_flags;
 mod convert;
 mod corpus;
 mod devices;
@@ -16,6 +18,7 @@ mod instruments;
 mod live;
 mod manner;
 mod model;
+mod notify;
 mod play;
 mod serve;
 mod set;
@@ -24,6 +27,7 @@ mod soundfont;
 mod source;
 mod stop;
 mod train;
+mod watch;
 mod wishes;
 
 pub use failure::{ExitStatus, Failure};
@@ -50,6 +54,9 @@ struct Args {
 /// The options every subcommand understands.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Context {
+    /// Configuration file (TOML) of `play` and `serve`; flags and environment variables win over it
+    #[arg(long, global = true, value_name = "FILE", env = "CEILID_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Model to ask: a `.safetensors` file, or the name of one inside the binary (`folk`, `article`)
     #[arg(long, global = true, value_name = "FILE", env = "CEILID_MODEL")]
     pub model: Option<PathBuf>,
@@ -74,6 +81,16 @@ impl Context {
     /// The seed, 0 where none was given.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
+    }
+
+    /// This context, with what a configuration file names where no flag does.
+    pub fn with_config(&self, config: &crate::daemon::config::Config) -> Self {
+        Self {
+            model: self.model.clone().or_else(|| config.model.clone()),
+            soundfont: self.soundfont.clone().or_else(|| config.soundfont.clone()),
+            seed: self.seed.or(config.seed),
+            ..self.clone()
+        }
     }
 
     /// Prints a line of talk to stderr, unless `--quiet`.

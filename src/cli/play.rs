@@ -1,7 +1,8 @@
 //! `ceilid play`: tunebooks, or nothing for new tunes, in; live music out.
 
+use super::config_flags::LiveFlags;
 use super::live::Stage;
-use super::source::{self, Manner};
+use super::source;
 use super::wishes::Wishes;
 use super::{Context, Failure};
 use std::path::PathBuf;
@@ -13,18 +14,17 @@ pub struct Args {
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
-    stage: Stage,
-    #[command(flatten)]
-    manner: Manner,
-    #[command(flatten)]
-    wishes: Wishes,
+    flags: LiveFlags,
 }
 
 /// Runs `ceilid play`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    args.stage.play(args.manner.settings(), context, |stop| {
+    let config = args.flags.config(context)?;
+    let context = &context.with_config(&config);
+    let stage = Stage::new(&config, context)?;
+    stage.play(None, |settings, stop| {
         if args.inputs.is_empty() {
-            source::generated(&args.wishes, context, stop)
+            source::generated(&Wishes::of_config(&config), settings, context, stop)
         } else {
             source::from_files(&args.inputs, context)
         }

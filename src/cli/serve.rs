@@ -1,24 +1,62 @@
-//! `ceilid serve`: the daemon. Nothing in; new tunes for ever out.
+//! `ceilid serve`: the daemon. A configuration in; new tunes for ever out.
 
+use super::caretaker::Caretaker;
+use super::config_flags::ServeFlags;
 use super::live::Stage;
-use super::source::{self, Manner};
+use super::source;
 use super::wishes::Wishes;
-use super::{Context, Failure};
+use super::{Context, Failure, files};
+use crate::daemon::Settings;
+use crate::daemon::config::Config;
+use std::fmt::Write;
 
 /// Arguments of `ceilid serve`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Say whether the configuration is sound, print what holds, and play nothing
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
-    stage: Stage,
-    #[command(flatten)]
-    manner: Manner,
-    #[command(flatten)]
-    wishes: Wishes,
+    flags: ServeFlags,
 }
 
 /// Runs `ceilid serve`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    args.stage.play(args.manner.settings(), context, |stop| {
-        source::generated(&args.wishes, context, stop)
+    let config = args.flags.config(context)?;
+    let with_config = &context.with_config(&config);
+    if args.check {
+        return check(&config, with_config);
+    }
+    let stage = Stage::new(&config, with_config)?;
+    let caretaker = Caretaker::new(args.flags, context.clone(), config.clone())?;
+    stage.play(Some(caretaker), |settings, stop| {
+        source::generated(&Wishes::of_config(&config), settings, with_config, stop)
     })
+}
+
+/// Everything that can be known to be wrong without playing: names, the model, the SoundFont, the wishes.
+fn check(config: &Config, context: &Context) -> Result<(), Failure> {
+    Stage::new(config, context)?;
+    super::shipped::sound_font(context)?;
+    let settings = Settings::default().patched(&config.settings);
+    source::generated(
+        &Wishes::of_config(config),
+        &settings,
+        context,
+        Default::default(),
+    )?;
+    let mut report = String::new();
+    for (name, value) in settings.entries() {
+        // A string takes everything.
+        let _ = writeln!(report, "{name} = {value}");
+    }
+    let sets = config.plan.sets.iter().map(|set| set.name.as_str());
+    let _ = writeln!(report, "sets: {}", sets.collect::<Vec<_>>().join(", "));
+    let archive = config.archive.settings();
+    let archive = archive.map_or_else(
+        || "none".to_owned(),
+        |archive| archive.path.display().to_string(),
+    );
+    let _ = writeln!(report, "archive: {archive}");
+    files::write_stdout(report.as_bytes())
 }

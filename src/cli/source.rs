@@ -4,11 +4,8 @@ use super::shipped::{self, LoadedModel};
 use super::wishes::Wishes;
 use super::{Context, Failure};
 use crate::compose::ComposeError;
-use crate::critic::Critic;
-use crate::daemon::settings::{BandStyle, TempoScale};
-use crate::daemon::{self, Provenance, ReadyTune, Settings, SourceError, TuneRequest, TuneSource};
-use crate::music::time::Ticks;
-use crate::performance::{Arrangement, Mark, Performance, Style, TimedMark, perform};
+use crate::critic::{Critic, Refusals, Verdict};
+use crate::daemon::{Provenance, ReadyTune, Settings, SourceError, TuneRequest, TuneSource};
 use crate::{abc, score};
 use anyhow::Context as _;
 use std::collections::VecDeque;
@@ -19,31 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How the tunes are played: options of `play` and `serve`.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Manner {
-    /// How much faster than usual: .1 to 10
-    #[arg(long, value_name = "X", default_value = "1")]
-    tempo_scale: TempoScale,
-    /// Play what is written and nothing else: no accompaniment, ornaments or swing
-    #[arg(long)]
-    plain: bool,
-}
-
-impl Manner {
-    /// The settings that play so.
-    pub fn settings(&self) -> Settings {
-        let mut settings = Settings {
-            tempo_scale: self.tempo_scale,
-            ..Settings::default()
-        };
-        if self.plain {
-            settings.style = BandStyle(Style::Plain);
-        }
-        settings
-    }
-}
-
 /// New tunes without end. Raising `stop` ends the one that is being written.
 ///
 /// Without `--seed`, the seed is the time: a daemon that is started again plays other tunes.
@@ -52,19 +24,21 @@ impl Manner {
 /// The model cannot be read, or the wishes are outside what it can do.
 pub fn generated(
     wishes: &Wishes,
+    settings: &Settings,
     context: &Context,
     stop: Arc<AtomicBool>,
 ) -> Result<Box<dyn TuneSource>, Failure> {
     let (model, critic) = (shipped::model(context)?, shipped::critic());
     // What cannot be granted is said before anything sounds.
-    wishes.composer_of(model.clone(), Arc::clone(&critic))?;
+    wishes
+        .with_settings(settings)
+        .composer_of(model.clone(), Arc::clone(&critic))?;
     let seed = context.seed.unwrap_or_else(seed_of_the_time);
     Ok(Box::new(Generated {
         model,
         critic,
         wishes: wishes.clone(),
         seed,
-        index: 0,
         stop,
     }))
 }
@@ -110,18 +84,20 @@ struct Generated {
     critic: Arc<Critic>,
     wishes: Wishes,
     seed: u64,
-    index: u64,
     stop: Arc<AtomicBool>,
 }
 
 impl TuneSource for Generated {
     fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
-        let (seed, index) = (self.seed, self.index);
-        self.index += 1;
+        // The tune's own number, which the archive counts on: a model that is read anew writes new tunes.
+        let (seed, index) = (self.seed, request.id.0.saturating_sub(1));
         let wishes = match self.model {
             LoadedModel::Folk(_) => self.wishes.with_settings(&request.settings),
-            // The article's network knows no wish.
-            LoadedModel::Characters(_) => self.wishes.clone(),
+            // The article's network knows no other wish.
+            LoadedModel::Characters(_) => self.wishes.with_settings(&Settings {
+                temperature: request.settings.temperature,
+                ..Settings::default()
+            }),
         };
         let composer = wishes
             .composer_of(self.model.clone(), Arc::clone(&self.critic))
@@ -136,25 +112,15 @@ impl TuneSource for Generated {
                     }
                     error => SourceError::Broken(Box::new(error)),
                 })?;
-        let score = score::read(&abc::parse(&composition.abc).tune).score;
-        let mut performance = performance(&score, &request.settings, seed ^ index);
-        let words = Mark::Text(composition.provenance.to_string());
-        performance.marks.insert(
-            0,
-            TimedMark {
-                at: Ticks::ZERO,
-                mark: words,
-            },
-        );
-        let provenance = Provenance::Generated { seed, index };
-        Ok(ReadyTune {
-            id: request.id,
-            abc: composition.abc,
-            performance: Arc::new(performance),
-            tempo_scale: request.settings.tempo_scale,
-                provenance,
-            set: request.set.clone(),
-        })
+        Ok(ReadyTune::new(
+            request.id,
+            composition.abc,
+            request.rendition(seed ^ index),
+            request.settings.tempo_scale,
+            Provenance::Generated { seed, index },
+            verdict(&composition.verdict, &composition.refusals),
+            request.set.clone(),
+        ))
     }
 
     fn obeys(&self) -> bool {
@@ -205,16 +171,15 @@ impl TuneSource for FromFiles {
                             line: text.first_line(),
                         })));
                     }
-                    let settings = &request.settings;
-                    let performance = performance(&score, settings, self.seed ^ number as u64);
-                    return Ok(ReadyTune {
-                        id: request.id,
-                        abc: text.text().to_owned(),
-                        performance: Arc::new(performance),
-                        tempo_scale: settings.tempo_scale,
-                        provenance: Provenance::File { path, number },
-                        set: request.set.clone(),
-                    });
+                    return Ok(ReadyTune::new(
+                        request.id,
+                        standing_alone(&text),
+                        request.rendition(self.seed ^ number as u64),
+                        request.settings.tempo_scale,
+                        Provenance::File { path, number },
+                        "given".to_owned(),
+                        request.set.clone(),
+                    ));
                 }
                 Err(source) => {
                     self.books.pop_front();
@@ -226,15 +191,32 @@ impl TuneSource for FromFiles {
     }
 }
 
-/// The score as these settings have it played.
-fn performance(score: &score::Score, settings: &Settings, seed: u64) -> Performance {
-    let arrangement = Arrangement {
-        style: settings.style.0,
-        times: settings.times.count(),
-        tempo_scale: settings.tempo_scale.factor(),
-        ..Arrangement::default()
+/// What the critic says, in a line for the archive.
+fn verdict(verdict: &Verdict, refusals: &Refusals) -> String {
+    let familiarity = verdict.familiarity.map_or_else(String::new, |familiarity| {
+        format!(
+            ", {} notes in a row are known, {:.0} % of its passages",
+            familiarity.longest_passage_notes,
+            familiarity.coverage * 100.0
+        )
+    });
+    let refusals = refusals.to_string();
+    let before = if refusals.is_empty() {
+        String::new()
+    } else {
+        format!("; drafts refused before it: {refusals}")
     };
-    perform(score, &arrangement, seed)
+    format!("passed{familiarity}{before}")
+}
+
+/// The tune's text with what the head of its file says of it.
+fn standing_alone(text: &abc::TuneText) -> String {
+    match text.text().split_once('\n') {
+        Some((first, rest)) if !text.file_header().is_empty() => {
+            format!("{first}\n{}\n{rest}", text.file_header().trim_end())
+        }
+        _ => text.text().to_owned(),
+    }
 }
 
 fn seed_of_the_time() -> u64 {
@@ -247,6 +229,9 @@ fn seed_of_the_time() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon;
+    use crate::daemon::settings::{BandStyle, TempoScale};
+    use crate::performance::Style;
 
     fn request() -> TuneRequest {
         let settings = Settings {
@@ -258,6 +243,7 @@ mod tests {
             id: daemon::TuneId(1),
             settings: Arc::new(settings),
             set: None,
+            set_tempo: TempoScale::default(),
         }
     }
 

@@ -1,8 +1,30 @@
-//! In: Ctrl-C and SIGTERM. Out: a flag that long work looks at. A second signal ends the process at once.
+//! In: Ctrl-C, SIGTERM and SIGHUP. Out: flags that long work looks at. A second Ctrl-C or SIGTERM ends the process at
+//! once.
 
 use super::Failure;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// Makes SIGHUP raise the returned flag: somebody wants the configuration to be read anew.
+///
+/// # Errors
+/// The system refuses the handler (environment).
+#[cfg(unix)]
+pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
+    let hang_up = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hang_up))
+        .map_err(Failure::environment)?;
+    Ok(hang_up)
+}
+
+/// There is no such signal on this system.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
+    Ok(Arc::default())
+}
 
 /// Makes Ctrl-C (SIGINT) and SIGTERM raise the returned flag instead of ending the process.
 ///

@@ -6,6 +6,7 @@ use crate::compose::folk::{FolkComposer, FolkRequest};
 use crate::compose::{Brief, Choice, Compose, Composer, MinP, Temperature};
 use crate::critic::Critic;
 use crate::daemon::Settings;
+use crate::daemon::config::Config;
 use crate::music::{Key, Meter};
 use crate::token::folk::{self, Dance, FolkMeter, FolkTune};
 use crate::{abc, score};
@@ -91,6 +92,21 @@ impl Wishes {
     /// Whether all tunes are to be in one key.
     pub fn names_a_key(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// The wishes of a configuration that are no settings.
+    pub fn of_config(config: &Config) -> Self {
+        let texts = config.wishes.clone();
+        Self {
+            dance: None,
+            key: None,
+            meter: texts.meter,
+            form: texts.form,
+            prime: texts.prime,
+            temperature: None,
+            min_p: texts.min_p,
+            greedy: texts.greedy,
+        }
     }
 
     /// These wishes with those of the settings that hold now, where they name any.

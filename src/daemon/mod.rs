@@ -10,19 +10,24 @@
 //! | player | [`player`] | orders, bounded | outputs, events | the next message's time |
 //! | sound, one a sound card | `output::audio` | messages, bounded | a ring of frames | a few milliseconds |
 //! | the device's own | `output::engine` | that ring | the device | never |
+//! | archive | [`archive`] | entries, bounded | a file | the disk |
 //! | watcher, one a port | `output::reconnect` | lost connections | new ones | the port |
 //!
 //! Starting: player, composer, session. Stopping: the session tells the player; the player silences and closes the
 //! outputs; the session drops the composer's inbox and raises the stop flag, which a long composition looks at; then
 //! they are joined.
 
+pub mod archive;
 pub mod clock;
 pub mod command;
 mod composer;
+pub mod config;
 pub mod lateness;
 mod mixer;
 pub mod notices;
+pub mod plan;
 pub mod player;
+pub mod rendition;
 pub mod session;
 pub mod settings;
 mod sounding;
@@ -33,21 +38,25 @@ pub mod wall;
 
 pub use command::{Command, Ending, Keeping, Notice, SkipAt, TuneEnd};
 pub use notices::{NoNotice, Subscription};
-pub use player::PlayerSettings;
+pub use player::{ClockOut, PlayerSettings};
 pub use settings::{Settings, SettingsPatch};
 pub use source::{Provenance, ReadyTune, SourceError, TuneId, TuneRequest, TuneSource};
 pub use status::Status;
 
 use crate::output::LiveOutput;
+use crate::output::synth::SynthFont;
+use archive::Archive;
 use clock::Clock;
+use composer::NextSource;
 use notices::NoticeBoard;
+use plan::Plan;
 use player::{Order, Player};
-use session::{Decision, Event, PlayerEnd, Session, SessionStart};
+use session::{Adopted, Decision, Event, PlayerEnd, Session, SessionStart};
 use status::{Gauges, StatusBoard};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use wall::WallClock;
@@ -74,7 +83,21 @@ pub struct Handle {
     events: SyncSender<Event>,
     notices: Arc<NoticeBoard>,
     board: Arc<StatusBoard>,
+    archive: Option<Archive>,
+    next_source: Arc<NextSource>,
     wall: WallClock,
+}
+
+/// What a configuration that was read anew brings.
+pub struct Adoption {
+    /// What holds, but for what was changed while it played.
+    pub settings: Settings,
+    /// Sets by the hour.
+    pub plan: Plan,
+    /// Where tunes come from now, if from elsewhere.
+    pub source: Option<Box<dyn TuneSource>>,
+    /// Another SoundFont.
+    pub font: Option<SynthFont>,
 }
 
 /// What a daemon is made of.
@@ -85,6 +108,12 @@ pub struct DaemonParts {
     pub outputs: Vec<Box<dyn LiveOutput>>,
     /// What holds at first.
     pub settings: Settings,
+    /// Sets by the hour.
+    pub plan: Plan,
+    /// Where everything is written down.
+    pub archive: Option<Archive>,
+    /// The number of the first tune: the one after the archive's last.
+    pub first_tune: TuneId,
     /// How long it plays.
     pub player: PlayerSettings,
     /// What time it is.
@@ -105,11 +134,14 @@ pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
         events: events.clone(),
         notices: Arc::default(),
         board: Arc::new(StatusBoard::new(Arc::clone(&gauges))),
+        archive: parts.archive.clone(),
+        next_source: Arc::default(),
         wall: WallClock::new(Arc::clone(&parts.clock)),
     };
     let session = Session::new(SessionStart {
-        first_tune: TuneId(1),
+        first_tune: parts.first_tune,
         settings: parts.settings,
+        plan: parts.plan,
         source_obeys: parts.source.obeys(),
     });
     handle.board.show(session.view());
@@ -132,9 +164,10 @@ pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
         drop(last_word);
     })?;
     let source = parts.source;
-    let composer = Builder::new()
-        .name("composer".to_owned())
-        .spawn(move || composer::run(source, &request_inbox, &events))?;
+    let composer = Builder::new().name("composer".to_owned()).spawn({
+        let next_source = Arc::clone(&handle.next_source);
+        move || composer::run(source, &next_source, &request_inbox, &events)
+    })?;
     let session = SessionThread {
         session,
         inbox,
@@ -142,6 +175,7 @@ pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
         requests,
         notices: Arc::clone(&handle.notices),
         board: Arc::clone(&handle.board),
+        archive: parts.archive,
         wall: handle.wall.clone(),
         stop,
         player,
@@ -187,6 +221,36 @@ impl Handle {
         self.board.tune(id)
     }
 
+    /// Takes up a configuration that was read anew; the tune that plays is played to its end. `false` when the daemon
+    /// has ended or is swamped.
+    pub fn adopt(&self, adoption: Adoption) -> bool {
+        let new_source_obeys = adoption.source.as_ref().map(|source| source.obeys());
+        if let Some(source) = adoption.source {
+            let mut next = self
+                .next_source
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *next = Some(source);
+        }
+        let adopted = Adopted {
+            settings: adoption.settings,
+            plan: adoption.plan,
+            new_source_obeys,
+            font: adoption.font,
+        };
+        self.events.try_send(Event::Adopt(adopted)).is_ok()
+    }
+
+    /// Where everything is written down, if anywhere.
+    pub fn archive(&self) -> Option<&Archive> {
+        self.archive.as_ref()
+    }
+
+    /// How often the session and the player went round since the start: while both grow, the daemon lives.
+    pub fn turns(&self) -> [u64; 2] {
+        self.board.turns()
+    }
+
     /// What happens from now on, as it happens.
     pub fn subscribe(&self) -> Subscription {
         self.notices.subscribe()
@@ -200,6 +264,7 @@ struct SessionThread {
     requests: SyncSender<TuneRequest>,
     notices: Arc<NoticeBoard>,
     board: Arc<StatusBoard>,
+    archive: Option<Archive>,
     wall: WallClock,
     stop: Arc<AtomicBool>,
     player: JoinHandle<()>,
@@ -209,7 +274,7 @@ struct SessionThread {
 impl SessionThread {
     fn run(mut self) -> Ending {
         let mut has_stopped = false;
-        let mut decisions = self.session.start();
+        let mut decisions = self.session.start(self.wall.now());
         let ending = loop {
             if let Some(ending) = self.carry_out(decisions) {
                 break ending;
@@ -224,6 +289,7 @@ impl SessionThread {
                     Err(RecvTimeoutError::Disconnected) => Event::PlayerEnded(PlayerEnd::Panicked),
                 }
             };
+            self.board.count_session_turn();
             let is_news = !matches!(event, Event::TimePassed);
             decisions = self.session.handle(event, self.wall.now());
             if is_news || !decisions.is_empty() {
@@ -239,10 +305,14 @@ impl SessionThread {
             requests,
             player,
             composer,
+            archive,
             ..
         } = self;
         drop((orders, requests, inbox));
         let _ = player.join();
+        if let Some(archive) = archive {
+            archive.close();
+        }
         let deadline = Instant::now() + COMPOSER_WAIT_MAX;
         while !composer.is_finished() && Instant::now() < deadline {
             std::thread::sleep(STOP_LOOK_INTERVAL / 10);
@@ -260,6 +330,11 @@ impl SessionThread {
                 Decision::Compose(request) => drop(self.requests.try_send(request)),
                 // The player takes orders between two notes and never waits for us. Gone, it has said its last word.
                 Decision::Order(order) => drop(self.orders.send(order)),
+                Decision::Archive(entry) => {
+                    if let Some(archive) = &self.archive {
+                        archive.write(entry);
+                    }
+                }
                 Decision::Tell(notice) => self.notices.tell(&notice),
                 Decision::End(ending) => return Some(ending),
             }

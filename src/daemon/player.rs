@@ -11,7 +11,9 @@ use super::settings::{Instrument, Settings, TempoScale, Volume, Wish};
 use super::sounding::Sounding;
 use super::source::ReadyTune;
 use super::status::{Gauges, OutputGauges};
-use crate::music::midi::{Channel, MidiMessage, Program};
+use crate::music::midi::{Channel, ClockMessage, MidiMessage, Program, SongPosition};
+use crate::music::time::Ticks;
+use crate::output::synth::SynthFont;
 use crate::output::{Health, LiveOutput, priority};
 use crate::performance::Mark;
 use std::collections::VecDeque;
@@ -44,6 +46,8 @@ pub enum Order {
     Resume,
     /// Silences every channel of every output.
     Panic,
+    /// Sounds like this from now on, where the sound is made here.
+    Font(SynthFont),
     /// Forgets the tunes after the one that plays.
     DropNext,
     /// Ends when the last notes have rung out.
@@ -55,8 +59,20 @@ pub enum Order {
 /// How it plays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlayerSettings {
+    /// Whether outputs are sent MIDI clock.
+    pub clock_out: ClockOut,
     /// When the time is up, counted from the start of the player; `None` for never.
     pub duration: Option<Duration>,
+}
+
+/// Whether other machines are kept in step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockOut {
+    /// Nothing is sent for them.
+    #[default]
+    Silent,
+    /// 24 pulses a quarter note; start and stop with each tune, position and continue after a pause.
+    Sent,
 }
 
 /// What of the settings is heard at once.
@@ -105,6 +121,7 @@ impl Default for Manner {
 pub struct Player {
     clock: Arc<dyn Clock>,
     manner: Manner,
+    clock_out: ClockOut,
     gauges: Arc<Gauges>,
     parts: Vec<Part>,
     orders: Receiver<Order>,
@@ -126,7 +143,7 @@ pub struct Player {
 struct Piece {
     tune: Arc<ReadyTune>,
     /// Each message and its distance from the start.
-    messages: Vec<(Duration, MidiMessage)>,
+    messages: Vec<(Duration, Outgoing)>,
     /// Where parts end.
     part_ends: Vec<Duration>,
     length: Duration,
@@ -136,6 +153,13 @@ struct Piece {
     /// Where it is left before its end.
     leaves_at: Option<Duration>,
     is_announced: bool,
+}
+
+/// What goes out at a time.
+#[derive(Clone, Copy, Debug)]
+enum Outgoing {
+    Note(MidiMessage),
+    Clock(ClockMessage),
 }
 
 /// An output and how far it has got.
@@ -170,6 +194,7 @@ impl Player {
         Self {
             clock,
             manner: Manner::default(),
+            clock_out: settings.clock_out,
             gauges,
             parts: outputs.into_iter().map(Part::new).collect(),
             orders,
@@ -188,6 +213,7 @@ impl Player {
     pub fn run(mut self) {
         priority::wake_precisely("player");
         loop {
+            self.gauges.player_turns.fetch_add(1, Ordering::Relaxed);
             match self.next_order() {
                 Some(Order::Stop) => break,
                 Some(order) => self.obey(order),
@@ -292,6 +318,11 @@ impl Player {
                     part.place = place_at(&self.pieces, now);
                 }
             }
+            Order::Font(font) => {
+                for part in &mut self.parts {
+                    part.output.change_font(&font);
+                }
+            }
             Order::DropNext => {
                 let is_playing = |piece: &Piece| piece.is_announced;
                 let kept = usize::from(self.pieces.front().is_some_and(is_playing));
@@ -312,7 +343,8 @@ impl Player {
         };
         let start = earliest.max(now + self.lead());
         let scale = self.manner.tempo_scale;
-        self.pieces.push_back(Piece::new(tune, start, scale));
+        let piece = Piece::new(tune, start, scale, self.clock_out);
+        self.pieces.push_back(piece);
     }
 
     /// Plays like this from here on. What was handed over ahead keeps its time, and so does the order of the notes.
@@ -342,11 +374,12 @@ impl Player {
             return;
         };
         let position = piece.offset_at(self.paused_at.unwrap_or(now));
-        let part_end = piece.part_ends.iter().find(|&&end| end > position);
-        match part_end {
-            Some(&end) if piece.is_announced => piece.leaves_at = Some(end),
-            _ => self.skip(now),
+        if !piece.is_announced {
+            self.skip(now);
+            return;
         }
+        // The last part ends with the tune.
+        piece.leaves_at = piece.part_ends.iter().copied().find(|&end| end > position);
     }
 
     fn leave_at_part_end(&mut self, now: Instant) {
@@ -374,6 +407,7 @@ impl Player {
 
     fn skip(&mut self, now: Instant) {
         self.silence();
+        self.stop_clock(now);
         let Some(piece) = self.pieces.pop_front() else {
             return;
         };
@@ -402,6 +436,7 @@ impl Player {
             return;
         }
         self.silence();
+        self.stop_clock(now);
         self.paused_at = Some(now);
         for part in &mut self.parts {
             // What was handed over ahead of its time was forgotten with the silence.
@@ -415,7 +450,32 @@ impl Player {
         let Some(paused_at) = self.paused_at.take() else {
             return;
         };
-        self.move_music(now + self.lead() - paused_at);
+        let start = now + self.lead();
+        self.continue_clock(paused_at, start);
+        self.move_music(start - paused_at);
+    }
+
+    fn stop_clock(&mut self, now: Instant) {
+        if self.clock_out == ClockOut::Sent {
+            for part in &mut self.parts {
+                part.output.send_clock(ClockMessage::Stop, now);
+            }
+        }
+    }
+
+    /// Other machines go on from the sixteenth in which they were stopped.
+    fn continue_clock(&mut self, paused_at: Instant, start: Instant) {
+        let playing = self.pieces.front().filter(|piece| piece.is_announced);
+        let (ClockOut::Sent, Some(piece)) = (self.clock_out, playing) else {
+            return;
+        };
+        let pulses = piece.pulses_before(piece.offset_at(paused_at));
+        let position = SongPosition::clamped(pulses / ClockMessage::PULSES_PER_SIXTEENTH);
+        for part in &mut self.parts {
+            for message in [ClockMessage::Position(position), ClockMessage::Continue] {
+                part.output.send_clock(message, start);
+            }
+        }
     }
 
     /// After an interruption of the whole process the music goes on where it was.
@@ -567,23 +627,47 @@ impl Drop for Player {
 }
 
 impl Piece {
-    fn new(tune: Arc<ReadyTune>, start: Instant, scale: TempoScale) -> Self {
+    fn new(tune: Arc<ReadyTune>, start: Instant, scale: TempoScale, clock_out: ClockOut) -> Self {
         let tempo_map = tune.performance.tempo_map();
         let offset = |at| Duration::from_secs_f64(tempo_map.seconds_at(at));
-        let messages = tune
+        let mut messages = tune
             .performance
             .messages()
             .into_iter()
-            .map(|timed| (offset(timed.at), timed.message))
+            .map(|timed| (offset(timed.at), Outgoing::Note(timed.message)))
             .collect::<Vec<_>>();
         let last = messages
             .last()
             .map_or(Duration::ZERO, |(offset, _)| *offset);
         let length = offset(tune.performance.end).max(last);
-        let part_ends = tune.performance.marks.iter().filter_map(|timed| match timed.mark {
-            Mark::Marker(_) => Some(offset(timed.at)),
-            _ => None,
-        });
+        if clock_out == ClockOut::Sent {
+            let ppq = u64::from(tune.performance.ppq.get());
+            let pulse = |number: u64| {
+                Ticks::new(number * ppq / u64::from(ClockMessage::PULSES_PER_QUARTER))
+            };
+            let pulses = (0..)
+                .map(pulse)
+                .take_while(|at| *at < tune.performance.end)
+                .map(|at| (offset(at), Outgoing::Clock(ClockMessage::Pulse)));
+            let start = (Duration::ZERO, Outgoing::Clock(ClockMessage::Start));
+            let stop = (length, Outgoing::Clock(ClockMessage::Stop));
+            // Pulses go before the notes of their moment: the sort keeps the order of equals.
+            let notes = std::mem::take(&mut messages);
+            messages = std::iter::once(start)
+                .chain(pulses)
+                .chain(notes)
+                .chain([stop])
+                .collect();
+            messages.sort_by_key(|(offset, _)| *offset);
+        }
+        let part_ends = tune
+            .performance
+            .marks
+            .iter()
+            .filter_map(|timed| match timed.mark {
+                Mark::Marker(_) => Some(offset(timed.at)),
+                _ => None,
+            });
         let part_ends = part_ends.collect();
         Self {
             rate: scale.factor() / tune.tempo_scale.factor(),
@@ -595,6 +679,12 @@ impl Piece {
             leaves_at: None,
             is_announced: false,
         }
+    }
+
+    fn pulses_before(&self, offset: Duration) -> u64 {
+        let before = self.messages.iter().take_while(|(at, _)| *at < offset);
+        let is_pulse = |message: &Outgoing| matches!(message, Outgoing::Clock(ClockMessage::Pulse));
+        before.filter(|(_, message)| is_pulse(message)).count() as u64
     }
 
     /// When what stands at this offset sounds.
@@ -682,6 +772,14 @@ impl Part {
                 if due > horizon {
                     return;
                 }
+                self.place.message += 1;
+                let message = match message {
+                    Outgoing::Note(message) => message,
+                    Outgoing::Clock(message) => {
+                        self.output.send_clock(message, due);
+                        continue;
+                    }
+                };
                 for message in self.mixer.through(message) {
                     self.output.send(message, due);
                     self.sounding.note(message);
@@ -694,7 +792,6 @@ impl Part {
                             .count(clock.now().saturating_duration_since(due));
                     }
                 }
-                self.place.message += 1;
             }
             if self.place.piece + 1 >= pieces.len() {
                 return;

@@ -1,11 +1,14 @@
 //! In: all that can happen, and when. Out: what is to be done. A pure state machine: no clock, no thread, no device.
 
+use super::archive::Entry;
 use super::command::{Command, Ending, Keeping, Notice, TuneEnd};
+use super::plan::{Plan, Planner};
 use super::player::{Manner, Order};
-use super::settings::{Settings, SettingsPatch};
+use super::settings::{Settings, SettingsPatch, TempoScale};
 use super::source::{ReadyTune, SourceError, TuneId, TuneRequest};
 use super::status::{Activity, HISTORY_MAX, PlayedTune, SessionView};
 use super::wall::WallTime;
+use crate::output::synth::SynthFont;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,12 +34,27 @@ pub enum Event {
     OutputLost(String),
     /// An output came back.
     OutputBack(String),
+    /// The configuration was read anew.
+    Adopt(Adopted),
     /// The time given to the daemon is over.
     TimeIsUp,
     /// Nothing happened but time.
     TimePassed,
     /// The player's thread has ended: all outputs are silent and closed.
     PlayerEnded(PlayerEnd),
+}
+
+/// What a configuration that was read anew brings.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// What holds, but for what was changed while it played.
+    pub settings: Settings,
+    /// Sets by the hour.
+    pub plan: Plan,
+    /// Whether tunes come from another source now, and whether that one can choose what it gives.
+    pub new_source_obeys: Option<bool>,
+    /// Another SoundFont.
+    pub font: Option<SynthFont>,
 }
 
 /// How the player's thread ended.
@@ -55,6 +73,8 @@ pub enum Decision {
     Compose(TuneRequest),
     /// Tell the player.
     Order(Order),
+    /// Write it down.
+    Archive(Entry),
     /// Tell whoever listens.
     Tell(Notice),
     /// It is over.
@@ -68,6 +88,8 @@ pub struct SessionStart {
     pub first_tune: TuneId,
     /// What holds at first.
     pub settings: Settings,
+    /// Sets by the hour.
+    pub plan: Plan,
     /// Whether the source can choose what it gives: then what waits is composed anew when other tunes are wished for.
     pub source_obeys: bool,
 }
@@ -86,6 +108,13 @@ pub struct Session {
     fresh_from: TuneId,
     source_obeys: bool,
     is_paused: bool,
+    planner: Planner,
+    /// Which sets of the plan it is the hour of.
+    sets_now: Option<Vec<usize>>,
+    /// What the configuration says.
+    base: Settings,
+    /// What was changed while it played.
+    changed: SettingsPatch,
     /// What others may see; `queue` and `activity` are filled in for them.
     view: SessionView,
     /// Set once the player was told to end.
@@ -116,6 +145,10 @@ impl Session {
             fresh_from: start.first_tune,
             source_obeys: start.source_obeys,
             is_paused: false,
+            planner: Planner::new(start.plan),
+            sets_now: None,
+            base: start.settings.clone(),
+            changed: SettingsPatch::default(),
             view: SessionView {
                 settings: Arc::new(start.settings),
                 ..SessionView::default()
@@ -125,11 +158,11 @@ impl Session {
     }
 
     /// What is to be done at the start.
-    pub fn start(&mut self) -> Vec<Decision> {
+    pub fn start(&mut self, now: WallTime) -> Vec<Decision> {
         let mut decisions = vec![Decision::Order(Order::Manner(Manner::of(
             &self.view.settings,
         )))];
-        decisions.extend(self.refill());
+        decisions.extend(self.refill(now));
         decisions
     }
 
@@ -160,13 +193,14 @@ impl Session {
             Event::Command(command) => self.obey(command, now),
             Event::Composed(Ok(tune)) => {
                 self.refusals_in_a_row = 0;
-                self.composed(tune)
+                self.composed(tune, now)
             }
             Event::Composed(Err(error)) => self.not_composed(error),
             Event::TuneStarted(tune) => self.started(tune, now),
-            Event::TuneEnded(tune, end) => self.ended(tune, end),
+            Event::TuneEnded(tune, end) => self.ended(tune, end, now),
             Event::OutputLost(name) => vec![Decision::Tell(Notice::OutputLost(name))],
             Event::OutputBack(name) => vec![Decision::Tell(Notice::OutputBack(name))],
+            Event::Adopt(adopted) => self.adopt(adopted),
             Event::TimeIsUp => self.end(Ending::TimeUp, Order::Stop),
             Event::TimePassed => self.look_at_the_clock(now),
             Event::PlayerEnded(how) => {
@@ -177,7 +211,7 @@ impl Session {
                 return vec![Decision::End(ending)];
             }
         };
-        decisions.extend(self.refill());
+        decisions.extend(self.refill(now));
         decisions
     }
 
@@ -234,7 +268,11 @@ impl Session {
         if self.view.sleep_at.is_some_and(|at| at <= now.unix) {
             return self.stop_after_tune();
         }
-        Vec::new()
+        let sets_now = self.planner.sets_at(now.minute_of_day);
+        match self.sets_now.replace(sets_now.clone()) {
+            Some(before) if before != sets_now => self.compose_anew(),
+            _ => Vec::new(),
+        }
     }
 
     fn keep(&mut self, tune: Option<TuneId>, keeping: Keeping) -> Vec<Decision> {
@@ -246,12 +284,21 @@ impl Session {
         for played in shown.filter(|played| played.tune.id == id) {
             played.keeping = keeping;
         }
-        vec![Decision::Tell(Notice::TuneKept(id, keeping))]
+        vec![
+            Decision::Archive(Entry::Kept(id, keeping)),
+            Decision::Tell(Notice::TuneKept(id, keeping)),
+        ]
     }
 
     fn patch(&mut self, patch: &SettingsPatch) -> Vec<Decision> {
+        self.changed = self.changed.then(patch);
+        self.settle()
+    }
+
+    /// Does what follows from other settings.
+    fn settle(&mut self) -> Vec<Decision> {
         let before = Arc::clone(&self.view.settings);
-        let after = Arc::new(before.patched(patch));
+        let after = Arc::new(self.base.patched(&self.changed));
         if before == after {
             return Vec::new();
         }
@@ -267,12 +314,48 @@ impl Session {
         decisions
     }
 
+    /// A file that was read anew is what somebody wants now: it undoes what was changed while it played.
+    fn adopt(&mut self, adopted: Adopted) -> Vec<Decision> {
+        let Adopted {
+            settings,
+            plan,
+            new_source_obeys,
+            font,
+        } = adopted;
+        if self.base != settings {
+            self.base = settings;
+            self.changed = SettingsPatch::default();
+        }
+        let mut decisions = self.settle();
+        let has_other_plan = *self.planner.plan() != plan;
+        if has_other_plan {
+            self.planner = Planner::new(plan);
+            self.sets_now = None;
+        }
+        if let Some(obeys) = new_source_obeys {
+            self.source_obeys = obeys;
+            let has_ended = matches!(
+                self.composer,
+                ComposerState::Done(Ending::SourceFailed(_) | Ending::Finished)
+            );
+            if has_ended {
+                self.composer = ComposerState::Idle;
+            }
+        }
+        if has_other_plan || new_source_obeys.is_some() {
+            decisions.extend(self.compose_anew());
+        }
+        decisions.extend(font.map(|font| Decision::Order(Order::Font(font))));
+        decisions
+    }
+
     /// What waits was made under other wishes: it goes, and the tune that plays is played to its end.
     fn compose_anew(&mut self) -> Vec<Decision> {
         if !self.source_obeys || self.ending.is_some() {
             return Vec::new();
         }
         self.ready.clear();
+        self.planner.start_set_over();
         self.fresh_from = self.next_tune;
         vec![
             Decision::Order(Order::DropNext),
@@ -287,10 +370,13 @@ impl Session {
             end: TuneEnd::CutShort,
             keeping: Keeping::NotKept,
         });
-        vec![Decision::Tell(Notice::TuneStarted(tune))]
+        vec![
+            Decision::Archive(Entry::Started(Arc::clone(&tune), now.unix)),
+            Decision::Tell(Notice::TuneStarted(tune)),
+        ]
     }
 
-    fn ended(&mut self, tune: Arc<ReadyTune>, end: TuneEnd) -> Vec<Decision> {
+    fn ended(&mut self, tune: Arc<ReadyTune>, end: TuneEnd, now: WallTime) -> Vec<Decision> {
         self.with_player
             .retain(|with_player| with_player.id != tune.id);
         match end {
@@ -298,14 +384,22 @@ impl Session {
             TuneEnd::CutShort => self.view.counters.tunes_skipped += 1,
             TuneEnd::Unheard => {}
         }
-        if let Some(now) = self.view.now.take_if(|now| now.tune.id == tune.id) {
+        let mut decisions = Vec::new();
+        if let Some(played) = self.view.now.take_if(|played| played.tune.id == tune.id) {
+            decisions.push(Decision::Archive(Entry::Ended {
+                tune: Arc::clone(&tune),
+                started: played.started,
+                ended: now.unix,
+                how: end,
+            }));
             self.view.history.truncate(HISTORY_MAX - 1);
-            self.view.history.push_front(PlayedTune { end, ..now });
+            self.view.history.push_front(PlayedTune { end, ..played });
         }
-        vec![Decision::Tell(Notice::TuneEnded(tune, end))]
+        decisions.push(Decision::Tell(Notice::TuneEnded(tune, end)));
+        decisions
     }
 
-    fn composed(&mut self, tune: ReadyTune) -> Vec<Decision> {
+    fn composed(&mut self, tune: ReadyTune, now: WallTime) -> Vec<Decision> {
         // A tune that comes after the end was decided is not played.
         if !matches!(self.composer, ComposerState::Composing) {
             return Vec::new();
@@ -315,8 +409,12 @@ impl Session {
             return Vec::new();
         }
         self.view.counters.tunes_ready += 1;
-        self.ready.push_back(Arc::new(tune));
-        vec![Decision::Tell(Notice::QueueChanged)]
+        let tune = Arc::new(tune);
+        self.ready.push_back(Arc::clone(&tune));
+        vec![
+            Decision::Archive(Entry::Composed(tune, now.unix)),
+            Decision::Tell(Notice::QueueChanged),
+        ]
     }
 
     fn not_composed(&mut self, error: SourceError) -> Vec<Decision> {
@@ -363,7 +461,7 @@ impl Session {
     }
 
     /// Keeps the player and the composer busy, and ends when there is nothing left to do.
-    fn refill(&mut self) -> Vec<Decision> {
+    fn refill(&mut self, now: WallTime) -> Vec<Decision> {
         let mut decisions = Vec::new();
         while self.with_player.len() < TUNES_WITH_PLAYER {
             let Some(tune) = self.ready.pop_front() else {
@@ -374,7 +472,7 @@ impl Session {
         }
         if matches!(self.composer, ComposerState::Idle) && self.ready.len() < TUNES_AHEAD {
             self.composer = ComposerState::Composing;
-            decisions.push(Decision::Compose(self.next_request()));
+            decisions.push(Decision::Compose(self.next_request(now)));
         }
         if self.with_player.is_empty()
             && self.ready.is_empty()
@@ -387,13 +485,26 @@ impl Session {
         decisions
     }
 
-    fn next_request(&mut self) -> TuneRequest {
+    /// What was changed while it played goes before what the plan says, and that before the configuration.
+    fn next_request(&mut self, now: WallTime) -> TuneRequest {
         let id = self.next_tune;
         self.next_tune = TuneId(id.0 + 1);
-        TuneRequest {
-            id,
-            settings: Arc::clone(&self.view.settings),
-            set: None,
+        match self.planner.next(now.minute_of_day) {
+            None => TuneRequest {
+                id,
+                settings: Arc::clone(&self.view.settings),
+                set: None,
+                set_tempo: TempoScale::default(),
+            },
+            Some(planned) => {
+                let settings = self.base.patched(&planned.patch).patched(&self.changed);
+                TuneRequest {
+                    id,
+                    settings: Arc::new(settings),
+                    set: Some(planned.set),
+                    set_tempo: planned.tempo,
+                }
+            }
         }
     }
 }
@@ -407,6 +518,8 @@ fn asks_for_other_tunes(before: &Settings, after: &Settings) -> bool {
             settings.temperature,
             settings.style,
             settings.times,
+            settings.swing,
+            settings.count_in,
         )
     };
     wishes(before) != wishes(after)
@@ -427,27 +540,21 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::settings::TempoScale;
+    use crate::daemon::plan::PlannedSet;
+    use crate::daemon::rendition::Rendition;
     use crate::daemon::source::Provenance;
-    use crate::music::time::{TICKS_PER_QUARTER, Ticks};
-    use crate::performance::Performance;
+    use std::time::Duration;
 
     fn tune(index: u64) -> ReadyTune {
-        let performance = Performance {
-            title: index.to_string(),
-            ppq: TICKS_PER_QUARTER,
-            marks: Vec::new(),
-            tracks: Vec::new(),
-            end: Ticks::new(480),
-        };
-        ReadyTune {
-            id: TuneId(index),
-            abc: String::new(),
-            performance: Arc::new(performance),
-            tempo_scale: TempoScale::default(),
-            provenance: Provenance::Generated { seed: 0, index },
-            set: None,
-        }
+        ReadyTune::new(
+            TuneId(index),
+            format!("X:1\nT:{index}\nK:C\nC|\n"),
+            Rendition::new(&Settings::default(), 1.0, 0),
+            TempoScale::default(),
+            Provenance::Generated { seed: 0, index },
+            String::new(),
+            None,
+        )
     }
 
     fn composed(index: u64) -> Event {
@@ -466,6 +573,7 @@ mod tests {
         Session::new(SessionStart {
             first_tune: TuneId(0),
             settings: Settings::default(),
+            plan: Plan::default(),
             source_obeys: true,
         })
     }
@@ -473,7 +581,7 @@ mod tests {
     /// What a session decides when these happen one after the other, a line an event.
     fn story(events: impl IntoIterator<Item = Event>) -> Vec<String> {
         let mut session = session();
-        let mut lines = vec![listing(&session.start())];
+        let mut lines = vec![listing(&session.start(WallTime::default()))];
         lines.extend(
             events
                 .into_iter()
@@ -485,13 +593,14 @@ mod tests {
     fn listing(decisions: &[Decision]) -> String {
         let word = |decision: &Decision| match decision {
             Decision::Compose(_) => "compose".to_owned(),
-            Decision::Order(Order::Manner(_)) | Decision::Tell(Notice::QueueChanged) => {
-                String::new()
-            }
+            Decision::Order(Order::Manner(_))
+            | Decision::Archive(_)
+            | Decision::Tell(Notice::QueueChanged) => String::new(),
             Decision::Order(Order::Play(tune)) => format!("play {}", tune.performance.title),
             Decision::Order(order) => format!("{order:?}").to_lowercase(),
             Decision::Tell(Notice::TuneStarted(_)) => "started".to_owned(),
             Decision::Tell(Notice::TuneEnded(..)) => "ended".to_owned(),
+            Decision::Tell(Notice::SettingsChanged(_)) => "SettingsChanged".to_owned(),
             Decision::Tell(notice) => format!("{notice:?}"),
             Decision::End(ending) => format!("end {ending:?}"),
         };
@@ -617,6 +726,151 @@ mod tests {
         assert_eq!(
             story([Event::PlayerEnded(PlayerEnd::Panicked)]),
             ["compose", "end PlayerPanicked"]
+        );
+    }
+
+    fn patch(name: &str, value: &str) -> Event {
+        let mut patch = SettingsPatch::default();
+        patch.set(name, value).unwrap();
+        Event::Command(Command::Patch(patch))
+    }
+
+    fn at(minute_of_day: u16) -> WallTime {
+        WallTime {
+            unix: Duration::from_secs(60 * u64::from(minute_of_day)),
+            minute_of_day,
+        }
+    }
+
+    /// The requests among the decisions: `tune 3: Jigs jig Am`.
+    fn requests(decisions: &[Decision]) -> Vec<String> {
+        let word = |decision: &Decision| match decision {
+            Decision::Compose(request) => {
+                let set = request.set.as_deref().unwrap_or("-");
+                let settings = &request.settings;
+                Some(format!(
+                    "tune {}: {set} {} {}",
+                    request.id, settings.dance, settings.key
+                ))
+            }
+            _ => None,
+        };
+        decisions.iter().filter_map(word).collect()
+    }
+
+    #[test]
+    fn another_dance_makes_what_waits_be_composed_anew_and_another_volume_does_not() {
+        let events = [
+            composed(0),
+            composed(1),
+            composed(2),
+            patch("volume", "50"),
+            patch("dance", "jig"),
+            // Was asked for before.
+            composed(3),
+            ended(1),
+            composed(4),
+        ];
+        assert_eq!(
+            &story(events)[4..],
+            [
+                "SettingsChanged",
+                "dropnext, SettingsChanged",
+                "compose",
+                "ended",
+                "play 4, compose"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_plan_gives_way_to_what_was_changed_by_hand() {
+        let mut set = PlannedSet::new(1);
+        set.assign("name", &["Jigs".to_owned()]).unwrap();
+        set.assign("dance", &["jig".to_owned()]).unwrap();
+        set.assign("keys", &["D".to_owned(), "Am".to_owned()])
+            .unwrap();
+        let mut session = Session::new(SessionStart {
+            first_tune: TuneId(7),
+            settings: Settings::default(),
+            plan: Plan { sets: vec![set] },
+            source_obeys: true,
+        });
+        let mut asked = requests(&session.start(at(0)));
+        asked.extend(requests(&session.handle(composed(7), at(0))));
+        asked.extend(requests(&session.handle(patch("key", "G"), at(0))));
+        asked.extend(requests(&session.handle(composed(8), at(0))));
+        assert_eq!(
+            asked,
+            [
+                "tune 7: Jigs jig D",
+                "tune 8: Jigs jig Am",
+                "tune 9: Jigs jig G"
+            ]
+        );
+    }
+
+    #[test]
+    fn when_the_hour_of_a_set_comes_what_waits_is_composed_anew() {
+        let mut set = PlannedSet::new(1);
+        set.assign("from", &["18:00".to_owned()]).unwrap();
+        set.assign("to", &["19:00".to_owned()]).unwrap();
+        let mut session = Session::new(SessionStart {
+            first_tune: TuneId(0),
+            settings: Settings::default(),
+            plan: Plan { sets: vec![set] },
+            source_obeys: true,
+        });
+        session.start(at(17 * 60));
+        let mut pass = |minute| listing(&session.handle(Event::TimePassed, at(minute)));
+        assert_eq!(
+            [17 * 60, 18 * 60 - 1, 18 * 60, 18 * 60 + 59, 19 * 60].map(&mut pass),
+            ["", "", "dropnext", "", "dropnext"]
+        );
+    }
+
+    #[test]
+    fn the_sleep_timer_ends_it_after_the_tune_that_plays() {
+        let mut session = session();
+        session.start(at(0));
+        for event in [composed(0), composed(1)] {
+            session.handle(event, at(0));
+        }
+        let sleep = Event::Command(Command::SleepIn(Some(Duration::from_secs(600))));
+        session.handle(sleep, at(0));
+        assert_eq!(listing(&session.handle(Event::TimePassed, at(9))), "");
+        let over = listing(&session.handle(Event::TimePassed, at(10)));
+        assert_eq!(over, "dropnext, Stopping");
+        assert_eq!(session.view().activity, Activity::Stopping);
+    }
+
+    #[test]
+    fn what_plays_waits_and_was_is_shown() {
+        let mut session = session();
+        session.start(at(0));
+        for event in [composed(0), composed(1), composed(2)] {
+            session.handle(event, at(0));
+        }
+        let ids = |tunes: &[Arc<ReadyTune>]| tunes.iter().map(|tune| tune.id.0).collect::<Vec<_>>();
+        session.handle(Event::TuneStarted(Arc::new(tune(0))), at(1));
+        assert_eq!(ids(&session.view().queue), [1, 2]);
+        session.handle(Event::Command(Command::Keep(None, Keeping::Kept)), at(1));
+        session.handle(ended(0), at(2));
+        let view = session.view();
+        assert!(view.now.is_none());
+        let played = &view.history[0];
+        assert_eq!(
+            (played.tune.id, played.started, played.end, played.keeping),
+            (
+                TuneId(0),
+                Duration::from_secs(60),
+                TuneEnd::Played,
+                Keeping::Kept
+            )
+        );
+        assert_eq!(
+            (view.counters.tunes_ready, view.counters.tunes_played),
+            (3, 1)
         );
     }
 }

@@ -10,7 +10,7 @@ use crate::compose;
 use crate::music::midi::Program;
 use crate::music::pitch::Accidental;
 use crate::music::{Key, Mode, Tonic};
-use crate::performance::{Style, TIMES_MAX};
+use crate::performance::{COUNT_IN_BARS_MAX, SWING_SCALE_MAX, Style, TIMES_MAX};
 use crate::score;
 use crate::token::folk::Dance;
 use serde::de::{Deserialize, Deserializer, Visitor};
@@ -88,9 +88,13 @@ settings! {
     /// How adventurous: .05 to 5; any is as the model likes it
     temperature: Wish<Temperature> = Wish::Any,
     /// Who plays: plain (as written), solo, session or ceilidh
-    style: BandStyle = BandStyle(Style::Session),
+    style: BandStyle = BandStyle::default(),
     /// How often each tune is played in a row: 1 to 9
-    times: Times = Times(2),
+    times: Times = Times::default(),
+    /// How much stronger than the dance's usual swing: 0 (even) to 4
+    swing: Swing = Swing(1.0),
+    /// Bars that the drum counts in, 0 to 4
+    count_in: CountIn = CountIn(0),
     /// The melody's instrument, a MIDI program 0 to 127, or any
     melody: Wish<Instrument> = Wish::Any,
     /// The second melody's instrument, a MIDI program 0 to 127, or any
@@ -364,9 +368,21 @@ impl fmt::Display for Volume {
 pub struct Times(u8);
 
 impl Times {
+    /// Checks the range.
+    pub fn new(count: u8) -> Option<Self> {
+        (1..=TIMES_MAX).contains(&count).then_some(Self(count))
+    }
+
     /// 1 to 9.
     pub fn count(self) -> u8 {
         self.0
+    }
+}
+
+impl Default for Times {
+    /// Twice, as sessions do.
+    fn default() -> Self {
+        Self(2)
     }
 }
 
@@ -388,8 +404,61 @@ impl fmt::Display for Times {
     }
 }
 
-/// How much is added to what is written, by name.
+/// How much stronger than usual the swing is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Swing(f64);
+
+impl Swing {
+    /// 0 is even, 1 as usual.
+    pub fn scale(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Swing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        number(text, 0.0, SWING_SCALE_MAX).map(Self)
+    }
+}
+
+impl fmt::Display for Swing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Bars that are counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountIn(u8);
+
+impl CountIn {
+    /// 0 to 4.
+    pub fn bars(self) -> u8 {
+        self.0
+    }
+}
+
+impl FromStr for CountIn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bars = text.trim().parse().ok();
+        bars.filter(|bars| *bars <= COUNT_IN_BARS_MAX)
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a whole number from 0 to {COUNT_IN_BARS_MAX}"))
+    }
+}
+
+impl fmt::Display for CountIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How much is added to what is written, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BandStyle(pub Style);
 
 const STYLES: [(&str, Style); 4] = [
@@ -474,6 +543,8 @@ as_text! {
     TempoScale => |value, out| out.serialize_f64(value.0);
     Volume => |value, out| out.serialize_u8(value.0);
     Times => |value, out| out.serialize_u8(value.0);
+    Swing => |value, out| out.serialize_f64(value.0);
+    CountIn => |value, out| out.serialize_u8(value.0);
     BandStyle => |value, out| out.collect_str(value);
     TimeSpan => |value, out| out.serialize_f64(value.0.as_secs_f64());
 }
@@ -512,6 +583,8 @@ mod tests {
             ("temperature", "0.7"),
             ("style", "ceilidh"),
             ("times", "3"),
+            ("swing", "0.5"),
+            ("count_in", "2"),
             ("melody", "73"),
             ("second_melody", "any"),
             ("chords", "24"),

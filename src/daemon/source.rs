@@ -1,5 +1,6 @@
 //! In: nothing. Out: tunes ready to be played, one after the other, from a model or from files.
 
+use super::rendition::Rendition;
 use super::settings::{Settings, TempoScale};
 use crate::performance::Performance;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,15 @@ pub struct TuneRequest {
     pub settings: Arc<Settings>,
     /// The set that it belongs to, where the plan has one.
     pub set: Option<String>,
+    /// How much faster than the settings say that set is played.
+    pub set_tempo: TempoScale,
+}
+
+impl TuneRequest {
+    /// How the tune is to be played.
+    pub fn rendition(&self, seed: u64) -> Rendition {
+        Rendition::new(&self.settings, self.set_tempo.factor(), seed)
+    }
 }
 
 /// A tune's number, for ever: the archive counts on from run to run.
@@ -54,13 +64,39 @@ pub struct ReadyTune {
     pub performance: Arc<Performance>,
     /// How much faster than usual the performance is: what the live tempo is measured against.
     pub tempo_scale: TempoScale,
+    /// How it is played.
+    pub rendition: Rendition,
     /// How it can be had again.
     pub provenance: Provenance,
+    /// What the critic says of it.
+    pub verdict: String,
     /// The set that it belongs to, where the plan has one.
     pub set: Option<String>,
 }
 
 impl ReadyTune {
+    /// A tune, performed. `tempo_scale` is that of the settings, which the rendition's tempo includes.
+    pub fn new(
+        id: TuneId,
+        abc: String,
+        rendition: Rendition,
+        tempo_scale: TempoScale,
+        provenance: Provenance,
+        verdict: String,
+        set: Option<String>,
+    ) -> Self {
+        Self {
+            id,
+            performance: Arc::new(rendition.perform(&abc)),
+            abc,
+            tempo_scale,
+            rendition,
+            provenance,
+            verdict,
+            set,
+        }
+    }
+
     /// The title, or `untitled`.
     pub fn title(&self) -> &str {
         Some(self.performance.title.as_str())

@@ -137,6 +137,10 @@ pub struct Gauges {
     pub notes_sent: AtomicU64,
     /// Times the program was held up.
     pub hold_ups: AtomicU64,
+    /// Times the player went round: while this grows, it lives.
+    pub player_turns: AtomicU64,
+    /// Times the session went round.
+    pub session_turns: AtomicU64,
     /// How late notes were.
     pub lateness: LatenessCounts,
     /// A row an output.
@@ -172,6 +176,8 @@ impl Gauges {
             position_us: AtomicU64::new(0),
             notes_sent: AtomicU64::new(0),
             hold_ups: AtomicU64::new(0),
+            player_turns: AtomicU64::new(0),
+            session_turns: AtomicU64::new(0),
             lateness: LatenessCounts::new(),
             outputs: outputs.collect(),
         }
@@ -251,6 +257,17 @@ impl StatusBoard {
                 .collect(),
             uptime,
         }
+    }
+
+    /// How often the session and the player went round.
+    pub fn turns(&self) -> [u64; 2] {
+        [&self.gauges.session_turns, &self.gauges.player_turns]
+            .map(|turns| turns.load(Ordering::Relaxed))
+    }
+
+    /// Counts a round of the session.
+    pub fn count_session_turn(&self) {
+        self.gauges.session_turns.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The settings that hold.

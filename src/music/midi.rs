@@ -186,7 +186,63 @@ impl MidiMessage {
     }
 }
 
-/// The two or three bytes of a [`MidiMessage`].
+/// What keeps other machines in step: MIDI clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClockMessage {
+    /// A 24th of a quarter note has passed.
+    Pulse,
+    /// From the beginning, with the next pulse.
+    Start,
+    /// From where it stopped, or from the last position, with the next pulse.
+    Continue,
+    /// Stand still.
+    Stop,
+    /// The place from which to continue, in sixteenths from the beginning.
+    Position(SongPosition),
+}
+
+/// A place in sixteenths, 0..=16383.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SongPosition(u16);
+
+impl SongPosition {
+    /// The nearest place to this many sixteenths.
+    pub fn clamped(sixteenths: u64) -> Self {
+        Self(sixteenths.min(0x3FFF) as u16) // lossless: clamped
+    }
+
+    /// Sixteenths from the beginning.
+    pub const fn sixteenths(self) -> u16 {
+        self.0
+    }
+}
+
+impl ClockMessage {
+    /// Pulses of a quarter note.
+    pub const PULSES_PER_QUARTER: u16 = 24;
+    /// Pulses of a sixteenth, in which positions are counted.
+    pub const PULSES_PER_SIXTEENTH: u64 = 6;
+
+    /// The message as sent on a wire.
+    pub const fn to_bytes(self) -> MessageBytes {
+        let status = match self {
+            Self::Pulse => 0xF8,
+            Self::Start => 0xFA,
+            Self::Continue => 0xFB,
+            Self::Stop => 0xFC,
+            Self::Position(SongPosition(place)) => {
+                // Seven bits each, by the range of a position.
+                return MessageBytes::three(0xF2, (place & 0x7F) as u8, (place >> 7) as u8);
+            }
+        };
+        MessageBytes {
+            bytes: [status, 0, 0],
+            len: 1,
+        }
+    }
+}
+
+/// The one to three bytes of a [`MidiMessage`] or a [`ClockMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageBytes {
     bytes: [u8; 3],
@@ -243,6 +299,16 @@ mod tests {
             MidiMessage::PitchBend { channel, bend }.to_bytes().as_ref(),
             [0xE2, 0, 64]
         );
+    }
+
+    #[test]
+    fn clock_messages_have_the_bytes_of_the_midi_specification() {
+        let bytes = |message: ClockMessage| message.to_bytes().as_ref().to_vec();
+        assert_eq!(bytes(ClockMessage::Pulse), [0xF8]);
+        assert_eq!(bytes(ClockMessage::Stop), [0xFC]);
+        let place = SongPosition::clamped(300);
+        assert_eq!(bytes(ClockMessage::Position(place)), [0xF2, 44, 2]);
+        assert_eq!(SongPosition::clamped(20_000).sixteenths(), 16_383);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! One thread, `sound`, opens the device, computes frames at the device's rate into a ring, watches the device and opens
 //! it again when it is lost. The device's own callback only empties the ring (see `engine`).
 
+use super::channel_state::ChannelState;
 use super::engine::{Engine, EngineCounters, Frame};
 use super::error::position_by_name;
 use super::limiter::Limiter;
 use super::priority;
 use super::synth::{Synth, SynthFont};
-use super::{CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
+use super::{CLOSE_WAIT_MAX, Health, LiveOutput, OutputCounters, OutputError, SoundOptions};
 use crate::music::midi::MidiMessage;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
@@ -57,6 +58,7 @@ pub struct SynthOutput {
     name: String,
     orders: SyncSender<SoundOrder>,
     is_lost: Arc<AtomicBool>,
+    xrun_count: Arc<AtomicU64>,
     done: Receiver<()>,
     dropped_count: u64,
 }
@@ -65,6 +67,7 @@ pub struct SynthOutput {
 enum SoundOrder {
     Play { message: MidiMessage, due: Instant },
     ForgetAhead,
+    Font(SynthFont),
     Close,
 }
 
@@ -73,20 +76,29 @@ impl SynthOutput {
     ///
     /// # Errors
     /// There is no such device (the error names those there are), or it does not open.
-    pub fn open(wanted: Option<&str>, font: SynthFont) -> Result<Self, OutputError> {
+    pub fn open(
+        wanted: Option<&str>,
+        options: SoundOptions,
+        font: SynthFont,
+    ) -> Result<Self, OutputError> {
         let name = wanted.map_or_else(|| "synth".to_owned(), |wanted| format!("synth:{wanted}"));
         let (orders, inbox) = sync_channel(ORDERS_MAX);
         let (opened_outbox, opened) = sync_channel(1);
         let (done_outbox, done) = sync_channel(1);
         let is_lost = Arc::new(AtomicBool::new(false));
+        let xrun_count = Arc::new(AtomicU64::new(0));
         let sound = SoundThread {
             name: name.clone(),
             wanted: wanted.map(str::to_owned),
+            options,
             font,
+            has_new_font: false,
+            channels: ChannelState::default(),
             orders: inbox,
             pending: VecDeque::new(),
             fade: Fade::None,
             is_lost: Arc::clone(&is_lost),
+            xrun_count: Arc::clone(&xrun_count),
         };
         std::thread::Builder::new()
             .name("sound".to_owned())
@@ -103,6 +115,7 @@ impl SynthOutput {
                 name,
                 orders,
                 is_lost,
+                xrun_count,
                 done,
                 dropped_count: 0,
             }),
@@ -153,6 +166,18 @@ impl LiveOutput for SynthOutput {
         }
     }
 
+    fn counters(&self) -> OutputCounters {
+        OutputCounters {
+            xruns: self.xrun_count.load(Ordering::Relaxed),
+            dropped: self.dropped_count,
+            ..OutputCounters::default()
+        }
+    }
+
+    fn change_font(&mut self, font: &SynthFont) {
+        self.order(SoundOrder::Font(font.clone()));
+    }
+
     fn close(mut self: Box<Self>) {
         self.order(SoundOrder::Close);
         // A device that hangs is left to the end of the process.
@@ -172,12 +197,18 @@ pub fn device_names() -> Vec<String> {
 struct SoundThread {
     name: String,
     wanted: Option<String>,
+    options: SoundOptions,
     font: SynthFont,
+    /// Whether the synth that plays has another font than that.
+    has_new_font: bool,
+    /// What the synth was told.
+    channels: ChannelState,
     orders: Receiver<SoundOrder>,
     /// Messages not yet due, earliest first.
     pending: VecDeque<(Instant, MidiMessage)>,
     fade: Fade,
     is_lost: Arc<AtomicBool>,
+    xrun_count: Arc<AtomicU64>,
 }
 
 /// How the sound goes on after [`SoundOrder::ForgetAhead`].
@@ -202,8 +233,10 @@ impl SoundThread {
         let mut pause = BACK_OFF_MIN;
         let mut is_first = true;
         loop {
-            match OpenDevice::open(self.wanted.as_deref(), &self.font) {
+            match OpenDevice::open(self.wanted.as_deref(), self.options, &self.font) {
                 Ok(device) => {
+                    self.has_new_font = false;
+                    self.channels = ChannelState::default();
                     tracing::info!(
                         output = self.name,
                         device = device.name,
@@ -264,12 +297,15 @@ impl SoundThread {
                 device.drain();
                 return DeviceEnd::Closed;
             }
+            if std::mem::take(&mut self.has_new_font) {
+                self.change_synth(&mut device);
+            }
             block_due = follow_clock(block_due, Instant::now());
             while device.ring.slots() >= BLOCK_FRAMES {
                 self.render_block(&mut device, block_due + block);
                 block_due += block;
             }
-            if let Some(reason) = watch.complaint(&device) {
+            if let Some(reason) = watch.complaint(&device, &self.xrun_count) {
                 return DeviceEnd::Lost(reason);
             }
         }
@@ -280,6 +316,7 @@ impl SoundThread {
         if self.fade == Fade::None {
             while self.pending.front().is_some_and(|(due, _)| *due < until) {
                 if let Some((_, message)) = self.pending.pop_front() {
+                    self.channels.take(message);
                     device.synth.send(message);
                 }
             }
@@ -315,9 +352,29 @@ impl SoundThread {
                     blocks_left: FADE_BLOCKS,
                 };
             }
+            SoundOrder::Font(font) => {
+                self.font = font;
+                self.has_new_font = true;
+            }
             SoundOrder::Close => return true,
         }
         false
+    }
+
+    /// A synth with the new font takes the place of the old one, its channels where those had been led. What the ring
+    /// holds covers the time that this takes.
+    fn change_synth(&self, device: &mut OpenDevice) {
+        match Synth::new(&self.font, device.rate_hz) {
+            Ok(mut synth) => {
+                for message in self.channels.messages() {
+                    synth.send(message);
+                }
+                device.synth = synth;
+            }
+            Err(error) => {
+                tracing::error!(output = self.name, %error, "the SoundFont stays as it was");
+            }
+        }
     }
 
     /// Drops what comes while there is no device; `true` when the output was closed.
@@ -331,6 +388,7 @@ impl SoundThread {
                 .recv_timeout(end.saturating_duration_since(Instant::now()))
             {
                 Ok(SoundOrder::Close) | Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(SoundOrder::Font(font)) => self.font = font,
                 Ok(SoundOrder::Play { .. } | SoundOrder::ForgetAhead) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
             }
@@ -374,7 +432,7 @@ impl Watch {
         }
     }
 
-    fn complaint(&mut self, device: &OpenDevice) -> Option<String> {
+    fn complaint(&mut self, device: &OpenDevice, xrun_count: &AtomicU64) -> Option<String> {
         if device.trouble.is_fatal.load(Ordering::Acquire) {
             let reason = device.trouble.reason.get().cloned();
             return Some(reason.unwrap_or_else(|| "the device reports an error".to_owned()));
@@ -395,7 +453,7 @@ impl Watch {
                 / f64::from(self.rate_hz)
                 / elapsed.as_secs_f64();
             (self.window_start, self.window_frames) = (now, frames);
-            self.report_underruns(device);
+            self.report_underruns(device, xrun_count);
             if speed > RUNAWAY_FACTOR {
                 return Some(format!(
                     "the device takes sound {speed:.0} times faster than it can be heard"
@@ -405,7 +463,7 @@ impl Watch {
         None
     }
 
-    fn report_underruns(&mut self, device: &OpenDevice) {
+    fn report_underruns(&mut self, device: &OpenDevice, xrun_count: &AtomicU64) {
         let underruns = device.counters.underrun_count.load(Ordering::Relaxed)
             + device.trouble.xrun_count.load(Ordering::Relaxed);
         if underruns > self.underruns_seen {
@@ -414,6 +472,7 @@ impl Watch {
                 gaps = underruns - self.underruns_seen,
                 "gaps in the sound"
             );
+            xrun_count.fetch_add(underruns - self.underruns_seen, Ordering::Relaxed);
             self.underruns_seen = underruns;
         }
     }
@@ -459,7 +518,11 @@ struct OpenDevice {
 }
 
 impl OpenDevice {
-    fn open(wanted: Option<&str>, font: &SynthFont) -> Result<Self, OutputError> {
+    fn open(
+        wanted: Option<&str>,
+        options: SoundOptions,
+        font: &SynthFont,
+    ) -> Result<Self, OutputError> {
         let (name, device) = choose(wanted)?;
         let failed = |reason: String| OutputError::Device {
             device: name.clone(),
@@ -469,11 +532,13 @@ impl OpenDevice {
             .default_output_config()
             .map_err(|error| failed(error.to_string()))?;
         let mut config: StreamConfig = supported.config();
+        config.sample_rate = options.rate_hz.unwrap_or(config.sample_rate);
+        let buffer_frames = options.buffer_frames.unwrap_or(DEVICE_BUFFER_FRAMES);
         config.buffer_size = match supported.buffer_size() {
             SupportedBufferSize::Range { min, max } => {
-                BufferSize::Fixed(DEVICE_BUFFER_FRAMES.clamp(*min, *max))
+                BufferSize::Fixed(buffer_frames.clamp(*min, *max))
             }
-            SupportedBufferSize::Unknown => BufferSize::Fixed(DEVICE_BUFFER_FRAMES),
+            SupportedBufferSize::Unknown => BufferSize::Fixed(buffer_frames),
         };
         let ring_frames = (f64::from(config.sample_rate) * RING.as_secs_f64()) as usize; // whole frames, positive
         let mut last_error = None;

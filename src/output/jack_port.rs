@@ -8,7 +8,7 @@ use super::error::position_by_name;
 use super::frame_clock::FrameClock;
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
-use crate::music::midi::{MessageBytes, MidiMessage};
+use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
 use jack::{
     AsyncClient, Client, ClientOptions, Control, Frames, MidiIn, MidiOut, PortFlags, PortSpec,
     RawMidi,
@@ -84,13 +84,11 @@ impl LiveOutput for JackPortOutput {
     }
 
     fn send(&mut self, message: MidiMessage, due: Instant) {
-        let Some(connection) = self.server.connection() else {
-            return;
-        };
-        if connection.send(message, due).is_err() {
-            tracing::warn!(output = self.name, "the JACK server takes nothing");
-            self.server.drop_connection();
-        }
+        self.send_bytes(message.to_bytes(), due);
+    }
+
+    fn send_clock(&mut self, message: ClockMessage, due: Instant) {
+        self.send_bytes(message.to_bytes(), due);
     }
 
     fn forget_ahead(&mut self) {
@@ -153,14 +151,26 @@ struct Stamped {
     bytes: MessageBytes,
 }
 
+impl JackPortOutput {
+    fn send_bytes(&mut self, bytes: MessageBytes, due: Instant) {
+        let Some(connection) = self.server.connection() else {
+            return;
+        };
+        if connection.send(bytes, due).is_err() {
+            tracing::warn!(output = self.name, "the JACK server takes nothing");
+            self.server.drop_connection();
+        }
+    }
+}
+
 impl JackConnection {
-    fn send(&mut self, message: MidiMessage, due: Instant) -> Result<(), rtrb::PushError<Stamped>> {
+    fn send(&mut self, bytes: MessageBytes, due: Instant) -> Result<(), rtrb::PushError<Stamped>> {
         let reading = self.client.client.as_client().frame_time();
         self.frame_clock.observe(Instant::now(), reading);
         let stamped = Stamped {
             frame: self.frame_clock.frame_at(due),
             generation: self.generation,
-            bytes: message.to_bytes(),
+            bytes,
         };
         self.ring.push(stamped)
     }

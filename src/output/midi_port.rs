@@ -6,7 +6,7 @@
 use super::error::position_by_name;
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, Health, LiveOutput, OutputError};
-use crate::music::midi::MidiMessage;
+use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
 use midir::{MidiOutput, MidiOutputConnection, MidiOutputPort};
 use std::time::Instant;
 
@@ -81,13 +81,11 @@ impl LiveOutput for MidiPortOutput {
     }
 
     fn send(&mut self, message: MidiMessage, _: Instant) {
-        let Some(connection) = self.port.connection() else {
-            return;
-        };
-        if let Err(error) = connection.send(message.to_bytes().as_ref()) {
-            tracing::warn!(output = self.name, %error, "cannot send");
-            self.port.drop_connection();
-        }
+        self.send_bytes(message.to_bytes());
+    }
+
+    fn send_clock(&mut self, message: ClockMessage, _: Instant) {
+        self.send_bytes(message.to_bytes());
     }
 
     fn health(&mut self) -> Health {
@@ -96,6 +94,18 @@ impl LiveOutput for MidiPortOutput {
 
     fn close(self: Box<Self>) {
         drop(self.port.into_connection());
+    }
+}
+
+impl MidiPortOutput {
+    fn send_bytes(&mut self, bytes: MessageBytes) {
+        let Some(connection) = self.port.connection() else {
+            return;
+        };
+        if let Err(error) = connection.send(bytes.as_ref()) {
+            tracing::warn!(output = self.name, %error, "cannot send");
+            self.port.drop_connection();
+        }
     }
 }
 

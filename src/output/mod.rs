@@ -6,6 +6,7 @@
 
 #[cfg(feature = "sound-card")]
 pub mod audio;
+mod channel_state;
 #[cfg(feature = "sound-card")]
 mod engine;
 mod error;
@@ -28,7 +29,7 @@ pub mod synth;
 
 pub use error::OutputError;
 
-use crate::music::midi::MidiMessage;
+use crate::music::midi::{ClockMessage, MidiMessage};
 use crate::performance::Performance;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,10 @@ pub trait LiveOutput: Send {
     /// [`LiveOutput::forget_ahead`]. While the output is lost, the message is dropped.
     fn send(&mut self, message: MidiMessage, due: Instant);
 
+    /// Sends a message that keeps other machines in step, where somebody may listen for it. `due` as for
+    /// [`LiveOutput::send`].
+    fn send_clock(&mut self, _message: ClockMessage, _due: Instant) {}
+
     /// Drops messages that are not due yet.
     fn forget_ahead(&mut self) {}
 
@@ -72,7 +77,8 @@ pub trait LiveOutput: Send {
         OutputCounters::default()
     }
 
-    /// Sounds like this from now on, where the output makes the sound by itself.
+    /// Sounds like this from now on, where the output makes the sound by itself; its new synth is told what the old one
+    /// had been told.
     fn change_font(&mut self, _font: &SynthFont) {}
 
     /// Ends it when what was sent has gone out. Waits for that, [`CLOSE_WAIT_MAX`] at most.
@@ -271,9 +277,20 @@ impl fmt::Display for OutputKind {
     }
 }
 
+/// How the sound card is opened; what is `None` the device chooses, or the table at the top of `audio`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SoundOptions {
+    /// Frames a second.
+    pub rate_hz: Option<u32>,
+    /// Frames of the device's own buffer.
+    pub buffer_frames: Option<u32>,
+}
+
 /// What outputs need from outside.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
+    /// How the sound card is opened.
+    pub sound: SoundOptions,
     /// The SoundFont of the synth; the embedded one where there is none.
     pub soundfont: Option<PathBuf>,
 }
@@ -298,6 +315,7 @@ fn open_synth(
 ) -> Result<Box<dyn LiveOutput>, OutputError> {
     Ok(Box::new(audio::SynthOutput::open(
         device,
+        surroundings.sound,
         surroundings.font()?,
     )?))
 }

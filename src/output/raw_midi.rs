@@ -4,8 +4,8 @@
 //! no room for is dropped and counted.
 
 use super::reconnect::{Connect, Reconnecting};
-use super::{Health, LiveOutput, OutputError};
-use crate::music::midi::MidiMessage;
+use super::{Health, LiveOutput, OutputCounters, OutputError};
+use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -57,11 +57,36 @@ impl LiveOutput for RawMidiOutput {
     }
 
     fn send(&mut self, message: MidiMessage, _: Instant) {
+        self.send_bytes(message.to_bytes());
+    }
+
+    fn send_clock(&mut self, message: ClockMessage, _: Instant) {
+        self.send_bytes(message.to_bytes());
+    }
+
+    fn counters(&self) -> OutputCounters {
+        OutputCounters {
+            dropped: self.dropped_count,
+            ..OutputCounters::default()
+        }
+    }
+
+    fn health(&mut self) -> Health {
+        self.file.health()
+    }
+
+    fn close(self: Box<Self>) {
+        drop(self.file.into_connection());
+    }
+}
+
+impl RawMidiOutput {
+    fn send_bytes(&mut self, bytes: MessageBytes) {
         let Some(file) = self.file.connection() else {
             return;
         };
         // A write of so few bytes to a FIFO is whole or not at all (PIPE_BUF).
-        match file.write_all(message.to_bytes().as_ref()) {
+        match file.write_all(bytes.as_ref()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.dropped_count += 1;
@@ -78,14 +103,6 @@ impl LiveOutput for RawMidiOutput {
                 self.file.drop_connection();
             }
         }
-    }
-
-    fn health(&mut self) -> Health {
-        self.file.health()
-    }
-
-    fn close(self: Box<Self>) {
-        drop(self.file.into_connection());
     }
 }
 

@@ -1,0 +1,853 @@
+//! In: what is composed, played and kept. Out: an SQLite file that holds all of it, whatever happens to the process or the
+//! disk. The only file that names rusqlite.
+//!
+//! A thread of its own writes; what the disk has no room for waits in memory and is written when it has. A file that
+//! is damaged is set aside, never deleted, and a new one begun. Readers open the file for each question.
+
+use super::command::{Keeping, TuneEnd};
+use super::rendition::Rendition;
+use super::settings::{BandStyle, Settings, Times};
+use super::source::{ReadyTune, TuneId};
+use crate::performance::{Performance, Style};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Entries on their way to the archive's thread.
+const ENTRIES_MAX: usize = 256;
+/// Entries that wait for a disk that has no room: days of music. With more, the oldest are lost, and it is said.
+const WAITING_MAX: usize = 20_000;
+/// Entries of one transaction.
+const BATCH_MAX: usize = 256;
+/// How long a failed write waits to be tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// How long the end waits for what is not yet written.
+const CLOSE_WAIT_MAX: Duration = Duration::from_millis(800);
+/// A file up to this size is read through when it is opened, to find damage: some tenths of a second.
+const CHECKED_BYTES_MAX: u64 = 64 << 20;
+/// After so many tunes, old ones are looked for.
+const TIDY_EVERY: u32 = 50;
+/// The share of the tunes that go at once where the file is too large.
+const TIDY_SHARE: f64 = 0.05;
+/// Rows of one answer at the most.
+pub const ROWS_MAX: u32 = 1000;
+
+const SCHEMA: &str = "
+    PRAGMA auto_vacuum = INCREMENTAL;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    CREATE TABLE IF NOT EXISTS tunes (
+        id INTEGER PRIMARY KEY,
+        composed_ms INTEGER NOT NULL,
+        title TEXT NOT NULL,
+        dance TEXT, key TEXT, meter TEXT,
+        abc TEXT NOT NULL,
+        provenance TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        set_name TEXT,
+        style TEXT NOT NULL, times INTEGER NOT NULL, tempo REAL NOT NULL,
+        swing TEXT NOT NULL, count_in TEXT NOT NULL, seed INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        kept INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE IF NOT EXISTS plays (
+        tune INTEGER NOT NULL,
+        started_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        how TEXT,
+        PRIMARY KEY (tune, started_ms)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS tunes_kept ON tunes (kept, id);
+";
+
+/// Where tunes are kept, and for how long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArchiveSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// Tunes that nobody keeps go after this time; `None` for never.
+    pub age_max: Option<Duration>,
+    /// The file's size; where it is larger, the oldest tunes that nobody keeps go.
+    pub bytes_max: u64,
+}
+
+/// Why the archive gives no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The file cannot be opened, read or written.
+    #[error("the archive `{}` cannot be used", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Its folder cannot be made, or a damaged file cannot be set aside.
+    #[error("the archive `{}` cannot be used", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The archive of a daemon. Clones speak to the same thread.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    path: Arc<Path>,
+    outbox: SyncSender<Entry>,
+    written: Arc<AtomicU64>,
+}
+
+/// What is written down.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A tune was composed, at this time since 1970.
+    Composed(Arc<ReadyTune>, Duration),
+    /// It began.
+    Started(Arc<ReadyTune>, Duration),
+    /// It ended; when it had begun, when that was, and how.
+    Ended {
+        /// Which.
+        tune: Arc<ReadyTune>,
+        /// When it had begun.
+        started: Duration,
+        /// When that was.
+        ended: Duration,
+        /// How.
+        how: TuneEnd,
+    },
+    /// Somebody keeps it, or does not any more.
+    Kept(TuneId, Keeping),
+    /// Nothing comes any more; answered when all is written.
+    Close(SyncSender<()>),
+}
+
+/// A tune of the archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArchivedTune {
+    /// Which.
+    pub id: TuneId,
+    /// When it was composed, since 1970.
+    pub composed: Duration,
+    /// Its title.
+    pub title: String,
+    /// What its `R:` says.
+    pub dance: Option<String>,
+    /// What its `K:` says.
+    pub key: Option<String>,
+    /// What its `M:` says.
+    pub meter: Option<String>,
+    /// Its text.
+    pub abc: String,
+    /// How it can be had again.
+    pub provenance: String,
+    /// What the critic said.
+    pub verdict: String,
+    /// The set it belonged to.
+    pub set: Option<String>,
+    /// How it was played.
+    pub rendition: Rendition,
+    /// How long that is.
+    pub length: Duration,
+    /// Whether it is kept.
+    pub keeping: Keeping,
+    /// When it was last begun, and how that ended (`playing`, `played`, `cut short`, `interrupted`); `None` for never.
+    pub last_play: Option<(Duration, String)>,
+}
+
+impl ArchivedTune {
+    /// Plays it as it was played.
+    pub fn performance(&self) -> Performance {
+        self.rendition.perform(&self.abc)
+    }
+}
+
+/// Which tunes are asked for, latest first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Search {
+    /// Only those before this one.
+    pub before: Option<TuneId>,
+    /// Only those that are kept.
+    pub kept_only: bool,
+    /// How many at the most; [`ROWS_MAX`] in any case.
+    pub count: u32,
+}
+
+impl Archive {
+    /// Opens the archive and starts its thread. A damaged file is set aside.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be made or written.
+    pub fn open(settings: ArchiveSettings) -> Result<Self, ArchiveError> {
+        let path: Arc<Path> = settings.path.clone().into();
+        let connection = open_or_set_aside(&path)?;
+        let cannot = |source| database_error(&path, source);
+        // Nobody was there to write how these ended.
+        let interrupted =
+            "UPDATE plays SET how = 'interrupted' WHERE ended_ms IS NULL AND how IS NULL";
+        connection.execute(interrupted, []).map_err(cannot)?;
+        let (outbox, inbox) = sync_channel(ENTRIES_MAX);
+        let written = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            settings,
+            connection: Some(connection),
+            inbox,
+            waiting: VecDeque::new(),
+            has_failed: false,
+            lost_count: 0,
+            tunes_since_tidied: TIDY_EVERY,
+            written: Arc::clone(&written),
+        };
+        std::thread::Builder::new()
+            .name("archive".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|source| ArchiveError::File {
+                path: path.to_path_buf(),
+                source,
+            })?;
+        Ok(Self {
+            path,
+            outbox,
+            written,
+        })
+    }
+
+    /// Writes this down, soon. Waits where [`ENTRIES_MAX`] are on their way, which a working disk never lets happen.
+    pub fn write(&self, entry: Entry) {
+        // Gone, the thread has said why.
+        let _ = self.outbox.send(entry);
+    }
+
+    /// Waits until all is written, for [`CLOSE_WAIT_MAX`] at the most.
+    pub fn close(&self) {
+        let (done, is_done) = sync_channel(1);
+        self.write(Entry::Close(done));
+        if is_done.recv_timeout(CLOSE_WAIT_MAX).is_err() {
+            tracing::error!(path = %self.path.display(), "the archive could not be finished");
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Entries that are safe on the disk.
+    pub fn written_count(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// The number after the highest that was given.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn next_tune(&self) -> Result<TuneId, ArchiveError> {
+        let sql = "SELECT max(coalesce((SELECT max(id) FROM tunes), 0), coalesce((SELECT max(tune) FROM plays), 0))";
+        let last: i64 = self.read(|connection| connection.query_row(sql, [], |row| row.get(0)))?;
+        Ok(TuneId(u64::try_from(last).unwrap_or(0) + 1))
+    }
+
+    /// A tune.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn get(&self, id: TuneId) -> Result<Option<ArchivedTune>, ArchiveError> {
+        let sql = format!("{SELECT} WHERE t.id = ?1");
+        self.read(|connection| {
+            connection
+                .query_row(&sql, [to_sql(id)], archived)
+                .optional()
+        })
+    }
+
+    /// Tunes, latest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn search(&self, search: Search) -> Result<Vec<ArchivedTune>, ArchiveError> {
+        let sql = format!("{SELECT} WHERE t.id < ?1 AND t.kept >= ?2 ORDER BY t.id DESC LIMIT ?3");
+        let before = search.before.map_or(i64::MAX, to_sql);
+        let parameters = params![before, search.kept_only, search.count.min(ROWS_MAX)];
+        self.read(|connection| {
+            let mut statement = connection.prepare(&sql)?;
+            let rows = statement.query_map(parameters, archived)?;
+            rows.collect()
+        })
+    }
+
+    fn read<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+    ) -> Result<T, ArchiveError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let answer = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            connection.busy_timeout(Duration::from_secs(1))?;
+            question(&connection)
+        });
+        answer.map_err(|source| database_error(&self.path, source))
+    }
+}
+
+/// The archive's thread.
+struct Writer {
+    settings: ArchiveSettings,
+    /// `None` between a damaged file and the next.
+    connection: Option<Connection>,
+    inbox: Receiver<Entry>,
+    waiting: VecDeque<Entry>,
+    has_failed: bool,
+    lost_count: u64,
+    tunes_since_tidied: u32,
+    written: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let pause = if self.has_failed && !self.waiting.is_empty() {
+                RETRY_PAUSE
+            } else {
+                Duration::MAX
+            };
+            let first = if pause == Duration::MAX {
+                self.inbox
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                self.inbox.recv_timeout(pause)
+            };
+            let mut close = None;
+            match first {
+                Ok(Entry::Close(done)) => close = Some(done),
+                Ok(entry) => self.waiting.push_back(entry),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.write_waiting();
+                    return;
+                }
+            }
+            while close.is_none() && self.waiting.len() < BATCH_MAX {
+                match self.inbox.try_recv() {
+                    Ok(Entry::Close(done)) => close = Some(done),
+                    Ok(entry) => self.waiting.push_back(entry),
+                    Err(_) => break,
+                }
+            }
+            self.write_waiting();
+            if let Some(done) = close {
+                self.finish();
+                let _ = done.try_send(());
+                return;
+            }
+        }
+    }
+
+    /// Writes what waits; what cannot be written goes on waiting.
+    fn write_waiting(&mut self) {
+        while !self.waiting.is_empty() {
+            match self.write_batch() {
+                Ok(count) => {
+                    self.waiting.drain(..count);
+                    self.written.fetch_add(count as u64, Ordering::Relaxed);
+                    if std::mem::take(&mut self.has_failed) {
+                        tracing::warn!(path = %self.settings.path.display(), "the archive is written again");
+                    }
+                }
+                Err(error) => {
+                    self.cope_with(&error);
+                    return;
+                }
+            }
+        }
+        if self.tunes_since_tidied >= TIDY_EVERY {
+            self.tunes_since_tidied = 0;
+            if let Err(error) = self.tidy() {
+                tracing::warn!(%error, "old tunes stay in the archive");
+            }
+        }
+    }
+
+    /// How many entries are safe now.
+    fn write_batch(&mut self) -> Result<usize, ArchiveError> {
+        let path = &self.settings.path;
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(open_or_set_aside(path)?),
+        };
+        let cannot = |source| database_error(path, source);
+        let transaction = connection.transaction().map_err(cannot)?;
+        let count = self.waiting.len().min(BATCH_MAX);
+        let mut tunes = 0;
+        for entry in self.waiting.iter().take(count) {
+            write(&transaction, entry).map_err(cannot)?;
+            tunes += u32::from(matches!(entry, Entry::Composed(..)));
+        }
+        transaction.commit().map_err(cannot)?;
+        self.tunes_since_tidied = self.tunes_since_tidied.saturating_add(tunes);
+        Ok(count)
+    }
+
+    /// Says it once, and makes sure that the next try starts from a sound file.
+    fn cope_with(&mut self, error: &ArchiveError) {
+        if is_damage(error) {
+            tracing::error!(%error, cause = %with_cause(error), "the archive is damaged and is set aside");
+            self.connection = None;
+        } else if !self.has_failed {
+            tracing::error!(cause = %with_cause(error), "the archive cannot be written; what happens is remembered");
+        }
+        self.has_failed = true;
+        while self.waiting.len() > WAITING_MAX {
+            self.waiting.pop_front();
+            self.lost_count += 1;
+            if self.lost_count.is_power_of_two() {
+                tracing::error!(lost = self.lost_count, "the archive loses entries");
+            }
+        }
+    }
+
+    /// Lets tunes go that are too old or too many. Kept ones stay.
+    fn tidy(&mut self) -> Result<(), ArchiveError> {
+        let path = &self.settings.path;
+        let cannot = |source| database_error(path, source);
+        let Some(connection) = &self.connection else {
+            return Ok(());
+        };
+        let mut gone = 0;
+        if let Some(age_max) = self.settings.age_max {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let oldest = milliseconds(now.saturating_sub(age_max));
+            let sql = "DELETE FROM tunes WHERE kept = 0 AND composed_ms < ?1";
+            gone += connection.execute(sql, [oldest]).map_err(cannot)?;
+        }
+        if used_bytes(connection).map_err(cannot)? > self.settings.bytes_max {
+            let sql = "DELETE FROM tunes WHERE id IN (SELECT id FROM tunes WHERE kept = 0 ORDER BY id LIMIT
+                       max(1, (SELECT count(*) FROM tunes) * ?1))";
+            gone += connection.execute(sql, [TIDY_SHARE]).map_err(cannot)?;
+            // Still too large, it is looked at again with the next tune.
+            if used_bytes(connection).map_err(cannot)? > self.settings.bytes_max && gone > 0 {
+                self.tunes_since_tidied = TIDY_EVERY;
+            }
+        }
+        if gone > 0 {
+            let orphans = "DELETE FROM plays WHERE tune NOT IN (SELECT id FROM tunes)";
+            connection.execute(orphans, []).map_err(cannot)?;
+            connection
+                .execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+                .map_err(cannot)?;
+            tracing::info!(tunes = gone, "old tunes left the archive");
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        if !self.waiting.is_empty() {
+            tracing::error!(
+                entries = self.waiting.len(),
+                "the archive loses its last entries"
+            );
+        }
+        if let Some(connection) = self.connection.take() {
+            // The last connection to close brings everything into one file.
+            let _ = connection.close();
+        }
+    }
+}
+
+fn write(connection: &Connection, entry: &Entry) -> Result<(), rusqlite::Error> {
+    match entry {
+        Entry::Composed(tune, at) => insert(connection, tune, *at),
+        Entry::Started(tune, at) => {
+            insert(connection, tune, *at)?;
+            let sql = "INSERT OR REPLACE INTO plays (tune, started_ms) VALUES (?1, ?2)";
+            connection
+                .prepare_cached(sql)?
+                .execute(params![to_sql(tune.id), milliseconds(*at)])?;
+            Ok(())
+        }
+        Entry::Ended {
+            tune,
+            started,
+            ended,
+            how,
+        } => {
+            insert(connection, tune, *started)?;
+            let how = match how {
+                TuneEnd::Played => "played",
+                TuneEnd::CutShort => "cut short",
+                TuneEnd::Unheard => "unheard",
+            };
+            let sql = "INSERT OR REPLACE INTO plays (tune, started_ms, ended_ms, how) VALUES (?1, ?2, ?3, ?4)";
+            let values = params![
+                to_sql(tune.id),
+                milliseconds(*started),
+                milliseconds(*ended),
+                how
+            ];
+            connection.prepare_cached(sql)?.execute(values)?;
+            Ok(())
+        }
+        Entry::Kept(id, keeping) => {
+            let sql = "UPDATE tunes SET kept = ?2 WHERE id = ?1";
+            let kept = *keeping == Keeping::Kept;
+            connection
+                .prepare_cached(sql)?
+                .execute(params![to_sql(*id), kept])?;
+            Ok(())
+        }
+        Entry::Close(_) => Ok(()),
+    }
+}
+
+/// Written again by each entry that needs it: after damage, the new file does not know what the old one held.
+fn insert(connection: &Connection, tune: &ReadyTune, at: Duration) -> Result<(), rusqlite::Error> {
+    let sql = "INSERT OR IGNORE INTO tunes (id, composed_ms, title, dance, key, meter, abc, provenance, verdict, set_name,
+               style, times, tempo, seed, seconds, swing, count_in)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+    connection.prepare_cached(sql)?.execute(params![
+        to_sql(tune.id),
+        milliseconds(at),
+        tune.title(),
+        tune.field('R'),
+        tune.field('K'),
+        tune.field('M'),
+        tune.abc,
+        tune.provenance.to_string(),
+        tune.verdict,
+        tune.set,
+        tune.rendition.style.to_string(),
+        tune.rendition.times.count(),
+        tune.rendition.tempo,
+        tune.rendition.seed.cast_signed(),
+        tune.length().as_secs_f64(),
+        tune.rendition.swing.to_string(),
+        tune.rendition.count_in.to_string(),
+    ])?;
+    Ok(())
+}
+
+const SELECT: &str = "SELECT t.id, t.composed_ms, t.title, t.dance, t.key, t.meter, t.abc, t.provenance, t.verdict, t.set_name,
+    t.style, t.times, t.tempo, t.seed, t.seconds, t.kept, p.started_ms, p.how, t.swing, t.count_in FROM tunes t
+    LEFT JOIN plays p ON p.tune = t.id AND p.started_ms = (SELECT max(started_ms) FROM plays WHERE tune = t.id)";
+
+fn archived(row: &Row<'_>) -> Result<ArchivedTune, rusqlite::Error> {
+    let style: String = row.get(10)?;
+    let times: u8 = row.get(11)?;
+    let seed: i64 = row.get(13)?;
+    let started: Option<i64> = row.get(16)?;
+    let how: Option<String> = row.get(17)?;
+    let kept: bool = row.get(15)?;
+    let id: i64 = row.get(0)?;
+    let (swing, count_in): (String, String) = (row.get(18)?, row.get(19)?);
+    let usual = Settings::default();
+    Ok(ArchivedTune {
+        id: TuneId(id.cast_unsigned()),
+        composed: from_milliseconds(row.get(1)?),
+        title: row.get(2)?,
+        dance: row.get(3)?,
+        key: row.get(4)?,
+        meter: row.get(5)?,
+        abc: row.get(6)?,
+        provenance: row.get(7)?,
+        verdict: row.get(8)?,
+        set: row.get(9)?,
+        rendition: Rendition {
+            // A style or a count of a later version is played as usual.
+            style: style.parse().unwrap_or(BandStyle(Style::default())),
+            times: Times::new(times).unwrap_or_default(),
+            tempo: row.get(12)?,
+            swing: swing.parse().unwrap_or(usual.swing),
+            count_in: count_in.parse().unwrap_or(usual.count_in),
+            seed: seed.cast_unsigned(),
+        },
+        length: Duration::try_from_secs_f64(row.get(14)?).unwrap_or_default(),
+        keeping: if kept {
+            Keeping::Kept
+        } else {
+            Keeping::NotKept
+        },
+        last_play: started.map(|started| {
+            (
+                from_milliseconds(started),
+                how.unwrap_or_else(|| "playing".to_owned()),
+            )
+        }),
+    })
+}
+
+fn open_or_set_aside(path: &Path) -> Result<Connection, ArchiveError> {
+    let file_error = |source| ArchiveError::File {
+        path: path.to_path_buf(),
+        source,
+    };
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(file_error)?;
+    }
+    match open(path) {
+        Err(error) if is_damage(&error) => {
+            let aside = set_aside(path).map_err(file_error)?;
+            tracing::error!(
+                cause = %with_cause(&error),
+                aside = %aside.display(),
+                "the archive is damaged: it is set aside and a new one begun"
+            );
+            open(path)
+        }
+        opened => opened,
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, ArchiveError> {
+    let cannot = |source| database_error(path, source);
+    let connection = Connection::open(path).map_err(cannot)?;
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .and_then(|()| connection.execute_batch(SCHEMA))
+        .map_err(cannot)?;
+    let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_BYTES_MAX);
+    if is_small {
+        let check = |row: &Row<'_>| row.get::<_, String>(0);
+        let found = connection
+            .query_row("PRAGMA quick_check(1)", [], check)
+            .map_err(cannot)?;
+        if found != "ok" {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            return Err(cannot(rusqlite::Error::SqliteFailure(code, Some(found))));
+        }
+    }
+    Ok(connection)
+}
+
+/// Renames the file, and what SQLite keeps beside it.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let aside = beside(&format!(".damaged-{}", now.as_millis()));
+    std::fs::rename(path, &aside)?;
+    for suffix in ["-wal", "-shm"] {
+        // Without its file, it is of no use.
+        let _ = std::fs::remove_file(beside(suffix));
+    }
+    Ok(aside)
+}
+
+fn database_error(path: &Path, source: rusqlite::Error) -> ArchiveError {
+    ArchiveError::Database {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+fn is_damage(error: &ArchiveError) -> bool {
+    let ArchiveError::Database { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+fn with_cause(error: &ArchiveError) -> String {
+    match error {
+        ArchiveError::Database { source, .. } => format!("{error}: {source}"),
+        ArchiveError::File { source, .. } => format!("{error}: {source}"),
+    }
+}
+
+fn used_bytes(connection: &Connection) -> Result<u64, rusqlite::Error> {
+    let number = |pragma: &str| {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
+    };
+    let pages = number("page_count")? - number("freelist_count")?;
+    Ok(u64::try_from(pages * number("page_size")?).unwrap_or(0))
+}
+
+/// SQLite's integers are signed; tunes are counted from 1.
+fn to_sql(id: TuneId) -> i64 {
+    id.0.cast_signed()
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn from_milliseconds(milliseconds: i64) -> Duration {
+    Duration::from_millis(milliseconds.try_into().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::source::Provenance;
+
+    const ABC: &str = "X:1\nT:Up\nR:reel\nM:4/4\nL:1/4\nK:D\nDEFG|\n";
+
+    fn tune(id: u64) -> Arc<ReadyTune> {
+        Arc::new(ReadyTune::new(
+            TuneId(id),
+            ABC.to_owned(),
+            Rendition::new(&Settings::default(), 1.0, id),
+            Settings::default().tempo_scale,
+            Provenance::Generated { seed: 7, index: id },
+            "passed".to_owned(),
+            None,
+        ))
+    }
+
+    fn settings(folder: &Path) -> ArchiveSettings {
+        ArchiveSettings {
+            path: folder.join("sub/archive.sqlite"),
+            age_max: None,
+            bytes_max: u64::MAX,
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(1_700_000_000 + seconds)
+    }
+
+    #[test]
+    fn a_tune_comes_out_as_it_went_in_and_sounds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(settings(folder.path())).unwrap();
+        archive.write(Entry::Composed(tune(3), seconds(0)));
+        archive.write(Entry::Started(tune(3), seconds(1)));
+        archive.write(Entry::Ended {
+            tune: tune(3),
+            started: seconds(1),
+            ended: seconds(5),
+            how: TuneEnd::Played,
+        });
+        archive.write(Entry::Kept(TuneId(3), Keeping::Kept));
+        archive.close();
+        let archive = Archive::open(settings(folder.path())).unwrap();
+        let found = archive.get(TuneId(3)).unwrap().unwrap();
+        assert_eq!((found.abc.as_str(), found.title.as_str()), (ABC, "Up"));
+        assert_eq!(found.dance.as_deref(), Some("reel"));
+        assert_eq!(found.keeping, Keeping::Kept);
+        assert_eq!(found.last_play, Some((seconds(1), "played".to_owned())));
+        assert_eq!(found.performance(), *tune(3).performance);
+        assert_eq!(archive.next_tune().unwrap(), TuneId(4));
+        assert_eq!(archive.get(TuneId(4)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_play_that_nobody_ended_was_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(settings(folder.path())).unwrap();
+        archive.write(Entry::Started(tune(1), seconds(1)));
+        archive.close();
+        let archive = Archive::open(settings(folder.path())).unwrap();
+        let found = archive.get(TuneId(1)).unwrap().unwrap();
+        assert_eq!(
+            found.last_play,
+            Some((seconds(1), "interrupted".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_damaged_archive_is_set_aside_and_a_new_one_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        std::fs::create_dir_all(folder.path().join("sub")).unwrap();
+        std::fs::write(
+            &settings.path,
+            "this is no database, though long enough ".repeat(100),
+        )
+        .unwrap();
+        let archive = Archive::open(settings).unwrap();
+        archive.write(Entry::Composed(tune(1), seconds(0)));
+        archive.close();
+        assert!(archive.get(TuneId(1)).unwrap().is_some());
+        let names = std::fs::read_dir(folder.path().join("sub")).unwrap();
+        let aside = names
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .find(|name| name.contains(".damaged-"));
+        assert!(aside.is_some());
+    }
+
+    #[test]
+    fn what_a_full_disk_refuses_is_written_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let connection = open_or_set_aside(&settings.path).unwrap();
+        connection
+            .execute_batch("PRAGMA max_page_count = 8")
+            .unwrap();
+        let (_outbox, inbox) = sync_channel(1);
+        let mut writer = Writer {
+            settings,
+            connection: Some(connection),
+            inbox,
+            waiting: (1..200)
+                .map(|id| Entry::Composed(tune(id), seconds(id)))
+                .collect(),
+            has_failed: false,
+            lost_count: 0,
+            tunes_since_tidied: 0,
+            written: Arc::default(),
+        };
+        writer.write_waiting();
+        assert!(writer.has_failed, "SQLite says that the disk is full");
+        assert_eq!(writer.waiting.len(), 199);
+        let connection = writer.connection.as_ref().unwrap();
+        connection
+            .execute_batch("PRAGMA max_page_count = 1000000")
+            .unwrap();
+        writer.write_waiting();
+        assert_eq!((writer.waiting.len(), writer.has_failed), (0, false));
+        assert_eq!(writer.written.load(Ordering::Relaxed), 199);
+    }
+
+    #[test]
+    fn old_tunes_go_by_age_and_by_size_and_kept_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        settings.age_max = Some(Duration::from_secs(3600));
+        let archive = Archive::open(settings.clone()).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        for id in 1..=3 {
+            archive.write(Entry::Composed(tune(id), seconds(0)));
+        }
+        archive.write(Entry::Kept(TuneId(2), Keeping::Kept));
+        archive.write(Entry::Composed(tune(4), now));
+        archive.close();
+        let archive = Archive::open(settings.clone()).unwrap();
+        archive.write(Entry::Composed(tune(5), now));
+        archive.close();
+        let ids = |archive: &Archive| {
+            let search = Search {
+                count: 10,
+                ..Search::default()
+            };
+            let found = archive.search(search).unwrap();
+            found.iter().map(|tune| tune.id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&archive), [5, 4, 2]);
+        settings.bytes_max = 0;
+        let archive = Archive::open(settings).unwrap();
+        for id in 6..10 {
+            archive.write(Entry::Composed(tune(id), now));
+        }
+        archive.close();
+        assert!(ids(&archive).contains(&2) && !ids(&archive).contains(&4));
+    }
+}

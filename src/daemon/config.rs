@@ -1,0 +1,515 @@
+//! In: a TOML file, flags and environment variables, as names and texts. Out: a checked [`Config`], or everything that is
+//! wrong with them, each with its place and the name that was probably meant.
+//!
+//! [`keys`] is the one table of what can be configured: the file, the command line and the environment are read by it.
+//! A row of the table is all that a new key needs. Reads no file and no environment by itself.
+
+use super::archive::ArchiveSettings;
+use super::clock::ClockSpeed;
+use super::plan::{Plan, PlannedSet, SETS_MAX};
+use super::player::ClockOut;
+use super::settings::{Settings, SettingsPatch, nearest};
+use super::time_span::TimeSpan;
+use crate::output::SoundOptions;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// What can be changed while it plays.
+    pub settings: SettingsPatch,
+    /// Sets by the hour.
+    pub plan: Plan,
+    /// Where the music goes.
+    pub to: Vec<String>,
+    /// When it stops by itself.
+    pub duration: Option<TimeSpan>,
+    /// How fast the clock runs.
+    pub clock_speed: Option<ClockSpeed>,
+    /// The model to ask.
+    pub model: Option<PathBuf>,
+    /// The SoundFont to play with.
+    pub soundfont: Option<PathBuf>,
+    /// The seed of everything random.
+    pub seed: Option<u64>,
+    /// What new tunes are to be like.
+    pub wishes: WishTexts,
+    /// Whether outputs are sent MIDI clock.
+    pub midi_clock: ClockOut,
+    /// How the sound card is opened.
+    pub sound: SoundOptions,
+    /// Where tunes are archived, and for how long.
+    pub archive: ArchiveTexts,
+}
+
+/// What new tunes are to be like, beside the settings; read by whoever knows the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WishTexts {
+    /// Metre.
+    pub meter: Option<String>,
+    /// Parts in order.
+    pub form: Option<String>,
+    /// What the tune begins like.
+    pub prime: Option<String>,
+    /// The least likely that is chosen.
+    pub min_p: Option<f32>,
+    /// Always the likeliest.
+    pub greedy: bool,
+}
+
+/// The archive, as it is configured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArchiveTexts {
+    path: Option<PathBuf>,
+    keep_for: Option<TimeSpan>,
+    size_mb: Option<u64>,
+}
+
+impl ArchiveTexts {
+    /// The archive, where there is one.
+    pub fn settings(&self) -> Option<ArchiveSettings> {
+        const SIZE_MB_USUAL: u64 = 1024;
+        Some(ArchiveSettings {
+            path: self.path.clone()?,
+            age_max: self
+                .keep_for
+                .map(|span| span.0)
+                .filter(|span| *span > Duration::ZERO),
+            bytes_max: self.size_mb.unwrap_or(SIZE_MB_USUAL) << 20,
+        })
+    }
+}
+
+/// Something that can be configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As the file has it, its table before a point: `archive.path`.
+    pub name: &'static str,
+    /// What stands for its value in a help text.
+    pub value: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// How many values it has.
+    pub takes: Takes,
+    /// Which commands know it.
+    pub scope: Scope,
+    set: Set,
+}
+
+/// How many values a key has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// One.
+    One,
+    /// Several: a list in the file, several times on the command line, between commas in the environment.
+    Many,
+    /// None: it is so, or `true` or `false`.
+    Flag,
+}
+
+/// Which commands know a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All; the command line has its flag already.
+    Everywhere,
+    /// `play` and `serve`.
+    Live,
+    /// `serve`.
+    Serve,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Set {
+    /// A setting, by its name.
+    Setting,
+    Own(fn(&mut Config, &[String]) -> Result<(), String>),
+}
+
+/// Every key: settings first.
+pub fn keys() -> impl Iterator<Item = Key> {
+    let settings = Settings::KEYS.iter().map(|&(name, help)| Key {
+        name,
+        value: "VALUE",
+        help,
+        takes: Takes::One,
+        scope: Scope::Live,
+        set: Set::Setting,
+    });
+    settings.chain(OWN_KEYS.iter().copied())
+}
+
+#[rustfmt::skip]
+const OWN_KEYS: &[Key] = &[
+    Key { name: "to", value: "OUTPUT", takes: Takes::Many, scope: Scope::Live,
+          help: "Where the music goes; may be given several times [default: synth]",
+          set: Set::Own(|config, values| { config.to = values.to_vec(); Ok(()) }) },
+    Key { name: "duration", value: "TIME", takes: Takes::One, scope: Scope::Live,
+          help: "Stop after this time, such as 30m or 1h30m",
+          set: Set::Own(|config, values| { config.duration = Some(one(values)?); Ok(()) }) },
+    Key { name: "clock_speed", value: "N", takes: Takes::One, scope: Scope::Live,
+          help: "How many times faster than the real one the clock runs (for `null`, `file` and `folder`)",
+          set: Set::Own(|config, values| { config.clock_speed = Some(clock_speed(&one::<String>(values)?)?); Ok(()) }) },
+    Key { name: "plain", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
+          help: "Play what is written and nothing else: no accompaniment, ornaments or swing; short for `style` plain",
+          set: Set::Own(|config, values| {
+              if flag(values)? { config.settings.set("style", "plain").map_err(|error| error.to_string())?; }
+              Ok(())
+          }) },
+    Key { name: "meter", value: "M", takes: Takes::One, scope: Scope::Live,
+          help: "Metre to compose in: 2/4 3/4 4/4 C| 3/8 6/8 9/8 12/8 3/2 6/4 [default: any]",
+          set: Set::Own(|config, values| { config.wishes.meter = Some(one(values)?); Ok(()) }) },
+    Key { name: "form", value: "FORM", takes: Takes::One, scope: Scope::Live,
+          help: "Parts in order, twice where repeated: AABB, AABBCC, AB … [default: any]",
+          set: Set::Own(|config, values| { config.wishes.form = Some(one(values)?); Ok(()) }) },
+    Key { name: "prime", value: "ABC", takes: Takes::One, scope: Scope::Live,
+          help: "ABC text that new tunes begin like",
+          set: Set::Own(|config, values| { config.wishes.prime = Some(one(values)?); Ok(()) }) },
+    Key { name: "min_p", value: "P", takes: Takes::One, scope: Scope::Live,
+          help: "Never choose what is less likely than this share of the likeliest",
+          set: Set::Own(|config, values| {
+              let text: String = one(values)?;
+              config.wishes.min_p = Some(text.parse().map_err(|_| format!("`{text}` is not a number"))?);
+              Ok(())
+          }) },
+    Key { name: "greedy", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
+          help: "Always choose the likeliest character (for models of characters)",
+          set: Set::Own(|config, values| { config.wishes.greedy = flag(values)?; Ok(()) }) },
+    Key { name: "model", value: "FILE", takes: Takes::One, scope: Scope::Everywhere,
+          help: "Model to ask", set: Set::Own(|config, values| { config.model = Some(path(values)?); Ok(()) }) },
+    Key { name: "soundfont", value: "FILE", takes: Takes::One, scope: Scope::Everywhere,
+          help: "SoundFont to play with", set: Set::Own(|config, values| { config.soundfont = Some(path(values)?); Ok(()) }) },
+    Key { name: "seed", value: "N", takes: Takes::One, scope: Scope::Everywhere,
+          help: "Seed of everything random",
+          set: Set::Own(|config, values| {
+              let text: String = one(values)?;
+              config.seed = Some(text.parse().map_err(|_| format!("`{text}` is not a whole number"))?);
+              Ok(())
+          }) },
+    Key { name: "midi_clock", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
+          help: "Send MIDI clock (24 a quarter), start, stop, continue and song position to MIDI outputs",
+          set: Set::Own(|config, values| {
+              config.midi_clock = if flag(values)? { ClockOut::Sent } else { ClockOut::Silent };
+              Ok(())
+          }) },
+    Key { name: "sound.rate_hz", value: "HZ", takes: Takes::One, scope: Scope::Live,
+          help: "Frames a second of the sound card, 8000 to 192000 [default: the device's]",
+          set: Set::Own(|config, values| { config.sound.rate_hz = Some(whole(values, 8_000, 192_000)?); Ok(()) }) },
+    Key { name: "sound.buffer_frames", value: "N", takes: Takes::One, scope: Scope::Live,
+          help: "Frames of the sound card's own buffer, 16 to 65536 [default: 1024]",
+          set: Set::Own(|config, values| { config.sound.buffer_frames = Some(whole(values, 16, 65_536)?); Ok(()) }) },
+    Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
+          help: "SQLite file in which every tune is archived [default: no archive]",
+          set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },
+    Key { name: "archive.keep_for", value: "TIME", takes: Takes::One, scope: Scope::Serve,
+          help: "How long tunes stay that nobody keeps, such as 365d; 0 for ever [default: 0]",
+          set: Set::Own(|config, values| { config.archive.keep_for = Some(one(values)?); Ok(()) }) },
+    Key { name: "archive.size_mb", value: "N", takes: Takes::One, scope: Scope::Serve,
+          help: "Megabytes from which on the oldest tunes go that nobody keeps [default: 1024]",
+          set: Set::Own(|config, values| { config.archive.size_mb = Some(u64::from(whole(values, 1, 1 << 24)?)); Ok(()) }) },
+];
+
+fn one<T: std::str::FromStr<Err: fmt::Display>>(values: &[String]) -> Result<T, String> {
+    match values {
+        [value] => value.parse().map_err(|error: T::Err| error.to_string()),
+        _ => Err("one value is wanted, not a list".to_owned()),
+    }
+}
+
+fn whole(values: &[String], least: u32, most: u32) -> Result<u32, String> {
+    let text: String = one(values)?;
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a whole number from {least} to {most}"))
+}
+
+fn path(values: &[String]) -> Result<PathBuf, String> {
+    one::<String>(values).and_then(|text| match text.as_str() {
+        "" => Err("the path is empty".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    })
+}
+
+fn flag(values: &[String]) -> Result<bool, String> {
+    let text: String = one(values)?;
+    match text.as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+fn clock_speed(text: &str) -> Result<ClockSpeed, String> {
+    let speed = text.parse().ok().and_then(ClockSpeed::new);
+    speed.ok_or_else(|| {
+        format!(
+            "`{text}` is not a number above 0, up to {}",
+            ClockSpeed::MAX
+        )
+    })
+}
+
+/// Something wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {reason}")]
+pub struct ConfigError {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What was found and what is allowed.
+    pub reason: String,
+}
+
+impl Config {
+    /// Takes a key's values, from wherever they come.
+    ///
+    /// # Errors
+    /// What was found and what is allowed.
+    pub fn assign(&mut self, key: &Key, values: &[String]) -> Result<(), String> {
+        match key.set {
+            Set::Own(set) => set(self, values),
+            Set::Setting => {
+                let text: String = one(values)?;
+                self.settings
+                    .set(key.name, &text)
+                    .map_err(|error| match error {
+                        super::settings::SettingError::Value { reason, .. } => reason,
+                        unknown => unknown.to_string(),
+                    })
+            }
+        }
+    }
+
+    /// Takes what a TOML file says on top of what is there.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; then nothing of it was taken.
+    pub fn read_toml(&mut self, text: &str) -> Result<(), Vec<ConfigError>> {
+        let mut reader = Reader {
+            text,
+            config: self.clone(),
+            errors: Vec::new(),
+        };
+        match DeTable::parse(text) {
+            Ok(table) => reader.table("", table.get_ref()),
+            Err(error) => {
+                let offset = error.span().map_or(0, |span| span.start);
+                let message = error.message().replace('\n', "; ");
+                reader.complain(offset, message);
+            }
+        }
+        if reader.errors.is_empty() {
+            *self = reader.config;
+            Ok(())
+        } else {
+            reader
+                .errors
+                .sort_by_key(|error| (error.line, error.column));
+            Err(reader.errors)
+        }
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    config: Config,
+    errors: Vec<ConfigError>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let name = format!("{prefix}{}", key.get_ref());
+            if name == "set" {
+                self.sets(value);
+            } else if let DeValue::Table(inner) = value.get_ref() {
+                let prefix = format!("{name}.");
+                if keys().any(|key| key.name.starts_with(&prefix)) {
+                    self.table(&prefix, inner);
+                } else {
+                    self.unknown(key.span().start, &name);
+                }
+            } else if let Some(known) = keys().find(|known| known.name == name) {
+                match texts(value.get_ref()) {
+                    Ok(values) => {
+                        if let Err(reason) = self.config.assign(&known, &values) {
+                            self.complain(value.span().start, format!("`{name}`: {reason}"));
+                        }
+                    }
+                    Err(reason) => self.complain(value.span().start, format!("`{name}`: {reason}")),
+                }
+            } else {
+                self.unknown(key.span().start, &name);
+            }
+        }
+    }
+
+    /// `[[set]]`, as often as there are sets.
+    fn sets(&mut self, value: &Spanned<DeValue<'_>>) {
+        let DeValue::Array(sets) = value.get_ref() else {
+            self.complain(
+                value.span().start,
+                "write `[[set]]` before each set".to_owned(),
+            );
+            return;
+        };
+        let mut plan = Plan::default();
+        for (index, set) in sets.iter().enumerate() {
+            let DeValue::Table(table) = set.get_ref() else {
+                self.complain(
+                    set.span().start,
+                    "write `[[set]]` before each set".to_owned(),
+                );
+                continue;
+            };
+            let mut planned = PlannedSet::new(index + 1);
+            for (key, value) in table {
+                let name = key.get_ref().as_ref();
+                if !PlannedSet::KEYS.contains(&name) {
+                    let meant = did_you_mean(name, PlannedSet::KEYS.iter().copied());
+                    let known = PlannedSet::KEYS.join(", ");
+                    let reason = format!("a set has no `{name}`{meant}; it has {known}");
+                    self.complain(key.span().start, reason);
+                    continue;
+                }
+                let taken = texts(value.get_ref()).and_then(|values| planned.assign(name, &values));
+                if let Err(reason) = taken {
+                    self.complain(value.span().start, format!("`{name}`: {reason}"));
+                }
+            }
+            plan.sets.push(planned);
+        }
+        if plan.sets.len() > SETS_MAX {
+            let reason = format!("{} sets are more than {SETS_MAX}", plan.sets.len());
+            self.complain(value.span().start, reason);
+        }
+        self.config.plan = plan;
+    }
+
+    fn unknown(&mut self, offset: usize, name: &str) {
+        let names = keys().map(|key| key.name).chain(["set"]);
+        let meant = did_you_mean(name, names);
+        let hint = if meant.is_empty() {
+            "; `ceilid serve --help` lists what there is"
+        } else {
+            ""
+        };
+        self.complain(offset, format!("there is no key `{name}`{meant}{hint}"));
+    }
+
+    fn complain(&mut self, offset: usize, reason: String) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        self.errors.push(ConfigError {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            reason,
+        });
+    }
+}
+
+fn did_you_mean(name: &str, names: impl Iterator<Item = &'static str>) -> String {
+    nearest(name, names).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// A value as the texts that flags would give.
+fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    match value {
+        DeValue::Array(values) => {
+            let texts = values.iter().map(|value| match value.get_ref() {
+                DeValue::Array(_) => Err("a list in a list is not understood".to_owned()),
+                value => texts(value),
+            });
+            Ok(texts.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        DeValue::String(text) => Ok(vec![text.to_string()]),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(vec![number.as_str().to_owned()]),
+        DeValue::Float(number) => Ok(vec![number.as_str().to_owned()]),
+        DeValue::Boolean(value) => Ok(vec![value.to_string()]),
+        DeValue::Integer(_) => Err("write the number in decimal".to_owned()),
+        DeValue::Datetime(_) => Err("put it in quotes".to_owned()),
+        DeValue::Table(_) => Err("a table is not understood here".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Vec<String>> {
+        let mut config = Config::default();
+        match config.read_toml(text) {
+            Ok(()) => Ok(config),
+            Err(errors) => Err(errors.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    #[test]
+    fn a_file_sets_keys_tables_and_sets() {
+        let text = "
+            to = [\"null\", \"midi:Synth\"]
+            tempo_scale = 1.5
+            dance = \"reel\"
+            plain = true
+            [archive]
+            path = \"/var/lib/a.sqlite\"
+            keep_for = \"30d\"
+            [[set]]
+            name = \"Jigs\"
+            dance = \"jig\"
+            keys = [\"D\", \"G\"]
+            tunes = 4
+            from = \"18:00\"
+            to = \"23:30\"
+        ";
+        let config = read(text).unwrap();
+        assert_eq!(config.to, ["null", "midi:Synth"]);
+        let settings = Settings::default().patched(&config.settings);
+        assert_eq!(settings.tempo_scale.factor(), 1.5);
+        assert_eq!(
+            (settings.dance.to_string(), settings.style.to_string()),
+            ("reel".into(), "plain".into())
+        );
+        let archive = config.archive.settings().unwrap();
+        assert_eq!(archive.age_max, Some(Duration::from_secs(30 * 86_400)));
+        let set = &config.plan.sets[0];
+        assert_eq!(
+            (set.name.as_str(), set.tunes, set.from, set.to),
+            ("Jigs", 4, 1080, 1410)
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_place_and_what_was_meant() {
+        let text = "tempo_scael = 1\nvolume = 200\n[archiv]\npath = 1\n[archive]\npaht = \"x\"\n[[set]]\ntune = 3\n";
+        assert_eq!(
+            read(text).unwrap_err(),
+            [
+                "1:1: there is no key `tempo_scael` (did you mean `tempo_scale`?)",
+                "2:10: `volume`: 200 is not between 0 and 100",
+                "3:2: there is no key `archiv` (did you mean `archive.path`?)",
+                "6:1: there is no key `archive.paht` (did you mean `archive.path`?)",
+                "8:1: a set has no `tune` (did you mean `tunes`?); it has name, tunes, from, to, key, keys, tempo, \
+                 dance, temperature, style, times"
+            ]
+        );
+        assert!(read("a = = 1").unwrap_err()[0].starts_with("1:5: "));
+    }
+
+    #[test]
+    fn names_of_keys_make_flags_that_differ() {
+        let mut names: Vec<String> = keys()
+            .map(|key| key.name.replace(['.', '_'], "-"))
+            .collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

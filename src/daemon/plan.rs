@@ -1,0 +1,298 @@
+//! In: sets of tunes as a file names them, and the time of day. Out: what the next tune is to be like. Pure.
+//!
+//! Sets follow each other in the order of the file, those whose hours it is not left out, and begin again at the first.
+
+use super::settings::{SettingsPatch, TempoScale};
+
+/// Tunes of a set where the plan does not say.
+const TUNES_USUAL: u32 = 3;
+/// Tunes of a set at the most.
+const TUNES_MAX: u32 = 100;
+/// Sets of a plan at the most.
+pub const SETS_MAX: usize = 1000;
+const DAY_MINUTES: u16 = 24 * 60;
+
+/// Sets in order; none for whatever comes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The sets.
+    pub sets: Vec<PlannedSet>,
+}
+
+/// Tunes that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedSet {
+    /// What it is called.
+    pub name: String,
+    /// How many tunes.
+    pub tunes: u32,
+    /// From this minute of the day.
+    pub from: u16,
+    /// Until before this one; earlier than `from` is after midnight, the same is all day.
+    pub to: u16,
+    /// Keys, one a tune, over and over; none for any.
+    pub keys: Vec<String>,
+    /// How much faster than the settings say.
+    pub tempo: TempoScale,
+    /// Which settings are others while it lasts: dance, temperature, style, times.
+    pub patch: SettingsPatch,
+}
+
+/// What the next tune is to be like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedTune {
+    /// The set's name.
+    pub set: String,
+    /// What is other than the settings.
+    pub patch: SettingsPatch,
+    /// How much faster than the settings say.
+    pub tempo: TempoScale,
+}
+
+impl PlannedSet {
+    /// The keys that a set has in a file.
+    pub const KEYS: &[&str] = &[
+        "name",
+        "tunes",
+        "from",
+        "to",
+        "key",
+        "keys",
+        "tempo",
+        "dance",
+        "temperature",
+        "style",
+        "times",
+    ];
+
+    /// Three tunes of any kind, all day.
+    pub fn new(number: usize) -> Self {
+        Self {
+            name: format!("Set {number}"),
+            tunes: TUNES_USUAL,
+            from: 0,
+            to: 0,
+            keys: Vec::new(),
+            tempo: TempoScale::default(),
+            patch: SettingsPatch::default(),
+        }
+    }
+
+    /// Takes one of [`PlannedSet::KEYS`] from a file.
+    ///
+    /// # Errors
+    /// What was found and what is allowed.
+    pub fn assign(&mut self, key: &str, values: &[String]) -> Result<(), String> {
+        let [value, ..] = values else {
+            return Err("nothing is given".to_owned());
+        };
+        if values.len() > 1 && key != "keys" {
+            return Err("one value is wanted, not a list".to_owned());
+        }
+        match key {
+            "name" => self.name = value.clone(),
+            "tunes" => {
+                let count = value
+                    .parse()
+                    .ok()
+                    .filter(|count| (1..=TUNES_MAX).contains(count));
+                self.tunes = count.ok_or_else(|| {
+                    format!("`{value}` is not a whole number from 1 to {TUNES_MAX}")
+                })?;
+            }
+            "from" => self.from = time_of_day(value)?,
+            "to" => self.to = time_of_day(value)? % DAY_MINUTES,
+            "tempo" => self.tempo = value.parse()?,
+            "key" | "keys" => {
+                for key in values {
+                    let mut patch = SettingsPatch::default();
+                    patch.set("key", key).map_err(|error| error.to_string())?;
+                }
+                self.keys = values.to_vec();
+            }
+            setting => {
+                return self
+                    .patch
+                    .set(setting, value)
+                    .map_err(|error| error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_at(&self, minute_of_day: u16) -> bool {
+        if self.from == self.to {
+            true
+        } else if self.from < self.to {
+            (self.from..self.to).contains(&minute_of_day)
+        } else {
+            minute_of_day >= self.from || minute_of_day < self.to
+        }
+    }
+}
+
+/// `18:30`, in minutes.
+fn time_of_day(text: &str) -> Result<u16, String> {
+    let read = || {
+        let (hours, minutes) = text.trim().split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let is_time = minutes < 60 && hours * 60 + minutes <= DAY_MINUTES && hours <= 24;
+        is_time.then_some(hours * 60 + minutes)
+    };
+    read().ok_or_else(|| format!("`{text}` is no time of day; write 18:30"))
+}
+
+/// Where a plan has got to.
+#[derive(Clone, Debug, Default)]
+pub struct Planner {
+    plan: Plan,
+    /// The set that is being asked for, and how many tunes of it were.
+    place: Option<(usize, u32)>,
+}
+
+impl Planner {
+    /// At the beginning of a plan.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, place: None }
+    }
+
+    /// What it goes by.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What the next tune is to be like; `None` where nothing is planned for now.
+    pub fn next(&mut self, minute_of_day: u16) -> Option<PlannedTune> {
+        let set_count = self.plan.sets.len();
+        let (index, tune) = match self.place {
+            Some((index, tune)) if self.goes_on(index, tune, minute_of_day) => (index, tune),
+            place => {
+                let after = place.map_or(0, |(index, _)| index + 1);
+                let mut candidates = (0..set_count).map(|step| (after + step) % set_count);
+                (
+                    candidates.find(|&index| self.plan.sets[index].is_at(minute_of_day))?,
+                    0,
+                )
+            }
+        };
+        self.place = Some((index, tune + 1));
+        let set = &self.plan.sets[index];
+        let mut patch = set.patch.clone();
+        if !set.keys.is_empty() {
+            let key = &set.keys[tune as usize % set.keys.len()];
+            // It was read when the set was made.
+            let _ = patch.set("key", key);
+        }
+        Some(PlannedTune {
+            set: set.name.clone(),
+            patch,
+            tempo: set.tempo,
+        })
+    }
+
+    /// Which sets may be played now: when this changes, what waits may not fit the hour any more.
+    pub fn sets_at(&self, minute_of_day: u16) -> Vec<usize> {
+        let sets = self.plan.sets.iter().enumerate();
+        sets.filter(|(_, set)| set.is_at(minute_of_day))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// What was asked for will not be played: the set begins anew.
+    pub fn start_set_over(&mut self) {
+        if let Some((_, tune)) = &mut self.place {
+            *tune = 0;
+        }
+    }
+
+    fn goes_on(&self, index: usize, tune: u32, minute_of_day: u16) -> bool {
+        let set = self.plan.sets.get(index);
+        set.is_some_and(|set| tune < set.tunes && set.is_at(minute_of_day))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(keys: &[(&str, &[&str])]) -> PlannedSet {
+        let mut set = PlannedSet::new(1);
+        for (key, values) in keys {
+            let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
+            set.assign(key, &values).unwrap();
+        }
+        set
+    }
+
+    /// The sets and keys of so many tunes at this time, such as `Jigs D`.
+    fn story(planner: &mut Planner, minute: u16, count: usize) -> Vec<String> {
+        let word = |tune: PlannedTune| {
+            let key = tune.patch.key.map(|key| format!(" {key}"));
+            format!("{}{}", tune.set, key.unwrap_or_default())
+        };
+        (0..count)
+            .map(|_| planner.next(minute).map_or_else(|| "-".to_owned(), word))
+            .collect()
+    }
+
+    #[test]
+    fn sets_follow_each_other_and_keys_go_round() {
+        let jigs = set(&[
+            ("name", &["Jigs"]),
+            ("tunes", &["3"]),
+            ("keys", &["D", "G"]),
+        ]);
+        let reels = set(&[("name", &["Reels"]), ("tunes", &["2"])]);
+        let mut planner = Planner::new(Plan {
+            sets: vec![jigs, reels],
+        });
+        assert_eq!(
+            story(&mut planner, 0, 6),
+            ["Jigs D", "Jigs G", "Jigs D", "Reels", "Reels", "Jigs D"]
+        );
+        planner.start_set_over();
+        assert_eq!(story(&mut planner, 0, 1), ["Jigs D"]);
+    }
+
+    #[test]
+    fn a_set_has_its_hours_also_over_midnight() {
+        let day = set(&[("name", &["Day"]), ("from", &["8:00"]), ("to", &["20:00"])]);
+        let night = set(&[
+            ("name", &["Night"]),
+            ("from", &["22:00"]),
+            ("to", &["02:00"]),
+        ]);
+        let mut planner = Planner::new(Plan {
+            sets: vec![day, night],
+        });
+        let mut at = |text: &str| story(&mut planner, time_of_day(text).unwrap(), 1).remove(0);
+        assert_eq!(
+            [
+                "7:59", "8:00", "19:59", "20:00", "22:00", "23:59", "0:00", "2:00"
+            ]
+            .map(&mut at),
+            ["-", "Day", "Day", "-", "Night", "Night", "Night", "-"]
+        );
+    }
+
+    #[test]
+    fn what_a_set_cannot_be_is_said() {
+        let error = |key: &str, value: &str| {
+            PlannedSet::new(1)
+                .assign(key, &[value.to_owned()])
+                .unwrap_err()
+        };
+        assert_eq!(
+            error("from", "25:00"),
+            "`25:00` is no time of day; write 18:30"
+        );
+        assert_eq!(
+            error("tunes", "0"),
+            "`0` is not a whole number from 1 to 100"
+        );
+        assert_eq!(
+            error("keys", "H"),
+            "`key`: `H` is no key; write D, Am, Edor, Gmix"
+        );
+    }
+}
