@@ -213,13 +213,23 @@ fn harder_is_louder_and_brighter() {
 
 // ---- fonts from elsewhere -------------------------------------------------------------------------------------------
 
+/// `CEILID_FUZZ_ROUNDS=1000000 cargo test --release --test sound damaged_fonts -- --nocapture` does it a million times.
 #[test]
 fn damaged_fonts_are_refused_or_played_without_panic_or_excess() {
+    /// Loading takes no more than this and four times the file.
     const ALLOWANCE_BYTES: usize = 64 << 20;
+    /// Loading and playing a file of a few kilobytes is done after this.
+    const SECONDS_MAX: u64 = 5;
+    let rounds = match std::env::var("CEILID_FUZZ_ROUNDS") {
+        Ok(rounds) => rounds.parse().expect("CEILID_FUZZ_ROUNDS is a number"),
+        Err(_) => 400,
+    };
     let whole = small_font().to_bytes();
     let mut random = Random(1);
-    let (mut refused, mut played) = (0, 0);
-    for _ in 0..400 {
+    let (mut refused, mut played, mut most_bytes) = (0, 0, 0);
+    let mut longest = std::time::Duration::ZERO;
+    for round in 0..rounds {
+        let started = std::time::Instant::now();
         let mut bytes = whole.clone();
         match random.below(4) {
             0 => bytes.truncate(random.below(whole.len())),
@@ -251,14 +261,27 @@ fn damaged_fonts_are_refused_or_played_without_panic_or_excess() {
             "{peak_bytes} bytes to load {}",
             bytes.len()
         );
-        let Ok(font) = loaded else {
-            refused += 1;
-            continue;
-        };
-        played += 1;
-        for key in [0, 40, 60, 127] {
-            let audio = note(&font, channel(0), 0, key, 100, 0.02);
-            assert_eq!(audio.left.len(), audio.right.len());
+        most_bytes = most_bytes.max(peak_bytes);
+        match loaded {
+            Err(_) => refused += 1,
+            Ok(font) => {
+                played += 1;
+                for key in [0, 40, 60, 127] {
+                    let audio = note(&font, channel(0), 0, key, 100, 0.002);
+                    assert_eq!(audio.left.len(), audio.right.len());
+                }
+            }
+        }
+        longest = longest.max(started.elapsed());
+        assert!(
+            longest.as_secs() < SECONDS_MAX,
+            "round {round} took {longest:?}"
+        );
+        if (round + 1) % 50_000 == 0 {
+            println!(
+                "{} rounds: {refused} refused, {played} played, {most_bytes} bytes at the most, {longest:?} the longest",
+                round + 1
+            );
         }
     }
     assert!(
@@ -310,6 +333,71 @@ fn rendering_takes_no_memory() {
         synth.reset();
     });
     assert_eq!(taken, 0, "bytes taken while rendering");
+}
+
+#[test]
+fn an_hour_of_a_whole_band_takes_no_memory() {
+    // At the lowest rate, to have the hour soon: what is done for a frame does not depend on the rate.
+    const HOUR_RATE_HZ: u32 = 16_000;
+    const BLOCK: usize = 1_600;
+    let mut synth = Synth::new(&SynthFont::embedded(), HOUR_RATE_HZ).unwrap();
+    let mut limiter = ceilid::output::limiter::Limiter::new(HOUR_RATE_HZ);
+    let (mut left, mut right) = ([0.0; BLOCK], [0.0; BLOCK]);
+    let programs = [40, 73, 25, 32, 109];
+    let mut loudest = 0.0_f32;
+    let ((), taken) = counting_memory(|| {
+        for (voice, program) in (0..).zip(programs) {
+            let program = Program::new(program).unwrap();
+            synth.send(MidiMessage::ProgramChange {
+                channel: channel(voice),
+                program,
+            });
+        }
+        for tenth in 0..36_000_u32 {
+            let voices = (0..5).map(channel).chain([Channel::DRUMS]);
+            for (place, channel) in (0..).zip(voices) {
+                let pitch_at = |tenth: u32| pitch((36 + 8 * (place % 5) + 7 * tenth % 12) as u8);
+                if tenth > 0 {
+                    let pitch = pitch_at(tenth - 1);
+                    synth.send(MidiMessage::NoteOff { channel, pitch });
+                }
+                synth.send(MidiMessage::NoteOn {
+                    channel,
+                    pitch: pitch_at(tenth),
+                    velocity: Velocity::PLAIN,
+                });
+            }
+            synth.render(&mut left, &mut right);
+            limiter.process(&mut left, &mut right);
+            loudest = left
+                .iter()
+                .fold(loudest, |most, value| most.max(value.abs()));
+        }
+    });
+    assert_eq!(taken, 0, "bytes taken in an hour");
+    assert!(loudest > 0.1 && loudest <= 1.0, "{loudest}");
+}
+
+#[test]
+fn the_memory_of_rendering_does_not_grow_with_the_length() {
+    let font = SynthFont::embedded();
+    let bytes_of = |quarters: usize| {
+        let keys: Vec<u8> = (0..quarters).map(|place| 60 + (place % 12) as u8).collect();
+        let piece = melody(40, &keys, 90);
+        let ((), bytes) = counting_memory(|| {
+            let settings = RenderSettings::default();
+            let mut frames = render::render_blocks(&piece, &font, &settings).unwrap();
+            let mut file = tempfile::tempfile().unwrap();
+            flac::write(&mut frames, &Tags::default(), &mut file).unwrap();
+        });
+        bytes
+    };
+    let (short, long) = (bytes_of(20), bytes_of(160));
+    // 70 more seconds would be 25 MB of frames; their notes are a few kilobytes.
+    assert!(
+        long < short + (1 << 20),
+        "{short} bytes for 10 s, {long} for 80 s"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod devices;
 mod eval;
 mod failure;
 mod files;
+mod font_report;
 mod formats;
 mod generate;
 mod instruments;

@@ -1,6 +1,6 @@
 //! `ceilid soundfont`: builds the project's own SoundFont, or says what is in one.
 
-use super::{Context, Failure, files};
+use super::{Context, Failure, files, font_report};
 use crate::output::synth::{PresetSummary, SynthError, SynthFont};
 use crate::soundfont;
 use serde::Serialize;
@@ -22,6 +22,15 @@ enum Action {
     Build {
         /// Where to write it; `-` for stdout
         #[arg(short, long, value_name = "PATH", default_value = "ceilid.sf2")]
+        output: PathBuf,
+    },
+    /// Measure the band's instruments beside those of other SoundFonts: a table and spectrograms
+    Report {
+        /// Fonts to measure beside, SF2 or SF3
+        #[arg(long, value_name = "FILE")]
+        beside: Vec<PathBuf>,
+        /// The folder for `report.md` and the pictures
+        #[arg(short, long, value_name = "FOLDER")]
         output: PathBuf,
     },
     /// List a SoundFont's instruments: programs, key ranges, layers, sizes
@@ -48,6 +57,15 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 megabytes(bytes.len())
             ));
             Ok(())
+        }
+        Action::Report { beside, output } => {
+            let font = load(context.soundfont.as_ref())?;
+            let others = beside.iter().map(|path| {
+                let name = path.file_stem().unwrap_or(path.as_os_str());
+                Ok((name.to_string_lossy().into_owned(), load(Some(path))?))
+            });
+            let others: Vec<(String, SynthFont)> = others.collect::<Result<_, Failure>>()?;
+            font_report::write(&font, &others, &output, context)
         }
         Action::Info { file } => {
             let font = load(file.as_ref().or(context.soundfont.as_ref()))?;

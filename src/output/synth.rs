@@ -5,7 +5,7 @@
 
 use super::font_check::{self, FONT_BYTES_MAX, FontFault};
 use crate::music::midi::MidiMessage;
-use rustysynth_ext::{SoundFont, SoundFontError, Synthesizer, SynthesizerSettings};
+use rustysynth_ext::{LoopMode, SoundFont, SoundFontError, Synthesizer, SynthesizerSettings};
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::ops::RangeInclusive;
@@ -74,6 +74,16 @@ pub struct PresetSummary {
     pub layer_count: usize,
     /// Frames of the samples it plays, each counted once.
     pub frame_count: usize,
+}
+
+/// The part of a sample that is repeated while a note is held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleLoop {
+    /// Full scale is 1.
+    pub frames: Vec<f64>,
+    pub rate_hz: f64,
+    /// The MIDI note it is recorded at.
+    pub root: u8,
 }
 
 /// What sounds for a program.
@@ -205,6 +215,39 @@ impl SynthFont {
             .copied()
             .unwrap_or_default();
         ProgramMatch::Fallback(name.to_owned())
+    }
+
+    /// The loops of an instrument's samples, each once; none where the font lacks it.
+    pub fn loops(&self, bank: u16, program: u8) -> Vec<SampleLoop> {
+        let presets = self.font.get_presets().iter().filter(|preset| {
+            (preset.get_bank_number(), preset.get_patch_number())
+                == (i32::from(bank), i32::from(program))
+        });
+        let mut loops = BTreeMap::new();
+        for region in presets.flat_map(|preset| preset.get_regions()) {
+            let instrument = self.font.get_instruments().get(region.get_instrument_id());
+            for zone in instrument
+                .into_iter()
+                .flat_map(|instrument| instrument.get_regions())
+            {
+                let (from, to) = (zone.get_sample_start_loop(), zone.get_sample_end_loop());
+                let places = usize::try_from(from).ok().zip(usize::try_from(to).ok());
+                let frames = places.and_then(|(from, to)| self.font.get_wave_data().get(from..to));
+                let sample = self.font.get_sample_headers().get(zone.get_sample_id());
+                let is_looped = !matches!(zone.get_sample_modes(), LoopMode::NoLoop);
+                if let (Some(frames), Some(sample), true) = (frames, sample, is_looped)
+                    && frames.len() > 1
+                {
+                    let frames = frames.iter().map(|value| f64::from(*value) / 32_768.0);
+                    loops.entry(from).or_insert_with(|| SampleLoop {
+                        frames: frames.collect(),
+                        rate_hz: f64::from(sample.get_sample_rate()),
+                        root: zone.get_root_key().clamp(0, 127) as u8, // lossless: clamped
+                    });
+                }
+            }
+        }
+        loops.into_values().collect()
     }
 
     fn summary(&self, preset: &rustysynth_ext::Preset) -> PresetSummary {

@@ -5,6 +5,7 @@
 
 mod band;
 mod filter;
+pub mod measure;
 mod model;
 mod noise;
 mod tone;

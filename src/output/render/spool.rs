@@ -6,6 +6,8 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 /// Bytes on their way to and from the file.
 const BUFFER_BYTES: usize = 1 << 16;
+/// Frames that are turned to bytes together.
+const BLOCK_FRAMES: usize = 512;
 /// Left and right, 32 bits each.
 const FRAME_BYTES: usize = 8;
 
@@ -41,9 +43,15 @@ impl Spool {
         let Direction::Writing(file) = &mut self.file else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        for (left, right) in left.iter().zip(right) {
-            file.write_all(&left.to_le_bytes())?;
-            file.write_all(&right.to_le_bytes())?;
+        for (left, right) in left.chunks(BLOCK_FRAMES).zip(right.chunks(BLOCK_FRAMES)) {
+            let mut bytes = [0; BLOCK_FRAMES * FRAME_BYTES];
+            let frames = left.iter().zip(right);
+            let count = frames.len();
+            for (place, (left, right)) in bytes.chunks_exact_mut(FRAME_BYTES).zip(frames) {
+                place[..4].copy_from_slice(&left.to_le_bytes());
+                place[4..].copy_from_slice(&right.to_le_bytes());
+            }
+            file.write_all(&bytes[..count * FRAME_BYTES])?;
         }
         Ok(())
     }
@@ -73,22 +81,39 @@ impl Spool {
         let Direction::Reading(file) = &mut self.file else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        let mut bytes = [0; FRAME_BYTES];
-        let mut is_over = false;
-        for (left, right) in left.iter_mut().zip(right) {
-            if !is_over {
-                is_over = match file.read_exact(&mut bytes) {
-                    Ok(()) => false,
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => true,
-                    Err(error) => return Err(error),
+        for (left, right) in left
+            .chunks_mut(BLOCK_FRAMES)
+            .zip(right.chunks_mut(BLOCK_FRAMES))
+        {
+            let mut bytes = [0; BLOCK_FRAMES * FRAME_BYTES];
+            read_all(
+                file,
+                &mut bytes[..left.len().min(right.len()) * FRAME_BYTES],
+            )?;
+            let frames = left.iter_mut().zip(right);
+            for (place, (left, right)) in bytes.chunks_exact(FRAME_BYTES).zip(frames) {
+                let [a, b, c, d, e, f, g, h] = *place else {
+                    continue; // chunks are whole
                 };
+                *left = f32::from_le_bytes([a, b, c, d]);
+                *right = f32::from_le_bytes([e, f, g, h]);
             }
-            let [a, b, c, d, e, f, g, h] = if is_over { [0; FRAME_BYTES] } else { bytes };
-            *left = f32::from_le_bytes([a, b, c, d]);
-            *right = f32::from_le_bytes([e, f, g, h]);
         }
         Ok(())
     }
+}
+
+/// Fills the bytes as far as the file goes.
+fn read_all(file: &mut impl Read, mut bytes: &mut [u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.read(bytes) {
+            Ok(0) => break,
+            Ok(count) => bytes = &mut bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
