@@ -4,10 +4,10 @@ use super::files::NewFile;
 use super::formats::Format;
 use super::manner::Manner;
 use super::set::{self, Entry};
-use super::{Context, Failure, check, files, instruments, shipped};
+use super::{Context, Failure, check, files, instruments, score_json, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::output::synth::SynthFont;
-use crate::performance::Arrangement;
+use crate::performance::{Arrangement, Style};
 use crate::score::{self, Score};
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
@@ -200,12 +200,18 @@ impl Conversion<'_> {
     fn convert(&self, tune: &Named) -> Converted {
         let parsed = abc::parse_tune(&tune.text);
         let needs_score = self.formats.iter().any(|&format| format != Format::Abc);
-        let reading = needs_score.then(|| score::read(&parsed.tune));
+        let reading = needs_score.then(|| match self.arrangement.style {
+            Style::Plain => score::read(&parsed.tune),
+            Style::Solo | Style::Session | Style::Ceilidh => score::read_obeying(&parsed.tune),
+        });
         let mut texts = Vec::with_capacity(self.formats.len());
         for &format in self.formats.iter().filter(|format| format.is_text()) {
             let bytes = match (&reading, format) {
                 (Some(reading), Format::Notes) => {
                     notes_line(&tune.file, &reading.score).into_bytes()
+                }
+                (Some(reading), Format::Json) => {
+                    score_json::line(&tune.file, &reading.score).into_bytes()
                 }
                 _ => abc::print(&parsed.tune).into_bytes(),
             };

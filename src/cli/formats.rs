@@ -19,6 +19,8 @@ pub enum Format {
     Mid,
     /// Sounding notes as JSON lines, one a tune
     Notes,
+    /// All that sounds, with bars, chords and marks, as JSON lines, one a tune
+    Json,
     /// WAV, 16 bits, 44.1 kHz, stereo
     Wav,
     /// FLAC, 16 bits, 44.1 kHz, stereo
@@ -29,10 +31,11 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 6] = [
+    pub const ALL: [Format; 7] = [
         Format::Abc,
         Format::Mid,
         Format::Notes,
+        Format::Json,
         Format::Wav,
         Format::Flac,
         Format::Opus,
@@ -44,6 +47,7 @@ impl Format {
             Format::Abc => "abc",
             Format::Mid => "mid",
             Format::Notes => "notes",
+            Format::Json => "json",
             Format::Wav => "wav",
             Format::Flac => "flac",
             Format::Opus => "opus",
@@ -60,7 +64,7 @@ impl Format {
 
     /// Whether tunes of this format may follow each other in one file.
     pub const fn is_text(self) -> bool {
-        matches!(self, Format::Abc | Format::Notes)
+        matches!(self, Format::Abc | Format::Notes | Format::Json)
     }
 
     /// Whether it takes a SoundFont to make it.
@@ -96,7 +100,7 @@ impl Format {
         let tags = Tags::of(performance);
         let mut file = NewFile::create(path)?;
         let written = match self {
-            Format::Abc | Format::Notes | Format::Mid => {
+            Format::Abc | Format::Notes | Format::Json | Format::Mid => {
                 unreachable!("texts are not made from performances, and `mid` is above")
             }
             Format::Wav => wav::write(&mut frames, Depth::default(), &tags, &mut file),

@@ -4,7 +4,7 @@ use super::formats::Format;
 use super::manner::Manner;
 use super::set::{self, Entry, KeyChange};
 use super::wishes::Wishes;
-use super::{Context, Failure, convert, files, instruments, shipped, stop};
+use super::{Context, Failure, convert, files, instruments, score_json, shipped, stop};
 use crate::compose::{ComposeError, Composition};
 use crate::critic::Refusals;
 use crate::output::synth::SynthFont;
@@ -213,6 +213,10 @@ impl Destination {
                 Format::Notes => {
                     let name = format!("tune {}", composition.provenance.index + 1);
                     convert::notes_line(&name, &Entry::new(composition).score).into_bytes()
+                }
+                Format::Json => {
+                    let name = format!("tune {}", composition.provenance.index + 1);
+                    score_json::line(&name, &Entry::new(composition).score).into_bytes()
                 }
                 _ => {
                     let made = match piece.take() {

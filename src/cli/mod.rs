@@ -21,6 +21,7 @@ mod manner;
 mod model;
 mod notify;
 mod play;
+mod score_json;
 mod serve;
 mod set;
 mod shipped;

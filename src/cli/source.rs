@@ -164,7 +164,11 @@ impl TuneSource for FromFiles {
                 Ok(Some(text)) => {
                     book.count += 1;
                     let number = book.count;
-                    let score = score::read(&abc::parse_tune(&text).tune).score;
+                    let tune = abc::parse_tune(&text).tune;
+                    let score = match self.manner.plain {
+                        true => score::read(&tune).score,
+                        false => score::read_obeying(&tune).score,
+                    };
                     if score.voices.iter().all(|voice| voice.notes.is_empty()) {
                         return Err(SourceError::Refused(Box::new(NoNotes {
                             path,

@@ -4,7 +4,7 @@
 use super::accompaniment::{self, Backing, Harmony};
 use super::arrangement::Arrangement;
 use super::dance::Dance;
-use super::expression::{BarGrid, Swing};
+use super::expression::{self, BarGrid, Swing};
 use super::ornament::{self, Added};
 use super::pattern::Pattern;
 use super::role::Role;
@@ -14,7 +14,7 @@ use super::style::{
 use super::variation;
 use super::wishes::Wishes;
 use super::{Stroke, TimedMessage, Track, sort_messages, stroke};
-use crate::music::midi::{Channel, MidiMessage, Program, controller};
+use crate::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
 use crate::music::pitch::Pitch;
 use crate::music::time::Ticks;
 use crate::score::{Note, Score};
@@ -148,7 +148,13 @@ impl<'a> Band<'a> {
                 }
                 strokes
             }
+            Role::Drone if self.wishes.written.has_drone() => {
+                self.wishes.written.drone_strokes(self.score)
+            }
             Role::Drone => accompaniment::drone(self.score),
+            Role::Bodhran if self.wishes.written.has_drums() => {
+                self.wishes.written.drum_strokes(self.score, &self.grid)
+            }
             Role::Chords => self.backing().chords(),
             Role::Bass => self.backing().bass(),
             Role::Bodhran => accompaniment::bodhran(self.score, &self.grid, self.style),
@@ -172,6 +178,32 @@ impl<'a> Band<'a> {
                 Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
         }
         strokes
+    }
+
+    /// Whether the tune itself says what this part plays and how loud: it plays every time.
+    pub fn is_written(&self, part: Part) -> bool {
+        match part.role {
+            Role::Bodhran => self.wishes.written.has_drums(),
+            Role::Drone => self.wishes.written.has_drone(),
+            _ => false,
+        }
+    }
+
+    /// Accents: those that the tune writes, else those of its dance; `louder` is added to all.
+    pub fn accent(&self, part: Part, strokes: &mut [Stroke], louder: i32) {
+        if self.is_written(part) {
+            return;
+        }
+        expression::accent(strokes, &self.grid, self.style, louder);
+        if !matches!(part.role, Role::Melody | Role::OtherVoices) {
+            return;
+        }
+        for stroke in strokes {
+            let written = &self.wishes.written;
+            if let Some(velocity) = written.velocity(stroke.onset, self.score, &self.grid) {
+                stroke.velocity = Velocity::clamped(i32::from(velocity.value()) + louder);
+            }
+        }
     }
 
     /// MIDI note numbers of the tune as it is played.
@@ -209,7 +241,7 @@ impl<'a> Band<'a> {
                 roster.leading,
             ),
             Role::SecondMelody => (None, roster.joining),
-            Role::Drone => (None, PIPES.0),
+            Role::Drone => (self.wishes.written.drone_program(), PIPES.0),
             Role::Chords => (self.wishes.chord_program, GUITAR.0),
             Role::Bass => (self.wishes.bass_program, DOUBLE_BASS.0),
             Role::Bodhran => (None, 0),

@@ -19,6 +19,7 @@ mod style;
 mod tempo_map;
 mod variation;
 mod wishes;
+mod written;
 
 pub use arrangement::{Arrangement, COUNT_IN_BARS_MAX, SWING_SCALE_MAX, TIMES_MAX};
 pub use dance::Dance;

@@ -115,7 +115,7 @@ impl Turn<'_> {
                 let is_last = time > 0 && time + 1 == self.place.times;
                 let louder = if is_last { LAST_TIME_LOUDER } else { 0 };
                 let mut played = band.strokes(part, pass, self.roster, rng);
-                expression::accent(&mut played, &band.grid, band.style, louder);
+                band.accent(part, &mut played, louder);
                 expression::swing(&mut played, &band.grid, &band.swing);
                 expression::humanise(&mut played, ticks_per_ms, rng);
                 let within = played
@@ -148,6 +148,9 @@ impl Turn<'_> {
             Style::Session => row.session,
             Style::Ceilidh => row.ceilidh,
         };
+        if self.band.is_written(part) {
+            return self.is_heard(part);
+        }
         let time_in_set = self.place.times_before + time;
         let is_last_of_tune = time + 1 == self.place.times;
         self.is_heard(part) && entry.plays(time_in_set, self.place.times_in_set, is_last_of_tune)

@@ -3,6 +3,7 @@
 //! The meanings are those of abc2midi's guide, since that is the program people wrote them for.
 
 use super::pattern::Pattern;
+use super::written::Written;
 use crate::music::midi::{Program, Velocity};
 use crate::music::time::Ticks;
 use crate::score::{MidiDirective, Score};
@@ -22,6 +23,8 @@ pub struct Wishes {
     pub bass_velocity: Option<Velocity>,
     /// What the accompaniment does in a bar.
     pub chord_pattern: Option<Pattern>,
+    /// Drums, drone and accents.
+    pub written: Written,
     /// From where the accompaniment plays or is silent, in order of time.
     chords_sound: Vec<(Ticks, bool)>,
     /// From where which voice sounds how many semitones higher, in order of time.
@@ -37,6 +40,7 @@ impl Wishes {
         };
         for mark in &score.midi {
             wishes.hear(mark.onset, mark.voice, &mark.directive);
+            wishes.written.hear(mark.onset, &mark.directive);
         }
         wishes
     }
@@ -90,7 +94,7 @@ impl Wishes {
                 self.transpositions
                     .push((at, voice, before.saturating_add(*semitones)));
             }
-            // Accents, drums and drones are the dance's own here, and broken rhythm is the score's.
+            // Drums, drone and accents are `Written`'s, and broken rhythm is the score's.
             _ => {}
         }
     }

@@ -250,5 +250,19 @@ pub struct Reading {
 
 /// Reads a tune as music. Never fails: what makes no sense is left out and named in the diagnostics.
 pub fn read(tune: &Tune) -> Reading {
-    unfold::unfold(resolve::resolve(tune))
+    unfold::unfold(resolve::resolve(tune, Obeys::TheStandard))
+}
+
+/// As [`read`], with broken rhythm in the proportion that `%%MIDI ratio` asks for.
+pub fn read_obeying(tune: &Tune) -> Reading {
+    unfold::unfold(resolve::resolve(tune, Obeys::Directives))
+}
+
+/// What a reading obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obeys {
+    /// ABC 2.1 alone.
+    TheStandard,
+    /// `%%MIDI` directives that change lengths, too.
+    Directives,
 }

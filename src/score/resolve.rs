@@ -5,7 +5,7 @@
 
 use super::bars::WrittenBar;
 use super::lyrics::{Places, Syllable, Syllables};
-use super::{About, GraceNote, GraceNotes, Lyric, NoteMarks};
+use super::{About, GraceNote, GraceNotes, Lyric, NoteMarks, Obeys};
 use crate::abc::{
     self, AccidentalReach, BarLine, ClefChange, Code, Decoration, Diagnostics, Directive, Ending,
     Field, FieldValue, LineContent, MidiDirective, Multiplier, MusicLine, PartOrder, Span, Symbol,
@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// The most voices of one tune.
 const VOICES_MAX: usize = 256;
+/// What `>` makes of two notes (§4.4).
+const DOTTED: (u8, u8) = (3, 1);
 /// The longest a single note or rest may be, in whole notes.
 const WHOLE_NOTES_MAX: u32 = 4_096;
 /// The most grace notes of one group that are kept.
@@ -100,8 +102,8 @@ pub(super) struct WrittenNote {
 }
 
 /// Resolves a tune in the order it is written.
-pub(super) fn resolve(tune: &Tune) -> Resolved {
-    let mut resolver = Resolver::new(tune);
+pub(super) fn resolve(tune: &Tune, obeys: Obeys) -> Resolved {
+    let mut resolver = Resolver::new(tune, obeys);
     for line in &tune.body {
         match &line.content {
             LineContent::Music(music) => resolver.music(music),
@@ -236,6 +238,9 @@ impl OpenBar {
 }
 
 struct Resolver {
+    obeys: Obeys,
+    /// Broken rhythm as so much to so much.
+    ratio: (u8, u8),
     tracks: Vec<Track>,
     voices: Vec<Voice>,
     current: usize,
@@ -260,8 +265,10 @@ struct Resolver {
 }
 
 impl Resolver {
-    fn new(tune: &Tune) -> Self {
+    fn new(tune: &Tune, obeys: Obeys) -> Self {
         let mut resolver = Self {
+            obeys,
+            ratio: DOTTED,
             tracks: Vec::new(),
             voices: Vec::new(),
             current: 0,
@@ -318,9 +325,16 @@ impl Resolver {
     fn header_directive(&mut self, directive: &Directive) {
         match directive {
             Directive::Midi(MidiDirective::BarLines(reaches)) => self.reach_of_bar_lines(*reaches),
+            Directive::Midi(MidiDirective::Ratio(long, short)) => self.break_as(*long, *short),
             Directive::Midi(midi) => self.header_midi.push(midi.clone()),
             Directive::PropagateAccidentals(reach) => self.reach = *reach,
             _ => {}
+        }
+    }
+
+    fn break_as(&mut self, long: u8, short: u8) {
+        if self.obeys == Obeys::Directives && long > 0 && short > 0 {
+            self.ratio = (long, short);
         }
     }
 
@@ -427,6 +441,7 @@ impl Resolver {
     fn directive(&mut self, directive: &Directive, span: Span) {
         match directive {
             Directive::Midi(MidiDirective::BarLines(reaches)) => self.reach_of_bar_lines(*reaches),
+            Directive::Midi(MidiDirective::Ratio(long, short)) => self.break_as(*long, *short),
             Directive::Midi(midi) => {
                 if self.tracks.is_empty() {
                     self.header_midi.push(midi.clone());
@@ -999,7 +1014,7 @@ impl Resolver {
                 SymbolKind::Note(note) => vec![*note],
                 SymbolKind::Chord(chord) => chord.notes().copied().collect(),
                 SymbolKind::Broken(count) => {
-                    let (before, after) = broken_factors(*count);
+                    let (before, after) = broken_factors(*count, DOTTED);
                     if let Some(last) = notes.last_mut() {
                         last.length = last
                             .length
@@ -1055,7 +1070,7 @@ impl Resolver {
 
     /// `>`: what was before is dotted, what follows is cut (§4.4). Nothing changes until something follows.
     fn broken(&mut self, count: i8, span: Span) {
-        let (before, after) = broken_factors(count);
+        let (before, after) = broken_factors(count, self.ratio);
         let voice = self.voice();
         match (voice.last_sound, voice.broken) {
             (None, _) => self.found.add(
@@ -1396,9 +1411,13 @@ fn usual_unit(meter: Meter) -> NoteLength {
 }
 
 /// What `>` (1), `>>` (2), `<` (-1) … multiply the lengths before and after by (§4.4).
-fn broken_factors(count: i8) -> ((u32, u32), (u32, u32)) {
+fn broken_factors(count: i8, ratio: (u8, u8)) -> ((u32, u32), (u32, u32)) {
     let whole = 1u32 << count.unsigned_abs().min(8);
-    let (long, short) = ((2 * whole - 1, whole), (1, whole));
+    let (mut long, mut short) = ((2 * whole - 1, whole), (1, whole));
+    if ratio != DOTTED && whole == 2 {
+        let (a, b) = (u32::from(ratio.0), u32::from(ratio.1));
+        (long, short) = ((2 * a, a + b), (2 * b, a + b));
+    }
     if count > 0 {
         (long, short)
     } else {
