@@ -165,10 +165,7 @@ impl TuneSource for FromFiles {
                     book.count += 1;
                     let number = book.count;
                     let tune = abc::parse_tune(&text).tune;
-                    let score = match self.manner.plain {
-                        true => score::read(&tune).score,
-                        false => score::read_obeying(&tune).score,
-                    };
+                    let score = score::read(&tune).score;
                     if score.voices.iter().all(|voice| voice.notes.is_empty()) {
                         return Err(SourceError::Refused(Box::new(NoNotes {
                             path,

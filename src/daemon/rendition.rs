@@ -2,7 +2,7 @@
 
 use super::settings::{BandStyle, CountIn, Settings, Swing, Times};
 use crate::music::time::Ticks;
-use crate::performance::{Arrangement, Mark, Performance, TimedMark, perform};
+use crate::performance::{Arrangement, Mark, Performance, Style, TimedMark, perform};
 use crate::{abc, score};
 
 /// Everything that decides how a tune sounds.
@@ -37,7 +37,11 @@ impl Rendition {
 
     /// Plays the tune of this text. What its `N:` field says (who wrote it, and with what) comes first.
     pub fn perform(&self, text: &str) -> Performance {
-        let score = score::read(&abc::parse(text).tune).score;
+        let tune = abc::parse(text).tune;
+        let score = match self.style.0 {
+            Style::Plain => score::read(&tune).score,
+            Style::Solo | Style::Session | Style::Ceilidh => score::read_obeying(&tune).score,
+        };
         let arrangement = Arrangement {
             style: self.style.0,
             times: self.times.count(),
