@@ -9,7 +9,7 @@
 //! corpus ─→ token ─→ model ─→ compose ─→ abc ─→ score ─→ performance ─→ output
 //!  text      ids    weights   ids→text  text→Tune  Tune→Score  Score→Performance  bytes · port · frames
 //!                                └── critic: is this tune fit to play? ──┘
-//! daemon runs that path for ever · cli is the way in
+//! daemon runs that path for ever · web shows and steers it · cli is the way in
 //! ```
 //!
 //! Values go in and values come out until `output`; below `daemon` nothing waits, and nothing but `cli` prints.
@@ -60,5 +60,7 @@ pub mod soundfont;
 pub mod output;
 
 pub mod daemon;
+
+pub mod web;
 
 pub mod cli;

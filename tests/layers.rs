@@ -25,9 +25,11 @@ const LAYERS: &[Layer] = &[
     Layer { module: "critic",      own: &["music", "abc", "score", "corpus"], outside: &[] },
     Layer { module: "compose",     own: &["music", "abc", "score", "token", "model", "critic"], outside: &["rand", "rand_chacha", "rayon"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
-    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "nix", "rustysynth_ext", "rustysynth", "rtrb", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },
+    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "nix", "rustysynth_ext", "rustysynth", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },
     Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "token", "model", "compose", "output"], outside: &["jiff", "rand", "rusqlite", "serde", "strsim", "toml", "tracing"] },
-    Layer { module: "cli",         own: &["music", "abc", "score", "performance", "corpus", "token", "model", "critic", "compose", "soundfont", "output", "daemon"],
+    // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
+    Layer { module: "web",         own: &["daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
+    Layer { module: "cli",         own: &["music", "abc", "score", "performance", "corpus", "token", "model", "critic", "compose", "soundfont", "output", "daemon", "web"],
             outside: &["clap", "clap_complete", "clap_mangen", "anyhow", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
 ];
 
@@ -84,6 +86,7 @@ const NOT_REAL_TIME: &[&str] = &[
 const OUTSIDE: &[&str] = &[
     "alsa",
     "anyhow",
+    "axum",
     "candle_core",
     "candle_nn",
     "clap",
@@ -94,6 +97,8 @@ const OUTSIDE: &[&str] = &[
     "flacenc",
     "gemm",
     "half",
+    "hyper",
+    "hyper_util",
     "indicatif",
     "jack",
     "jiff",
@@ -115,13 +120,17 @@ const OUTSIDE: &[&str] = &[
     "serde_json",
     "sha2",
     "signal_hook",
+    "socket2",
     "strsim",
     "tempfile",
     "thread_priority",
     "tokio",
+    "tower",
     "toml",
     "tracing",
     "tracing_subscriber",
+    "utoipa",
+    "utoipa_axum",
 ];
 
 #[test]

@@ -6,7 +6,8 @@ set -euo pipefail
 # JACK's library is loaded at run time, but its crate asks pkg-config for it when it is built.
 packages=(build-essential pkg-config libasound2-dev libjack-jackd2-dev)
 if [ "${1:-}" = --tests ]; then
-  packages+=(abcmidi fluidsynth timgm6mb-soundfont jackd2 pulseaudio pulseaudio-utils dbus)
+  packages+=(abcmidi fluidsynth timgm6mb-soundfont jackd2 pulseaudio pulseaudio-utils dbus
+    icecast2)
 fi
 
 if ! command -v cargo >/dev/null; then

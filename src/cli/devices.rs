@@ -2,7 +2,7 @@
 
 use super::{Context, Failure, files};
 use crate::output::synth::PresetSummary;
-use crate::output::{self, Surroundings};
+use crate::output::{self, SoundOptions, Surroundings};
 use serde_json::json;
 
 /// Arguments of `ceilid devices`.
@@ -11,10 +11,7 @@ pub struct Args {}
 
 /// Runs `ceilid devices`.
 pub fn run(_: Args, context: &Context) -> Result<(), Failure> {
-    let surroundings = Surroundings {
-        soundfont: context.soundfont.clone(),
-        ..Surroundings::default()
-    };
+    let surroundings = Surroundings::new(context.soundfont.clone(), SoundOptions::default());
     let presets = surroundings.font().map_err(Failure::input)?.presets();
     let (ports, devices) = (output::midi_port_names(), output::sound_device_names());
     let report = if context.json {

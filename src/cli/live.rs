@@ -1,6 +1,7 @@
 //! In: a configuration and a source of tunes. Out: the music, a line a tune on stderr, and how it ended.
 
 use super::caretaker::Caretaker;
+use super::doors::Doors;
 use super::{Context, Failure, stop};
 use crate::daemon::archive::{Archive, ArchiveError};
 use crate::daemon::clock::{Clock, ClockSpeed, HurriedClock, RealClock};
@@ -68,9 +69,19 @@ impl<'a> Stage<'a> {
     pub fn play(
         &self,
         mut caretaker: Option<Caretaker>,
+        doors: Option<&Doors>,
         source: impl FnOnce(&Settings, Arc<AtomicBool>) -> Result<Box<dyn TuneSource>, Failure>,
     ) -> Result<(), Failure> {
-        let outputs = self.open_outputs()?;
+        let surroundings = Surroundings::new(self.context.soundfont.clone(), self.config.sound);
+        let mut outputs = self.open_outputs(&surroundings)?;
+        // A hurried clock leaves nothing to listen to.
+        let doors = doors.filter(|_| self.clock_speed == ClockSpeed::REAL);
+        let door = match doors {
+            Some(doors) => doors.open(&surroundings, self.context)?,
+            None => None,
+        };
+        // What the page's listeners, Icecast and HLS hear.
+        outputs.extend(surroundings.take_stream());
         let archive = self.config.archive.settings().map(Archive::open);
         let archive = archive.transpose().map_err(unarchived)?;
         let first_tune = archive.as_ref().map(Archive::next_tune).transpose();
@@ -92,6 +103,8 @@ impl<'a> Stage<'a> {
         };
         let daemon = daemon::start(parts, Arc::clone(&stop)).map_err(Failure::environment)?;
         let notices = daemon.handle().subscribe();
+        let page = door.map(|door| door.serve(daemon.handle(), self.context));
+        let page = page.transpose()?;
         if let Some(caretaker) = &mut caretaker {
             caretaker.begin(daemon.handle(), stop);
         }
@@ -112,17 +125,20 @@ impl<'a> Stage<'a> {
         if let Some(caretaker) = &caretaker {
             caretaker.end();
         }
-        end(daemon.join(), tune_count)
+        let ending = daemon.join();
+        if let Some(page) = page {
+            page.stop();
+        }
+        end(ending, tune_count)
     }
 
-    fn open_outputs(&self) -> Result<Vec<Box<dyn LiveOutput>>, Failure> {
-        let surroundings = Surroundings {
-            soundfont: self.context.soundfont.clone(),
-            sound: self.config.sound,
-        };
+    fn open_outputs(
+        &self,
+        surroundings: &Surroundings,
+    ) -> Result<Vec<Box<dyn LiveOutput>>, Failure> {
         self.outputs
             .iter()
-            .map(|name| name.open(&surroundings).map_err(unopened))
+            .map(|name| name.open(surroundings).map_err(unopened))
             .collect()
     }
 
@@ -190,6 +206,7 @@ fn unopened(error: OutputError) -> Failure {
     match error {
         OutputError::UnknownKind { .. }
         | OutputError::MissingArgument { .. }
+        | OutputError::Address { .. }
         | OutputError::UnwantedArgument { .. } => Failure::usage(error),
         OutputError::Font(_) => Failure::input(error),
         OutputError::NoSuchDevice { .. } | OutputError::Device { .. } => {

@@ -9,6 +9,7 @@ mod config_flags;
 mod convert;
 mod corpus;
 mod devices;
+mod doors;
 mod eval;
 mod failure;
 mod files;
@@ -21,6 +22,7 @@ mod manner;
 mod model;
 mod notify;
 mod play;
+mod remote;
 mod score_json;
 mod serve;
 mod set;
@@ -121,6 +123,20 @@ enum Command {
     Play(play::Args),
     /// Run the daemon: compose and play for ever
     Serve(serve::Args),
+    /// Ask a running daemon what it is doing
+    Status(remote::StatusArgs),
+    /// Ask a running daemon for the next tune
+    Skip(remote::SkipArgs),
+    /// Ask a running daemon for silence until it is resumed
+    Pause(remote::Door),
+    /// Ask a paused daemon to go on where it paused
+    Resume(remote::Door),
+    /// Mark a tune of a running daemon as worth keeping
+    Keep(remote::KeepArgs),
+    /// Silence every note of a running daemon; the tune goes on
+    Panic(remote::Door),
+    /// End a running daemon
+    Stop(remote::StopArgs),
     /// List MIDI ports, sound devices and the instruments of the SoundFont
     Devices(devices::Args),
     /// Teach a model on tunebooks
@@ -176,6 +192,13 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Check(args) => check::run(args, context),
         Command::Play(args) => play::run(args, context),
         Command::Serve(args) => serve::run(args, context),
+        Command::Status(args) => remote::status(&args, context),
+        Command::Skip(args) => remote::skip(&args, context),
+        Command::Pause(door) => door.order("pause", context),
+        Command::Resume(door) => door.order("resume", context),
+        Command::Keep(args) => remote::keep(&args, context),
+        Command::Panic(door) => door.order("panic", context),
+        Command::Stop(args) => remote::stop(&args, context),
         Command::Devices(args) => devices::run(args, context),
         Command::Train(args) => train::run(args, context),
         Command::Eval(args) => eval::run(args, context),

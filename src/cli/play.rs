@@ -22,7 +22,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = args.flags.config(context)?;
     let context = &context.with_config(&config);
     let stage = Stage::new(&config, context)?;
-    stage.play(None, |settings, stop| {
+    stage.play(None, None, |settings, stop| {
         if args.inputs.is_empty() {
             source::generated(&Wishes::of_config(&config), settings, context, stop)
         } else {

@@ -2,6 +2,7 @@
 
 use super::caretaker::Caretaker;
 use super::config_flags::ServeFlags;
+use super::doors::Doors;
 use super::live::Stage;
 use super::source;
 use super::wishes::Wishes;
@@ -18,6 +19,8 @@ pub struct Args {
     check: bool,
     #[command(flatten)]
     flags: ServeFlags,
+    #[command(flatten)]
+    doors: Doors,
 }
 
 /// Runs `ceilid serve`.
@@ -29,7 +32,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let stage = Stage::new(&config, with_config)?;
     let caretaker = Caretaker::new(args.flags, context.clone(), config.clone())?;
-    stage.play(Some(caretaker), |settings, stop| {
+    stage.play(Some(caretaker), Some(&args.doors), |settings, stop| {
         source::generated(&Wishes::of_config(&config), settings, with_config, stop)
     })
 }

@@ -87,6 +87,18 @@ pub enum OutputError {
         /// What the system said.
         reason: String,
     },
+    /// An address cannot be read.
+    #[error("`{found}` is no address for `{kind}`: {reason}; write `{kind}:{wanted}`")]
+    Address {
+        /// The kind of output.
+        kind: &'static str,
+        /// What stood there, its password left out.
+        found: String,
+        /// What is wrong.
+        reason: &'static str,
+        /// What it should look like.
+        wanted: &'static str,
+    },
     /// A file, FIFO or folder does not open.
     #[error("cannot open `{path}`")]
     File {

@@ -7,24 +7,31 @@
 #[cfg(feature = "sound-card")]
 pub mod audio;
 mod channel_state;
+mod channel_state;
 #[cfg(feature = "sound-card")]
 mod engine;
 mod error;
+pub mod fan_out;
 pub mod folder;
 mod font_check;
 #[cfg(feature = "jack")]
 mod frame_clock;
+pub mod hls;
+pub mod icecast;
 #[cfg(feature = "jack")]
 pub mod jack_port;
 pub mod limiter;
 #[cfg(feature = "midi-port")]
 pub mod midi_port;
+mod mp4;
 pub mod null;
+mod ogg;
 pub mod priority;
 pub mod raw_midi;
 mod reconnect;
 pub mod render;
 pub mod smf;
+pub mod stream;
 pub mod synth;
 
 pub use error::OutputError;
@@ -34,8 +41,9 @@ use crate::performance::Performance;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use stream::{Station, StreamOutput};
 use synth::SynthFont;
 
 /// The name that other programs see: of the client, and of a virtual port that was given none.
@@ -171,6 +179,37 @@ pub const OUTPUTS: &[OutputKind] = &[
         open: open_jack,
     },
     OutputKind {
+        name: "stream",
+        argument: Argument::None,
+        help: "whoever listens over HTTP (`serve` plays to them whatever else is named)",
+        pace: Pace::RealTime,
+        open: |_, surroundings| surroundings.open_stream(),
+    },
+    OutputKind {
+        name: "icecast",
+        argument: Argument::Required("URL"),
+        help: "a mount of an Icecast server, http://USER:PASSWORD@HOST:PORT/MOUNT, in Ogg Opus",
+        pace: Pace::RealTime,
+        open: |url, surroundings| {
+            Ok(Box::new(icecast::IcecastOutput::open(
+                url.unwrap_or_default(),
+                surroundings.station()?,
+            )?))
+        },
+    },
+    OutputKind {
+        name: "hls",
+        argument: Argument::Required("FOLDER"),
+        help: "segments and a playlist (index.m3u8) that any web server carries, in Opus",
+        pace: Pace::RealTime,
+        open: |path, surroundings| {
+            Ok(Box::new(hls::HlsOutput::open(
+                Path::new(path.unwrap_or_default()),
+                surroundings.station()?,
+            )?))
+        },
+    },
+    OutputKind {
         name: "null",
         argument: Argument::None,
         help: "nowhere",
@@ -254,10 +293,19 @@ impl FromStr for OutputName {
 impl fmt::Display for OutputName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.argument {
-            Some(argument) => write!(f, "{}:{argument}", self.kind.name),
+            Some(argument) => write!(f, "{}:{}", self.kind.name, without_password(argument)),
             None => f.write_str(self.kind.name),
         }
     }
+}
+
+/// An address as it may be shown: without what stands before the `@`.
+fn without_password(argument: &str) -> String {
+    let Some((scheme, rest)) = argument.split_once("://") else {
+        return argument.to_owned();
+    };
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    format!("{scheme}://{place}")
 }
 
 impl fmt::Debug for OutputName {
@@ -286,25 +334,70 @@ pub struct SoundOptions {
     pub buffer_frames: Option<u32>,
 }
 
-/// What outputs need from outside.
-#[derive(Clone, Debug, Default)]
+/// What outputs need from outside, and what they share.
+#[derive(Default)]
 pub struct Surroundings {
-    /// How the sound card is opened.
-    pub sound: SoundOptions,
-    /// The SoundFont of the synth; the embedded one where there is none.
-    pub soundfont: Option<PathBuf>,
+    soundfont: Option<PathBuf>,
+    sound: SoundOptions,
+    font: OnceLock<SynthFont>,
+    /// One for all that encode, however many there are.
+    station: Mutex<Option<Station>>,
+    /// What plays to the station, until somebody takes it.
+    stream: Mutex<Option<StreamOutput>>,
 }
 
 impl Surroundings {
-    /// Loads the SoundFont.
+    /// With this SoundFont, the embedded one where there is none, and the sound card opened like this.
+    pub fn new(soundfont: Option<PathBuf>, sound: SoundOptions) -> Self {
+        Self {
+            soundfont,
+            sound,
+            ..Self::default()
+        }
+    }
+
+    /// The station of those who listen to encoded sound; on the air from the first time it is asked for.
+    ///
+    /// # Errors
+    /// The SoundFont cannot be used, or a thread does not start.
+    pub fn station(&self) -> Result<Station, OutputError> {
+        let mut station = self.station.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(station) = &*station {
+            return Ok(station.clone());
+        }
+        let (opened, stream) = Station::open(self.font()?)?;
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
+        Ok(station.insert(opened).clone())
+    }
+
+    /// What plays to the station, if there is one and nobody took it yet: without it, the station is silent.
+    pub fn take_stream(&self) -> Option<Box<dyn LiveOutput>> {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = stream.take()?;
+        Some(Box::new(taken))
+    }
+
+    fn open_stream(&self) -> Result<Box<dyn LiveOutput>, OutputError> {
+        self.station()?;
+        // Named twice, it plays once.
+        Ok(self
+            .take_stream()
+            .unwrap_or_else(|| Box::new(null::NullOutput::new())))
+    }
+
+    /// Loads the SoundFont, once for all outputs.
     ///
     /// # Errors
     /// The file cannot be read or is no SoundFont.
     pub fn font(&self) -> Result<SynthFont, OutputError> {
-        match &self.soundfont {
-            Some(path) => Ok(SynthFont::load(path)?),
-            None => Ok(SynthFont::embedded()),
+        if let Some(font) = self.font.get() {
+            return Ok(font.clone());
         }
+        let font = match &self.soundfont {
+            Some(path) => SynthFont::load(path)?,
+            None => SynthFont::embedded(),
+        };
+        Ok(self.font.get_or_init(|| font).clone())
     }
 }
 
@@ -439,7 +532,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "there is no output `sinth` (did you mean `synth`?); there are synth[:DEVICE], midi[:PORT], virtual[:NAME], \
-             jack[:PORT], null, file:PATH, folder:PATH"
+             jack[:PORT], stream, icecast:URL, hls:FOLDER, null, file:PATH, folder:PATH"
         );
     }
 

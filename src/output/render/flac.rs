@@ -4,10 +4,10 @@
 
 use super::quantiser::Quantiser;
 use super::tags::Tags;
-use super::{Frames, RenderError};
+use super::{Audio, Frames, RenderError};
 use flacenc::bitsink::ByteSink;
 use flacenc::component::{BitRepr, MetadataBlockData, Stream, StreamInfo};
-use flacenc::error::Verify;
+use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 use std::fmt::Display;
 use std::io::{Seek, SeekFrom, Write};
@@ -77,9 +77,95 @@ pub fn write(
 /// The marker and the metadata: as long whatever the figures in it are.
 fn beginning(info: StreamInfo, tags: &Tags) -> Result<Vec<u8>, RenderError> {
     let mut stream = Stream::with_stream_info(info);
-    let comments = MetadataBlockData::new_unknown(VORBIS_COMMENT, &vorbis_comments(tags));
+    let comments = MetadataBlockData::new_unknown(VORBIS_COMMENT, &tags.vorbis_block());
     stream.add_metadata_block(comments.map_err(refused)?);
     bytes(&stream)
+}
+
+/// Encodes without end: the header says neither how long it lasts nor what its sum is.
+pub struct FlacStream {
+    config: Verified<flacenc::config::Encoder>,
+    info: StreamInfo,
+    sample_rate_hz: u32,
+    quantiser: Quantiser,
+    values: Vec<i32>,
+    block: FrameBuf,
+    next: u32,
+}
+
+/// The largest block that the streamable subset of FLAC allows is 4,608; three of these make 200 ms at 48 kHz.
+pub const STREAM_BLOCK_FRAMES: usize = 3200;
+/// Frame numbers have 31 bits.
+const FRAME_NUMBER_MAX: u32 = (1 << 31) - 1;
+
+impl FlacStream {
+    /// A stream of frames at this rate.
+    ///
+    /// # Errors
+    /// [`RenderError::Encode`] if the encoder refuses the rate.
+    pub fn new(sample_rate_hz: u32) -> Result<Self, RenderError> {
+        let mut config = flacenc::config::Encoder::default();
+        config.multithread = false;
+        config.block_size = STREAM_BLOCK_FRAMES;
+        let config = config
+            .into_verified()
+            .map_err(|(_, error)| refused(error))?;
+        let rate = sample_rate_hz as usize; // lossless
+        Ok(Self {
+            config,
+            info: StreamInfo::new(rate, CHANNELS, BITS).map_err(refused)?,
+            sample_rate_hz,
+            quantiser: Quantiser::new(BITS as u32), // lossless
+            values: Vec::new(),
+            block: FrameBuf::with_size(CHANNELS, STREAM_BLOCK_FRAMES).map_err(refused)?,
+            next: 0,
+        })
+    }
+
+    /// What comes before the first frame.
+    pub fn header(&self, tags: &Tags) -> Vec<u8> {
+        let mut header = b"fLaC".to_vec();
+        // STREAMINFO, RFC 9639 §8.2: block sizes, unknown frame sizes, rate, channels and bits, unknown length and sum.
+        header.extend_from_slice(&[0, 0, 0, 34]);
+        let block = (STREAM_BLOCK_FRAMES as u16).to_be_bytes(); // fits: 3200
+        header.extend_from_slice(&[block, block].concat());
+        header.extend_from_slice(&[0; 6]);
+        let about = u64::from(self.sample_rate_hz) << 44
+            | (CHANNELS as u64 - 1) << 41
+            | (BITS as u64 - 1) << 36;
+        header.extend_from_slice(&about.to_be_bytes());
+        header.extend_from_slice(&[0; 16]);
+        let comments = tags.vorbis_block();
+        header.push(0x80 | VORBIS_COMMENT);
+        let length = (comments.len() as u32).to_be_bytes(); // fits: tags are lines of text
+        header.extend_from_slice(&length[1..]);
+        header.extend_from_slice(&comments);
+        header
+    }
+
+    /// The audio as frames of [`STREAM_BLOCK_FRAMES`]; what is left over at its end is not encoded.
+    ///
+    /// # Errors
+    /// [`RenderError::Encode`] if the encoder refuses the audio.
+    pub fn encode(&mut self, audio: &Audio) -> Result<Vec<u8>, RenderError> {
+        self.values.clear();
+        self.quantiser
+            .append(&audio.left, &audio.right, &mut self.values);
+        let mut encoded = Vec::new();
+        for values in self.values.chunks_exact(CHANNELS * STREAM_BLOCK_FRAMES) {
+            self.block.fill_interleaved(values).map_err(refused)?;
+            let number = self.next as usize; // lossless
+            let frame =
+                flacenc::encode_fixed_size_frame(&self.config, &self.block, number, &self.info)
+                    .map_err(refused)?;
+            encoded.extend_from_slice(&bytes(&frame)?);
+            self.next = match self.next {
+                FRAME_NUMBER_MAX => 0,
+                number => number + 1,
+            };
+        }
+        Ok(encoded)
+    }
 }
 
 fn bytes(component: &impl BitRepr) -> Result<Vec<u8>, RenderError> {
@@ -95,31 +181,8 @@ fn refused(reason: impl Display) -> RenderError {
     }
 }
 
-/// Vendor and comments, each with its length before it.
-fn vorbis_comments(tags: &Tags) -> Vec<u8> {
-    let mut block = Vec::new();
-    let mut push = |text: &str| {
-        block.extend_from_slice(&(text.len() as u32).to_le_bytes()); // fits: tags are lines of text
-        block.extend_from_slice(text.as_bytes());
-    };
-    let comments = tags.vorbis_comments();
-    push("ceilid");
-    let entries: Vec<String> = comments
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    let count = (entries.len() as u32).to_le_bytes(); // fits: a handful
-    block.extend_from_slice(&count);
-    for entry in entries {
-        block.extend_from_slice(&(entry.len() as u32).to_le_bytes());
-        block.extend_from_slice(entry.as_bytes());
-    }
-    block
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::Audio;
     use super::*;
     use std::io::Cursor;
 

@@ -3,8 +3,10 @@
 //! Source: RFC 7845 (Ogg Encapsulation for Opus): §4.2 pre-skip, §4.4 the last granule says where the audio ends.
 
 use super::tags::Tags;
-use super::{Frames, RenderError};
-use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead, OpusTags};
+use super::{Audio, Frames, RenderError};
+use opus_pure::{
+    Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead, OpusTags, Signal,
+};
 use std::fmt::Display;
 use std::io::Write;
 
@@ -75,6 +77,62 @@ pub fn write(
     writer.finish().map(|_| ()).map_err(refused)
 }
 
+/// Encodes without end, packet by packet.
+pub struct OpusStream {
+    encoder: OpusEncoder,
+    packet: Vec<u8>,
+    block: Vec<f32>,
+}
+
+impl OpusStream {
+    /// Frames of a packet: 20 ms.
+    pub const PACKET_FRAMES: usize = PACKET_FRAMES;
+
+    /// An encoder at rest.
+    ///
+    /// # Errors
+    /// [`RenderError::Encode`] if the encoder refuses the rate.
+    pub fn new(bit_rate: i32) -> Result<Self, RenderError> {
+        let mut encoder = OpusEncoder::new(SAMPLE_RATE_HZ as i32, CHANNELS, Application::Audio)
+            .map_err(refused)?;
+        encoder.bitrate_bps = bit_rate;
+        // What is played is known to be music, so nothing has to find that out.
+        encoder.signal_type = Some(Signal::Music);
+        Ok(Self {
+            encoder,
+            packet: vec![0; MAX_PACKET_BYTES],
+            block: vec![0.0; PACKET_FRAMES * CHANNELS],
+        })
+    }
+
+    /// Frames a player leaves out at the start of a stream, because the encoder lags by them.
+    pub fn pre_skip(&self) -> u16 {
+        OpusHead::for_encoder(&self.encoder, SAMPLE_RATE_HZ).pre_skip
+    }
+
+    /// The audio as packets of [`OpusStream::PACKET_FRAMES`]; what is left over at its end is not encoded.
+    ///
+    /// # Errors
+    /// [`RenderError::Encode`] if the encoder refuses the audio.
+    pub fn encode(&mut self, audio: &Audio) -> Result<Vec<Vec<u8>>, RenderError> {
+        let left = audio.left.chunks_exact(PACKET_FRAMES);
+        let right = audio.right.chunks_exact(PACKET_FRAMES);
+        let mut packets = Vec::with_capacity(left.len());
+        for (left, right) in left.zip(right) {
+            let values = left.iter().zip(right);
+            for (frame, (&left, &right)) in self.block.chunks_exact_mut(CHANNELS).zip(values) {
+                frame.copy_from_slice(&[left, right]);
+            }
+            let bytes = self
+                .encoder
+                .encode(&self.block, PACKET_FRAMES, &mut self.packet)
+                .map_err(refused)?;
+            packets.push(self.packet[..bytes].to_vec());
+        }
+        Ok(packets)
+    }
+}
+
 fn refused(reason: impl Display) -> RenderError {
     RenderError::Encode {
         format: "Opus",
@@ -84,7 +142,6 @@ fn refused(reason: impl Display) -> RenderError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Audio;
     use super::*;
     use opus_pure::{MAX_PACKET_SAMPLES, OggOpusReader, Trim};
 

@@ -46,6 +46,28 @@ impl Tags {
             .collect()
     }
 
+    /// The same as bytes: vendor and comments, each with its length before it, as FLAC and Opus have them.
+    pub fn vorbis_block(&self) -> Vec<u8> {
+        let mut block = Vec::new();
+        let mut push = |text: &str| {
+            block.extend_from_slice(&(text.len() as u32).to_le_bytes()); // fits: tags are lines of text
+            block.extend_from_slice(text.as_bytes());
+        };
+        push("ceilid");
+        let comments = self.vorbis_comments();
+        let entries: Vec<String> = comments
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let count = (entries.len() as u32).to_le_bytes(); // fits: a handful
+        block.extend_from_slice(&count);
+        for entry in entries {
+            block.extend_from_slice(&(entry.len() as u32).to_le_bytes());
+            block.extend_from_slice(entry.as_bytes());
+        }
+        block
+    }
+
     /// Chunk id and value of each that is not empty, in the words of RIFF INFO lists.
     pub fn riff_info(&self) -> Vec<(&'static [u8; 4], &str)> {
         let all = [

@@ -5,7 +5,7 @@
 
 use super::quantiser::Quantiser;
 use super::tags::Tags;
-use super::{BLOCK_FRAMES, Frames, RenderError};
+use super::{Audio, BLOCK_FRAMES, Frames, RenderError};
 use std::io::Write;
 
 /// RIFF counts its bytes in 32 bits.
@@ -90,6 +90,54 @@ pub fn write(
     }
 }
 
+/// Writes without end: 16 bits, and the largest length that RIFF can say, which players take for a stream.
+pub struct WavStream {
+    quantiser: Quantiser,
+    values: Vec<i32>,
+}
+
+impl WavStream {
+    /// A stream of 16 bits.
+    pub fn new() -> Self {
+        Self {
+            quantiser: Quantiser::new(16),
+            values: Vec::new(),
+        }
+    }
+
+    /// What comes before the first frame.
+    ///
+    /// # Errors
+    /// [`RenderError::FileTooLong`] if the tags alone are.
+    pub fn header(sample_rate_hz: u32, tags: &Tags) -> Result<Vec<u8>, RenderError> {
+        let mut header = header(sample_rate_hz, Depth::Sixteen, tags, 0)?;
+        let data_length_at = header.len() - 4;
+        for at in [4, data_length_at] {
+            header[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        }
+        Ok(header)
+    }
+
+    /// The audio as bytes.
+    pub fn encode(&mut self, audio: &Audio) -> Vec<u8> {
+        self.values.clear();
+        self.quantiser
+            .append(&audio.left, &audio.right, &mut self.values);
+        let kept = usize::from(Depth::Sixteen.bytes());
+        let bytes = self
+            .values
+            .iter()
+            .flat_map(|value| value.to_le_bytes().into_iter().take(kept));
+        bytes.collect()
+    }
+}
+
+impl Default for WavStream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// All that stands before the frames.
 fn header(
     sample_rate_hz: u32,
@@ -145,7 +193,6 @@ fn push_chunk(file: &mut Vec<u8>, id: &[u8; 4], body: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Audio;
     use super::*;
 
     fn audio() -> Audio {

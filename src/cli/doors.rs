@@ -1,0 +1,118 @@
+//! In: the address of the page and the API, and who may come. Out: a bound socket, then a server.
+
+use super::{Context, Failure};
+use crate::daemon::Handle;
+use crate::output::Surroundings;
+use crate::output::stream::Station;
+use crate::output::synth::SynthFont;
+use crate::web::{self, ADDRESS, Access, Parts, Running, Server, Token};
+use anyhow::anyhow;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+/// Where a page is to be served: options of `serve`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Doors {
+    /// Address of the page, the API and the streams; `off` for none [default: 127.0.0.1:7424]
+    ///
+    /// Port 0 takes a free one. Any address but this machine's own needs a --token.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "CEILID_LISTEN")]
+    listen: Option<Listen>,
+    /// What visitors must know: `Authorization: Bearer TOKEN`, or open the page as /?token=TOKEN
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "CEILID_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<Token>,
+}
+
+/// An address, or none.
+#[derive(Clone, Copy, Debug)]
+enum Listen {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse()
+            .map(Self::At)
+            .map_err(|_| format!("`{text}` is no address; write {ADDRESS}, [::1]:7424 or off"))
+    }
+}
+
+/// A bound socket, and what will be shown there.
+pub struct Door {
+    server: Server,
+    station: Station,
+    font: SynthFont,
+    access: Access,
+}
+
+impl Doors {
+    /// Binds the socket, so that a taken address is known before the music begins.
+    ///
+    /// # Errors
+    /// An open address without a token (usage); the address asked for cannot be had (environment).
+    pub fn open(
+        &self,
+        surroundings: &Surroundings,
+        context: &Context,
+    ) -> Result<Option<Door>, Failure> {
+        let address = match self.listen {
+            Some(Listen::Off) => return Ok(None),
+            Some(Listen::At(address)) => address,
+            None => ADDRESS.parse().map_err(Failure::environment)?,
+        };
+        let access = Access::to(address, self.token.clone()).ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "`{address}` is open to others, and there is no token"
+            ))
+            .hint("give a --token, or listen at 127.0.0.1")
+        })?;
+        let server = match Server::bind(address) {
+            Ok(server) => server,
+            Err(error) if self.listen.is_none() => {
+                // Nobody asked for it: a second band on this machine plays without a page.
+                context.say(format_args!("{error}; no page is served"));
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(Failure::environment(error)
+                    .hint("another program has it; choose another port, or `off`"));
+            }
+        };
+        Ok(Some(Door {
+            station: surroundings.station().map_err(Failure::environment)?,
+            font: surroundings.font().map_err(Failure::input)?,
+            server,
+            access,
+        }))
+    }
+}
+
+impl Door {
+    /// Serves the page of this daemon; where it is stands on stderr.
+    ///
+    /// # Errors
+    /// The thread does not start.
+    pub fn serve(self, handle: &Handle, context: &Context) -> Result<Running, Failure> {
+        let address = self.server.address();
+        let router = web::router(Parts {
+            handle: handle.clone(),
+            station: self.station,
+            font: self.font,
+            access: self.access,
+        });
+        let running = self.server.run(router).map_err(Failure::environment)?;
+        context.say(format_args!("page at http://{address}/"));
+        Ok(running)
+    }
+}

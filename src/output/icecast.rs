@@ -1,0 +1,363 @@
+//! In: a station and an Icecast server's address. Out: the station's Opus stream at a mount of that server, for as long as
+//! either lives.
+//!
+//! Source: Icecast 2.4's source protocol: `PUT`, Basic authorisation, `Expect: 100-continue`, then the stream without an
+//! end. Titles travel in the stream: each tune is an Ogg logical stream, and `/admin/metadata` refuses Ogg mounts.
+
+use super::fan_out::{Listener, Silence};
+use super::stream::{Format, Station};
+use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError, without_password};
+use crate::music::midi::MidiMessage;
+use socket2::SockRef;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The pause before a lost server is tried again: from, doubled up to.
+const BACK_OFF_MIN: Duration = Duration::from_millis(500);
+const BACK_OFF_MAX: Duration = Duration::from_secs(15);
+/// A connection that held for so long was a good one: the next pause is short again.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+/// How long the server may take to answer, and to take what was sent.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What the system may hold of what was sent: ten seconds of Opus, so that a server that hangs is noticed.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: usize = 4096;
+/// How often the thread looks whether it is to end.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// What an address looks like.
+const WANTED: &str = "http://USER:PASSWORD@HOST:PORT/MOUNT";
+
+/// A source client of an Icecast server.
+pub struct IcecastOutput {
+    name: String,
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_well: AtomicBool,
+    is_closing: AtomicBool,
+}
+
+impl IcecastOutput {
+    /// Plays to the server at this address. A server that is not there yet is waited for.
+    ///
+    /// # Errors
+    /// The address cannot be read, or the thread does not start.
+    pub fn open(url: &str, station: Station) -> Result<Self, OutputError> {
+        let address = Address::read(url)?;
+        let name = format!("icecast:{}", without_password(url));
+        let shared = Arc::new(Shared::default());
+        // Not lost before it was tried.
+        shared.is_well.store(true, Ordering::Relaxed);
+        let source = Source {
+            name: name.clone(),
+            address,
+            station,
+            shared: Arc::clone(&shared),
+        };
+        let thread = std::thread::Builder::new()
+            .name("icecast".to_owned())
+            .spawn(move || source.run())
+            .map_err(|source| OutputError::Thread {
+                output: name.clone(),
+                source,
+            })?;
+        Ok(Self {
+            name,
+            shared,
+            thread,
+        })
+    }
+}
+
+impl LiveOutput for IcecastOutput {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The station hears it.
+    fn send(&mut self, _: MidiMessage, _: Instant) {}
+
+    fn lookahead(&self) -> Duration {
+        // Anything but zero: nothing here is timed by the player.
+        LOOK_INTERVAL
+    }
+
+    fn health(&mut self) -> Health {
+        if self.shared.is_well.load(Ordering::Relaxed) {
+            Health::Well
+        } else {
+            Health::Lost
+        }
+    }
+
+    fn close(self: Box<Self>) {
+        self.shared.is_closing.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + CLOSE_WAIT_MAX;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Where a mount is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Address {
+    /// Name or number, and TCP port.
+    host: String,
+    mount: String,
+    /// User and password, as Basic authorisation has them.
+    credentials: String,
+}
+
+impl Address {
+    fn read(url: &str) -> Result<Self, OutputError> {
+        let wrong = |reason| OutputError::Address {
+            kind: "icecast",
+            found: without_password(url),
+            reason,
+            wanted: WANTED,
+        };
+        if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(wrong("it has a space or a control character"));
+        }
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Err(wrong("it does not begin with http://"));
+        };
+        let Some((place, mount)) = rest.split_once('/').filter(|(_, mount)| !mount.is_empty())
+        else {
+            return Err(wrong("it names no mount"));
+        };
+        let Some((user, host)) = place.rsplit_once('@') else {
+            return Err(wrong("it names no user and password"));
+        };
+        let credentials = if user.contains(':') {
+            user.to_owned()
+        } else {
+            // Icecast's sources are called that.
+            format!("source:{user}")
+        };
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if host.is_empty() || host.starts_with(':') {
+            return Err(wrong("it names no host"));
+        }
+        Ok(Self {
+            host: if has_port {
+                host.to_owned()
+            } else {
+                format!("{host}:80")
+            },
+            mount: format!("/{mount}"),
+            credentials,
+        })
+    }
+
+    /// The beginning of the request.
+    fn request(&self) -> String {
+        format!(
+            "PUT {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {}\r\nUser-Agent: {CLIENT_NAME}/{}\r\n\
+             Content-Type: {}\r\nIce-Name: {CLIENT_NAME}\r\nIce-Genre: folk\r\nIce-Public: 0\r\n\
+             Expect: 100-continue\r\n\r\n",
+            self.mount,
+            self.host,
+            base64(self.credentials.as_bytes()),
+            env!("CARGO_PKG_VERSION"),
+            Format::Opus.media_type(),
+        )
+    }
+}
+
+/// Why the server is not played to any more.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("{0}")]
+    Network(#[from] io::Error),
+    #[error("it answers `{0}`")]
+    Answer(String),
+    #[error("it does not take the stream as fast as it is played")]
+    TooSlow,
+}
+
+struct Source {
+    name: String,
+    address: Address,
+    station: Station,
+    shared: Arc<Shared>,
+}
+
+impl Source {
+    fn run(self) {
+        let mut pause = BACK_OFF_MIN;
+        // The first failure is told, and then only each change.
+        let mut was_well = true;
+        while !self.is_closing() {
+            let began = Instant::now();
+            let outcome = self.connect().and_then(|mut connection| {
+                if was_well {
+                    tracing::info!(output = self.name, "plays");
+                } else {
+                    tracing::warn!(output = self.name, "is there");
+                }
+                was_well = true;
+                self.shared.is_well.store(true, Ordering::Relaxed);
+                self.play(&mut connection, self.station.listen(Format::Opus))
+            });
+            let Err(refusal) = outcome else { return };
+            self.shared.is_well.store(false, Ordering::Relaxed);
+            if std::mem::take(&mut was_well) {
+                tracing::warn!(output = self.name, reason = %refusal, "lost; looking for it");
+            } else {
+                tracing::debug!(output = self.name, reason = %refusal, "not there yet");
+            }
+            if began.elapsed() > GOOD_AFTER {
+                pause = BACK_OFF_MIN;
+            }
+            self.rest(pause);
+            pause = (pause * 2).min(BACK_OFF_MAX);
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.shared.is_closing.load(Ordering::Relaxed)
+    }
+
+    fn rest(&self, pause: Duration) {
+        let end = Instant::now() + pause;
+        while !self.is_closing() && Instant::now() < end {
+            std::thread::sleep(LOOK_INTERVAL.min(end.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    fn connect(&self) -> Result<TcpStream, Refusal> {
+        let unknown = || io::Error::new(io::ErrorKind::NotFound, "its name leads nowhere");
+        let mut refusal = unknown();
+        for place in self.address.host.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&place, ANSWER_WAIT_MAX) {
+                Ok(connection) => return self.greet(connection),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal.into())
+    }
+
+    fn greet(&self, mut connection: TcpStream) -> Result<TcpStream, Refusal> {
+        connection.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
+        connection.set_write_timeout(Some(ANSWER_WAIT_MAX))?;
+        connection.set_nodelay(true)?;
+        SockRef::from(&connection).set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        connection.write_all(self.address.request().as_bytes())?;
+        let answer = read_answer(&mut connection)?;
+        // HTTP/1.1 100 Continue, or 200 OK from servers that do not wait.
+        match answer.split(' ').nth(1) {
+            Some("100" | "200") => Ok(connection),
+            _ => Err(Refusal::Answer(answer)),
+        }
+    }
+
+    /// Plays until it is told to end.
+    fn play(&self, connection: &mut TcpStream, mut listener: Listener) -> Result<(), Refusal> {
+        while !self.is_closing() {
+            match listener.next_within(LOOK_INTERVAL) {
+                Ok(bytes) => connection.write_all(&bytes)?,
+                Err(Silence::NothingYet) => {}
+                Err(Silence::Over) => return Ok(()),
+                Err(Silence::TooSlow) => return Err(Refusal::TooSlow),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first line of an answer's head.
+fn read_answer(connection: &mut TcpStream) -> Result<String, Refusal> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && head.len() < ANSWER_BYTES_MAX {
+        if connection.read(&mut byte)? == 0 {
+            break;
+        }
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    Ok(head.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// RFC 4648 §4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let byte = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let index = (bits >> (18 - 6 * place)) & 63;
+            let is_padding = place > group.len();
+            text.push(if is_padding {
+                '='
+            } else {
+                char::from(ALPHABET[index as usize]) // below 64
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        // RFC 4648 §10.
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_and_a_wrong_one_told_without_its_password() {
+        let address = Address::read("http://me:pass:word@radio.example:8000/folk.opus").unwrap();
+        assert_eq!(
+            (
+                address.host.as_str(),
+                address.mount.as_str(),
+                address.credentials.as_str()
+            ),
+            ("radio.example:8000", "/folk.opus", "me:pass:word")
+        );
+        assert_eq!(
+            Address::read("http://secret@h/m").unwrap().credentials,
+            "source:secret"
+        );
+        assert_eq!(Address::read("http://secret@h/m").unwrap().host, "h:80");
+        for (url, reason) in [
+            ("https://a:secret@h/m", "it does not begin with http://"),
+            ("http://a:secret@h", "it names no mount"),
+            ("http://h:8000/m", "it names no user and password"),
+            ("http://a:secret@/m", "it names no host"),
+            (
+                "http://a:secret@h/m\r\nX: y",
+                "it has a space or a control character",
+            ),
+        ] {
+            let error = Address::read(url).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One function a route: a question or a command in, JSON out.
+
+use super::Web;
+use super::dto::{Named, Now, Played, StatusReport, TuneSummary};
+use crate::daemon::settings::SettingsPatch;
+use crate::daemon::time_span::TimeSpan;
+use crate::daemon::{Command, Keeping, SkipAt, TuneId};
+use crate::output::{Health, stream};
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// Tunes of the past that are listed unless fewer are asked for.
+const HISTORY_MAX: usize = 100;
+
+/// Why a request was not met: what was found, and what to do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    #[serde(skip)]
+    #[schema(ignore)]
+    status: StatusCode,
+    /// What is wrong.
+    error: String,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self {
+            status,
+            error: error.into(),
+        }
+    }
+
+    pub fn not_found(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, error)
+    }
+
+    pub fn wrong_method() -> Self {
+        let error = "this address does not take this method; /api/openapi.json lists what does";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, error)
+    }
+
+    pub fn busy(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = (status, Json(self)).into_response();
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
+            let soon = header::HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
+        }
+        response
+    }
+}
+
+/// What came of a command.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// Always true: the daemon has it and obeys as soon as it can.
+    accepted: bool,
+}
+
+type Reply = Result<Json<Accepted>, Problem>;
+
+fn order(web: &Web, command: Command) -> Reply {
+    if web.handle.command(command) {
+        Ok(Json(Accepted { accepted: true }))
+    } else {
+        Err(Problem::busy("the daemon has ended or has too much to do"))
+    }
+}
+
+/// What it is doing, its outputs, its counters and its settings.
+#[utoipa::path(get, path = "/api/status", responses((status = 200, body = StatusReport)))]
+pub async fn status(State(web): State<Arc<Web>>) -> Json<StatusReport> {
+    Json(StatusReport::of(&web.handle.status(), &web.station))
+}
+
+/// The tune that plays, or null.
+#[utoipa::path(get, path = "/api/now", responses((status = 200, body = Option<Now>)))]
+pub async fn now(State(web): State<Arc<Web>>) -> Json<Option<Now>> {
+    Json(web.handle.status().now.as_ref().map(Now::of))
+}
+
+/// The tunes that come next, soonest first.
+#[utoipa::path(get, path = "/api/queue", responses((status = 200, body = Vec<TuneSummary>)))]
+pub async fn queue(State(web): State<Arc<Web>>) -> Json<Vec<TuneSummary>> {
+    let status = web.handle.status();
+    Json(
+        status
+            .queue
+            .iter()
+            .map(|tune| TuneSummary::of(tune))
+            .collect(),
+    )
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct HistoryQuery {
+    /// How many at most.
+    limit: Option<usize>,
+}
+
+/// The tunes that were played, latest first.
+#[utoipa::path(get, path = "/api/history", params(HistoryQuery), responses((status = 200, body = Vec<Played>)))]
+pub async fn history(
+    State(web): State<Arc<Web>>,
+    Query(query): Query<HistoryQuery>,
+) -> Json<Vec<Played>> {
+    let limit = query.limit.unwrap_or(HISTORY_MAX).min(HISTORY_MAX);
+    let status = web.handle.status();
+    Json(status.history.iter().take(limit).map(Played::of).collect())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipWhen {
+    Now,
+    PartEnd,
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct SkipQuery {
+    /// When: `now` (usual) or `part-end`.
+    #[param(inline)]
+    at: Option<SkipWhen>,
+}
+
+/// On to the next tune.
+#[utoipa::path(post, path = "/api/skip", params(SkipQuery),
+    responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
+pub async fn skip(State(web): State<Arc<Web>>, Query(query): Query<SkipQuery>) -> Reply {
+    let at = match query.at {
+        None | Some(SkipWhen::Now) => SkipAt::Now,
+        Some(SkipWhen::PartEnd) => SkipAt::PartEnd,
+    };
+    order(&web, Command::Skip(at))
+}
+
+/// Silence until it is resumed.
+#[utoipa::path(post, path = "/api/pause", responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
+pub async fn pause(State(web): State<Arc<Web>>) -> Reply {
+    order(&web, Command::Pause)
+}
+
+/// Goes on where it paused.
+#[utoipa::path(post, path = "/api/resume", responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
+pub async fn resume(State(web): State<Arc<Web>>) -> Reply {
+    order(&web, Command::Resume)
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct KeepQuery {
+    /// Which tune; the one that plays where none is named.
+    id: Option<u64>,
+    /// `false` takes the mark away.
+    kept: Option<bool>,
+}
+
+/// Marks a tune as worth keeping.
+#[utoipa::path(post, path = "/api/keep", params(KeepQuery),
+    responses((status = 200, body = Accepted), (status = 404, body = Problem), (status = 503, body = Problem)))]
+pub async fn keep(State(web): State<Arc<Web>>, Query(query): Query<KeepQuery>) -> Reply {
+    let keeping = if query.kept.unwrap_or(true) {
+        Keeping::Kept
+    } else {
+        Keeping::NotKept
+    };
+    if query.id.is_none() && web.handle.status().now.is_none() {
+        return Err(Problem::not_found("no tune plays; name one with ?id="));
+    }
+    order(&web, Command::Keep(query.id.map(TuneId), keeping))
+}
+
+/// Silences every note of every channel; the tune goes on.
+#[utoipa::path(post, path = "/api/panic", responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
+pub async fn panic(State(web): State<Arc<Web>>) -> Reply {
+    order(&web, Command::Panic)
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct StopQuery {
+    /// `true` lets the tune that plays end first.
+    after_tune: Option<bool>,
+}
+
+/// Ends the daemon.
+#[utoipa::path(post, path = "/api/stop", params(StopQuery),
+    responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
+pub async fn stop(State(web): State<Arc<Web>>, Query(query): Query<StopQuery>) -> Reply {
+    order(
+        &web,
+        if query.after_tune.unwrap_or(false) {
+            Command::StopAfterTune
+        } else {
+            Command::Stop
+        },
+    )
+}
+
+#[derive(Deserialize, IntoParams)]
+pub struct SleepQuery {
+    /// When, such as `30m`; without it the timer is taken back.
+    r#in: Option<String>,
+}
+
+/// Ends after the tune that plays when this time is over.
+#[utoipa::path(post, path = "/api/sleep", params(SleepQuery),
+    responses((status = 200, body = Accepted), (status = 400, body = Problem), (status = 503, body = Problem)))]
+pub async fn sleep(State(web): State<Arc<Web>>, Query(query): Query<SleepQuery>) -> Reply {
+    let span: Option<TimeSpan> = match query.r#in.as_deref() {
+        None => None,
+        Some(text) => Some(
+            text.parse()
+                .map_err(|error: String| Problem::new(StatusCode::BAD_REQUEST, error))?,
+        ),
+    };
+    order(&web, Command::SleepIn(span.map(|span| span.0)))
+}
+
+/// What can be changed while it plays.
+#[utoipa::path(get, path = "/api/settings", responses((status = 200, body = Named)))]
+pub async fn settings(State(web): State<Arc<Web>>) -> Json<Named> {
+    Json(Named::of(&web.handle.settings()))
+}
+
+/// Changes some settings: what is not named stays.
+#[utoipa::path(patch, path = "/api/settings", request_body = Named,
+    responses((status = 200, body = Named), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub async fn change_settings(
+    State(web): State<Arc<Web>>,
+    patch: Result<Json<SettingsPatch>, JsonRejection>,
+) -> Result<Json<Named>, Problem> {
+    let Json(patch) = patch.map_err(|rejection| {
+        let text = rejection.body_text();
+        // What serde_json found, without axum's words about it.
+        let cause = text
+            .split_once(": ")
+            .map_or(text.as_str(), |(_, cause)| cause);
+        Problem::new(rejection.status(), cause)
+    })?;
+    let after = web.handle.settings().patched(&patch);
+    order(&web, Command::Patch(patch)).map(|_| Json(Named::of(&after)))
+}
+
+/// Whether it plays on: 200, or 503 when every output is lost.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = String), (status = 503, body = Problem)))]
+pub async fn healthz(State(web): State<Arc<Web>>) -> Result<&'static str, Problem> {
+    // The listeners' own output is never lost, so it says nothing where there are others.
+    let outputs = web.handle.status().outputs;
+    let mut others = outputs
+        .iter()
+        .filter(|output| output.name != stream::NAME)
+        .peekable();
+    let is_heard = others.peek().is_none() || others.any(|output| output.health == Health::Well);
+    if is_heard {
+        Ok("ok\n")
+    } else {
+        Err(Problem::busy("every output is lost"))
+    }
+}

@@ -1,0 +1,389 @@
+//! In: requests from anywhere. Out: those that may be answered.
+//!
+//! Against strangers: a token, wherever the address is not this machine's own. Against pages of other sites in the user's
+//! own browser: the `Host` must be one of ours where there is no token (DNS rebinding), and what steers must come from our
+//! own page (`Origin`, `Sec-Fetch-Site`). Against floods: a bucket of requests for each peer.
+
+use super::Web;
+use super::api::Problem;
+use super::server::Peer;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A shorter token is guessed.
+const TOKEN_CHARS_MIN: usize = 16;
+/// Questions a peer may ask at once, and how many more a second: a house full of listeners may share an address.
+const QUESTIONS: Allowance = Allowance {
+    at_once: 1000.0,
+    a_second: 100.0,
+};
+/// Commands a peer may give.
+const COMMANDS: Allowance = Allowance {
+    at_once: 30.0,
+    a_second: 10.0,
+};
+/// Wrong tokens a peer may try.
+const GUESSES: Allowance = Allowance {
+    at_once: 10.0,
+    a_second: 0.2,
+};
+/// Peers that are remembered; with more, those that have been quiet are forgotten.
+const PEERS_MAX: usize = 4096;
+/// The cookie in which the page keeps the token.
+const COOKIE: &str = "ceilid_token";
+
+/// A secret that opens the door.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl FromStr for Token {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+        if text.len() < TOKEN_CHARS_MIN || !is_plain {
+            return Err(format!(
+                "a token has at least {TOKEN_CHARS_MIN} letters, digits, `-`, `_`, `.` or `~`"
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Token {
+    /// Not into any log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Token {
+    /// As it is sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes as long for any wrong one: what is compared are keyed hashes that nobody outside can know.
+    fn is(&self, other: &str, key: &RandomState) -> bool {
+        key.hash_one(&self.0) == key.hash_one(other) && self.0 == other
+    }
+}
+
+/// Who may come.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    token: Option<Token>,
+    hosts: Vec<String>,
+}
+
+impl Access {
+    /// Those who know the token; without one, whoever reaches this machine's own address.
+    ///
+    /// `None` where the address is open to others and there is no token.
+    pub fn to(address: SocketAddr, token: Option<Token>) -> Option<Self> {
+        let is_open = !address.ip().is_loopback();
+        if is_open && token.is_none() {
+            return None;
+        }
+        Some(Self {
+            token,
+            hosts: vec!["localhost".to_owned()],
+        })
+    }
+}
+
+/// What is remembered of those who come.
+pub struct Guard {
+    access: Access,
+    key: RandomState,
+    peers: Mutex<HashMap<IpAddr, Buckets>>,
+}
+
+#[derive(Clone, Copy)]
+struct Allowance {
+    at_once: f64,
+    a_second: f64,
+}
+
+struct Buckets {
+    questions: f64,
+    commands: f64,
+    guesses: f64,
+    seen: Instant,
+}
+
+/// What a request is, to its bucket.
+#[derive(Clone, Copy)]
+enum Errand {
+    Question,
+    Command,
+    Guess,
+}
+
+impl Guard {
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            key: RandomState::new(),
+            peers: Mutex::default(),
+        }
+    }
+
+    /// Takes one out of the peer's bucket; `false` when it is empty.
+    fn allows(&self, peer: IpAddr, errand: Errand, now: Instant) -> bool {
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if peers.len() >= PEERS_MAX && !peers.contains_key(&peer) {
+            peers.retain(|_, buckets| now.duration_since(buckets.seen).as_secs() < 60);
+            if peers.len() >= PEERS_MAX {
+                return false;
+            }
+        }
+        let buckets = peers.entry(peer).or_insert(Buckets {
+            questions: QUESTIONS.at_once,
+            commands: COMMANDS.at_once,
+            guesses: GUESSES.at_once,
+            seen: now,
+        });
+        let elapsed = now.saturating_duration_since(buckets.seen).as_secs_f64();
+        buckets.seen = now;
+        for (bucket, allowance) in [
+            (&mut buckets.questions, QUESTIONS),
+            (&mut buckets.commands, COMMANDS),
+            (&mut buckets.guesses, GUESSES),
+        ] {
+            *bucket = (*bucket + elapsed * allowance.a_second).min(allowance.at_once);
+        }
+        let bucket = match errand {
+            Errand::Question => &mut buckets.questions,
+            Errand::Command => &mut buckets.commands,
+            Errand::Guess => &mut buckets.guesses,
+        };
+        let is_allowed = *bucket >= 1.0;
+        if is_allowed {
+            *bucket -= 1.0;
+        }
+        is_allowed
+    }
+
+    fn knows_host(&self, host: Option<&str>) -> bool {
+        let Some(host) = host else { return false };
+        let name = host_name(host);
+        let is_loopback = name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+        is_loopback
+            || self
+                .access
+                .hosts
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Lets a request through, or says why not.
+pub async fn check(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let mut response = match examine(&web.guard, &request) {
+        Ok(Passage::Through) => next.run(request).await,
+        Ok(Passage::ToPage(cookie)) => (
+            StatusCode::SEE_OTHER,
+            [
+                (header::LOCATION, HeaderValue::from_static("/")),
+                (header::SET_COOKIE, cookie),
+            ],
+        )
+            .into_response(),
+        Err(problem) => problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        (
+            "content-security-policy",
+            "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+        ),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+enum Passage {
+    Through,
+    /// The token came in the address: into a cookie with it, and out of the address.
+    ToPage(HeaderValue),
+}
+
+fn examine(guard: &Guard, request: &Request) -> Result<Passage, Problem> {
+    let headers = request.headers();
+    let path = request.uri().path();
+    if path == "/healthz" {
+        return Ok(Passage::Through);
+    }
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
+    let now = Instant::now();
+    let is_command = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let errand = if is_command {
+        Errand::Command
+    } else {
+        Errand::Question
+    };
+    if !guard.allows(peer, errand, now) {
+        return Err(too_many());
+    }
+    let host = text(headers, &header::HOST);
+    if is_command && !is_from_our_page(headers, host) {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "another site's page may not steer this band",
+        ));
+    }
+    let Some(token) = &guard.access.token else {
+        return if guard.knows_host(host) {
+            Ok(Passage::Through)
+        } else {
+            Err(Problem::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this is a machine's own address; call it localhost, or set a token",
+            ))
+        };
+    };
+    let in_query = request.uri().query().and_then(|query| {
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("token="))
+    });
+    let in_cookie = text(headers, &header::COOKIE).and_then(|cookies| {
+        cookies
+            .split(';')
+            .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    });
+    let in_header =
+        text(headers, &header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let offered = in_header.or(in_query).or(in_cookie);
+    if offered.is_some_and(|offered| token.is(offered, &guard.key)) {
+        let is_entrance = path == "/" && in_query.is_some() && !is_command;
+        let cookie = is_entrance.then(|| {
+            let cookie = format!(
+                "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000",
+                token.as_str()
+            );
+            HeaderValue::from_str(&cookie).ok()
+        });
+        return Ok(match cookie.flatten() {
+            Some(cookie) => Passage::ToPage(cookie),
+            None => Passage::Through,
+        });
+    }
+    if offered.is_some() && !guard.allows(peer, Errand::Guess, now) {
+        return Err(too_many());
+    }
+    Err(Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "a token is needed: `Authorization: Bearer TOKEN`, or open /?token=TOKEN",
+    ))
+}
+
+fn too_many() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests; wait a second",
+    )
+}
+
+/// Browsers say where a request comes from; programs do not.
+fn is_from_our_page(headers: &HeaderMap, host: Option<&str>) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+        return false;
+    }
+    match headers.get(header::ORIGIN) {
+        None => true,
+        Some(origin) => {
+            let origin = origin.to_str().unwrap_or_default();
+            let place = origin.split_once("://").map(|(_, place)| place);
+            place.is_some() && place == host
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Without the port; of `[::1]:80` the address alone.
+fn host_name(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split_once(']').map_or(rest, |(name, _)| name);
+    }
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn an_open_address_needs_a_token_and_a_token_some_length() {
+        let open: SocketAddr = "0.0.0.0:80".parse().unwrap();
+        assert!(Access::to(open, None).is_none());
+        assert!("short".parse::<Token>().is_err());
+        assert!("0123456789abcde;".parse::<Token>().is_err());
+        let token: Token = "0123456789abcdef".parse().unwrap();
+        assert!(Access::to(open, Some(token)).is_some());
+        assert!(Access::to("[::1]:80".parse().unwrap(), None).is_some());
+    }
+
+    #[test]
+    fn a_bucket_empties_fills_again_and_is_each_peers_own() {
+        let guard = Guard::new(Access::default());
+        let (one, other): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let now = Instant::now();
+        let given = (0..100)
+            .filter(|_| guard.allows(one, Errand::Command, now))
+            .count();
+        assert_eq!(given, 30);
+        assert!(guard.allows(other, Errand::Command, now));
+        assert!(guard.allows(one, Errand::Question, now));
+        assert!(guard.allows(one, Errand::Command, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_known() {
+        let guard = Guard::new(Access::to("127.0.0.1:1".parse().unwrap(), None).unwrap());
+        for host in [
+            "localhost",
+            "LOCALHOST:7424",
+            "127.0.0.1:80",
+            "[::1]:80",
+            "127.9.9.9",
+        ] {
+            assert!(guard.knows_host(Some(host)), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "10.0.0.1", ""] {
+            assert!(!guard.knows_host(Some(host)), "{host}");
+        }
+        assert!(!guard.knows_host(None));
+    }
+}

@@ -1,0 +1,245 @@
+//! In: a socket and a router. Out: answers, on one thread, with bounds on how many come and how long each may take.
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower::ServiceExt;
+
+/// Connections at once; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 1500;
+/// How long a request's head may take, and how long a connection may wait for one.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(20);
+/// A peer that takes nothing for so long is gone, or might as well be.
+const STALL_MAX: Duration = Duration::from_secs(10);
+/// What the system and we hold for a peer that does not read: seconds of Opus, and little for hundreds of them.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// After a failed accept (no file descriptors left): a rest, so that it does not spin.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Threads for what takes a processor: rendering.
+const BLOCKING_THREADS_MAX: usize = 1;
+/// How long answers under way may take when it ends.
+const GRACE: Duration = Duration::from_millis(150);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen at {address}")]
+    Address {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread does not start.
+    #[error("cannot start the thread of the web server")]
+    Thread(#[source] io::Error),
+}
+
+/// A socket that is bound, and not yet answered.
+pub struct Server {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+/// A server that runs.
+pub struct Running {
+    stop: Arc<Notify>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    /// Binds the address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`ServerError::Address`].
+    pub fn bind(address: SocketAddr) -> Result<Self, ServerError> {
+        let refused = |source| ServerError::Address { address, source };
+        let socket = std::net::TcpListener::bind(address).map_err(refused)?;
+        socket.set_nonblocking(true).map_err(refused)?;
+        let address = socket.local_addr().map_err(refused)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers, until it is stopped.
+    ///
+    /// # Errors
+    /// [`ServerError::Thread`].
+    pub fn run(self, router: Router) -> Result<Running, ServerError> {
+        let stop = Arc::new(Notify::new());
+        let told = Arc::clone(&stop);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .build()
+            .map_err(ServerError::Thread)?;
+        let thread = std::thread::Builder::new()
+            .name("web".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = accept(self.socket, router) => {}
+                        () = told.notified() => tokio::time::sleep(GRACE).await,
+                    }
+                });
+                // A tune may still be rendering; nobody waits for it.
+                runtime.shutdown_background();
+            })
+            .map_err(ServerError::Thread)?;
+        Ok(Running { stop, thread })
+    }
+}
+
+impl Running {
+    /// Hangs up.
+    pub fn stop(self) {
+        self.stop.notify_one();
+        let _ = self.thread.join();
+    }
+}
+
+async fn accept(socket: std::net::TcpListener, router: Router) {
+    let socket = match TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(%error, "the page cannot be served"),
+    };
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // Never closed, so there is a place some time.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match socket.accept().await {
+            Ok((stream, peer)) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    answer(stream, Peer(peer.ip()), router).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a connection is not accepted");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, peer: Peer, router: Router) {
+    // Refused, it works all the same.
+    let _ = stream.set_nodelay(true);
+    let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(Impatient::new(stream)), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(peer = %peer.0, %error, "a connection ends");
+    }
+}
+
+/// A connection whose peer must take what is sent, sooner or later.
+struct Impatient {
+    stream: TcpStream,
+    /// Runs while a write waits.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Impatient {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            patience: None,
+        }
+    }
+
+    /// A write that waits too long has failed.
+    fn judge<T>(
+        &mut self,
+        outcome: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.patience = None;
+            return outcome;
+        }
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALL_MAX)));
+        ready!(patience.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Impatient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Impatient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.judge(outcome, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.judge(outcome, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,522 @@
+//! The API and the page with a real daemon that plays to nobody, called without a socket; and the server itself with one.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use axum::response::Response;
+use ceilid::daemon::clock::RealClock;
+use ceilid::daemon::plan::Plan;
+use ceilid::daemon::rendition::Rendition;
+use ceilid::daemon::settings::TempoScale;
+use ceilid::daemon::{
+    self, Daemon, DaemonParts, PlayerSettings, Provenance, ReadyTune, Settings, SourceError,
+    TuneId, TuneRequest, TuneSource,
+};
+use ceilid::music::midi::{Channel, MidiMessage, Velocity};
+use ceilid::music::pitch::Pitch;
+use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
+use ceilid::output::stream::Station;
+use ceilid::output::synth::SynthFont;
+use ceilid::performance::{Performance, TimedMessage, Track};
+use ceilid::web::{self, Access, Parts, Peer, Server, Token};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tower::ServiceExt;
+
+/// How long a test waits for what threads do as soon as they run.
+const PATIENCE: Duration = Duration::from_secs(20);
+const TOKEN: &str = "0123456789abcdef";
+
+#[test]
+fn every_question_is_answered_in_json() {
+    let house = House::open(None);
+    house.wait_for_tune();
+    for (path, key) in [
+        ("/api/status", "activity"),
+        ("/api/now", "title"),
+        ("/api/settings", "tempo_scale"),
+        ("/api/openapi.json", "paths"),
+        ("/api/tunes/1.json", "abc"),
+    ] {
+        let (status, body) = house.get_json(path);
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        assert!(!body[key].is_null(), "{path}: {body}");
+    }
+    for path in ["/api/queue", "/api/history"] {
+        assert!(house.get_json(path).1.is_array(), "{path}");
+    }
+    assert_eq!(house.get("/healthz").1, b"ok\n");
+    assert!(house.get("/api/tunes/1.abc").1.starts_with(b"X:1\n"));
+    assert!(house.get("/api/tunes/1.mid").1.starts_with(b"MThd"));
+    assert!(house.get("/api/tunes/1.flac").1.starts_with(b"fLaC"));
+    for path in ["/", "/page.css", "/page.js"] {
+        assert_eq!(house.get(path).0, StatusCode::OK, "{path}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_json_with_a_way_out() {
+    let house = House::open(None);
+    for (method, path, status, words) in [
+        (Method::GET, "/nowhere", 404, "nothing at this address"),
+        (Method::GET, "/api/skip", 405, "does not take this method"),
+        (
+            Method::GET,
+            "/api/tunes/9999.mid",
+            404,
+            "there is no tune 9999",
+        ),
+        (
+            Method::GET,
+            "/api/tunes/../../etc/passwd",
+            404,
+            "nothing at this address",
+        ),
+        (
+            Method::GET,
+            "/api/tunes/..%2F..%2Fetc%2Fpasswd",
+            404,
+            "ID.abc",
+        ),
+        (Method::POST, "/api/sleep?in=soon", 400, "no span of time"),
+    ] {
+        let response = house.call(request(method, path, ""));
+        assert_eq!(response.0.as_u16(), status, "{path}");
+        let body: Value = serde_json::from_slice(&response.1).unwrap();
+        let error = body["error"].as_str().unwrap();
+        assert!(error.contains(words), "{path}: {error}");
+    }
+    house.wait_for_tune();
+    let (status, body) = house.get_json("/api/tunes/1.exe");
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(
+        body["error"]
+            .as_str()
+            .unwrap()
+            .contains("abc, json, mid, flac")
+    );
+}
+
+#[test]
+fn commands_reach_the_daemon_and_are_seen_in_its_events() {
+    let house = House::open(None);
+    house.wait_for_tune();
+    let events = house.events();
+    house.post("/api/pause");
+    house.wait_for("paused", |status| status["activity"] == "paused");
+    house.post("/api/resume");
+    house.wait_for("playing", |status| status["activity"] == "playing");
+    house.post("/api/keep?id=1");
+    house.post("/api/panic");
+    house.post("/api/skip");
+    house.wait_for("skipped", |status| status["counters"]["tunes_skipped"] == 1);
+    let change = house.call(request(
+        Method::PATCH,
+        "/api/settings",
+        r#"{"tempo_scale": 1.5}"#,
+    ));
+    assert_eq!(change.0, StatusCode::OK);
+    house.wait_for("a new tempo", |status| {
+        status["settings"]["tempo_scale"] == 1.5
+    });
+    house.post("/api/stop");
+    let heard = events.join().unwrap();
+    for event in [
+        "status",
+        "paused",
+        "resumed",
+        "tune-kept",
+        "panicked",
+        "tune-ended",
+        "settings-changed",
+        "stopping",
+        "ended",
+    ] {
+        assert!(
+            heard.contains(&format!("event: {event}\n")),
+            "{event}: {heard}"
+        );
+    }
+}
+
+#[test]
+fn a_setting_that_cannot_be_is_refused_with_what_can() {
+    let house = House::open(None);
+    for (body, words) in [
+        (r#"{"tempo_scale": 99}"#, "99 is not between 0.1 and 10"),
+        (r#"{"dance": "rel"}"#, "did you mean `reel`?"),
+        (r#"{"temp": 1}"#, "unknown field `temp`"),
+        ("{", "EOF"),
+    ] {
+        let (status, answer) = house.call(request(Method::PATCH, "/api/settings", body));
+        assert!(status.is_client_error(), "{body}: {status}");
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(words), "{body}: {error}");
+    }
+    let long = format!(r#"{{"dance": "{}"}}"#, "x".repeat(20_000));
+    let (status, _) = house.call(request(Method::PATCH, "/api/settings", &long));
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[test]
+fn pages_of_other_sites_neither_read_nor_steer() {
+    let house = House::open(None);
+    let with = |method: Method, path: &str, name: &str, value: &str| {
+        let mut request = request(method, path, "");
+        request.headers_mut().insert(
+            axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            value.parse().unwrap(),
+        );
+        house.call(request).0.as_u16()
+    };
+    // DNS rebinding: the name is theirs, the address ours.
+    assert_eq!(
+        with(Method::GET, "/api/status", "host", "evil.example"),
+        421
+    );
+    assert_eq!(
+        with(Method::POST, "/api/skip", "origin", "http://evil.example"),
+        403
+    );
+    assert_eq!(with(Method::POST, "/api/skip", "origin", "null"), 403);
+    assert_eq!(
+        with(Method::POST, "/api/skip", "sec-fetch-site", "cross-site"),
+        403
+    );
+    assert_eq!(
+        with(Method::POST, "/api/skip", "origin", "http://localhost:7424"),
+        200
+    );
+    // A form of another site cannot send JSON, and nothing else changes settings.
+    let mut form = request(Method::PATCH, "/api/settings", "{}");
+    form.headers_mut()
+        .insert("content-type", "text/plain".parse().unwrap());
+    assert_eq!(house.call(form).0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[test]
+fn without_the_token_an_open_address_shows_nothing_but_its_health() {
+    let house = House::open(Some(TOKEN.parse().unwrap()));
+    for path in [
+        "/",
+        "/api/status",
+        "/metrics",
+        "/stream.opus",
+        "/api/events",
+        "/page.js",
+    ] {
+        assert_eq!(house.get(path).0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    assert_eq!(house.get("/healthz").0, StatusCode::OK);
+    let with = |name: &'static str, value: String| {
+        let mut request = request(Method::GET, "/api/status", "");
+        request.headers_mut().insert(name, value.parse().unwrap());
+        house.call(request).0
+    };
+    assert_eq!(
+        with("authorization", format!("Bearer {TOKEN}")),
+        StatusCode::OK
+    );
+    assert_eq!(
+        with("cookie", format!("a=b; ceilid_token={TOKEN}")),
+        StatusCode::OK
+    );
+    assert_eq!(
+        with("authorization", "Bearer wrong".to_owned()),
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        house.get(&format!("/api/status?token={TOKEN}")).0,
+        StatusCode::OK
+    );
+    // Opened with the token, the page keeps it and the address loses it.
+    assert_eq!(
+        house.get(&format!("/?token={TOKEN}")).0,
+        StatusCode::SEE_OTHER
+    );
+    let guesses = (0..30).map(|_| with("authorization", "Bearer wrong".to_owned()));
+    assert!(
+        guesses
+            .into_iter()
+            .any(|status| status == StatusCode::TOO_MANY_REQUESTS)
+    );
+}
+
+#[test]
+fn a_flood_of_commands_is_held_off_and_others_are_served() {
+    let house = House::open(None);
+    let from = |peer: [u8; 4]| {
+        let mut request = request(Method::POST, "/api/resume", "");
+        request.extensions_mut().insert(Peer(IpAddr::from(peer)));
+        house.call(request).0
+    };
+    let refused = (0..100)
+        .filter(|_| from([127, 0, 0, 2]) == StatusCode::TOO_MANY_REQUESTS)
+        .count();
+    assert!(refused > 50, "{refused}");
+    assert_eq!(from([127, 0, 0, 3]), StatusCode::OK);
+}
+
+#[test]
+fn the_metrics_are_what_prometheus_reads() {
+    let house = House::open(None);
+    house.wait_for_tune();
+    let (_, text) = house.get("/metrics");
+    let text = String::from_utf8(text).unwrap();
+    let mut typed = std::collections::BTreeSet::new();
+    for line in text.lines() {
+        if let Some(about) = line.strip_prefix("# TYPE ") {
+            typed.insert(about.split(' ').next().unwrap().to_owned());
+        } else if !line.starts_with('#') {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let name = name.split('{').next().unwrap();
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .filter(|family| typed.contains(*family))
+                .unwrap_or(name);
+            assert!(typed.contains(family), "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+    for family in [
+        "tunes_total",
+        "tunes_ahead",
+        "output_faults_total",
+        "note_lateness_seconds",
+        "listeners",
+        "resident_bytes",
+    ] {
+        assert!(typed.contains(&format!("ceilid_{family}")), "{family}");
+    }
+}
+
+#[test]
+fn over_a_socket_sound_comes_in_under_a_second_and_half_a_request_holds_nobody_up() {
+    let house = House::open(None);
+    house.wait_for_tune();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = server.address();
+    let running = server.run(house.router.clone()).unwrap();
+    let mut silent = TcpStream::connect(address).unwrap();
+    silent.write_all(b"GET / HT").unwrap();
+    let began = Instant::now();
+    let mut listener = TcpStream::connect(address).unwrap();
+    listener.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        listener,
+        "GET /stream.opus HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    .unwrap();
+    let mut heard = Vec::new();
+    // The headers, and a second of sound.
+    while heard.len() < 10_000 {
+        let mut bytes = [0; 4096];
+        let count = listener.read(&mut bytes).unwrap();
+        assert_ne!(count, 0, "the stream ended");
+        heard.extend_from_slice(&bytes[..count]);
+    }
+    let waited = began.elapsed();
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
+    assert!(heard.windows(8).any(|window| window == b"OpusTags"));
+    running.stop();
+}
+
+fn request(method: Method, path: &str, body: &str) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost:7424")
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_owned()))
+        .unwrap()
+}
+
+/// A daemon that plays scales to a station, and its router.
+struct House {
+    router: axum::Router,
+    daemon: Option<Daemon>,
+    stop: Arc<AtomicBool>,
+}
+
+impl House {
+    fn open(token: Option<Token>) -> Self {
+        let (station, output) = Station::open(SynthFont::embedded()).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let parts = DaemonParts {
+            source: Box::new(Scales { next: 0 }),
+            outputs: vec![Box::new(output)],
+            settings: Settings::default(),
+            plan: Plan::default(),
+            archive: None,
+            first_tune: TuneId(1),
+            player: PlayerSettings::default(),
+            clock: Arc::new(RealClock),
+        };
+        let daemon = daemon::start(parts, Arc::clone(&stop)).unwrap();
+        let address: SocketAddr = "127.0.0.1:7424".parse().unwrap();
+        let router = web::router(Parts {
+            handle: daemon.handle().clone(),
+            station,
+            font: SynthFont::embedded(),
+            access: Access::to(address, token).unwrap(),
+        });
+        Self {
+            router,
+            daemon: Some(daemon),
+            stop,
+        }
+    }
+
+    fn call(&self, request: Request<Body>) -> (StatusCode, Vec<u8>) {
+        call(self.router.clone(), request)
+    }
+
+    fn get(&self, path: &str) -> (StatusCode, Vec<u8>) {
+        self.call(request(Method::GET, path, ""))
+    }
+
+    fn get_json(&self, path: &str) -> (StatusCode, Value) {
+        let (status, body) = self.get(path);
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn post(&self, path: &str) {
+        let (status, body) = self.call(request(Method::POST, path, ""));
+        assert_eq!(
+            status,
+            StatusCode::OK,
+            "{path}: {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+
+    fn wait_for(&self, what: &str, is_so: impl Fn(&Value) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (_, status) = self.get_json("/api/status");
+            if is_so(&status) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "waited for {what}: {status}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn wait_for_tune(&self) {
+        self.wait_for("a tune", |status| !status["now"].is_null());
+    }
+
+    /// Everything that is sent to a page until the daemon ends.
+    fn events(&self) -> std::thread::JoinHandle<String> {
+        let router = self.router.clone();
+        let (is_there, there) = std::sync::mpsc::channel();
+        let follower = std::thread::spawn(move || {
+            runtime().block_on(async {
+                let answer = router
+                    .oneshot(request(Method::GET, "/api/events", ""))
+                    .await
+                    .unwrap();
+                is_there.send(()).unwrap();
+                let mut body = answer.into_body();
+                let mut heard = String::new();
+                while !heard.contains("event: ended\n") {
+                    let frame = std::future::poll_fn(|context| {
+                        axum::body::HttpBody::poll_frame(std::pin::Pin::new(&mut body), context)
+                    });
+                    let Some(Ok(frame)) = frame.await else { break };
+                    heard.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+                }
+                heard
+            })
+        });
+        there.recv_timeout(PATIENCE).unwrap();
+        follower
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(daemon) = self.daemon.take() {
+            daemon.join();
+        }
+    }
+}
+
+fn call(router: axum::Router, request: Request<Body>) -> (StatusCode, Vec<u8>) {
+    runtime().block_on(async {
+        let response: Response = router.oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 64 << 20)
+            .await
+            .unwrap();
+        (status, body.to_vec())
+    })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Four notes of half a second each, again and again.
+struct Scales {
+    next: u64,
+}
+
+impl TuneSource for Scales {
+    fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
+        let index = self.next;
+        self.next += 1;
+        Ok(ReadyTune {
+            id: request.id,
+            abc: "X:1\nT:Scale\nM:4/4\nK:C\nCDEF|]\n".to_owned(),
+            performance: Arc::new(scale()),
+            tempo_scale: TempoScale::default(),
+            rendition: Rendition::new(&request.settings, 1.0, 0),
+            verdict: String::new(),
+            provenance: Provenance::Generated { seed: 0, index },
+            set: None,
+        })
+    }
+}
+
+fn scale() -> Performance {
+    let channel = Channel::new(0).unwrap();
+    let mut messages = Vec::new();
+    for note in 0..40 {
+        let pitch = Pitch::new(60 + note % 12).unwrap();
+        let at = 480 * u64::from(note);
+        let on = MidiMessage::NoteOn {
+            channel,
+            pitch,
+            velocity: Velocity::PLAIN,
+        };
+        let off = MidiMessage::NoteOff { channel, pitch };
+        messages.push(TimedMessage {
+            at: Ticks::new(at),
+            message: on,
+        });
+        messages.push(TimedMessage {
+            at: Ticks::new(at + 470),
+            message: off,
+        });
+    }
+    Performance {
+        title: "Scale".to_owned(),
+        ppq: TICKS_PER_QUARTER,
+        marks: Vec::new(),
+        tracks: vec![Track {
+            name: "fiddle".to_owned(),
+            messages,
+        }],
+        end: Ticks::new(480 * 40),
+    }
+}
