@@ -28,6 +28,8 @@
 //! 4. **The audio thread** runs `output/engine.rs`, `output/synth.rs` and `output/limiter.rs` alone: no allocation,
 //!    lock, log or system call there.
 //! 5. **No tune is played unread.** What the model writes reaches a player only through the critic.
+//! 6. **Two worlds.** Music runs on plain threads and bounded channels; tokio lives in `web`. They meet at
+//!    `daemon::Handle` and at the ring of `output::fan_out`, and neither waits for the other.
 //!
 //! ## Threads
 //!

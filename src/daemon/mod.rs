@@ -12,6 +12,10 @@
 //! | the device's own | `output::engine` | that ring | the device | never |
 //! | archive | [`archive`] | entries, bounded | a file | the disk |
 //! | watcher, one a port | `output::reconnect` | lost connections | new ones | the port |
+//! | stream | `output::stream`, sound for listeners | messages, bounded | slices, bounded | the end of a slice |
+//! | encode | its encoders | slices | rings of `output::fan_out` | slices |
+//! | icecast, hls | `output::icecast`, `output::hls` | a ring | a server, a folder | both |
+//! | web, events | `web`, tokio's one thread | sockets; notices | commands | sockets |
 //!
 //! Starting: player, composer, session. Stopping: the session tells the player; the player silences and closes the
 //! outputs; the session drops the composer's inbox and raises the stop flag, which a long composition looks at; then
