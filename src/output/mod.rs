@@ -7,7 +7,6 @@
 #[cfg(feature = "sound-card")]
 pub mod audio;
 mod channel_state;
-mod channel_state;
 #[cfg(feature = "sound-card")]
 mod engine;
 mod error;
