@@ -346,7 +346,7 @@ fn a_source_that_never_answers_does_not_hold_up_the_end() {
 fn a_faster_tempo_is_heard_from_the_next_note_on_and_a_tune_after_it() {
     let stage = Stage::new(Scales::of(2), Settings::default());
     stage.wait_for("both tunes", || {
-        stage.daemon.handle().status().queue.len() == 2
+        stage.daemon.handle().status().counters.tunes_ready == 2
     });
     stage.run_to(Duration::from_millis(1_000));
     assert!(stage.command(patch("tempo_scale", "2")));
@@ -405,7 +405,7 @@ fn another_instrument_and_volume_are_heard_at_once() {
 fn everything_there_is_to_show_is_shown_and_a_tune_can_be_kept() {
     let stage = Stage::new(Scales::of(3), Settings::default());
     let handle = stage.daemon.handle().clone();
-    stage.wait_for("three tunes", || handle.status().queue.len() == 3);
+    stage.wait_for("three tunes", || handle.status().counters.tunes_ready == 3);
     stage.run_to(Duration::from_millis(1_100));
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     let status = handle.status();
