@@ -13,7 +13,13 @@ use std::path::{Path, PathBuf};
 /// Ticks that onsets and durations may be off, of 480 a quarter: the peers that made the oracle round tuplets.
 const TOLERANCE_TICKS: i64 = 4;
 
-/// Real tunes where the oracle is wrong, with the reason.
+/// Which tunes of the oracle are asked, and how many of a hundred must sound so, [`EXCEPTIONS`] aside.
+///
+/// Of `consensus`, those whose readers agree on accidentals and durations too. `consensus-peers` are the tunes where two
+/// programs agree and the oracle's own reading of the standard differs: that reading counts.
+const SOURCES: &[(&str, usize)] = &[("consensus", 100), ("std+1", 100), ("consensus-peers", 100)];
+
+/// Real tunes where the oracle is wrong, with the clause of the standard (ABC 2.1) that decides it.
 const EXCEPTIONS: &[(&str, &str)] = &[
     (
         "abcm2ps_samples:22",
@@ -26,6 +32,62 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     (
         "nottingham_original:710",
         "`+afdAD+` is a chord of ABC 1.6 (§12.1.3); the cleaned edition of the same book writes it `[…]`",
+    ),
+    (
+        "abcm2ps_samples:38",
+        "`(&Bc|de&FG|AB&)` overlays two bars with two, as the program it is a sample of reads it; §7.4 knows `&` alone, \
+         by which the layers would miss each other",
+    ),
+    (
+        "abcmidi_samples:22",
+        "a flat of 141 hundredths sounds nearest to the semitone below, with a bend (§4.2)",
+    ),
+    (
+        "ryansMammoth:393",
+        "`||1 … :|2`: a double bar at which an ending begins is no place to go back to, or the first ending would be all \
+         that is repeated (§4.8, §4.9)",
+    ),
+    (
+        "ryansMammoth:969",
+        "the oracle's accidentals reach one octave here; without a directive they reach all (§11.3)",
+    ),
+    (
+        "abcm2ps_samples:4",
+        "`K: clef=treble` after `K:C treble-8`: the `-8` is a part of the clef's name, and the new clef has none (§4.6); \
+         two programs agree",
+    ),
+    (
+        "airdsAirs:1148",
+        "`P:A` stands before both voices, so that both play the part again (§3.1.9, §7); two programs agree",
+    ),
+    (
+        "nottingham_cleaned:1008",
+        "the last line, `\"D\"d:|`, begins with a quote and is music, not a field (§3); two programs agree",
+    ),
+    (
+        "nottingham_original:1012",
+        "the same tune as nottingham_cleaned:1008",
+    ),
+    (
+        "nottingham_original:527",
+        "`+Ae+` is a chord of ABC 1.6 (§12.1.3); the oracle's reading plays its notes one after the other",
+    ),
+    (
+        "nottingham_original:577",
+        "`+GB+`, as nottingham_original:527",
+    ),
+    (
+        "nottingham_original:585",
+        "`+B3g/2+`, as nottingham_original:527",
+    ),
+    (
+        "nottingham_original:604",
+        "`+ce+`, as nottingham_original:527",
+    ),
+    ("oneills1850:842", "`+E3A3+`, as nottingham_original:527"),
+    (
+        "nottingham_original:748",
+        "the natural of the grace note `{=c/2}` lasts on its line for the bar (§4.2), as in airdsAirs:1101",
     ),
 ];
 
@@ -136,8 +198,8 @@ fn unpacked(path: &Path) -> Option<String> {
 #[test]
 fn real_tunes_sound_as_their_independent_readers_agree() {
     let Some(folder) = oracle() else { return };
-    let mut tally: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let mut tally: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+    let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in std::fs::read_dir(folder.join("open")).expect("the folder can be listed") {
         let path = entry.expect("the folder can be listed").path();
         let Some(text) = unpacked(&path) else {
@@ -151,10 +213,14 @@ fn real_tunes_sound_as_their_independent_readers_agree() {
                     .as_array()
                     .is_some_and(|who| who.iter().any(|one| one == "std-pitch"))
             };
-            if case["src"] != "consensus" || !holds("agree") || !holds("dur") {
+            let source = case["src"].as_str().unwrap_or("").to_owned();
+            if !SOURCES.iter().any(|(known, _)| *known == source)
+                || (source == "consensus" && !(holds("agree") && holds("dur")))
+            {
                 continue;
             }
-            let flat: Vec<i64> = case["melody"]
+            let has_own = source == "consensus-peers" && case["std"].is_array();
+            let flat: Vec<i64> = case[if has_own { "std" } else { "melody" }]
                 .as_array()
                 .into_iter()
                 .flatten()
@@ -172,19 +238,28 @@ fn real_tunes_sound_as_their_independent_readers_agree() {
                 .map_or_else(Vec::new, |score| notes(&score));
             let id = case["id"].as_str().expect("a case has a name");
             let is_right = same(&want, &have);
-            let (right, all) = tally
-                .entry(case["collection"].as_str().unwrap_or("?").to_owned())
-                .or_default();
+            let collection = case["collection"].as_str().unwrap_or("?").to_owned();
+            let (right, all) = tally.entry((source.clone(), collection)).or_default();
             (*right, *all) = (*right + usize::from(is_right), *all + 1);
             if !is_right && !EXCEPTIONS.iter().any(|(known, _)| *known == id) {
-                wrong.push(id.to_owned());
+                wrong.entry(source).or_default().push(id.to_owned());
             }
         }
     }
-    for (collection, (right, all)) in &tally {
-        println!("{collection}: {right} of {all}");
+    for ((source, collection), (right, all)) in &tally {
+        println!("{source} {collection}: {right} of {all}");
     }
-    assert!(wrong.is_empty(), "not as agreed: {}", wrong.join(", "));
+    for (source, share) in SOURCES {
+        let of_source = tally.iter().filter(|((known, _), _)| known == source);
+        let all: usize = of_source.map(|(_, (_, all))| all).sum();
+        let wrong = wrong.get(*source).map_or(&[][..], Vec::as_slice);
+        assert!(
+            (all - wrong.len()) * 100 >= all * share,
+            "{source}: {} of {all} not as agreed: {}",
+            wrong.len(),
+            wrong.join(", ")
+        );
+    }
 }
 
 /// A line a note: bar, beat, pitch, length; voices one after the other.

@@ -91,7 +91,7 @@ codes! {
     /// The tune has no music.
     NoMusic, "no-music", Note, "";
     /// The text is neither UTF-8 nor marked otherwise.
-    NotUtf8, "not-utf8", Note, "read as Latin-1; save the file as UTF-8";
+    NotUtf8, "not-utf8", Note, "save the file as UTF-8";
     /// The tune is longer than is read.
     TuneTooLong, "tune-too-long", Error, "split the tune";
     /// A line of the header that is no field.
@@ -156,6 +156,10 @@ codes! {
     MisplacedSymbol, "misplaced-symbol", Warning, "";
     /// A slur that is never closed, or never opened.
     UnbalancedSlur, "unbalanced-slur", Note, "";
+    /// Slurs within slurs within slurs.
+    NestedSlurs, "nested-slurs", Note, "close slurs before new ones begin";
+    /// More overlays of one bar than anyone can read.
+    ManyOverlays, "many-overlays", Note, "write voices: `V:1`, `V:2`";
     /// A tie that does not touch its first note.
     TieApart, "tie-apart", Note, "write the tie directly after its first note";
     /// A tie without a note before it.

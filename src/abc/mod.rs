@@ -32,4 +32,4 @@ pub use tune::{
     BarLine, BarStyle, Chord, Ending, Field, Grace, Line, LineContent, Multiplier, MusicLine, Note,
     Symbol, SymbolKind, Tie, Tune, Tuplet,
 };
-pub use tunebook::{Place, TUNE_BYTES_MAX, TuneText, Tunebook};
+pub use tunebook::{Encoding, Place, TUNE_BYTES_MAX, TuneText, Tunebook};

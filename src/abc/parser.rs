@@ -9,7 +9,7 @@ use super::field::{self, FieldValue};
 use super::lexer::{self, Style};
 use super::macros::Macros;
 use super::tune::{Field, Line, LineContent, Tune};
-use super::tunebook::TuneText;
+use super::tunebook::{Encoding, TuneText};
 
 /// What reading a tune's text gives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,8 +30,13 @@ pub fn parse(text: &str) -> Parsed {
 /// Reads a tune of a tunebook, with what the file's header sets.
 pub fn parse_tune(source: &TuneText) -> Parsed {
     let mut parsed = parse_parts(source.text(), source.file_header(), source.is_cut());
-    if source.is_latin1() {
-        let finding = Diagnostic::new(Code::NotUtf8, Span::default(), "the text is not UTF-8");
+    let foreign = match source.encoding() {
+        Encoding::Utf8 => None,
+        Encoding::Latin1 => Some("the text is not UTF-8; it is read as Latin-1"),
+        Encoding::Utf16 => Some("the text is UTF-16, which other programs may not read"),
+    };
+    if let Some(message) = foreign {
+        let finding = Diagnostic::new(Code::NotUtf8, Span::default(), message);
         parsed.diagnostics.insert(0, finding);
     }
     parsed

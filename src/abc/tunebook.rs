@@ -7,9 +7,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 /// The most bytes of one tune that are read; the rest is skipped, with a finding. (Real tunes have a few thousand.)
-pub const TUNE_BYTES_MAX: usize = 2 << 20;
+pub const TUNE_BYTES_MAX: usize = 1 << 20;
 /// The most bytes of one line that are read; the rest of the line is skipped, with a finding.
-pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
+pub(super) const LINE_BYTES_MAX: usize = 1 << 19;
 /// The most bytes of a file header that are kept.
 const FILE_HEADER_BYTES_MAX: usize = 1 << 16;
 /// How much is read from the file at a time.
@@ -21,8 +21,20 @@ pub struct TuneText {
     text: String,
     first_line: u32,
     file_header: Arc<str>,
-    is_latin1: bool,
+    encoding: Encoding,
     is_cut: bool,
+}
+
+/// What the bytes of a text were taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// The standard's.
+    #[default]
+    Utf8,
+    /// Not UTF-8, and without a mark of another.
+    Latin1,
+    /// Marked as such, or every other byte is zero.
+    Utf16,
 }
 
 /// A place in a file, as editors count.
@@ -48,7 +60,7 @@ impl TuneText {
     pub fn with_text(&self, text: String) -> Self {
         Self {
             text,
-            is_latin1: false,
+            encoding: Encoding::Utf8,
             is_cut: false,
             ..self.clone()
         }
@@ -69,9 +81,9 @@ impl TuneText {
         &self.file_header
     }
 
-    /// Whether the bytes were not UTF-8 and were taken for Latin-1.
-    pub fn is_latin1(&self) -> bool {
-        self.is_latin1
+    /// What the bytes were taken for.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Whether the tune was longer than [`TUNE_BYTES_MAX`], or one of its lines too long to be read whole.
@@ -294,7 +306,11 @@ impl<R: Read> Tunebook<R> {
             text,
             first_line: self.tune_line,
             file_header: Arc::clone(&self.file_header),
-            is_latin1,
+            encoding: match (&self.wide, is_latin1) {
+                (Some(_), _) => Encoding::Utf16,
+                (None, true) => Encoding::Latin1,
+                (None, false) => Encoding::Utf8,
+            },
             is_cut: std::mem::take(&mut self.is_cut),
         }
     }
@@ -560,7 +576,8 @@ mod tests {
         for bytes in [wide.as_slice(), text.as_bytes(), latin1.as_slice()] {
             assert_eq!(texts(bytes), [text]);
         }
-        assert!(tunes(&latin1)[0].is_latin1());
+        assert_eq!(tunes(&latin1)[0].encoding(), Encoding::Latin1);
+        assert_eq!(tunes(&wide)[0].encoding(), Encoding::Utf16);
     }
 
     #[test]

@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// The most voices of one tune.
 const VOICES_MAX: usize = 256;
+/// Slurs within each other, and overlays of one bar, beyond which something is said.
+const SLURS_USUAL_MAX: u32 = 16;
+const LAYERS_USUAL_MAX: u32 = 16;
 /// What `>` makes of two notes (§4.4).
 const DOTTED: (u8, u8) = (3, 1);
 /// The longest a single note or rest may be, in whole notes.
@@ -179,6 +182,8 @@ struct Voice {
     slurs_open: u32,
     bar: OpenBar,
     overlay: OpenOverlay,
+    /// Overlays since the last bar line.
+    layers: u32,
     /// Whether the bar that an overlay began in has music of its own.
     bar_is_overlaid: bool,
     /// The first step that the next `w:` or `s:` line may be aligned with.
@@ -417,6 +422,7 @@ impl Resolver {
             slurs_open: 0,
             bar: OpenBar::EMPTY,
             overlay: OpenOverlay::None,
+            layers: 0,
             bar_is_overlaid: false,
             aligned_from: 0,
             verse: None,
@@ -569,11 +575,7 @@ impl Resolver {
             SymbolKind::Ending(ending) => self.push(StepKind::Ending(ending.clone()), span),
             SymbolKind::Broken(count) => self.broken(*count, span),
             SymbolKind::Tuplet(tuplet) => self.tuplet(*tuplet, span),
-            SymbolKind::SlurStart { .. } => {
-                let voice = self.voice();
-                voice.slurs_begun = voice.slurs_begun.saturating_add(1);
-                voice.slurs_open += 1;
-            }
+            SymbolKind::SlurStart { .. } => self.slur_start(span),
             SymbolKind::SlurEnd => self.slur_end(span),
             SymbolKind::Decoration(decoration) | SymbolKind::Shorthand(_, Some(decoration)) => {
                 self.decoration(decoration, span);
@@ -625,6 +627,12 @@ impl Resolver {
             }
         }
         voice.bar.is_overlay = true;
+        voice.layers += 1;
+        if voice.layers == LAYERS_USUAL_MAX + 1 {
+            self.found.add(Code::ManyOverlays, span, || {
+                format!("more than {LAYERS_USUAL_MAX} overlays of one bar")
+            });
+        }
         self.push(StepKind::Overlay { bars: 1 }, span);
     }
 
@@ -687,11 +695,7 @@ impl Resolver {
                 SymbolKind::ChordSymbol(text) => {
                     self.push(StepKind::Chord(Arc::clone(text)), member.span)
                 }
-                SymbolKind::SlurStart { .. } => {
-                    let voice = self.voice();
-                    voice.slurs_begun = voice.slurs_begun.saturating_add(1);
-                    voice.slurs_open += 1;
-                }
+                SymbolKind::SlurStart { .. } => self.slur_start(member.span),
                 _ => {}
             }
         }
@@ -951,6 +955,17 @@ impl Resolver {
         }))
     }
 
+    fn slur_start(&mut self, span: Span) {
+        let voice = self.voice();
+        voice.slurs_begun = voice.slurs_begun.saturating_add(1);
+        voice.slurs_open += 1;
+        if voice.slurs_open == SLURS_USUAL_MAX + 1 {
+            self.found.add(Code::NestedSlurs, span, || {
+                format!("more than {SLURS_USUAL_MAX} slurs are open at once")
+            });
+        }
+    }
+
     fn slur_end(&mut self, span: Span) {
         let voice = self.voice();
         if voice.slurs_open == 0 {
@@ -1165,6 +1180,7 @@ impl Resolver {
         voice.by_letter = [None; 7];
         voice.by_octave.clear();
         voice.decorations.clear();
+        voice.layers = 0;
         let track = &mut self.tracks[self.current];
         track.steps.push(Step {
             kind: StepKind::Bar(line),
