@@ -93,6 +93,23 @@ fn ten_tunes_are_ten_midi_files_of_a_sensible_length() {
 }
 
 #[test]
+fn slow_and_long_dances_end_within_three_minutes() {
+    let folder = tempfile::tempdir().unwrap();
+    for dance in ["air", "waltz", "march"] {
+        let path = folder.path().join(dance);
+        generate(&["-n", "5", "--seed", "2", "--dance", dance], &path);
+        for path in files(&path, "mid") {
+            let (seconds, _) = seconds_and_notes(&std::fs::read(&path).unwrap());
+            assert!(
+                (10.0..=180.0).contains(&seconds),
+                "{}: {seconds} s",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn the_same_seed_writes_the_same_bytes_on_one_thread_and_on_two_and_in_shards() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -221,7 +221,7 @@ impl Destination {
                 _ => {
                     let made = match piece.take() {
                         Some(made) => made,
-                        None => set::performance(&[Entry::new(composition)], arrangement)?,
+                        None => alone(&Entry::new(composition), arrangement)?,
                     };
                     format.write(&made, font, &self.path_of(composition, format))?;
                     piece = Some(made);
@@ -268,6 +268,26 @@ impl Destination {
             (false, text) => files::write(&self.path, text.as_bytes()),
         }
     }
+}
+
+/// The longest file of one tune, in seconds, unless its speed or how often it is played was asked for.
+const SECONDS_MAX: f64 = 180.0;
+
+/// A tune as the band plays it by itself: once round where it would last too long when it comes round as often as usual.
+///
+/// What the critic lets pass is shorter than [`SECONDS_MAX`] once round, at any dance's speed.
+fn alone(entry: &Entry, arrangement: &Arrangement) -> Result<Performance, Failure> {
+    let entry = std::slice::from_ref(entry);
+    let performance = set::performance(entry, arrangement)?;
+    let is_usual = arrangement.times == TIMES_ALONE && arrangement.tempo_scale == 1.0;
+    if is_usual && performance.tempo_map().seconds_at(performance.end) > SECONDS_MAX {
+        let once = Arrangement {
+            times: 1,
+            ..arrangement.clone()
+        };
+        return set::performance(entry, &once);
+    }
+    Ok(performance)
 }
 
 /// What a composer's error is to whoever runs the program.
