@@ -21,7 +21,7 @@
 //!
 //! ## What never happens (invariants, stated as absences)
 //!
-//! 1. **Pure middle.** `music`, `abc`, `score`, `performance`, `critic`, `soundfont` read no clock, file, network or
+//! 1. **Pure middle.** `music`, `abc`, `score`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
 //!    environment, start no thread and print nothing. Same input and seed, same output.
 //! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
 //! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.
@@ -58,6 +58,8 @@ pub mod critic;
 pub mod performance;
 
 pub mod soundfont;
+
+pub mod picture;
 
 pub mod output;
 

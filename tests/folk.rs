@@ -5,12 +5,15 @@ use ceilid::abc;
 use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest};
 use ceilid::compose::{Compose, MinP, Temperature};
 use ceilid::corpus::tunebook;
-use ceilid::critic::rating::Ratings;
+use ceilid::critic::comparison::Tell;
+use ceilid::critic::features::Melody;
 use ceilid::critic::{Critic, rules};
 use ceilid::model::folk::{FolkEngine, from_bytes};
 use ceilid::music::{Mode, Tonic};
 use ceilid::score::{self, Score};
-use ceilid::token::folk::{Dance, FolkMeter, FolkTune, Style, TONICS, from_score, to_abc};
+use ceilid::token::folk::{
+    Dance, FolkMeter, FolkTune, Style, TONICS, from_score, to_abc, written_in_score,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,11 +24,10 @@ fn composer(request: FolkRequest) -> FolkComposer {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models/folk.safetensors");
     let bytes = std::fs::read(path).expect("the shipped model is part of the repository");
     let (weights, record) = from_bytes(&bytes).expect("the shipped model is whole");
-    let ratings = Ratings::from_numbers(&record.typical).expect("as many as the critic counts");
     let model = FolkModel {
         engine: Arc::new(FolkEngine::new(&weights)),
         hash: "test".to_owned(),
-        ratings,
+        tell: Tell::from_numbers(&record.tell),
     };
     FolkComposer::new(model, Arc::new(Critic::default()), request)
         .expect("requests of these tests can be granted")
@@ -126,6 +128,41 @@ fn what_is_asked_for_is_what_is_written() {
 }
 
 #[test]
+fn bars_come_back_as_often_as_in_the_books() {
+    let mut shares = Vec::new();
+    for dance in [Dance::Reel, Dance::Jig] {
+        let request = FolkRequest {
+            dance: Some(dance),
+            ..FolkRequest::default()
+        };
+        for tune in drafts(request, 40) {
+            shares.push(Melody::of(&sounding(&text(&tune))).identity(4));
+        }
+    }
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    // Nottingham's reels and jigs have .20; eighty drafts are a small sample.
+    assert!((0.12..0.28).contains(&mean), "{mean}");
+}
+
+#[test]
+fn a_hotter_tune_is_less_likely() {
+    let bits = |temperature: f32| {
+        let request = FolkRequest {
+            temperature: Temperature::new(temperature).unwrap(),
+            ..FolkRequest::default()
+        };
+        let drafts = composer(request).drafts(5, 0, 0, 8, &NEVER);
+        let bits: Vec<f64> = drafts
+            .into_iter()
+            .flatten()
+            .map(|draft| draft.bits_a_note)
+            .collect();
+        bits.iter().sum::<f64>() / bits.len() as f64
+    };
+    assert!(bits(1.4) > bits(0.5) + 0.5);
+}
+
+#[test]
 fn a_prime_is_gone_on_from() {
     let prime = "X:1\nT:t\nR:jig\nM:6/8\nL:1/8\nK:D\n|:A|d2e fed|B2g e2c|d3 A3|d2c d2:|\n";
     let prime = from_score(&sounding(prime), Style::Target, "").unwrap();
@@ -181,12 +218,23 @@ fn real_tunes_survive_the_symbols_and_back() {
         same_sound += usize::from(heard(&score) == heard(&sounding(&text(&tune))));
     }
     assert!(
-        fit * 100 >= settings.len() * 94,
+        fit * 100 >= settings.len() * 89,
         "{fit} of {}",
         settings.len()
     );
-    // The others hold chords, of which the highest note is kept, parts that are played again later, or a pickup that sounds once.
-    assert!(same_sound * 100 >= fit * 80, "{same_sound} of {fit}");
+    // The others hold chords of several notes, of which the highest is kept.
+    assert!(same_sound * 100 >= fit * 97, "{same_sound} of {fit}");
+    // To learn from, a part that is played again after others need not be heard twice.
+    let written = settings.iter().filter(|setting| {
+        let score = sounding(&setting.text);
+        written_in_score(&score, Style::Target, "").is_ok()
+    });
+    let written = written.count();
+    assert!(
+        written * 100 >= settings.len() * 92,
+        "{written} of {}",
+        settings.len()
+    );
 }
 
 fn corpora() -> Option<PathBuf> {

@@ -1,7 +1,13 @@
-//! `ceilid eval`: a model and a text in; what the text costs the model, a character, out.
+//! `ceilid eval`: a model and a text or tunebooks in; what they cost the model, and what its own tunes are like beside them, out.
 
-use super::{Context, Failure, files, shipped};
+use super::corpus::at_fault;
+use super::folk_train::FolkCorpus;
+use super::shipped::LoadedModel;
+use super::{Context, Failure, files, folk_eval, folk_report, shipped};
+use crate::compose::folk::FolkRequest;
+use crate::compose::{MinP, Temperature};
 use crate::corpus::tunebook;
+use crate::model::folk;
 use crate::model::network::Score;
 use crate::token::TokenError;
 use anyhow::anyhow;
@@ -11,14 +17,80 @@ use std::path::{Path, PathBuf};
 /// Arguments of `ceilid eval`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Tunebooks, or folders of them, for a folk model: the first is the one it is to sound like, all together are split as
+    /// for `train`
+    #[arg(
+        required_unless_present = "stream",
+        conflicts_with = "stream",
+        value_name = "CORPUS"
+    )]
+    corpus: Vec<PathBuf>,
+    /// Tunes to write and measure: so many drafts as they come, so many that the critic kept
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    samples: u32,
+    /// How adventurous the tunes are [default: as `generate`]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Never choose what is less likely than this share of the likeliest [default: as `generate`]
+    #[arg(long, value_name = "P")]
+    min_p: Option<f32>,
+    /// Folder to write the report to: tables, figures as JSON, the tunes, and plots
+    #[arg(long, value_name = "FOLDER", conflicts_with = "stream")]
+    report: Option<PathBuf>,
     /// Text to read as one stream, every character counted: zero state, first input a newline
     #[arg(long, value_name = "FILE")]
-    stream: PathBuf,
+    stream: Option<PathBuf>,
 }
 
 /// Runs `ceilid eval`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let text = read(&args.stream)?;
+    match &args.stream {
+        Some(stream) => read_stream(stream, context),
+        None => measure_folk(&args, context),
+    }
+}
+
+/// A folk model beside its corpora.
+fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
+    let (name, bytes) = shipped::model_bytes(context, "folk")?;
+    let LoadedModel::Folk(model) = shipped::load(&bytes, &name)? else {
+        let error = anyhow!("`{}` is a model of characters", name.display());
+        return Err(Failure::usage(error).hint("measure it with `--stream FILE`"));
+    };
+    let (weights, record) = folk::from_bytes(&bytes).map_err(Failure::input)?;
+    let mut request = FolkRequest::default();
+    if let Some(temperature) = args.temperature {
+        request.temperature = Temperature::new(temperature).ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "--temperature {temperature} is not between .05 and 5"
+            ))
+        })?;
+    }
+    if let Some(min_p) = args.min_p {
+        request.min_p = MinP::new(min_p).ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "--min-p {min_p} is not a share from 0 to less than 1"
+            ))
+        })?;
+    }
+    let corpus = FolkCorpus::read(&args.corpus).map_err(at_fault)?;
+    let count = args.samples as usize; // lossless: 32 bits
+    let measured = folk_eval::measure(&corpus, &weights, model, request, count, context.seed())
+        .map_err(Failure::input)?;
+    if let Some(folder) = &args.report {
+        folk_report::write(folder, &measured, &record)?;
+    }
+    let report = if context.json {
+        serde_json::to_string_pretty(&measured.figures).map_err(Failure::environment)? + "\n"
+    } else {
+        folk_report::table(&measured.figures)
+    };
+    files::write_stdout(report.as_bytes())
+}
+
+/// A text beside a model of characters.
+fn read_stream(stream: &Path, context: &Context) -> Result<(), Failure> {
+    let text = read(stream)?;
     let engine = shipped::character_model(context)?.engine;
     let vocabulary = engine.vocabulary();
     let newline = vocabulary.id('\n').ok_or_else(|| {
@@ -28,9 +100,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     })?;
     let ids = vocabulary
         .encode(&text)
-        .map_err(|error| unknown_character(&args.stream, error))?;
+        .map_err(|error| unknown_character(stream, error))?;
     let score = engine.stream_cost(newline, &ids);
-    files::write_stdout(report(&args.stream, score, context).as_bytes())
+    files::write_stdout(report(stream, score, context).as_bytes())
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -1,41 +1,51 @@
 //! Figures of a folk model: held-out bits, and what a thousand tunes of it are like beside those of the corpus, the same code for both.
 
-use super::folk_train::{FolkCorpus, melody};
+use super::folk_train::{FolkCorpus, melody, steps};
 use crate::compose::Compose;
 use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest, RequestError};
-use crate::corpus::{Part, fingerprint, index::RunIndex};
-use crate::critic::comparison::{likenesses, telling_apart};
-use crate::critic::features::{Melody, NAMES, scalars};
-use crate::critic::rating::Ratings;
+use crate::corpus::{Part, index::RunIndex};
+use crate::critic::comparison::{Tell, likenesses, telling_apart};
+use crate::critic::features::{Melody, SCALARS, scalars};
+use crate::critic::histogram::{Counted, divergence, overlap};
 use crate::critic::{Critic, Refusals};
 use crate::model::folk::{FolkWeights, Lesson, judge};
 use crate::model::network::NetworkError;
 use crate::token::folk::{Dance, to_abc};
 use crate::{abc, score};
+use rayon::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// Lags of the self-identity curve, in bars: 1 to this.
+const LAG_MAX: usize = 16;
+/// Drafts written side by side when they are taken as they come.
+const DRAFTS_A_ROUND: usize = 8;
 
 /// What one set of tunes is like.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SetFigures {
     pub tunes: usize,
-    /// Share without any warning of our own parser and bar check.
+    /// Share that our own reader finds nothing doubtful in, and whose bars, repeats and form add up when played.
     pub adds_up: f64,
-    /// Bar identity at lags 1, 2, 4, 8, of reels and jigs.
-    pub lag_identity: [f64; 4],
+    /// Share of bars equal to the one 1, 2, … bars before, of reels and jigs.
+    pub self_identity: Vec<f64>,
     pub ends_on_tonic: f64,
+    /// Lowest and highest pitch and span, MIDI note numbers, their means.
+    pub range: (f64, f64, f64),
     /// Longest passage shared with the tunes learnt from, median and largest, in notes.
     pub familiar_passage_median: usize,
     pub familiar_passage_max: usize,
-    /// Mean overlapped area with the corpus over mgeval's features, and each of them with its divergence.
+    /// Mean overlapped area with the tunes learnt from over mgeval's features, and each feature with its divergence.
     pub overlapped_area: f64,
     pub overlaps: Vec<(String, f64, f64)>,
-    /// How well a classifier tells it from the corpus, cross-validated.
+    /// Pitch classes, intervals and lengths: overlapped area and divergence of the histograms from those of the tunes learnt from.
+    pub histograms: Vec<(String, f64, f64)>,
+    /// How well a classifier tells it from the tunes learnt from, cross-validated; and what gives it away, the loudest first.
     pub telling_apart: f64,
+    pub tells: Vec<(String, f64, f64)>,
     pub refusals: Vec<(String, u64)>,
-    /// Mean and deviation of every number of a melody.
-    pub features: Vec<(&'static str, f64, f64)>,
 }
 
 /// All figures.
@@ -43,10 +53,29 @@ pub struct SetFigures {
 pub struct FolkFigures {
     pub valid_bits_a_note: f64,
     pub test_bits_a_note: f64,
+    pub test_tunes: usize,
     pub test_notes: u64,
-    pub corpus: SetFigures,
+    /// Held-out tunes of the corpus: how alike people's tunes are.
+    pub people: SetFigures,
+    /// Drafts as they come.
     pub raw: SetFigures,
+    /// Tunes that the critic kept.
     pub kept: SetFigures,
+    /// Kept tunes for each second that a thread worked at them.
+    pub kept_a_second: f64,
+}
+
+/// The figures and what they were taken of.
+pub struct Measured {
+    pub figures: FolkFigures,
+    /// Melodies of the tunes learnt from, and of the three sets.
+    pub learnt: Vec<Melody>,
+    pub people: Vec<Melody>,
+    pub raw: Vec<Melody>,
+    pub kept: Vec<Melody>,
+    /// ABC text of the drafts and of the kept tunes.
+    pub raw_abc: Vec<String>,
+    pub kept_abc: Vec<String>,
 }
 
 /// What kept a model from being measured.
@@ -56,144 +85,190 @@ pub enum FolkEvalError {
     Network(#[from] NetworkError),
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The split leaves nothing to measure by.
+    #[error("no tune of the corpus is held out: {found} tunes can be read")]
+    NothingHeldOut { found: usize },
 }
 
-/// Measures a model: `raw_count` drafts as they come and `kept_count` tunes that the critic kept, beside the held-out tunes of the
-/// corpus; both are held against the tunes learnt from.
+/// Measures a model: `count` drafts as they come and `count` tunes that the critic kept, beside the held-out tunes of the corpus;
+/// all are held against the tunes learnt from.
 ///
 /// # Errors
 /// [`FolkEvalError`].
-pub fn figures(
-    request: FolkRequest,
+pub fn measure(
     corpus: &FolkCorpus,
     weights: &FolkWeights,
     model: FolkModel,
-    critic: Arc<Critic>,
-    raw_count: usize,
-    kept_count: usize,
-) -> Result<(FolkFigures, Vec<String>, Vec<String>), FolkEvalError> {
+    request: FolkRequest,
+    count: usize,
+    seed: u64,
+) -> Result<Measured, FolkEvalError> {
     let lessons = |part| {
         corpus
             .target(part)
             .map(|setting| Lesson::of(&setting.tune))
             .collect::<Vec<_>>()
     };
-    let judged = |part| judge(weights, &lessons(part).iter().collect::<Vec<_>>());
-    let (valid, test) = (judged(Part::Valid)?, judged(Part::Test)?);
+    let (valid, test) = (lessons(Part::Valid), lessons(Part::Test));
+    if valid.is_empty() || test.is_empty() {
+        return Err(FolkEvalError::NothingHeldOut {
+            found: corpus.settings.len(),
+        });
+    }
+    let judged = |lessons: &[Lesson]| judge(weights, &lessons.iter().collect::<Vec<_>>());
+    let (valid_score, test_score) = (judged(&valid)?, judged(&test)?);
 
-    let known: Vec<Vec<fingerprint::Step>> = corpus
-        .settings
-        .iter()
-        .filter(|setting| setting.part == Part::Train)
-        .map(|setting| steps(&setting.setting.text))
-        .collect();
-    let index = RunIndex::of_melodies(known.iter().map(Vec::as_slice));
-    let held_out: Vec<String> = corpus
-        .target(Part::Valid)
-        .chain(corpus.target(Part::Test))
-        .map(|setting| setting.setting.text.clone())
-        .collect();
-    let learnt: Vec<String> = corpus
-        .target(Part::Train)
-        .map(|setting| setting.setting.text.clone())
-        .collect();
+    let index = corpus.index();
+    let critic = Arc::new(Critic::knowing(index.clone()));
+    let texts = |parts: &[Part]| -> Vec<String> {
+        let settings = parts.iter().flat_map(|part| corpus.target(*part));
+        settings
+            .map(|setting| setting.setting.text.clone())
+            .collect()
+    };
+    let people_abc = texts(&[Part::Valid, Part::Test]);
+    let learnt = melodies(&texts(&[Part::Train]));
 
     let composer = FolkComposer::new(model, critic.clone(), request)?;
-    let stop = AtomicBool::new(false);
-    let mut raw = Vec::new();
-    let mut raw_refusals = Refusals::default();
-    for index in 0.. {
-        if raw.len() >= raw_count {
-            break;
-        }
-        for draft in composer
-            .drafts(1_000, index, 0, 8, &stop)
-            .into_iter()
-            .flatten()
-        {
-            let text = format!(
-                "X:{}\nT:Draft {}\n{}",
-                raw.len() + 1,
-                raw.len() + 1,
-                to_abc(&draft.tune)
-            );
-            if let Err(refusal) = critic.judge(&text) {
-                raw_refusals.count(refusal);
-            }
-            raw.push(text);
-        }
-    }
-    let mut kept = Vec::new();
-    let mut kept_refusals = Refusals::default();
-    for index in 0..kept_count as u64 {
-        if let Ok(composition) = composer.compose(2_000, index, &stop) {
-            kept_refusals.add(&composition.refusals);
-            kept.push(composition.abc);
-        }
-    }
-    let all_learnt: Vec<Melody> = learnt.iter().map(|text| melody(text)).collect();
-    let set =
-        |texts: &[String], refusals: &Refusals| set_figures(texts, refusals, &all_learnt, &index);
-    let figures = FolkFigures {
-        valid_bits_a_note: valid.bits_a_note(),
-        test_bits_a_note: test.bits_a_note(),
-        test_notes: test.notes,
-        corpus: set(&held_out, &Refusals::default()),
-        raw: set(&raw, &raw_refusals),
-        kept: set(&kept, &kept_refusals),
+    let (raw_abc, raw_refusals) = drafts(&composer, &critic, count, seed);
+    let (kept_abc, kept_refusals, spent) = kept(&composer, count, seed);
+
+    let learnt_numbers: Vec<_> = learnt.iter().map(scalars).collect();
+    let set = |texts: &[String], melodies: &[Melody], refusals: &Refusals| {
+        set_figures(texts, melodies, refusals, &learnt, &learnt_numbers, &index)
     };
-    Ok((figures, raw, kept))
+    let (people, raw, kept) = (
+        melodies(&people_abc),
+        melodies(&raw_abc),
+        melodies(&kept_abc),
+    );
+    let figures = FolkFigures {
+        valid_bits_a_note: valid_score.bits_a_note(),
+        test_bits_a_note: test_score.bits_a_note(),
+        test_tunes: test.len(),
+        test_notes: test_score.notes,
+        people: set(&people_abc, &people, &Refusals::default()),
+        raw: set(&raw_abc, &raw, &raw_refusals),
+        kept: set(&kept_abc, &kept, &kept_refusals),
+        kept_a_second: kept_abc.len() as f64 / spent.as_secs_f64().max(1e-9),
+    };
+    Ok(Measured {
+        figures,
+        learnt,
+        people,
+        raw,
+        kept,
+        raw_abc,
+        kept_abc,
+    })
+}
+
+/// Drafts before any is refused, and what the critic would have refused them for.
+fn drafts(
+    composer: &FolkComposer,
+    critic: &Critic,
+    count: usize,
+    seed: u64,
+) -> (Vec<String>, Refusals) {
+    let never = AtomicBool::new(false);
+    let mut texts = Vec::new();
+    let mut from = 0;
+    // A round gives fewer drafts where the limits led into a corner; a request that no draft grants would give none for ever.
+    while texts.len() < count && from < 4 * count as u64 {
+        let rounds = (count - texts.len()).div_ceil(DRAFTS_A_ROUND) as u64;
+        let more: Vec<Vec<String>> = (from..from + rounds)
+            .into_par_iter()
+            .map(|index| {
+                let drafts = composer.drafts(seed, index, 0, DRAFTS_A_ROUND, &never);
+                let printed = drafts.into_iter().flatten();
+                printed.map(|draft| to_abc(&draft.tune)).collect()
+            })
+            .collect();
+        from += rounds;
+        texts.extend(more.into_iter().flatten());
+    }
+    texts.truncate(count);
+    let texts: Vec<String> = (1..)
+        .zip(texts)
+        .map(|(number, text)| format!("X:{number}\nT:Draft {number}\n{text}"))
+        .collect();
+    let mut refusals = Refusals::default();
+    for text in &texts {
+        if let Err(refusal) = critic.judge(text) {
+            refusals.count(refusal);
+        }
+    }
+    (texts, refusals)
+}
+
+/// Tunes that the critic kept, what it refused before them, and the time that threads worked at them.
+fn kept(composer: &FolkComposer, count: usize, seed: u64) -> (Vec<String>, Refusals, Duration) {
+    let never = AtomicBool::new(false);
+    let made: Vec<_> = (0..count as u64)
+        .into_par_iter()
+        .map(|index| {
+            let began = Instant::now();
+            // Other numbers than those of the drafts above.
+            let composed = composer.compose(seed.wrapping_add(1), index, &never);
+            (composed, began.elapsed())
+        })
+        .collect();
+    let mut refusals = Refusals::default();
+    let mut spent = Duration::ZERO;
+    let mut texts = Vec::new();
+    for (composed, elapsed) in made {
+        spent += elapsed;
+        if let Ok(composition) = composed {
+            refusals.add(&composition.refusals);
+            texts.push(composition.abc);
+        }
+    }
+    (texts, refusals, spent)
+}
+
+fn melodies(texts: &[String]) -> Vec<Melody> {
+    texts.par_iter().map(|text| melody(text)).collect()
 }
 
 fn set_figures(
     texts: &[String],
+    melodies: &[Melody],
     refusals: &Refusals,
-    corpus: &[Melody],
+    learnt: &[Melody],
+    learnt_numbers: &[[f64; SCALARS]],
     index: &RunIndex,
 ) -> SetFigures {
     if texts.is_empty() {
         return SetFigures::default();
     }
-    let melodies: Vec<Melody> = texts.iter().map(|text| melody(text)).collect();
-    let share = |count: usize| count as f64 / texts.len() as f64;
-    let is_dance = |text: &str| {
-        let words = text.lines().find(|line| line.starts_with("R:")).unwrap_or(
-            text.lines()
-                .find(|line| line.starts_with("M:"))
-                .unwrap_or(""),
-        );
-        matches!(Dance::in_words(words), Some(Dance::Reel | Dance::Jig))
-            || words.trim() == "M:6/8"
-            || words.trim() == "M:4/4"
+    let mean = |value: &dyn Fn(&Melody) -> f64| {
+        melodies.iter().map(value).sum::<f64>() / melodies.len() as f64
     };
-    let danced: Vec<&Melody> = texts
-        .iter()
-        .zip(&melodies)
-        .filter(|(text, _)| is_dance(text))
-        .map(|(_, melody)| melody)
-        .collect();
+    let danced = danced(texts, melodies);
     let mut passages: Vec<usize> = texts
-        .iter()
+        .par_iter()
         .map(|text| index.familiarity(&steps(text)).longest_passage_notes)
         .collect();
     passages.sort_unstable();
-    let overlaps = likenesses(corpus, &melodies);
-    let numbers = |melodies: &[Melody]| melodies.iter().map(scalars).collect::<Vec<_>>();
+    let overlaps = likenesses(learnt, melodies);
+    let numbers: Vec<_> = melodies.iter().map(scalars).collect();
+    let histograms = Counted::ALL.map(|counted| {
+        let (ours, theirs) = (counted.shares(learnt), counted.shares(melodies));
+        let name = counted.name().to_owned();
+        (name, overlap(&ours, &theirs), divergence(&ours, &theirs))
+    });
+    let tells = Tell::learn(learnt_numbers, &numbers).loudest();
     SetFigures {
         tunes: texts.len(),
-        adds_up: share(texts.iter().filter(|text| adds_up(text)).count()),
-        lag_identity: [1, 2, 4, 8].map(|lag| {
-            danced
-                .iter()
-                .map(|melody| melody.identity(lag))
-                .sum::<f64>()
-                / danced.len().max(1) as f64
-        }),
-        ends_on_tonic: share(
-            melodies
-                .iter()
-                .filter(|melody| melody.ends_on_tonic())
-                .count(),
+        adds_up: texts.iter().filter(|text| adds_up(text)).count() as f64 / texts.len() as f64,
+        self_identity: (1..=LAG_MAX)
+            .map(|lag| self_identity(&danced, lag))
+            .collect(),
+        ends_on_tonic: mean(&|melody| f64::from(u8::from(melody.ends_on_tonic()))),
+        range: (
+            mean(&|melody| f64::from(melody.pitches().min().unwrap_or(0))),
+            mean(&|melody| f64::from(melody.pitches().max().unwrap_or(0))),
+            mean(&|melody| f64::from(melody.span())),
         ),
         familiar_passage_median: passages[passages.len() / 2],
         familiar_passage_max: passages.last().copied().unwrap_or(0),
@@ -203,26 +278,53 @@ fn set_figures(
             .sum::<f64>()
             / overlaps.len() as f64,
         overlaps: overlaps
-            .iter()
-            .map(|likeness| {
+            .into_iter()
+            .map(|found| {
                 (
-                    likeness.feature.to_owned(),
-                    likeness.overlapped_area,
-                    likeness.divergence,
+                    found.feature.to_owned(),
+                    found.overlapped_area,
+                    found.divergence,
                 )
             })
             .collect(),
-        telling_apart: telling_apart(&numbers(corpus), &numbers(&melodies)),
-        features: NAMES
-            .iter()
-            .zip(Ratings::of(&numbers(&melodies), &[]).numbers())
-            .map(|(name, (mean, deviation))| (*name, mean, deviation))
+        histograms: histograms.to_vec(),
+        telling_apart: telling_apart(learnt_numbers, &numbers),
+        tells: tells
+            .into_iter()
+            .map(|(name, up, far)| (name.to_owned(), up, far))
             .collect(),
         refusals: refusals
             .iter()
             .map(|(refusal, count)| (refusal.name().to_owned(), count))
             .collect(),
     }
+}
+
+/// The melodies of reels and jigs, by `R:` or by metre.
+fn danced<'a>(texts: &[String], melodies: &'a [Melody]) -> Vec<&'a Melody> {
+    let line = |text: &str, field: &str| -> String {
+        let found = text.lines().find(|line| line.starts_with(field));
+        found.unwrap_or("").to_owned()
+    };
+    let is_danced = |text: &str| match Dance::in_words(&line(text, "R:")) {
+        Some(dance) => matches!(dance, Dance::Reel | Dance::Jig),
+        None => ["M:6/8", "M:4/4"].contains(&line(text, "M:").trim()),
+    };
+    texts
+        .iter()
+        .zip(melodies)
+        .filter(|(text, _)| is_danced(text))
+        .map(|(_, melody)| melody)
+        .collect()
+}
+
+/// Mean share of bars equal to the one `lag` bars before.
+fn self_identity(melodies: &[&Melody], lag: usize) -> f64 {
+    let long_enough = melodies.iter().filter(|melody| melody.bar_count() > lag);
+    let (sum, count) = long_enough.fold((0.0, 0.0), |(sum, count), melody| {
+        (sum + melody.identity(lag), count + 1.0)
+    });
+    sum / f64::max(count, 1.0)
 }
 
 /// Bars, repeats and form as the critic counts them, and nothing doubtful in the text.
@@ -234,8 +336,4 @@ fn adds_up(text: &str) -> bool {
         && rules::nothing_doubtful(&reading.diagnostics).is_ok()
         && rules::in_metre(&reading.score).is_ok()
         && rules::played_bars_add_up(&reading.score).is_ok()
-}
-
-fn steps(text: &str) -> Vec<fingerprint::Step> {
-    fingerprint::steps(&score::read(&abc::parse(text).tune).score)
 }

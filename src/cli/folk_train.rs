@@ -1,20 +1,33 @@
 //! `ceilid train --preset folk`: tunebooks in; a taught folk model out. The first corpus is the one to sound like; the others are
 //! learnt from before it.
+//!
+//! After every epoch the best model so far stands at its place and the state beside it, so that a run that was stopped, killed or
+//! out of time goes on to the same file.
 
+use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest, RequestError};
+use crate::corpus::fingerprint::{self, Step};
+use crate::corpus::index::RunIndex;
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::{CorpusError, Part, Setting, Split, tunebook};
+use crate::critic::Critic;
+use crate::critic::comparison::Tell;
 use crate::critic::features::{Melody, scalars};
-use crate::critic::rating::Ratings;
 use crate::model::folk::{
-    Drop, FolkConfig, FolkFileError, FolkRecord, FolkTrainer, FolkWeights, Lesson, Phase, Progress,
-    TrainSettings, from_bytes, judge, to_bytes,
+    Drop, EpochRecord, FolkConfig, FolkEngine, FolkFileError, FolkRecord, FolkTrainer, FolkWeights,
+    Lesson, Phase, Progress, SavedError, TrainSettings, judge, to_bytes,
 };
 use crate::model::network::NetworkError;
-use crate::token::folk::{FolkTune, Style, Unfit, from_score};
+use crate::token::folk::{FolkTune, Style, Unfit, to_abc, written_in_score};
 use crate::{abc, score};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A tune that can be taught, and where it came from.
 pub struct FolkSetting {
@@ -64,7 +77,7 @@ impl FolkCorpus {
                 .unwrap_or_default()
                 .to_string_lossy();
             let reading = score::read(&abc::parse(&member.setting.text).tune);
-            match from_score(&reading.score, style, &words) {
+            match written_in_score(&reading.score, style, &words) {
                 Ok(tune) => settings.push(FolkSetting {
                     setting: member.setting,
                     tune,
@@ -87,6 +100,31 @@ impl FolkCorpus {
         })
     }
 
+    /// By which the critic knows a copy of the tunes learnt from.
+    pub fn index(&self) -> RunIndex {
+        let known: Vec<Vec<Step>> = self
+            .settings
+            .iter()
+            .filter(|setting| setting.part == Part::Train)
+            .map(|setting| steps(&setting.setting.text))
+            .collect();
+        RunIndex::of_melodies(known.iter().map(Vec::as_slice))
+    }
+
+    /// What the corpora hold: another number for other tunes, or another split of them.
+    fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for setting in &self.settings {
+            hash.update(setting.setting.text.as_bytes());
+            hash.update([setting.part as u8, u8::from(setting.corpus == 0)]); // lossless: three parts
+        }
+        hash.finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// The target's tunes of one part.
     pub fn target(&self, part: Part) -> impl Iterator<Item = &FolkSetting> {
         self.settings
@@ -96,7 +134,7 @@ impl FolkCorpus {
 }
 
 /// How long and with what a folk model is taught.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FolkRecipe {
     pub config: FolkConfig,
     pub settings: TrainSettings,
@@ -105,31 +143,51 @@ pub struct FolkRecipe {
     pub fine: Phase,
 }
 
+/// Epochs of the shipped model's recipe.
+pub const EPOCHS: u32 = 24;
+
 impl FolkRecipe {
-    /// The shipped model's.
-    pub fn shipped() -> Self {
+    /// The shipped model's, so many epochs long: half of them over all corpora, the rest over the target alone.
+    pub fn of_epochs(epochs: u32) -> Self {
         let drop = Drop {
             inputs: 0.1,
             hidden: 0.25,
-            outputs: 0.35,
+            outputs: 0.3,
             recurrent: 0.3,
         };
+        let fine = epochs.div_ceil(2);
         Self {
             config: FolkConfig::shipped(),
             settings: TrainSettings::default(),
             wide: Phase {
-                epochs: 12,
-                rate: 3e-3,
-                rate_end: 3e-4,
+                epochs: u64::from(epochs - fine),
+                rate: 4e-3,
+                rate_end: 4e-4,
                 drop,
             },
             fine: Phase {
-                epochs: 8,
-                rate: 4.5e-4,
-                rate_end: 1.5e-5,
+                epochs: u64::from(fine),
+                rate: 6e-4,
+                rate_end: 2e-5,
                 drop,
             },
         }
+    }
+}
+
+impl FolkRecipe {
+    /// Whether a run of another recipe may go on with this one: they differ in nothing but how many epochs are planned.
+    fn goes_on_from(&self, other: &Self) -> bool {
+        let as_long = |phase: Phase, other: Phase| Phase {
+            epochs: other.epochs,
+            ..phase
+        };
+        let as_long = Self {
+            wide: as_long(self.wide, other.wide),
+            fine: as_long(self.fine, other.fine),
+            ..self.clone()
+        };
+        as_long == *other
     }
 }
 
@@ -141,30 +199,71 @@ pub enum FolkTrainError {
         "{found} tunes of the target can be learnt from and {valid} judged by; at least 20 and 2 are needed"
     )]
     TooFew { found: usize, valid: usize },
+    /// The state beside the model is of another recipe or other corpora.
+    #[error("`{path}` was saved by a run with another recipe, seed or corpora")]
+    OtherRun { path: PathBuf },
+    #[error("`{path}` is no state to go on from")]
+    State { path: PathBuf, source: SavedError },
     #[error(transparent)]
     Network(#[from] NetworkError),
     #[error(transparent)]
-    File(#[from] FolkFileError),
-    #[error("cannot write `{path}`")]
-    Write {
+    Model(#[from] FolkFileError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error("cannot read or write `{path}`")]
+    File {
         path: PathBuf,
         source: std::io::Error,
     },
 }
 
-/// Teaches a folk model and writes it to `output` after every epoch that made it better; goes on from `start` where one is given.
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolkEnding {
+    Finished,
+    /// `goes_on` said no: what was learnt until the last whole epoch is kept.
+    Stopped,
+}
+
+/// What stands beside the trainer in the state: where it is, and which run it is of.
+#[derive(Serialize, Deserialize)]
+struct RunNote {
+    recipe: FolkRecipe,
+    corpora: String,
+    /// Epochs done of the phase that is being taught.
+    wide_done: u64,
+    fine_done: u64,
+    record: FolkRecord,
+}
+
+/// Where the state of a model being taught stands.
+pub fn state_path(output: &Path) -> PathBuf {
+    output.with_extension("safetensors.state")
+}
+
+/// The lessons of a corpus, by what they are for.
+struct Classes<'a> {
+    all: Vec<&'a Lesson>,
+    target: Vec<&'a Lesson>,
+    valid: Vec<&'a Lesson>,
+    test: Vec<&'a Lesson>,
+}
+
+/// Teaches a folk model and writes it to `output` after every epoch that made it better, and its state after every epoch; with
+/// `resumes` it goes on from that state where there is one.
 ///
-/// `told` hears of every epoch and stops the teaching by returning `false`.
+/// `told` hears of every epoch; `goes_on` is asked before every batch.
 ///
 /// # Errors
 /// [`FolkTrainError`].
 pub fn train(
     corpus: &FolkCorpus,
     recipe: &FolkRecipe,
-    start: Option<FolkWeights>,
     output: &Path,
-    mut told: impl FnMut(&Progress) -> bool,
-) -> Result<FolkRecord, FolkTrainError> {
+    resumes: bool,
+    mut told: impl FnMut(&Progress, &FolkRecord),
+    mut goes_on: impl FnMut() -> bool,
+) -> Result<(FolkEnding, FolkRecord), FolkTrainError> {
     let lessons: Vec<Lesson> = corpus
         .settings
         .iter()
@@ -177,22 +276,101 @@ pub fn train(
             });
         chosen.map(|(_, lesson)| lesson).collect()
     };
-    let (all, target, valid, test) = (
-        pick(Part::Train, false),
-        pick(Part::Train, true),
-        pick(Part::Valid, true),
-        pick(Part::Test, true),
-    );
-    if target.len() < 20 || valid.len() < 2 {
+    let classes = Classes {
+        all: pick(Part::Train, false),
+        target: pick(Part::Train, true),
+        valid: pick(Part::Valid, true),
+        test: pick(Part::Test, true),
+    };
+    if classes.target.len() < 20 || classes.valid.len() < 2 {
         return Err(FolkTrainError::TooFew {
-            found: target.len(),
-            valid: valid.len(),
+            found: classes.target.len(),
+            valid: classes.valid.len(),
         });
     }
-    let weights =
-        start.unwrap_or_else(|| FolkWeights::random(recipe.config.clone(), recipe.settings.seed));
-    let mut record = FolkRecord {
-        config: weights.config().clone(),
+    let (mut trainer, mut note) = start(corpus, recipe, output, resumes)?;
+    let is_wide = |note: &RunNote| note.wide_done < recipe.wide.epochs;
+    while note.fine_done < recipe.fine.epochs {
+        let wide = is_wide(&note);
+        let (phase, taught, done) = if wide {
+            (&recipe.wide, &classes.all, note.wide_done)
+        } else {
+            (&recipe.fine, &classes.target, note.fine_done)
+        };
+        if !wide && done == 0 && recipe.wide.epochs > 0 {
+            trainer.return_to_best();
+        }
+        let progress = trainer.teach_epoch(taught, &classes.valid, phase, done, &mut goes_on)?;
+        let Some(progress) = progress else {
+            return Ok((FolkEnding::Stopped, note.record));
+        };
+        *(if wide {
+            &mut note.wide_done
+        } else {
+            &mut note.fine_done
+        }) += 1;
+        note.record.epochs.push(EpochRecord {
+            is_fine: !wide,
+            train: progress.train.bits_a_note(),
+            valid: progress.valid.bits_a_note(),
+        });
+        if progress.is_best {
+            note.record.valid_bits_a_note = progress.valid.bits_a_note();
+            keep(trainer.best(), &mut note.record, &classes.test, output)?;
+        }
+        let text = serde_json::to_string(&note).map_err(FolkFileError::Record)?;
+        let state = trainer
+            .save(&text)
+            .map_err(|source| FolkTrainError::State {
+                path: state_path(output),
+                source,
+            })?;
+        write(&state_path(output), &state)?;
+        told(&progress, &note.record);
+    }
+    // The record of the last epoch belongs to the best model too, and what gives the tunes of that model away.
+    note.record.tell = tell(corpus, trainer.best(), recipe.settings.seed)?.numbers();
+    let bytes = to_bytes(trainer.best(), &note.record)?;
+    write(output, &bytes)?;
+    // Nothing is left to resume. If it cannot be removed it does no harm.
+    let _ = std::fs::remove_file(state_path(output));
+    Ok((FolkEnding::Finished, note.record))
+}
+
+/// A new run, or the one that the state beside the model is of.
+fn start(
+    corpus: &FolkCorpus,
+    recipe: &FolkRecipe,
+    output: &Path,
+    resumes: bool,
+) -> Result<(FolkTrainer, RunNote), FolkTrainError> {
+    let weights = FolkWeights::random(recipe.config.clone(), recipe.settings.seed);
+    let corpora = corpus.hash();
+    let path = state_path(output);
+    let saved = match std::fs::read(&path) {
+        Ok(bytes) if resumes => Some(bytes),
+        Err(source) if resumes && source.kind() != ErrorKind::NotFound => {
+            return Err(FolkTrainError::File { path, source });
+        }
+        _ => None,
+    };
+    if let Some(bytes) = saved {
+        let unusable = |source| FolkTrainError::State {
+            path: path.clone(),
+            source,
+        };
+        let (trainer, note) =
+            FolkTrainer::restore(&bytes, weights, recipe.settings).map_err(unusable)?;
+        let mut note: RunNote = serde_json::from_str(&note).map_err(FolkFileError::Record)?;
+        if !recipe.goes_on_from(&note.recipe) || note.corpora != corpora {
+            return Err(FolkTrainError::OtherRun { path });
+        }
+        note.recipe = recipe.clone();
+        note.record.recipe = serde_json::to_string(recipe).map_err(FolkFileError::Record)?;
+        return Ok((trainer, note));
+    }
+    let record = FolkRecord {
+        config: recipe.config.clone(),
         corpora: corpus
             .names
             .iter()
@@ -200,69 +378,71 @@ pub fn train(
             .map(|(n, name)| (name.clone(), learnt_from(corpus, n)))
             .collect(),
         split_rule: SPLIT_RULE.to_owned(),
-        epochs: (0, 0),
-        valid_bits_a_note: f64::INFINITY,
-        test_bits_a_note: f64::INFINITY,
-        typical: Vec::new(),
+        epochs: Vec::new(),
+        recipe: serde_json::to_string(recipe).map_err(FolkFileError::Record)?,
+        // Not judged yet; a number that JSON can hold.
+        valid_bits_a_note: f64::MAX,
+        test_bits_a_note: f64::MAX,
+        tell: Vec::new(),
     };
-    let mut trainer = FolkTrainer::new(weights, recipe.settings);
-    let mut goes_on = true;
-    for (is_fine, phase, lessons) in [(false, recipe.wide, &all), (true, recipe.fine, &target)] {
-        let mut failed = None;
-        if phase.epochs == 0 || !goes_on {
-            continue;
-        }
-        if is_fine && record.epochs.0 > 0 {
-            trainer.return_to_best();
-        }
-        trainer.teach(lessons, &valid, phase, |progress, weights| {
-            if is_fine {
-                record.epochs.1 += 1
-            } else {
-                record.epochs.0 += 1
-            }
-            if progress.is_best {
-                record.valid_bits_a_note = progress.valid.bits_a_note();
-                failed = keep(weights, &mut record, corpus, &target, &test, output).err();
-            }
-            goes_on = told(&progress) && failed.is_none();
-            goes_on
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-    }
-    Ok(record)
+    let note = RunNote {
+        recipe: recipe.clone(),
+        corpora,
+        wide_done: 0,
+        fine_done: 0,
+        record,
+    };
+    Ok((FolkTrainer::new(weights, recipe.settings), note))
 }
 
 fn keep(
     weights: &FolkWeights,
     record: &mut FolkRecord,
-    corpus: &FolkCorpus,
-    target: &[&Lesson],
     test: &[&Lesson],
     output: &Path,
 ) -> Result<(), FolkTrainError> {
     record.test_bits_a_note = judge(weights, test)?.bits_a_note();
-    // Bits of a fifth of the tunes learnt from: what the model finds of its own tunes, for the critic to hold drafts against.
-    let some: Vec<f64> = target
-        .iter()
-        .step_by(5)
-        .map(|lesson| Ok(judge(weights, &[lesson])?.bits_a_note()))
-        .collect::<Result<_, NetworkError>>()?;
-    let numbers: Vec<_> = corpus
+    write(output, &to_bytes(weights, record)?)
+}
+
+/// Drafts that a new model is found out by.
+const DRAFTS_HEARD: usize = 1_000;
+
+/// What gives the drafts of a model away that the critic lets pass, beside the tunes it learnt from.
+fn tell(corpus: &FolkCorpus, weights: &FolkWeights, seed: u64) -> Result<Tell, FolkTrainError> {
+    let model = FolkModel {
+        engine: Arc::new(FolkEngine::new(weights)),
+        hash: String::new(),
+        tell: None,
+    };
+    let critic = Arc::new(Critic::knowing(corpus.index()));
+    let composer = FolkComposer::new(model, critic.clone(), FolkRequest::default())?;
+    let never = AtomicBool::new(false);
+    let made: Vec<_> = (0..DRAFTS_HEARD as u64 / 8)
+        .into_par_iter()
+        .flat_map_iter(|index| composer.drafts(seed, index, 0, 8, &never))
+        .flatten()
+        .filter_map(|draft| {
+            let text = format!("X:1\nT:Draft\n{}", to_abc(&draft.tune));
+            critic.judge(&text).is_ok().then(|| scalars(&melody(&text)))
+        })
+        .collect();
+    let books: Vec<_> = corpus
         .target(Part::Train)
         .map(|setting| scalars(&melody(&setting.setting.text)))
         .collect();
-    record.typical = Ratings::of(&numbers, &some).numbers();
-    let bytes = to_bytes(weights, record)?;
-    let partial = output.with_extension("partial");
-    let write = |source| FolkTrainError::Write {
-        path: output.to_owned(),
+    Ok(Tell::learn(&books, &made))
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), FolkTrainError> {
+    let partial = path.with_extension("partial");
+    let failed = |source| FolkTrainError::File {
+        path: path.to_owned(),
         source,
     };
-    std::fs::write(&partial, bytes).map_err(write)?;
-    std::fs::rename(&partial, output).map_err(write)
+    std::fs::write(&partial, bytes).map_err(failed)?;
+    std::fs::rename(&partial, path).map_err(failed)
 }
 
 fn learnt_from(corpus: &FolkCorpus, index: usize) -> u64 {
@@ -273,19 +453,12 @@ fn learnt_from(corpus: &FolkCorpus, index: usize) -> u64 {
         .count() as u64
 }
 
+/// The melody steps of a tune's text.
+pub fn steps(text: &str) -> Vec<Step> {
+    fingerprint::steps(&score::read(&abc::parse(text).tune).score)
+}
+
 /// The melody of a tune's text.
 pub fn melody(text: &str) -> Melody {
     Melody::of(&score::read(&abc::parse(text).tune).score)
-}
-
-/// The weights of a file.
-///
-/// # Errors
-/// [`FolkTrainError::File`]; a file that cannot be read is `Write`'s sibling and named like it.
-pub fn load(path: &Path) -> Result<(FolkWeights, FolkRecord), FolkTrainError> {
-    let bytes = std::fs::read(path).map_err(|source| FolkTrainError::Write {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(from_bytes(&bytes)?)
 }

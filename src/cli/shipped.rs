@@ -5,7 +5,7 @@ use crate::compose::Model;
 use crate::compose::folk::FolkModel;
 use crate::corpus::index::RunIndex;
 use crate::critic::Critic;
-use crate::critic::rating::Ratings;
+use crate::critic::comparison::Tell;
 use crate::model::engine::Engine;
 use crate::model::folk;
 use crate::output::synth::SynthFont;
@@ -84,7 +84,11 @@ pub fn model_bytes(
     }
 }
 
-fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
+/// The model of a file's bytes; `name` is what errors call it.
+///
+/// # Errors
+/// Bytes that are no whole model of this program (input).
+pub fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
     let unusable = |error: anyhow::Error| {
         Failure::input(error.context(format!("`{}` cannot be used as a model", name.display())))
     };
@@ -101,17 +105,14 @@ fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
         }));
     }
     let (weights, record) = folk::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
-    let ratings = Ratings::from_numbers(&record.typical).ok_or_else(|| {
-        unusable(anyhow!(
-            "its record rates other features than this version's"
-        ))
-    })?;
+    let tell = Tell::from_numbers(&record.tell);
+    if tell.is_none() && !record.tell.is_empty() {
+        return Err(unusable(anyhow!(
+            "its record counts other features than this version's"
+        )));
+    }
     let engine = Arc::new(folk::FolkEngine::new(&weights));
-    Ok(LoadedModel::Folk(FolkModel {
-        engine,
-        hash,
-        ratings,
-    }))
+    Ok(LoadedModel::Folk(FolkModel { engine, hash, tell }))
 }
 
 /// The critic, who knows the tunes that the shipped models learnt from.

@@ -1,6 +1,7 @@
 //! `ceilid train`: tunebooks in; a taught model out, with a progress bar, a log, and a state to resume from.
 
 use super::corpus::at_fault;
+use super::folk_train::{self, FolkCorpus, FolkEnding, FolkRecipe, FolkTrainError};
 use super::{Context, Failure, files, stop};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::split::SPLIT_RULE;
@@ -9,6 +10,7 @@ use crate::corpus::{Part, Setting, Split};
 use crate::daemon::time_span::TimeSpan;
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
 use crate::model::direct::DirectNetwork;
+use crate::model::folk::{FolkRecord, LeftOut, Progress};
 use crate::model::network::NetworkConfig;
 use crate::model::optimizer::Rule;
 use crate::model::streams::Objective;
@@ -20,7 +22,8 @@ use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Arguments of `ceilid train`.
 #[derive(clap::Args)]
@@ -31,25 +34,27 @@ pub struct Args {
     /// Tunebook to judge by after each epoch; without it the corpus is split by tune
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
-    /// Network to teach: `article` is embedding 32, 3 LSTM layers of 256 with dropout .2, dense
+    /// What to teach: `article` is one symbol a character, embedding 32, 3 LSTM layers of 256 with dropout .2, dense;
+    /// `folk` is one symbol a musical decision, and the first CORPUS is the one to sound like
     #[arg(long, value_enum, default_value_t = Preset::Article)]
     preset: Preset,
-    /// Predict `all` characters, the state carried on; or, as the article, the `last` of each window
-    #[arg(long, value_enum, default_value_t = ObjectiveName::All)]
-    objective: ObjectiveName,
-    /// Rule of the steps
-    #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
-    optimizer: OptimizerName,
-    /// Go on from where an earlier run was stopped, killed or out of time; nothing is lost or different
+    /// Predict `all` characters, the state carried on; or, as the article, the `last` of each window [default: all]
+    #[arg(long, value_enum)]
+    objective: Option<ObjectiveName>,
+    /// Rule of the steps [default: adam]
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerName>,
+    /// Go on from where an earlier run was stopped, killed or out of time; nothing is lost or different (folk: --epochs may
+    /// be another number than before)
     #[arg(long)]
     resume: bool,
-    /// Times the whole text is seen [default: 20]
+    /// Times the whole text is seen [default: 20; folk: 24, half of them over all corpora, then half over the first]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Save and end after this time: 90s, 30m, 2h
     #[arg(long, value_name = "TIME")]
     time_limit: Option<TimeSpan>,
-    /// Sequences side by side [default: 32; 64 for `last`]
+    /// Sequences (folk: tunes) side by side [default: 32; 64 for `last`]
     #[arg(long, value_name = "N", value_parser = size_parser())]
     batch: Option<u64>,
     /// Characters in sequence before the weights change [default: 64; 100 for `last`]
@@ -68,6 +73,9 @@ pub struct Args {
     /// Share of each layer's outputs set to zero while learning [default: .2]
     #[arg(long, value_name = "X")]
     dropout: Option<f32>,
+    /// Inputs that a folk network is taught without, to see what they are worth
+    #[arg(long, value_enum, value_name = "INPUTS", value_delimiter = ',')]
+    without: Vec<InputsName>,
     /// Table of losses to write, one row an epoch (CSV)
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -79,6 +87,15 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Preset {
     Article,
+    Folk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum InputsName {
+    /// Where in the bar, the part and the tune a note stands
+    Place,
+    /// What stood there in earlier bars
+    Lookback,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -98,9 +115,14 @@ const SIZE_MAX: u64 = 4096;
 
 /// Runs `ceilid train`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    if args.preset == Preset::Folk {
+        return run_folk(&args, context);
+    }
+    if !args.without.is_empty() {
+        return Err(Failure::usage(anyhow!("--without is for `--preset folk`")));
+    }
     let corpus = Corpus::read(&args)?;
     let recipe = recipe(&args, context);
-    let Preset::Article = args.preset;
     let mut network = NetworkConfig::article(corpus.vocabulary.len());
     network.dropout = args.dropout.unwrap_or(network.dropout);
     network.check().map_err(Failure::usage)?;
@@ -164,6 +186,102 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let _ = std::fs::remove_file(checkpoint::state_path(&args.output));
             Ok(())
         }
+    }
+}
+
+fn run_folk(args: &Args, context: &Context) -> Result<(), Failure> {
+    let asked_in_vain = [
+        ("--valid", args.valid.is_some()),
+        ("--objective", args.objective.is_some()),
+        ("--optimizer", args.optimizer.is_some()),
+        ("--seq", args.seq.is_some()),
+        ("--learning-rate", args.learning_rate.is_some()),
+        ("--dropout", args.dropout.is_some()),
+        ("--weight-decay", args.weight_decay.is_some()),
+        ("--average", args.average.is_some()),
+    ];
+    if let Some((flag, _)) = asked_in_vain.iter().find(|(_, is_given)| *is_given) {
+        return Err(Failure::usage(anyhow!("{flag} is for `--preset article`")));
+    }
+    let corpus = FolkCorpus::read(&args.corpus).map_err(at_fault)?;
+    let mut recipe = FolkRecipe::of_epochs(args.epochs.unwrap_or(folk_train::EPOCHS));
+    recipe.settings.seed = context.seed.unwrap_or(recipe.settings.seed);
+    recipe.settings.streams = args
+        .batch
+        .map_or(recipe.settings.streams, |batch| batch as usize); // lossless: at most SIZE_MAX
+    recipe.settings.left_out = LeftOut {
+        place: args.without.contains(&InputsName::Place),
+        lookback: args.without.contains(&InputsName::Lookback),
+    };
+    let read = corpus.settings.len();
+    let unfit: u64 = corpus.unfit.values().sum();
+    context.say(format_args!(
+        "{} numbers to learn; {read} tunes, {unfit} left out",
+        recipe.config.parameter_count()
+    ));
+    for (reason, count) in &corpus.unfit {
+        context.say(format_args!("left out: {count:>5} {reason}"));
+    }
+    let stop = stop::flag()?;
+    let began = Instant::now();
+    let limit = args.time_limit.map(|span| span.0);
+    let mut log_failure = None;
+    let told = |progress: &Progress, record: &FolkRecord| {
+        context.say(format_args!(
+            "epoch {:>2}: {:.4} bits a note; validation {:.4}{}; {:.0} s",
+            progress.epoch,
+            progress.train.bits_a_note(),
+            progress.valid.bits_a_note(),
+            if progress.is_best { ", the best" } else { "" },
+            began.elapsed().as_secs_f64()
+        ));
+        if let Some(path) = &args.log {
+            log_failure = files::write(path, folk_log(record).as_bytes()).err();
+        }
+    };
+    let goes_on =
+        || !stop.load(Ordering::Relaxed) && limit.is_none_or(|limit| began.elapsed() < limit);
+    let (ending, record) =
+        folk_train::train(&corpus, &recipe, &args.output, args.resume, told, goes_on)
+            .map_err(folk_failure)?;
+    log_failure.map_or(Ok(()), Err)?;
+    let said = match (ending, record.epochs.is_empty()) {
+        (FolkEnding::Finished, _) => "all epochs done",
+        (FolkEnding::Stopped, true) => "stopped before the first epoch was done: nothing is kept",
+        (FolkEnding::Stopped, false) => "stopped, --resume goes on after the last whole epoch",
+    };
+    context.say(format_args!("{}: {said}", args.output.display()));
+    if !record.epochs.is_empty() {
+        context.say(format_args!(
+            "bits a note: validation {:.4}, test {:.4}",
+            record.valid_bits_a_note, record.test_bits_a_note
+        ));
+    }
+    if ending == FolkEnding::Stopped && stop.load(Ordering::Relaxed) {
+        return Err(
+            Failure::stopped(anyhow!("stopped")).hint("the same command with --resume goes on")
+        );
+    }
+    Ok(())
+}
+
+fn folk_log(record: &FolkRecord) -> String {
+    let mut csv = "epoch,taught,train_bits_a_note,validation_bits_a_note\n".to_owned();
+    for (number, epoch) in (1..).zip(&record.epochs) {
+        let taught = if epoch.is_fine { "target" } else { "all" };
+        csv += &format!("{number},{taught},{:.5},{:.5}\n", epoch.train, epoch.valid);
+    }
+    csv
+}
+
+fn folk_failure(error: FolkTrainError) -> Failure {
+    match &error {
+        FolkTrainError::File { .. } => Failure::environment(error)
+            .hint("give a place that can be written, with room for 50 MB"),
+        FolkTrainError::OtherRun { .. } => Failure::usage(error)
+            .hint("leave out --resume to start anew, or write to another model"),
+        FolkTrainError::Network(_) => Failure::environment(error),
+        _ => Failure::input(error),
     }
 }
 
@@ -274,7 +392,11 @@ fn sources_of(books: &[Tunebook], used_for: &str) -> Vec<CorpusSource> {
 }
 
 fn recipe(args: &Args, context: &Context) -> TrainingConfig {
-    let (objective, rule) = match (args.objective, args.optimizer) {
+    let asked = (
+        args.objective.unwrap_or(ObjectiveName::All),
+        args.optimizer.unwrap_or(OptimizerName::Adam),
+    );
+    let (objective, rule) = match asked {
         (ObjectiveName::All, OptimizerName::Adam) => (Objective::All, Rule::Adam),
         (ObjectiveName::All, OptimizerName::Rmsprop) => (Objective::All, Rule::Rmsprop),
         (ObjectiveName::Last, OptimizerName::Adam) => (Objective::Last, Rule::Adam),

@@ -3,7 +3,7 @@
 //! Overlapped area and Kullback-Leibler divergence as mgeval has them (Yang and Lerch 2020): of each feature, the distances between
 //! the tunes inside one set and between the two sets; both distributions smoothed by a Gaussian kernel and held against each other.
 
-use super::features::{Melody, SCALARS};
+use super::features::{Melody, NAMES, SCALARS};
 
 /// Points at which densities are compared.
 const GRID: usize = 1000;
@@ -210,60 +210,113 @@ const FOLDS: usize = 5;
 /// Gradient steps, and the penalty on squared weights.
 const LEARNING_STEPS: usize = 400;
 const PENALTY: f64 = 1e-2;
+/// Deviations from the mean beyond which a number is taken as this far off.
+const DEVIATIONS_MAX: f64 = 4.0;
 
-/// How well a logistic regression on the features and their squares tells corpus from made tunes: area under the curve, of tunes it
-/// was not taught with. .5 is not at all, 1 always.
-pub fn telling_apart(corpus: &[[f64; SCALARS]], made: &[[f64; SCALARS]]) -> f64 {
-    let all: Vec<(&[f64; SCALARS], f64)> = corpus
-        .iter()
-        .map(|row| (row, 0.0))
-        .chain(made.iter().map(|row| (row, 1.0)))
-        .collect();
-    let spread: Vec<(f64, f64)> = (0..SCALARS)
-        .map(|feature| {
-            let mean =
-                all.iter().map(|(row, _)| row[feature]).sum::<f64>() / all.len().max(1) as f64;
-            let square = all
-                .iter()
-                .map(|(row, _)| (row[feature] - mean).powi(2))
-                .sum::<f64>()
-                / all.len().max(1) as f64;
-            (mean, square.sqrt().max(1e-9))
-        })
-        .collect();
-    let expanded: Vec<(Vec<f64>, f64)> =
-        all.iter()
-            .map(|(row, label)| {
-                let scores = row.iter().zip(&spread).map(|(value, (mean, deviation))| {
-                    ((value - mean) / deviation).clamp(-4.0, 4.0)
-                });
-                (
-                    scores.flat_map(|z| [z, z * z - 1.0]).chain([1.0]).collect(),
-                    *label,
-                )
+/// What gives made tunes away: a logistic regression on the features and their squares that was shown tunes of a corpus and made
+/// ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tell {
+    /// Mean and deviation of each feature over both sets.
+    spread: Vec<(f64, f64)>,
+    /// Of each feature, of its square, in turn; and of neither.
+    weights: Vec<f64>,
+}
+
+impl Tell {
+    /// Learns to tell made tunes from those of a corpus; each set counts for half, however many tunes it has.
+    pub fn learn(corpus: &[[f64; SCALARS]], made: &[[f64; SCALARS]]) -> Self {
+        let count = (corpus.len() + made.len()).max(1) as f64;
+        let over = |value: &dyn Fn(&[f64; SCALARS]) -> f64| {
+            corpus.iter().chain(made).map(value).sum::<f64>() / count
+        };
+        let spread: Vec<(f64, f64)> = (0..SCALARS)
+            .map(|feature| {
+                let mean = over(&|row| row[feature]);
+                let square = over(&|row| (row[feature] - mean).powi(2));
+                (mean, square.sqrt().max(1e-9))
             })
             .collect();
+        let rows: Vec<(Vec<f64>, f64)> = corpus
+            .iter()
+            .map(|row| (expand(row, &spread), 0.0))
+            .chain(made.iter().map(|row| (expand(row, &spread), 1.0)))
+            .collect();
+        let weights = logistic(&rows);
+        Self { spread, weights }
+    }
+
+    /// The log of the odds that a tune was made: how much more often the made tunes are like this than those of the corpus.
+    pub fn log_odds(&self, tune: &[f64; SCALARS]) -> f64 {
+        dot(&expand(tune, &self.spread), &self.weights)
+    }
+
+    /// How much each feature says, the loudest first: its name, and the weights of a deviation up and of being far off.
+    pub fn loudest(&self) -> Vec<(&'static str, f64, f64)> {
+        let mut said: Vec<_> = NAMES
+            .iter()
+            .zip(self.weights.chunks_exact(2))
+            .map(|(name, pair)| (*name, pair[0], pair[1]))
+            .collect();
+        said.sort_by(|a, b| (b.1.abs() + b.2.abs()).total_cmp(&(a.1.abs() + a.2.abs())));
+        said
+    }
+
+    /// All its numbers, for a file.
+    pub fn numbers(&self) -> Vec<f64> {
+        let spread = self
+            .spread
+            .iter()
+            .flat_map(|&(mean, deviation)| [mean, deviation]);
+        spread.chain(self.weights.iter().copied()).collect()
+    }
+
+    /// From what [`Self::numbers`] gave; `None` when there are not as many.
+    pub fn from_numbers(numbers: &[f64]) -> Option<Self> {
+        let (spread, weights) = numbers.split_at_checked(2 * SCALARS)?;
+        (weights.len() == 2 * SCALARS + 1).then(|| Self {
+            spread: spread
+                .chunks_exact(2)
+                .map(|pair| (pair[0], pair[1]))
+                .collect(),
+            weights: weights.to_vec(),
+        })
+    }
+}
+
+/// Every feature's deviation from the mean and its square, and 1.
+fn expand(tune: &[f64; SCALARS], spread: &[(f64, f64)]) -> Vec<f64> {
+    let deviations = tune.iter().zip(spread).map(|(value, (mean, deviation))| {
+        ((value - mean) / deviation).clamp(-DEVIATIONS_MAX, DEVIATIONS_MAX)
+    });
+    deviations
+        .flat_map(|z| [z, z * z - 1.0])
+        .chain([1.0])
+        .collect()
+}
+
+/// How well a [`Tell`] knows corpus from made tunes: area under the curve, of tunes it was not taught with. .5 is not at all, 1
+/// always.
+pub fn telling_apart(corpus: &[[f64; SCALARS]], made: &[[f64; SCALARS]]) -> f64 {
     let mut scored: Vec<(f64, f64)> = Vec::new();
     for fold in 0..FOLDS {
-        let taught: Vec<&(Vec<f64>, f64)> = expanded
-            .iter()
-            .enumerate()
-            .filter(|(n, _)| n % FOLDS != fold)
-            .map(|(_, row)| row)
-            .collect();
-        let weights = logistic(&taught);
-        scored.extend(
-            expanded
-                .iter()
-                .enumerate()
-                .filter(|(n, _)| n % FOLDS == fold)
-                .map(|(_, (row, label))| (dot(row, &weights), *label)),
-        );
+        let part = |rows: &[[f64; SCALARS]], is_held_out: bool| -> Vec<[f64; SCALARS]> {
+            let chosen = rows.iter().enumerate();
+            chosen
+                .filter(|(n, _)| (n % FOLDS == fold) == is_held_out)
+                .map(|(_, row)| *row)
+                .collect()
+        };
+        let tell = Tell::learn(&part(corpus, false), &part(made, false));
+        for (rows, label) in [(corpus, 0.0), (made, 1.0)] {
+            let held_out = part(rows, true);
+            scored.extend(held_out.iter().map(|row| (tell.log_odds(row), label)));
+        }
     }
     area_under_curve(scored)
 }
 
-fn logistic(rows: &[&(Vec<f64>, f64)]) -> Vec<f64> {
+fn logistic(rows: &[(Vec<f64>, f64)]) -> Vec<f64> {
     let size = rows.first().map_or(0, |(row, _)| row.len());
     let made = rows.iter().filter(|(_, label)| *label > 0.5).count().max(1) as f64;
     let total = rows.len() as f64;
@@ -349,6 +402,19 @@ mod tests {
         let same = telling_apart(&rows(0.0, 150), &rows(0.0, 150));
         assert!((0.35..0.65).contains(&same), "{same}");
         assert!(telling_apart(&rows(0.0, 150), &rows(5.0, 150)) > 0.99);
+    }
+
+    #[test]
+    fn what_gives_tunes_away_is_named_and_comes_back_from_its_numbers() {
+        let corpus = rows(0.0, 150);
+        let mut made = corpus.clone();
+        let entropy = NAMES.iter().position(|name| *name == "length entropy");
+        made.iter_mut().for_each(|row| row[entropy.unwrap()] += 1.0);
+        let tell = Tell::learn(&corpus, &made);
+        assert_eq!(tell.loudest()[0].0, "length entropy");
+        assert!(tell.log_odds(&made[3]) > tell.log_odds(&corpus[3]));
+        assert_eq!(Tell::from_numbers(&tell.numbers()), Some(tell));
+        assert_eq!(Tell::from_numbers(&[1.0; 9]), None);
     }
 
     #[test]

@@ -166,6 +166,26 @@ impl Melody {
             .is_some_and(|(note, tonic)| note.1 % 12 == tonic.class())
     }
 
+    /// The tonic's pitch class, 0 for C; `None` without a key.
+    pub fn tonic_class(&self) -> Option<i32> {
+        self.key
+            .and_then(|key| key.tonic)
+            .map(|tonic| i32::from(tonic.class()))
+    }
+
+    /// How many full bars are written.
+    pub fn bar_count(&self) -> usize {
+        self.bar_count
+    }
+
+    /// Whether two bars are the same, note for note.
+    ///
+    /// # Panics
+    /// When there are not as many bars.
+    pub fn is_same(&self, one: usize, other: usize) -> bool {
+        self.bars[one] == self.bars[other]
+    }
+
     /// Highest less lowest pitch.
     pub fn span(&self) -> u8 {
         self.pitches().max().unwrap_or(0) - self.pitches().min().unwrap_or(0)

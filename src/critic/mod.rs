@@ -5,7 +5,7 @@
 
 pub mod comparison;
 pub mod features;
-pub mod rating;
+pub mod histogram;
 mod refusal;
 pub mod rules;
 

@@ -1,4 +1,8 @@
-//! In: a folk model, a request and a seed. Out: the best of the drafts that the critic lets pass, with the count of those it refused.
+//! In: a folk model, a request and a seed. Out: one of the drafts that the critic lets pass, with the count of those it refused.
+//!
+//! Which one is drawn by lot, each draft in proportion to how much more often such a tune stands in the books than the model makes
+//! it (sampling and importance resampling, Rubin 1987): were there drafts enough, the tunes kept would be as the books' are in all
+//! that the critic counts. Taking the most typical draft instead would make every tune the same tune, which is a tell of its own.
 
 use super::super::composer::{Compose, ComposeError, Composition};
 use super::super::provenance::{self, Provenance};
@@ -6,16 +10,18 @@ use super::super::sampler::Choice;
 use super::particles::{self, Draw, Written};
 use super::planner::draw_plans;
 use super::request::{FolkRequest, RequestError};
-use crate::critic::rating::{self, Ratings};
+use crate::critic::comparison::Tell;
+use crate::critic::features::{Melody, scalars};
 use crate::critic::{Critic, Refusals};
 use crate::model::folk::FolkEngine;
-use crate::token::folk::{Step, to_abc};
+use crate::token::folk::{Note, to_abc};
+use crate::{abc, score};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Drafts written side by side, of which the best is kept.
+/// Drafts written side by side, of which one is kept.
 const DRAFTS_A_ROUND: u32 = 8;
 /// Rounds before the model is said to be unable to write what is asked.
 const ROUNDS_MAX: u32 = 24;
@@ -27,8 +33,8 @@ pub struct FolkModel {
     pub engine: Arc<FolkEngine>,
     /// First 12 hexadecimal digits of the model file's SHA-256.
     pub hash: String,
-    /// What the tunes it learnt from are like.
-    pub ratings: Ratings,
+    /// What gives its tunes away, where it was found out.
+    pub tell: Option<Tell>,
 }
 
 /// Writes tunes with one folk model and one request; shared by threads.
@@ -37,7 +43,7 @@ pub struct FolkComposer {
     model: FolkModel,
     critic: Arc<Critic>,
     request: FolkRequest,
-    begun: Vec<Step>,
+    begun: Vec<Note>,
 }
 
 /// A draft before the critic has seen it.
@@ -69,17 +75,12 @@ impl FolkComposer {
                 .take(bars)
                 .map(|slot| u32::from(slot.length))
                 .sum();
-            for (step, note) in prime
-                .steps()
-                .into_iter()
-                .filter(|step| step.sound.is_some())
-                .zip(&prime.notes)
-            {
+            for note in &prime.notes {
                 if left == 0 {
                     break;
                 }
                 left = left.saturating_sub(u32::from(note.units()));
-                begun.push(step);
+                begun.push(*note);
             }
             let plan = &prime.plan;
             request.dance = request.dance.or(Some(plan.dance));
@@ -112,7 +113,6 @@ impl FolkComposer {
         let choice = Draw {
             temperature: self.request.temperature.value(),
             min_p: self.request.min_p.value(),
-            echo: self.request.echo,
         };
         let is_stopped = || stop.load(Ordering::Relaxed);
         let written = particles::write(
@@ -132,7 +132,7 @@ impl FolkComposer {
 }
 
 impl Compose for FolkComposer {
-    /// Writes tune `index` of `seed`: [`DRAFTS_A_ROUND`] drafts at a time, until at least one passes; the best of those that pass.
+    /// Writes tune `index` of `seed`: [`DRAFTS_A_ROUND`] drafts at a time, until at least one passes; one of those that pass.
     ///
     /// # Errors
     /// [`ComposeError::AllRefused`] after [`ROUNDS_MAX`] rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
@@ -148,7 +148,7 @@ impl Compose for FolkComposer {
             if stop.load(Ordering::Relaxed) {
                 return Err(ComposeError::Stopped);
             }
-            let mut best: Option<(f64, Composition)> = None;
+            let mut passed: Vec<(f32, Composition)> = Vec::new();
             for (number, draft) in (1..).zip(drafts) {
                 let Some(draft) = draft else { continue };
                 let provenance = Provenance {
@@ -165,28 +165,30 @@ impl Compose for FolkComposer {
                     index + 1,
                     to_abc(&draft.tune)
                 );
-                let abc = provenance::publish(&text, &provenance);
-                let verdict = match self.critic.judge(&abc) {
+                let text = provenance::publish(&text, &provenance);
+                let verdict = match self.critic.judge(&text) {
                     Ok(verdict) => verdict,
                     Err(refusal) => {
                         refusals.count(refusal);
                         continue;
                     }
                 };
-                let rating = rating::rate(&abc, draft.bits_a_note, &self.model.ratings);
-                if best.as_ref().is_none_or(|(most, _)| rating > *most) {
-                    best = Some((
-                        rating,
-                        Composition {
-                            abc,
-                            provenance,
-                            verdict,
-                            refusals: Refusals::default(),
-                        },
-                    ));
-                }
+                let log_odds = self.model.tell.as_ref().map_or(0.0, |tell| {
+                    let score = score::read(&abc::parse(&text).tune).score;
+                    tell.log_odds(&scalars(&Melody::of(&score)))
+                });
+                let composition = Composition {
+                    abc: text,
+                    provenance,
+                    verdict,
+                    refusals: Refusals::default(),
+                };
+                passed.push((-log_odds as f32, composition));
             }
-            if let Some((_, composition)) = best {
+            let log_weights: Vec<f32> = passed.iter().map(|(weight, _)| *weight).collect();
+            let mut lot = round_rng(seed, index, round | LOT);
+            if let Some(chosen) = particles::choose_one(&log_weights, &mut lot) {
+                let (_, composition) = passed.swap_remove(chosen);
                 return Ok(Composition {
                     refusals,
                     ..composition
@@ -200,6 +202,9 @@ impl Compose for FolkComposer {
         })
     }
 }
+
+/// Set in a round's number for the numbers that choose among its drafts.
+const LOT: u32 = 1 << 31;
 
 /// Every round has random numbers of its own, so that it can be made again without those before it.
 fn round_rng(seed: u64, index: u64, round: u32) -> ChaCha8Rng {

@@ -1,7 +1,7 @@
 //! In: a cursor among the notes of a tune. Out: which lengths and sounds the request and good manners forbid there, beyond what the
 //! bars forbid. Draws nothing.
 
-use crate::token::folk::{Cursor, Degree, LENGTHS, PITCHES, Plan, Sound, Units};
+use crate::token::folk::{Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Sound, Units};
 
 /// Widest leap, in semitones.
 const LEAP_MAX: i32 = 12;
@@ -39,7 +39,7 @@ impl Limits {
 
     /// Strikes out lengths from `allowed`: the last bar must leave room for a last note of a quarter or more.
     pub fn lengths(&self, cursor: &Cursor, allowed: &mut [bool]) {
-        if !cursor.is_in_last_bar() {
+        if !cursor.is_in_last_bar() || cursor.given().is_some() {
             return;
         }
         let left = cursor.left();
@@ -52,8 +52,38 @@ impl Limits {
         }
     }
 
+    /// Strikes out repeated bars from `allowed`: the same bar a third time in a row, one that would be leapt into too far, and at
+    /// the end of the tune one that does not end it.
+    pub fn bars(&self, cursor: &Cursor, recent: &Recent, allowed: &mut [bool]) {
+        let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
+        for (number, notes) in cursor.repeatable() {
+            let first = notes.first().and_then(|note| self.pitch(note.sound));
+            let is_leap = recent
+                .pitch
+                .zip(first)
+                .is_some_and(|(last, first)| (first - last).abs() > LEAP_MAX);
+            let is_third = number == 1 && cursor.is_repeating_itself();
+            let ends = |note: &Note| {
+                let class = self.pitch(note.sound).map(|pitch| pitch.rem_euclid(12));
+                let is_final = match note.sound {
+                    Sound::Degree(_) => self.is_final[note.sound.id() - 2],
+                    Sound::Rest | Sound::Tied => false,
+                };
+                note.units() >= LAST_NOTE_MIN
+                    && (is_final || (class.is_some() && class == part_end))
+            };
+            let is_no_end = cursor.is_in_last_bar() && !notes.last().is_some_and(ends);
+            if is_leap || is_third || is_no_end {
+                allowed[Decision::Bar(number).id()] = false;
+            }
+        }
+    }
+
     /// Strikes out sounds from `allowed`, for a note of this length.
     pub fn sounds(&self, cursor: &Cursor, units: Units, recent: &Recent, allowed: &mut [bool]) {
+        if cursor.given().is_some() {
+            return; // judged with its bar
+        }
         let is_last = cursor.is_in_last_bar() && cursor.left() == units;
         let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
         for (id, allowed) in allowed.iter_mut().enumerate().take(PITCHES) {

@@ -8,7 +8,9 @@
 
 use super::limits::{Limits, Recent};
 use crate::model::folk::{FolkEngine, FolkState};
-use crate::token::folk::{Cursor, DECISIONS, Decision, Expected, FolkTune, LENGTHS, PITCHES, Step};
+use crate::token::folk::{
+    Cursor, DECISIONS, Decision, Expected, FolkTune, LENGTHS, Note, PITCHES, Sound, Step,
+};
 use rand::{Rng, RngExt};
 
 /// Particles a draft.
@@ -35,18 +37,16 @@ struct Particle {
 pub struct Draw {
     pub temperature: f32,
     pub min_p: f32,
-    /// What is added to the logits of the note that goes on with a bar looked back to: 0 leaves it to the model.
-    pub echo: f32,
 }
 
-/// Writes one draft for every start. `begun` are steps that each begins with, beyond its plan (a prime).
+/// Writes one draft for every start. `begun` are notes that each begins with (a prime's).
 ///
 /// Returns `None` for drafts that were led into a corner with all particles.
 pub fn write(
     engine: &FolkEngine,
     starts: Vec<(Cursor, FolkState)>,
     range: (i32, i32),
-    begun: &[Step],
+    begun: &[Note],
     choice: Draw,
     rng: &mut impl Rng,
     mut is_stopped: impl FnMut() -> bool,
@@ -79,8 +79,7 @@ pub fn write(
         let running: Vec<usize> = (0..particles.len())
             .filter(|&n| {
                 particles[n].as_ref().is_some_and(|p| {
-                    p.cursor.expected() == Expected::Note
-                        && p.cursor.bars_begun() <= bar_of_group[n / PARTICLES]
+                    p.cursor.is_in_bars() && p.cursor.bars_begun() <= bar_of_group[n / PARTICLES]
                 })
             })
             .collect();
@@ -99,68 +98,68 @@ pub fn write(
             let Some(particle) = particles[n].as_mut() else {
                 continue;
             };
-            let row = &mut logits[row * DECISIONS..][..DECISIONS];
-            let mut echoed = [false; DECISIONS];
-            particle
-                .cursor
-                .echoes()
-                .for_each(|note| echoed[Decision::Length(note.length).id()] = true);
-            row.iter_mut()
-                .zip(echoed)
-                .filter(|(_, echoed)| *echoed)
-                .for_each(|(logit, _)| *logit += choice.echo);
-            let row = &*row;
+            let row = &logits[row * DECISIONS..][..DECISIONS];
             let mut legal = [false; DECISIONS];
             particle.cursor.allow_decisions(&mut legal);
             let mut allowed = legal;
-            limits[n / PARTICLES].lengths(&particle.cursor, &mut allowed);
-            let given = begun.get(forced[n]).map(|step| step.decision.id());
+            let limits = &limits[n / PARTICLES];
+            let begun = &begun[forced[n].min(begun.len())..];
+            let is_bar = particle.cursor.expected() == Expected::Bar;
+            let given = if is_bar {
+                limits.bars(&particle.cursor, &particle.recent, &mut allowed);
+                let given = particle.cursor.bar_decision(begun);
+                (!begun.is_empty()).then_some(given.id())
+            } else {
+                limits.lengths(&particle.cursor, &mut allowed);
+                begun.first().map(|note| Decision::Length(note.length).id())
+            };
             if let Some(given) = given {
                 allowed = [false; DECISIONS];
                 allowed[given] = legal[given];
             }
-            let drawn = draw(
-                row,
-                &legal,
-                &allowed,
-                choice.temperature,
-                if given.is_some() { 0.0 } else { choice.min_p },
-                rng,
-            );
-            let length = drawn.and_then(|(id, mass)| match Decision::from_id(id) {
-                Some(Decision::Length(length)) => Some((length, mass, id)),
-                _ => None,
-            });
-            match length {
-                Some((length, mass, id)) => {
-                    particle.log_weight += mass;
-                    particle.bits += bits(row, &legal, id);
-                    chosen_lengths.push(length);
+            // What comes back and what is new is left to the model as it is: how bold the notes are is another question.
+            let (temperature, min_p) = match (is_bar, given) {
+                (true, _) => (1.0, 0.0),
+                (false, Some(_)) => (choice.temperature, 0.0),
+                (false, None) => (choice.temperature, choice.min_p),
+            };
+            let drawn = draw(row, &legal, &allowed, temperature, min_p, rng);
+            let decided = drawn.and_then(|(id, mass)| Some((Decision::from_id(id)?, mass, id)));
+            if let Some((_, mass, id)) = decided {
+                particle.log_weight += mass;
+                particle.bits += bits(row, &legal, id);
+            }
+            chosen_lengths.push(match decided {
+                Some((Decision::Length(length), ..)) => Some(length),
+                Some((decision, ..)) => {
+                    particle.cursor.push(Step {
+                        decision,
+                        sound: None,
+                    });
+                    None
                 }
                 None => {
                     particle.log_weight = f32::NEG_INFINITY;
-                    chosen_lengths.push(0);
+                    None
                 }
-            }
+            });
         }
-        engine.sounds(&mut active, &chosen_lengths, &mut sound_logits);
+        let any_length: Vec<u8> = chosen_lengths
+            .iter()
+            .map(|&length| length.unwrap_or(0))
+            .collect();
+        engine.sounds(&mut active, &any_length, &mut sound_logits);
         for (row, &n) in running.iter().enumerate() {
             let Some(particle) = particles[n].as_mut() else {
                 continue;
             };
-            let length = chosen_lengths[row];
-            let row = &mut sound_logits[row * PITCHES..][..PITCHES];
-            let mut echoed = [false; PITCHES];
-            particle
-                .cursor
-                .echoes()
-                .filter(|note| note.length == length)
-                .for_each(|note| echoed[note.sound.id()] = true);
-            row.iter_mut()
-                .zip(echoed)
-                .filter(|(_, echoed)| *echoed)
-                .for_each(|(logit, _)| *logit += choice.echo);
-            let row = &*row;
+            let Some(length) = chosen_lengths[row] else {
+                if particle.log_weight == f32::NEG_INFINITY {
+                    particles[n] = None;
+                }
+                continue;
+            };
+            let row = &sound_logits[row * PITCHES..][..PITCHES];
             let mut legal = [false; PITCHES];
             particle.cursor.allow_sounds(&mut legal);
             let mut allowed = legal;
@@ -170,10 +169,7 @@ pub fn write(
                 &particle.recent,
                 &mut allowed,
             );
-            let given = begun
-                .get(forced[n])
-                .and_then(|step| step.sound)
-                .map(|sound| sound.id());
+            let given = begun.get(forced[n]).map(|note| note.sound.id());
             if let Some(given) = given {
                 allowed = [false; PITCHES];
                 allowed[given] = legal[given];
@@ -188,7 +184,7 @@ pub fn write(
                 rng,
             );
             let step = drawn.and_then(|(id, mass)| {
-                let sound = crate::token::folk::Sound::from_id(id)?;
+                let sound = Sound::from_id(id)?;
                 particle.log_weight += mass;
                 particle.bits += bits(row, &legal, id);
                 Some(Step {
@@ -210,15 +206,13 @@ pub fn write(
         for (group, begun) in bar_of_group.iter_mut().enumerate() {
             let members = group * PARTICLES..(group + 1) * PARTICLES;
             let is_bar_done = members.clone().all(|n| {
-                particles[n].as_ref().is_none_or(|p| {
-                    p.cursor.expected() != Expected::Note || p.cursor.bars_begun() > *begun
-                })
-            });
-            let is_going = members.clone().any(|n| {
                 particles[n]
                     .as_ref()
-                    .is_some_and(|p| p.cursor.expected() == Expected::Note)
+                    .is_none_or(|p| !p.cursor.is_in_bars() || p.cursor.bars_begun() > *begun)
             });
+            let is_going = members
+                .clone()
+                .any(|n| particles[n].as_ref().is_some_and(|p| p.cursor.is_in_bars()));
             if is_bar_done && is_going {
                 *begun += 1;
                 resample(&mut particles, &mut forced, &mut state, members, rng);

@@ -39,7 +39,7 @@ pub fn draw_plans(
             engine.step(&mut state, &inputs, &mut logits);
             let mut going = Vec::new();
             for (stream, (cursor, weight)) in cursors.iter_mut().zip(&mut weights).enumerate() {
-                if cursor.expected() == Expected::Note {
+                if cursor.is_in_bars() {
                     finished.push((cursor.clone(), before.select(&[stream]), *weight));
                     continue;
                 }

@@ -19,19 +19,11 @@ pub struct FolkRequest {
     pub style: Style,
     pub temperature: Temperature,
     pub min_p: MinP,
-    /// How much more than the model by itself a tune comes back to what it said, in nats a decision; 0 leaves it to the model.
-    ///
-    /// Drawing note by note loses the thread more easily than people do: at 0 a bar comes back four bars later half as often as in
-    /// the corpus.
-    pub echo: f32,
     /// A tune that this one begins like: its dance, metre and key hold unless others are asked for, and its first bars are kept.
     pub prime: Option<FolkTune>,
     /// Bars of the prime that are kept, pickup not counted.
     pub prime_bars: usize,
 }
-
-/// Calibrated so that bars come back as often as in the corpus.
-const ECHO: f32 = 1.0;
 
 impl Default for FolkRequest {
     /// Anything, between the B below middle C and the B two octaves above it, where nine of ten tunes of Nottingham lie.
@@ -46,7 +38,6 @@ impl Default for FolkRequest {
             style: Style::Target,
             temperature: Temperature::new(0.9).unwrap_or_default(),
             min_p: MinP::new(0.01).unwrap_or_default(),
-            echo: ECHO,
             prime: None,
             prime_bars: 2,
         }
@@ -100,10 +91,44 @@ impl FolkRequest {
             && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
             && self.mode.is_none_or(|mode| mode == plan.mode)
             && self.form.as_ref().is_none_or(|form| *form == plan.form());
-        // abc2midi, whose hornpipes are of its own making, calls one in another metre an error; the model writes few.
-        let is_its_dance = plan.dance != Dance::Hornpipe
-            || matches!(plan.meter, FolkMeter::TwoFour | FolkMeter::FourFour);
-        is_asked && is_its_dance && adds_up(plan)
+        // A metre that was asked for is the asker's business, but abc2midi calls a hornpipe in another metre an error.
+        let is_its_dance = metres(plan.dance).contains(&plan.meter)
+            || (self.meter.is_some() && plan.dance != Dance::Hornpipe);
+        // The model has heard of the others, a tune in a hundred or fewer, and cannot write them yet.
+        let is_common = self.mode.is_some()
+            || matches!(
+                plan.mode,
+                Mode::Major | Mode::Minor | Mode::Dorian | Mode::Mixolydian
+            );
+        is_asked && is_its_dance && is_common && adds_up(plan)
+    }
+}
+
+/// The metres that people dance it in.
+fn metres(dance: Dance) -> &'static [FolkMeter] {
+    use FolkMeter::{
+        Cut, FourFour, NineEight, SixEight, ThreeEight, ThreeFour, ThreeTwo, TwelveEight, TwoFour,
+    };
+    match dance {
+        Dance::Reel => &[FourFour, Cut, TwoFour],
+        Dance::Jig => &[SixEight, TwelveEight],
+        Dance::SlipJig => &[NineEight],
+        Dance::Hornpipe => &[FourFour, TwoFour],
+        Dance::Waltz => &[ThreeFour, ThreeEight],
+        Dance::Polka => &[TwoFour, FourFour],
+        Dance::March => &[FourFour, Cut, TwoFour, SixEight],
+        Dance::Strathspey => &[FourFour, Cut],
+        Dance::Air => &[
+            FourFour,
+            Cut,
+            TwoFour,
+            ThreeFour,
+            SixEight,
+            ThreeEight,
+            NineEight,
+            TwelveEight,
+            ThreeTwo,
+        ],
     }
 }
 
@@ -134,6 +159,7 @@ fn adds_up(plan: &Plan) -> bool {
     });
     fours
         && joins
+        && plan.parts.iter().all(|part| !part.is_pickup_once)
         && played.is_multiple_of(8)
         && BARS_PLAYED.contains(&played)
         && wholes <= WHOLES_PLAYED_MAX

@@ -403,14 +403,20 @@ mod tests {
             (10, Sound::Rest),
             (10, degree(4)),
         ];
-        let plan = plan.into_iter().map(|decision| Step {
+        let decided = |decision| Step {
             decision,
             sound: None,
-        });
-        plan.chain(notes.into_iter().map(|(length, sound)| Step {
+        };
+        let struck = |&(length, sound): &(u8, Sound)| Step {
             decision: Decision::Length(length),
             sound: Some(sound),
-        }))
-        .collect()
+        };
+        plan.into_iter()
+            .map(decided)
+            .chain(notes[..4].iter().map(struck))
+            // The second bar could be the first one again, and is not.
+            .chain([decided(Decision::Bar(0))])
+            .chain(notes[4..].iter().map(struck))
+            .collect()
     }
 }

@@ -9,7 +9,17 @@ use std::collections::HashMap;
 
 /// The key of the record in the metadata; it names the version of the symbols too. One key only: the order of several would
 /// change from run to run, and the bytes with it.
-const KIND: &str = "ceilid-folk-1";
+const KIND: &str = "ceilid-folk-2";
+
+/// How an epoch of the teaching went.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Whether it was over the target alone.
+    pub is_fine: bool,
+    /// Bits a note of the tunes taught, units left out, and of the validation tunes.
+    pub train: f64,
+    pub valid: f64,
+}
 
 /// Everything a folk model says about itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,13 +30,15 @@ pub struct FolkRecord {
     pub corpora: Vec<(String, u64)>,
     /// Which tunes were held out.
     pub split_rule: String,
-    /// Epochs over all corpora and over the target alone.
-    pub epochs: (u64, u64),
+    /// Epochs over all corpora and over the target alone, one after the other.
+    pub epochs: Vec<EpochRecord>,
+    /// The recipe in JSON: the same recipe, corpora and version make the same file.
+    pub recipe: String,
     /// Held-out bits a note, plans counted in: validation and test tunes of the target.
     pub valid_bits_a_note: f64,
     pub test_bits_a_note: f64,
-    /// Mean and deviation, over the target's training tunes, of what the critic rates drafts by.
-    pub typical: Vec<(f64, f64)>,
+    /// What gives its tunes away, as the critic found: its numbers, or none where it was not asked.
+    pub tell: Vec<f64>,
 }
 
 /// Why a file is no folk model.
@@ -146,10 +158,15 @@ mod tests {
             },
             corpora: vec![("book".to_owned(), 3)],
             split_rule: "none".to_owned(),
-            epochs: (1, 1),
+            epochs: vec![EpochRecord {
+                is_fine: true,
+                train: 3.5,
+                valid: 3.0,
+            }],
+            recipe: "{}".to_owned(),
             valid_bits_a_note: 3.0,
             test_bits_a_note: 3.0,
-            typical: vec![(0.0, 1.0)],
+            tell: vec![0.5],
         }
     }
 

@@ -4,12 +4,13 @@ use super::super::fused;
 use super::super::network::Dropout;
 use super::network::{FolkConfig, FolkWeights};
 use super::trainer::Lesson;
-use crate::token::folk::{DECISIONS, INPUTS_PER_STEP, LENGTHS, PITCHES, Sound};
+use crate::token::folk::{DECISIONS, INPUTS_PER_STEP, LENGTHS, PITCHES};
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor, Var, bail};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What is left out while learning, each a share `0.0..1.0`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drop {
     /// Of the summed inputs, the same units at all steps of a tune.
     pub inputs: f32,
@@ -47,8 +48,8 @@ pub struct Batch {
     note_rows: Vec<u32>,
     lengths: Vec<u32>,
     sounds: Vec<u32>,
-    /// 0 or a large negative number, for [`Sound::Tied`] of each note.
-    tie_mask: Vec<f32>,
+    /// 0 or a large negative number for every sound of each note.
+    sound_mask: Vec<f32>,
 }
 
 /// Far enough below all logits to make e^x zero, and no infinity to make NaN of.
@@ -69,7 +70,7 @@ impl Batch {
             note_rows: Vec::new(),
             lengths: Vec::new(),
             sounds: Vec::new(),
-            tie_mask: Vec::new(),
+            sound_mask: Vec::new(),
         };
         for step in 0..steps {
             for (stream, lesson) in lessons.iter().enumerate() {
@@ -83,13 +84,9 @@ impl Batch {
                     batch.note_rows.push(batch.rows.len() as u32);
                     batch.lengths.push(taught.decision);
                     batch.sounds.push(sound);
-                    batch.tie_mask.extend((0..PITCHES).map(|id| {
-                        if id == Sound::Tied.id() && !taught.may_tie {
-                            NEVER
-                        } else {
-                            0.0
-                        }
-                    }));
+                    batch.sound_mask.extend(
+                        (0..PITCHES).map(|id| if taught.may_sound(id) { 0.0 } else { NEVER }),
+                    );
                 }
                 batch.rows.push(row as u32);
                 batch.decisions.push(taught.decision);
@@ -249,11 +246,11 @@ fn costs(
         .matmul(&vars.tensor(2).t()?)?
         + vars.tensor(3).index_select(&lengths, 0)?)?
     .tanh()?;
-    let tie_mask = Tensor::from_slice(&batch.tie_mask, (count, PITCHES), device)?;
+    let sound_mask = Tensor::from_slice(&batch.sound_mask, (count, PITCHES), device)?;
     let sound_logits = (between
         .matmul(&vars.tensor(4).t()?)?
         .broadcast_add(vars.tensor(5))?
-        + tie_mask)?;
+        + sound_mask)?;
     Ok((
         decisions,
         fused::cross_entropy(&sound_logits, batch.sounds.clone())?,

@@ -26,10 +26,10 @@ impl FolkConfig {
     pub fn shipped() -> Self {
         Self {
             input_columns: INPUT_COLUMNS,
-            embedding_size: 128,
-            hidden_size: 384,
+            embedding_size: 96,
+            hidden_size: 256,
             layer_count: 2,
-            sound_size: 256,
+            sound_size: 192,
         }
     }
 

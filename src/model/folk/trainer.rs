@@ -6,7 +6,10 @@ use super::super::optimizer::{Optimizer, Rule, clip_norm};
 pub use super::graph::Drop;
 use super::graph::{self, Batch};
 use super::network::FolkWeights;
-use crate::token::folk::{Cursor, DECISIONS, FolkTune, INPUTS_PER_STEP, PITCHES, Sound};
+use crate::token::folk::{
+    Cursor, DECISIONS, FolkTune, INPUTS_PER_STEP, LOOKBACK_INPUTS, PITCHES, PLACE_INPUTS, Sound,
+    input_columns,
+};
 use serde::{Deserialize, Serialize};
 
 /// A tune ready to be taught.
@@ -17,10 +20,12 @@ pub struct Lesson {
     /// `PITCHES` where nothing sounds.
     sounds: Vec<u32>,
     allowed: Vec<[u64; MASK_WORDS]>,
-    may_tie: Vec<bool>,
+    /// Which sounds may come, a bit each.
+    allowed_sounds: Vec<u64>,
     note_count: usize,
 }
 
+const _: () = assert!(PITCHES <= 64);
 const MASK_WORDS: usize = DECISIONS.div_ceil(64);
 
 /// One step of a lesson.
@@ -28,13 +33,17 @@ pub(super) struct Taught<'a> {
     pub(super) inputs: &'a [u32; INPUTS_PER_STEP],
     pub(super) decision: u32,
     pub(super) sound: Option<u32>,
-    pub(super) may_tie: bool,
     allowed: &'a [u64; MASK_WORDS],
+    allowed_sounds: u64,
 }
 
 impl Taught<'_> {
     pub(super) fn may_decide(&self, id: usize) -> bool {
         self.allowed[id / 64] >> (id % 64) & 1 == 1
+    }
+
+    pub(super) fn may_sound(&self, id: usize) -> bool {
+        self.allowed_sounds >> id & 1 == 1
     }
 }
 
@@ -46,7 +55,7 @@ impl Lesson {
             decisions: Vec::new(),
             sounds: Vec::new(),
             allowed: Vec::new(),
-            may_tie: Vec::new(),
+            allowed_sounds: Vec::new(),
             note_count: tune.note_count(),
         };
         let mut cursor = Cursor::new(tune.plan.style);
@@ -64,7 +73,10 @@ impl Lesson {
                 words[id / 64] |= 1 << (id % 64);
             }
             lesson.allowed.push(words);
-            lesson.may_tie.push(sounds[Sound::Tied.id()]);
+            let bits = (0..PITCHES).filter(|&id| sounds[id]);
+            lesson
+                .allowed_sounds
+                .push(bits.fold(0, |mask, id| mask | 1 << id));
             lesson.decisions.push(step.decision.id() as u32); // lossless: below DECISIONS
             lesson
                 .sounds
@@ -91,8 +103,8 @@ impl Lesson {
             inputs: self.inputs.get(step)?,
             decision: self.decisions[step],
             sound: Some(self.sounds[step]).filter(|&sound| (sound as usize) < PITCHES),
-            may_tie: self.may_tie[step],
             allowed: &self.allowed[step],
+            allowed_sounds: self.allowed_sounds[step],
         })
     }
 }
@@ -125,7 +137,7 @@ impl FolkScore {
 }
 
 /// How a stretch of lessons is taught.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// Times through its lessons.
     pub epochs: u64,
@@ -137,7 +149,7 @@ pub struct Phase {
 }
 
 /// What holds for all of the teaching.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSettings {
     pub seed: u64,
     /// Tunes a batch.
@@ -150,6 +162,26 @@ pub struct TrainSettings {
     pub decay: f64,
     /// How much of the averaged weights stays at each step.
     pub average: f64,
+    /// What the network is not told, to see what telling it is worth.
+    pub left_out: LeftOut,
+}
+
+/// Inputs that a network is taught without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Where in the bar, the part and the tune a note stands.
+    pub place: bool,
+    /// What stood there some bars ago.
+    pub lookback: bool,
+}
+
+impl LeftOut {
+    fn groups(self) -> impl Iterator<Item = usize> {
+        (0..INPUTS_PER_STEP).filter(move |&group| {
+            (self.place && PLACE_INPUTS.contains(&group))
+                || (self.lookback && LOOKBACK_INPUTS.contains(&group))
+        })
+    }
 }
 
 impl Default for TrainSettings {
@@ -161,6 +193,7 @@ impl Default for TrainSettings {
             norm_max: 1.0,
             decay: 0.02,
             average: 0.998,
+            left_out: LeftOut::default(),
         }
     }
 }
@@ -177,19 +210,19 @@ pub struct Progress {
 /// Teaches one network.
 pub struct FolkTrainer {
     settings: TrainSettings,
-    weights: FolkWeights,
-    averaged: FolkWeights,
-    best: Option<(f64, FolkWeights)>,
-    optimizer: Optimizer,
-    epoch: u64,
-    step: u64,
+    pub(super) weights: FolkWeights,
+    pub(super) averaged: FolkWeights,
+    pub(super) best: Option<(f64, FolkWeights)>,
+    pub(super) optimizer: Optimizer,
+    pub(super) epoch: u64,
+    pub(super) step: u64,
 }
 
 impl FolkTrainer {
     /// A trainer that goes on from these weights.
     pub fn new(weights: FolkWeights, settings: TrainSettings) -> Self {
         let optimizer = Optimizer::new(Rule::Adam, weights.values().len());
-        Self {
+        let mut trainer = Self {
             settings,
             averaged: weights.clone(),
             weights,
@@ -197,84 +230,97 @@ impl FolkTrainer {
             optimizer,
             epoch: 0,
             step: 0,
-        }
+        };
+        trainer.blind();
+        trainer.averaged = trainer.weights.clone();
+        trainer
     }
 
-    /// Teaches one phase. After every epoch the averaged weights are judged on `valid` and `told` hears of it; it stops the phase by
-    /// returning `false`.
+    /// Teaches epoch `done + 1` of a phase and judges the averaged weights on `valid`.
+    ///
+    /// `goes_on` is asked before every batch; `None` when it said no. The trainer stands inside an epoch then and is of no more use:
+    /// go on from what was last saved.
     ///
     /// # Errors
     /// [`NetworkError::Tensor`].
-    pub fn teach(
+    pub fn teach_epoch(
         &mut self,
         lessons: &[&Lesson],
         valid: &[&Lesson],
-        phase: Phase,
-        mut told: impl FnMut(Progress, &FolkWeights) -> bool,
-    ) -> Result<(), NetworkError> {
+        phase: &Phase,
+        done: u64,
+        mut goes_on: impl FnMut() -> bool,
+    ) -> Result<Option<Progress>, NetworkError> {
         let mut gradient = vec![0.0; self.weights.values().len()];
-        let batch_count = lessons.len().div_ceil(self.settings.streams);
-        let steps_total = phase.epochs * batch_count as u64;
-        let mut steps_done = 0;
-        for _ in 0..phase.epochs {
-            self.epoch += 1;
-            let mut train = FolkScore::default();
-            for group in self.groups(lessons) {
-                let chosen: Vec<&Lesson> = group.iter().map(|&index| lessons[index]).collect();
-                let batch = Batch::of(&chosen);
-                self.step += 1;
-                let noise = Dropout::of_step(self.settings.seed, self.step);
-                let nats = graph::learn(&self.weights, &batch, phase.drop, noise, &mut gradient)?;
-                clip_norm(&mut gradient, self.settings.norm_max);
-                let rate = rate(&phase, &self.settings, steps_done, steps_total);
-                self.optimizer.step(
-                    self.weights.values_mut(),
-                    &gradient,
-                    rate,
-                    self.settings.decay,
-                );
-                // A short memory at first, so that the first weights are soon forgotten.
-                let stays = self
-                    .settings
-                    .average
-                    .min((1.0 + self.step as f64) / (10.0 + self.step as f64))
-                    as f32;
-                for (averaged, value) in self
-                    .averaged
-                    .values_mut()
-                    .iter_mut()
-                    .zip(self.weights.values())
-                {
-                    *averaged = stays * *averaged + (1.0 - stays) * value;
-                }
-                steps_done += 1;
-                train.add(
-                    nats,
-                    chosen.iter().map(|lesson| lesson.note_count).sum(),
-                    batch.step_count(),
-                );
+        let batch_count = lessons.len().div_ceil(self.settings.streams) as u64;
+        self.epoch += 1;
+        let mut train = FolkScore::default();
+        for (batch_index, group) in (0..).zip(self.groups(lessons)) {
+            if !goes_on() {
+                return Ok(None);
             }
-            let score = judge(&self.averaged, valid)?;
-            let is_best = self
-                .best
-                .as_ref()
-                .is_none_or(|(bits, _)| score.bits_a_note() < *bits);
-            if is_best {
-                self.best = Some((score.bits_a_note(), self.averaged.clone()));
+            let chosen: Vec<&Lesson> = group.iter().map(|&index| lessons[index]).collect();
+            let batch = Batch::of(&chosen);
+            self.step += 1;
+            let noise = Dropout::of_step(self.settings.seed, self.step);
+            let nats = graph::learn(&self.weights, &batch, phase.drop, noise, &mut gradient)?;
+            clip_norm(&mut gradient, self.settings.norm_max);
+            let rate = rate(
+                phase,
+                &self.settings,
+                done * batch_count + batch_index,
+                phase.epochs * batch_count,
+            );
+            self.optimizer.step(
+                self.weights.values_mut(),
+                &gradient,
+                rate,
+                self.settings.decay,
+            );
+            self.blind();
+            // A short memory at first, so that the first weights are soon forgotten.
+            let stays = self
+                .settings
+                .average
+                .min((1.0 + self.step as f64) / (10.0 + self.step as f64))
+                as f32;
+            for (averaged, value) in self
+                .averaged
+                .values_mut()
+                .iter_mut()
+                .zip(self.weights.values())
+            {
+                *averaged = stays * *averaged + (1.0 - stays) * value;
             }
-            if !told(
-                Progress {
-                    epoch: self.epoch,
-                    train,
-                    valid: score,
-                    is_best,
-                },
-                &self.averaged,
-            ) {
-                break;
-            }
+            train.add(
+                nats,
+                chosen.iter().map(|lesson| lesson.note_count).sum(),
+                batch.step_count(),
+            );
         }
-        Ok(())
+        let score = judge(&self.averaged, valid)?;
+        let is_best = self
+            .best
+            .as_ref()
+            .is_none_or(|(bits, _)| score.bits_a_note() < *bits);
+        if is_best {
+            self.best = Some((score.bits_a_note(), self.averaged.clone()));
+        }
+        Ok(Some(Progress {
+            epoch: self.epoch,
+            train,
+            valid: score,
+            is_best,
+        }))
+    }
+
+    /// Takes from the network what it is not to know: the rows of the inputs left out are zero, and stay so.
+    fn blind(&mut self) {
+        let width = self.weights.config().embedding_size;
+        for group in self.settings.left_out.groups() {
+            let columns = input_columns(group);
+            self.weights.values_mut()[columns.start * width..columns.end * width].fill(0.0);
+        }
     }
 
     /// The averaged weights that predicted the validation tunes best.
@@ -282,11 +328,6 @@ impl FolkTrainer {
         self.best
             .as_ref()
             .map_or(&self.averaged, |(_, weights)| weights)
-    }
-
-    /// The averaged weights as they are now.
-    pub fn averaged(&self) -> &FolkWeights {
-        &self.averaged
     }
 
     /// Goes on from the best weights: between phases.

@@ -4,8 +4,8 @@
 
 use super::plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, DECISIONS, Dance, Decision, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX,
-    PITCHES, Sound, Style, TONICS, Units,
+    BAR_COUNT_MAX, DECISIONS, Dance, Decision, FolkMeter, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
+    PITCHES, REPEATS, Sound, Style, TONICS, Units,
 };
 use super::{FolkTune, Note, Step};
 use crate::music::{Key, Mode};
@@ -26,6 +26,7 @@ pub enum Expected {
     Shortfall,
     SecondShortfall,
     Close,
+    Bar,
     Note,
     /// The tune is complete.
     Nothing,
@@ -58,6 +59,9 @@ pub struct Cursor {
     pub(super) taken: Units,
     triplet: Option<Triplet>,
     pub(super) last: Option<Step>,
+    last_sound: Option<Sound>,
+    /// What was decided of the bar being filled: 0 a bar of its own, else which bar looked back to it is the same as.
+    pub(super) bar_kind: u8,
     pub(super) lags: super::inputs::Lags,
 }
 
@@ -80,6 +84,8 @@ impl Cursor {
             taken: 0,
             triplet: None,
             last: None,
+            last_sound: None,
+            bar_kind: 0,
             lags: super::inputs::Lags::default(),
         }
     }
@@ -96,11 +102,16 @@ impl Cursor {
 
     /// The bar being filled.
     pub fn slot(&self) -> Option<&BarSlot> {
-        if self.expected == Expected::Note {
+        if self.is_in_bars() {
             self.slots.get(self.filled.len().saturating_sub(1))
         } else {
             None
         }
+    }
+
+    /// Whether the plan is complete and the tune is not.
+    pub fn is_in_bars(&self) -> bool {
+        matches!(self.expected, Expected::Bar | Expected::Note)
     }
 
     /// Units already filled of the bar being filled.
@@ -115,21 +126,64 @@ impl Cursor {
 
     /// Whether the bar being filled is the last one of the tune.
     pub fn is_in_last_bar(&self) -> bool {
-        self.expected == Expected::Note && self.filled.len() == self.slots.len()
+        self.is_in_bars() && self.filled.len() == self.slots.len()
     }
 
     /// The last note pushed.
     pub fn last_sound(&self) -> Option<Sound> {
-        self.last.and_then(|step| step.sound)
+        self.last_sound
     }
 
-    /// The notes of the bar numbered `bar` (as begun), if it has been begun.
-    pub fn bar_notes(&self, bar: usize) -> impl Iterator<Item = Note> {
-        self.filled
-            .get(bar)
-            .into_iter()
-            .flatten()
-            .map(|placed| placed.note)
+    /// The bars looked back to that the bar about to begin may be the same as: their [`Decision::Bar`] numbers and notes.
+    ///
+    /// Of bars that are themselves the same only the first is offered, so that every tune is said in one way.
+    pub fn repeatable(&self) -> impl Iterator<Item = (u8, Vec<Note>)> {
+        let sources = self.lags.sources();
+        let here = self.slot().copied();
+        (0..LAGS).filter_map(move |lag| {
+            let (source, here) = sources[lag].zip(here)?;
+            let there = self.slots[source];
+            let notes = &self.filled[source];
+            let fits = (there.start, there.length) == (here.start, here.length)
+                && notes
+                    .first()
+                    .is_some_and(|first| first.note.sound != Sound::Tied || self.may_tie());
+            let is_first = sources[..lag]
+                .iter()
+                .flatten()
+                .all(|&other| self.filled[other] != *notes);
+            (fits && is_first).then(|| {
+                (
+                    lag as u8 + 1, // lossless: few lags
+                    notes.iter().map(|placed| placed.note).collect(),
+                )
+            })
+        })
+    }
+
+    /// Whether the bar before the one being filled was the same as the one before that.
+    pub fn is_repeating_itself(&self) -> bool {
+        match &self.filled[..self.filled.len().saturating_sub(1)] {
+            [.., one, other] => one == other,
+            _ => false,
+        }
+    }
+
+    /// What is to be decided of the bar about to begin, so that these notes may fill it (those beyond it do not matter).
+    pub fn bar_decision(&self, notes: &[Note]) -> Decision {
+        let same = self
+            .repeatable()
+            .find(|(_, bar)| notes.starts_with(bar))
+            .map_or(0, |(number, _)| number);
+        Decision::Bar(same)
+    }
+
+    /// The note that must come next because the bar being filled is the same as another.
+    pub fn given(&self) -> Option<Note> {
+        let lag = usize::from(self.bar_kind).checked_sub(1)?;
+        let source = self.lags.sources()[lag]?;
+        let taken = self.filled.last()?.len();
+        self.filled[source].get(taken).map(|placed| placed.note)
     }
 
     /// Writes for every decision whether it may come next.
@@ -161,8 +215,10 @@ impl Cursor {
             Expected::Bars => (0..BAR_COUNT_MAX).for_each(|n| allow(Decision::Bars(n))),
             Expected::Repeat => {
                 let bars = self.plan.parts.last().map_or(1, |part| part.bars);
-                let fits = |n: &u8| !matches!(Repeat::from_index(*n), Repeat::Endings(ending) if ending >= bars);
-                (0..6).filter(fits).for_each(|n| allow(Decision::Repeat(n)));
+                let fits = |n: &u8| !matches!(Repeat::from_index(*n % REPEATS), Repeat::Endings(ending) if ending >= bars);
+                (0..2 * REPEATS)
+                    .filter(fits)
+                    .for_each(|n| allow(Decision::Repeat(n)));
             }
             Expected::Pickup => shorter_than(full).for_each(|n| allow(Decision::Pickup(n))),
             Expected::Shortfall | Expected::SecondShortfall => {
@@ -174,7 +230,16 @@ impl Cursor {
                     allow(Decision::Close(0));
                 }
             }
+            Expected::Bar => {
+                allow(Decision::Bar(0));
+                self.repeatable()
+                    .for_each(|(number, _)| allow(Decision::Bar(number)));
+            }
             Expected::Note => {
+                if let Some(note) = self.given() {
+                    allow(Decision::Length(note.length));
+                    return;
+                }
                 let left = self.left();
                 for (n, &units) in (0..).zip(&LENGTHS) {
                     if self.fits(units, left) {
@@ -193,6 +258,10 @@ impl Cursor {
     pub fn allow_sounds(&self, allowed: &mut [bool]) {
         allowed[..PITCHES].fill(self.expected == Expected::Note);
         allowed[Sound::Tied.id()] = self.may_tie();
+        if let Some(note) = self.given() {
+            allowed[..PITCHES].fill(false);
+            allowed[note.sound.id()] = true;
+        }
     }
 
     /// Goes one step on.
@@ -202,7 +271,10 @@ impl Cursor {
         let mut allowed = [false; DECISIONS];
         self.allow_decisions(&mut allowed);
         let sound_fits = match (self.expected, step.sound) {
-            (Expected::Note, Some(sound)) => sound != Sound::Tied || self.may_tie(),
+            (Expected::Note, Some(sound)) => {
+                (sound != Sound::Tied || self.may_tie())
+                    && self.given().is_none_or(|note| note.sound == sound)
+            }
             (Expected::Note, None) | (Expected::Nothing, _) => false,
             (_, sound) => sound.is_none(),
         };
@@ -220,17 +292,23 @@ impl Cursor {
                     bars: n + 1,
                     repeat: Repeat::Once,
                     pickup: 0,
+                    is_pickup_once: false,
                     shortfall: 0,
                     second_shortfall: 0,
                 });
             }
-            Decision::Repeat(n) => self.part().repeat = Repeat::from_index(n),
+            Decision::Repeat(n) => {
+                let part = self.part();
+                part.repeat = Repeat::from_index(n % REPEATS);
+                part.is_pickup_once = n >= REPEATS;
+            }
             Decision::Pickup(n) => self.part().pickup = PART_LENGTHS[usize::from(n)],
             Decision::Shortfall(n) if self.expected == Expected::Shortfall => {
                 self.part().shortfall = PART_LENGTHS[usize::from(n)]
             }
             Decision::Shortfall(n) => self.part().second_shortfall = PART_LENGTHS[usize::from(n)],
             Decision::Close(_) => {}
+            Decision::Bar(n) => self.bar_kind = n,
             Decision::Length(length) => {
                 if let Some(sound) = step.sound {
                     self.place(Note { length, sound });
@@ -238,8 +316,9 @@ impl Cursor {
                 return true;
             }
         }
+        let from = self.expected;
         self.expected = self.after(step.decision);
-        if self.expected == Expected::Note {
+        if from == Expected::Close && self.expected == Expected::Note {
             self.slots = self.plan.slots();
             self.begin_slot();
         }
@@ -315,7 +394,7 @@ impl Cursor {
             }
             Expected::Shortfall | Expected::SecondShortfall => Expected::Close,
             Expected::Close if decision == Decision::Close(0) => Expected::Bars,
-            Expected::Close | Expected::Note => Expected::Note,
+            Expected::Close | Expected::Bar | Expected::Note => Expected::Note,
             Expected::Nothing => Expected::Nothing,
         }
     }
@@ -324,7 +403,12 @@ impl Cursor {
         self.filled.push(Vec::new());
         self.taken = 0;
         self.triplet = None;
+        self.bar_kind = 0;
         super::inputs::Lags::begin_slot(self);
+        self.expected = Expected::Note;
+        if self.repeatable().next().is_some() {
+            self.expected = Expected::Bar;
+        }
     }
 
     fn place(&mut self, note: Note) {
@@ -336,6 +420,7 @@ impl Cursor {
             note,
         };
         super::inputs::Lags::place(self, placed);
+        self.last_sound = Some(note.sound);
         if let Some(bar) = self.filled.last_mut() {
             bar.push(placed);
         }

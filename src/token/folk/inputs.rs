@@ -4,17 +4,17 @@
 //! A network that is told these things need not learn to count, and remembers what it wrote (the lookback inputs of Magenta's
 //! Lookback RNN, widened to the bars that folk tunes repeat).
 
-use super::Note;
 use super::cursor::{Cursor, Expected, Placed};
 use super::plan::{Ending, Repeat};
 use super::symbol::{
-    DECISIONS, Dance, Decision, FolkMeter, LENGTHS, PARTS_MAX, PITCHES, Sound, Style, TONICS, Units,
+    DECISIONS, Dance, Decision, FolkMeter, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound,
+    Style, TONICS, Units,
 };
 use crate::music::Mode;
 
 /// Bars that are looked back to: so many bars ago, or the places named in [`Lags::begin_slot`].
 const BARS_AGO: [u16; 4] = [1, 2, 4, 8];
-const LAGS: usize = BARS_AGO.len() + 2;
+const _: () = assert!(LAGS == BARS_AGO.len() + 2);
 
 /// Positions in a bar, 0..=144, and one for none.
 const POSITIONS: usize = 146;
@@ -29,7 +29,7 @@ const GROUPS: [usize; INPUTS_PER_STEP] = {
     let fixed = [
         DECISIONS + 1, // what was decided last
         PITCHES + 1,   // what sounded last
-        12,            // what is to be decided
+        13,            // what is to be decided
         POSITIONS,     // where in the bar
         POSITIONS,     // how much of the bar is left
         POSITIONS,     // where in the beat
@@ -37,11 +37,12 @@ const GROUPS: [usize; INPUTS_PER_STEP] = {
         FolkMeter::ALL.len() + 1,
         8, // mode
         TONICS.len() + 1,
-        2,                 // style
-        2 * PARTS_MAX + 1, // which part, and is it the last
-        BARS,              // which bar of the part
-        BARS_LEFT,         // how many follow
-        3 * 6 + 1,         // repeat and ending
+        2,                        // style
+        2 * PARTS_MAX + 1,        // which part, and is it the last
+        BARS,                     // which bar of the part
+        BARS_LEFT,                // how many follow
+        3 * REPEATS as usize + 1, // repeat and ending
+        LAGS + 2,                 // which bar this one is the same as
     ];
     let mut n = 0;
     while n < fixed.len() {
@@ -59,7 +60,7 @@ const GROUPS: [usize; INPUTS_PER_STEP] = {
 const MATCHES: usize = 6;
 
 /// Columns that are on at every step.
-pub const INPUTS_PER_STEP: usize = 15 + 3 * LAGS;
+pub const INPUTS_PER_STEP: usize = 16 + 3 * LAGS;
 
 const STARTS: [usize; INPUTS_PER_STEP] = {
     let mut starts = [0; INPUTS_PER_STEP];
@@ -73,6 +74,19 @@ const STARTS: [usize; INPUTS_PER_STEP] = {
 
 /// Columns of the input table.
 pub const INPUT_COLUMNS: usize = STARTS[INPUTS_PER_STEP - 1] + GROUPS[INPUTS_PER_STEP - 1];
+
+/// Which groups say where in the bar, the part and the tune a step stands.
+pub const PLACE_INPUTS: &[usize] = &[3, 4, 5, 11, 12, 13, 14];
+/// Which groups say what stood there in the bars looked back to.
+pub const LOOKBACK_INPUTS: std::ops::Range<usize> = 16..INPUTS_PER_STEP;
+
+/// The columns of a group.
+///
+/// # Panics
+/// When there is no such group.
+pub fn input_columns(group: usize) -> std::ops::Range<usize> {
+    STARTS[group]..STARTS[group] + GROUPS[group]
+}
 
 /// The bars that the bar being filled is held against.
 #[derive(Clone, Copy, Debug, Default)]
@@ -120,6 +134,11 @@ impl Lags {
         lags.slots = slots;
     }
 
+    /// Index of each bar looked back to.
+    pub(super) fn sources(&self) -> [Option<usize>; LAGS] {
+        self.slots
+    }
+
     /// Notes that a note was placed.
     pub(super) fn place(cursor: &mut Cursor, placed: Placed) {
         for (slot, same) in cursor.lags.slots.iter().zip(&mut cursor.lags.same) {
@@ -142,22 +161,6 @@ impl Lags {
 }
 
 impl Cursor {
-    /// The notes that would go on with a bar looked back to, where the bar being filled has been the same so far.
-    ///
-    /// At the start of a bar these are the first notes of all bars looked back to that follow a bar which was the same too.
-    pub fn echoes(&self) -> impl Iterator<Item = Note> {
-        let position = self.slot().map(|slot| slot.start + self.taken);
-        (0..LAGS).filter_map(move |lag| {
-            let (slot, at) = self.lags.slots[lag].zip(position)?;
-            let goes_on =
-                self.lags.same[lag].is_some_and(|count| count > 0 || self.lags.before[lag]);
-            self.filled[slot]
-                .iter()
-                .find(|placed| goes_on && placed.at == at)
-                .map(|placed| placed.note)
-        })
-    }
-
     /// The columns of the input table that are on, one of each group.
     pub fn inputs(&self) -> [u32; INPUTS_PER_STEP] {
         let mut columns = [0; INPUTS_PER_STEP];
@@ -242,6 +245,10 @@ impl Cursor {
                 });
             }
         }
+        push(match expected {
+            Expected::Note => usize::from(self.bar_kind),
+            _ => LAGS + 1,
+        });
         for lag in 0..LAGS {
             let other = self.lags.slots[lag].zip(position);
             let found = other.and_then(|(slot, at)| {
@@ -264,7 +271,7 @@ impl Cursor {
                     push(usize::MAX);
                 }
             }
-            push(if expected == Expected::Note {
+            push(if self.is_in_bars() {
                 self.lags.match_column(lag)
             } else {
                 0
@@ -287,8 +294,9 @@ fn rank(expected: Expected) -> usize {
         Expected::Shortfall => 7,
         Expected::SecondShortfall => 8,
         Expected::Close => 9,
-        Expected::Note => 10,
-        Expected::Nothing => 11,
+        Expected::Bar => 10,
+        Expected::Note => 11,
+        Expected::Nothing => 12,
     }
 }
 

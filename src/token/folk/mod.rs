@@ -11,13 +11,13 @@ mod read;
 mod symbol;
 
 pub use cursor::{Cursor, Expected};
-pub use inputs::{INPUT_COLUMNS, INPUTS_PER_STEP};
+pub use inputs::{INPUT_COLUMNS, INPUTS_PER_STEP, LOOKBACK_INPUTS, PLACE_INPUTS, input_columns};
 pub use plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 pub use print::to_abc;
-pub use read::{Unfit, from_score};
+pub use read::{Unfit, from_score, written_in_score};
 pub use symbol::{
-    BAR_COUNT_MAX, DECISIONS, Dance, Decision, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX,
-    PITCHES, Sound, Style, TONICS, Units, WHOLE_UNITS,
+    BAR_COUNT_MAX, DECISIONS, Dance, Decision, Degree, FolkMeter, LAGS, LENGTHS, PART_LENGTHS,
+    PARTS_MAX, PITCHES, Sound, Style, TONICS, Units, WHOLE_UNITS,
 };
 
 /// A single-voiced tune in the folk representation: what [`to_abc`] prints and a [`Cursor`] walks through.
@@ -50,22 +50,44 @@ impl Note {
 pub struct Step {
     /// Which of the [`DECISIONS`].
     pub decision: Decision,
-    /// What sounds for that long; `None` where the decision is not a length.
+    /// What sounds for that long; `None` where the decision is no length.
     pub sound: Option<Sound>,
 }
 
 impl FolkTune {
-    /// The stream: the plan's decisions, then the notes.
+    /// The stream: the plan's decisions, then bar by bar what the bar is and its notes.
+    ///
+    /// It ends early where no stream says the tune: bars that its notes do not fill.
     pub fn steps(&self) -> Vec<Step> {
-        let plan = self.plan.decisions().into_iter().map(|decision| Step {
+        let mut cursor = Cursor::new(self.plan.style);
+        let mut steps = Vec::new();
+        let mut take = |cursor: &mut Cursor, step: Step| {
+            steps.push(step);
+            cursor.push(step)
+        };
+        let decided = |decision| Step {
             decision,
             sound: None,
-        });
-        let notes = self.notes.iter().map(|note| Step {
-            decision: Decision::Length(note.length),
-            sound: Some(note.sound),
-        });
-        plan.chain(notes).collect()
+        };
+        for decision in self.plan.decisions() {
+            if !take(&mut cursor, decided(decision)) {
+                return steps;
+            }
+        }
+        for (index, note) in self.notes.iter().enumerate() {
+            if cursor.expected() == Expected::Bar {
+                let bar = cursor.bar_decision(&self.notes[index..]);
+                take(&mut cursor, decided(bar));
+            }
+            let step = Step {
+                decision: Decision::Length(note.length),
+                sound: Some(note.sound),
+            };
+            if !take(&mut cursor, step) {
+                break;
+            }
+        }
+        steps
     }
 
     /// How many notes are struck as written: rests and the further parts of tied notes do not count.

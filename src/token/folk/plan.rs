@@ -1,6 +1,6 @@
 //! In: the decisions at the head of a stream. Out: the bars that the notes will fill, one after the other. Knows no notes.
 
-use super::symbol::{Dance, Decision, FolkMeter, PART_LENGTHS, Style, TONICS, Units};
+use super::symbol::{Dance, Decision, FolkMeter, PART_LENGTHS, REPEATS, Style, TONICS, Units};
 use crate::music::{Key, Mode, Tonic};
 
 /// Everything about a tune but its notes.
@@ -23,6 +23,8 @@ pub struct PartPlan {
     pub repeat: Repeat,
     /// What sounds before its first bar; 0 for nothing.
     pub pickup: Units,
+    /// Whether the pickup stands before the repeat sign: the second time it is not played, and the last bar is a full one.
+    pub is_pickup_once: bool,
     /// How much its last bar (with a first ending: that of the first ending) is short of a full one.
     pub shortfall: Units,
     /// The same for the second ending, where there is one; else 0.
@@ -132,7 +134,9 @@ impl Plan {
         for (index, part) in self.parts.iter().enumerate() {
             decisions.extend([
                 Decision::Bars(part.bars - 1),
-                Decision::Repeat(part.repeat.index()),
+                Decision::Repeat(
+                    part.repeat.index() + if part.is_pickup_once { REPEATS } else { 0 },
+                ),
                 Decision::Pickup(length(part.pickup)),
                 Decision::Shortfall(length(part.shortfall)),
             ]);

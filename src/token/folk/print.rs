@@ -37,7 +37,14 @@ pub fn to_abc(tune: &FolkTune) -> String {
         let next = slots.get(index + 1);
         let is_first_of_part = index == 0 || slots[index - 1].part != slot.part;
         let repeat = plan.parts[usize::from(slot.part)].repeat;
-        if is_first_of_part && repeat != Repeat::Once {
+        // The repeat begins with the part, or after the pickup that is played once.
+        let part = &plan.parts[usize::from(slot.part)];
+        let begins_repeat = if part.is_pickup_once {
+            slot.bar == Some(0) && slot.ending != Ending::Second
+        } else {
+            is_first_of_part
+        };
+        if begins_repeat && repeat != Repeat::Once {
             text.push_str("|:");
         }
         let is_first_of_ending =
@@ -58,6 +65,8 @@ pub fn to_abc(tune: &FolkTune) -> String {
             &mut last_sound,
         );
         match next {
+            // `|:` stands for the bar line.
+            Some(_) if slot.bar.is_none() && part.is_pickup_once && repeat != Repeat::Once => {}
             Some(next) if next.part == slot.part && slot.ending == next.ending => text.push('|'),
             // `|1` and `:|2`: the number follows with the bar.
             Some(next) if next.part == slot.part => {

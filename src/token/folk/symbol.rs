@@ -9,6 +9,10 @@ pub type Units = u16;
 pub const WHOLE_UNITS: Units = 96;
 /// Most bars a part may have.
 pub const BAR_COUNT_MAX: u8 = 40;
+/// How many numbers a [`super::Repeat`] has.
+pub const REPEATS: u8 = 6;
+/// Bars looked back to from each bar: so many bars ago, and those in the same place of other parts.
+pub const LAGS: usize = 6;
 /// Most parts a tune may have.
 pub const PARTS_MAX: usize = 8;
 
@@ -417,7 +421,7 @@ pub enum Decision {
     Tonic(u8),
     /// Full bars of a part less one.
     Bars(u8),
-    /// Index of a [`super::Repeat`].
+    /// Index of a [`super::Repeat`]; with [`REPEATS`] added, the part's pickup is played the first time alone.
     Repeat(u8),
     /// Index into [`PART_LENGTHS`]: how long the part's pickup is.
     Pickup(u8),
@@ -425,10 +429,12 @@ pub enum Decision {
     Shortfall(u8),
     /// 0: another part follows; 1: the plan ends.
     Close(u8),
+    /// 0: a bar of its own; `n`: the same notes as the `n`th of the bars looked back to.
+    Bar(u8),
 }
 
 /// First number of each kind, in the order of the variants, and the count of all.
-const STARTS: [usize; 11] = {
+const STARTS: [usize; 12] = {
     let sizes = [
         LENGTHS.len(),
         Dance::ALL.len(),
@@ -436,12 +442,13 @@ const STARTS: [usize; 11] = {
         7,
         TONICS.len(),
         BAR_COUNT_MAX as usize,
-        6,
+        2 * REPEATS as usize,
         PART_LENGTHS.len(),
         PART_LENGTHS.len(),
         2,
+        1 + LAGS,
     ];
-    let mut starts = [0; 11];
+    let mut starts = [0; 12];
     let mut kind = 0;
     while kind < sizes.len() {
         starts[kind + 1] = starts[kind] + sizes[kind];
@@ -451,7 +458,7 @@ const STARTS: [usize; 11] = {
 };
 
 /// How many numbers [`Decision::id`] gives.
-pub const DECISIONS: usize = STARTS[10];
+pub const DECISIONS: usize = STARTS[11];
 
 impl Decision {
     /// Its number, `0..DECISIONS`.
@@ -467,6 +474,7 @@ impl Decision {
             Self::Pickup(index) => (7, index),
             Self::Shortfall(index) => (8, index),
             Self::Close(index) => (9, index),
+            Self::Bar(index) => (10, index),
         };
         STARTS[kind] + index as usize
     }
@@ -486,6 +494,7 @@ impl Decision {
             7 => Self::Pickup(index),
             8 => Self::Shortfall(index),
             9 => Self::Close(index),
+            10 => Self::Bar(index),
             _ => return None,
         })
     }
