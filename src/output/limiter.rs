@@ -16,6 +16,8 @@ const MARGIN_DB: f32 = 0.2;
 const LOOK_AHEAD_S: f32 = 0.004;
 /// Time in which the gain comes back by e after a peak, seconds.
 const RELEASE_S: f32 = 0.15;
+/// A gain so near to 1 is 1: a thousandth of a decibel.
+const ALMOST_ONE: f32 = 0.9999;
 /// Points between two frames at which the peak is read.
 const PHASES: usize = 4;
 /// Frames each such reading weighs.
@@ -49,6 +51,8 @@ pub struct Limiter {
     held: f32,
     release: f32,
     frame: u64,
+    /// Frames in a row that needed no change of a gain of 1.
+    idle_frames: usize,
 }
 
 impl Limiter {
@@ -79,6 +83,7 @@ impl Limiter {
             held: 1.0,
             release: (-1.0 / (RELEASE_S * rate)).exp(),
             frame: 0,
+            idle_frames: 0,
         }
     }
 
@@ -103,12 +108,23 @@ impl Limiter {
         self.window.fill(1.0);
         self.window_sum = self.window.len() as f64;
         self.held = 1.0;
+        self.idle_frames = 0;
     }
 
     fn next(&mut self, input: [f32; 2]) -> [f32; 2] {
         // A synth fed with a broken font may compute NaN or infinity; the loudspeaker must not hear it, nor the gain keep it.
         let input = input.map(|value| if value.is_finite() { value } else { 0.0 });
         let needed = (self.ceiling / self.true_peak(input).max(self.ceiling)).min(1.0);
+        if needed == 1.0 && self.idle_frames > self.window.len() + 2 {
+            // All that the queue and the window hold is 1, and so are the minimum and the mean: this saves most of the time.
+            let output = std::mem::replace(&mut self.delay[self.delay_at], input);
+            self.delay_at = if self.delay_at + 1 == self.delay.len() {
+                0
+            } else {
+                self.delay_at + 1
+            };
+            return output;
+        }
         let lowest = self.lowest_lately(needed);
         // Down at once (the mean below makes it smooth), up slowly.
         self.held = if lowest < self.held {
@@ -116,6 +132,12 @@ impl Limiter {
         } else {
             lowest + (self.held - lowest) * self.release
         };
+        if needed == 1.0 && self.held > ALMOST_ONE {
+            self.held = 1.0;
+            self.idle_frames += 1;
+        } else {
+            self.idle_frames = 0;
+        }
         let gain = self.mean_lately(self.held);
         let output = std::mem::replace(&mut self.delay[self.delay_at], input);
         self.delay_at = (self.delay_at + 1) % self.delay.len();

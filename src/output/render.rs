@@ -13,7 +13,7 @@ pub mod wav;
 
 pub use tags::Tags;
 
-use super::limiter::Limiter;
+use super::limiter::{CEILING_DBTP, Limiter};
 use super::synth::{Synth, SynthError, SynthFont};
 use crate::performance::Performance;
 use ebur128::{EbuR128, Mode};
@@ -39,6 +39,10 @@ const GAIN_DB_MAX: f64 = 60.0;
 const LOUDNESS_ROUNDS: usize = 4;
 /// Frames that are made louder at a time.
 const BLOCK_FRAMES: usize = 1024;
+/// Peaks between frames are seldom higher than this above the frames', dB.
+const NEAR_CEILING_DB: f64 = 1.5;
+/// So small a share of a piece may be limited without a second look at its loudness.
+const LIMITED_SHARE_MAX: f64 = 0.02;
 /// Close enough, LU.
 const LOUDNESS_ERROR_LU: f64 = 0.1;
 
@@ -158,6 +162,8 @@ struct Synthesised {
     spool: Spool,
     frame_count: u64,
     loudness_lufs: Option<f64>,
+    /// The largest magnitude of each [`BLOCK_FRAMES`] frames: 10 kB a minute.
+    peaks: Vec<f32>,
 }
 
 /// The synth's frames on their way into the spool and through the meter.
@@ -166,6 +172,7 @@ struct Recorder {
     spool: Spool,
     meter: Option<EbuR128>,
     frame_count: u64,
+    peaks: Vec<f32>,
     left: [f32; BLOCK_FRAMES],
     right: [f32; BLOCK_FRAMES],
 }
@@ -180,9 +187,11 @@ impl Recorder {
                 usize::try_from(left_over).map_or(BLOCK_FRAMES, |left| left.min(BLOCK_FRAMES));
             let (left, right) = (&mut self.left[..count], &mut self.right[..count]);
             self.synth.render(left, right);
-            if last_audible(left, right).is_some() {
+            let peak = peak(left, right);
+            if peak >= SILENCE {
                 heard = Heard::Something;
             }
+            note_peak(&mut self.peaks, self.frame_count, peak);
             if let Some(meter) = &mut self.meter
                 && meter.add_frames_planar_f32(&[&*left, &*right]).is_err()
             {
@@ -213,6 +222,7 @@ impl Synthesised {
             spool: Spool::new().map_err(RenderError::Spool)?,
             meter: EbuR128::new(2, sample_rate_hz, Mode::I).ok(),
             frame_count: 0,
+            peaks: Vec::new(),
             left: [0.0; BLOCK_FRAMES],
             right: [0.0; BLOCK_FRAMES],
         };
@@ -240,74 +250,102 @@ impl Synthesised {
             sample_rate_hz,
             spool: recorder.spool,
             frame_count: recorder.frame_count,
+            peaks: recorder.peaks,
             loudness_lufs: loudness.filter(|loudness| loudness.is_finite()),
         })
     }
 
     /// The piece at the loudness asked for, its last silence cut.
     fn levelled(mut self, target: LoudnessTarget) -> Result<Rendered, RenderError> {
-        let mut change = Change::None;
-        let mut last_audible = None;
-        match target {
-            LoudnessTarget::AsSynthesised => last_audible = self.hear(change)?.last_audible,
-            LoudnessTarget::Lufs(target_lufs) => {
-                let missing = self
-                    .loudness_lufs
-                    .map_or(0.0, |raw_lufs| target_lufs - raw_lufs);
-                let mut gain_db = missing.min(GAIN_DB_MAX);
-                for _ in 0..LOUDNESS_ROUNDS {
-                    change = Change::Limited { gain_db };
-                    let hearing = self.hear(change)?;
-                    last_audible = hearing.last_audible;
-                    let Some(limited_lufs) = hearing.loudness_lufs else {
-                        break;
-                    };
-                    let missing_lu = target_lufs - limited_lufs;
-                    if missing_lu.abs() <= LOUDNESS_ERROR_LU || gain_db + missing_lu > GAIN_DB_MAX {
-                        break;
-                    }
-                    gain_db += missing_lu;
+        let LoudnessTarget::Lufs(target_lufs) = target else {
+            self.cut_after_last(SILENCE);
+            return Rendered::new(self, Change::None);
+        };
+        let missing = self
+            .loudness_lufs
+            .map_or(0.0, |raw_lufs| target_lufs - raw_lufs);
+        let mut gain_db = missing.min(GAIN_DB_MAX);
+        // What is seldom limited is as loud as it was measured; the rest is gone through to be sure.
+        if self.limited_share(gain_db) > LIMITED_SHARE_MAX {
+            for _ in 0..LOUDNESS_ROUNDS {
+                let Some(limited_lufs) = self.loudness_at(gain_db)? else {
+                    break;
+                };
+                let missing_lu = target_lufs - limited_lufs;
+                if missing_lu.abs() <= LOUDNESS_ERROR_LU || gain_db + missing_lu > GAIN_DB_MAX {
+                    break;
                 }
+                gain_db += missing_lu;
             }
         }
-        let pause = (LAST_SILENCE_S * f64::from(self.sample_rate_hz)) as u64;
-        let end = last_audible.map_or(0, |at| at + 1) + pause;
-        self.frame_count = self.frame_count.min(end);
-        Rendered::new(self, change)
+        self.cut_after_last(SILENCE / linear(gain_db));
+        Rendered::new(self, Change::Limited { gain_db })
     }
 
-    /// Goes through all frames as this change makes them.
-    fn hear(&mut self, change: Change) -> Result<Hearing, RenderError> {
-        let mut meter = EbuR128::new(2, self.sample_rate_hz, Mode::I).ok();
-        let mut hearing = Hearing::default();
-        let mut reading = Reading::new(self, change)?;
+    /// Cuts what is quieter than this to the end, but for a moment.
+    fn cut_after_last(&mut self, magnitude: f32) {
+        let blocks = self.peaks.iter().rposition(|peak| *peak >= magnitude);
+        let end = blocks.map_or(0, |index| (index as u64 + 1) * BLOCK_FRAMES as u64);
+        let pause = (LAST_SILENCE_S * f64::from(self.sample_rate_hz)) as u64;
+        self.frame_count = self.frame_count.min(end + pause);
+    }
+
+    /// The share of blocks that this gain brings near the ceiling.
+    fn limited_share(&self, gain_db: f64) -> f64 {
+        let ceiling = linear(f64::from(CEILING_DBTP) - NEAR_CEILING_DB);
+        let near = self
+            .peaks
+            .iter()
+            .filter(|peak| **peak * linear(gain_db) > ceiling);
+        near.count() as f64 / self.peaks.len().max(1) as f64
+    }
+
+    /// The loudness of all frames when they are made louder by so much and limited.
+    fn loudness_at(&mut self, gain_db: f64) -> Result<Option<f64>, RenderError> {
+        let Ok(mut meter) = EbuR128::new(2, self.sample_rate_hz, Mode::I) else {
+            return Ok(None);
+        };
+        let mut reading = Reading::new(self, Change::Limited { gain_db })?;
         let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
-        let mut from = 0;
         loop {
             let count = reading.read(&mut self.spool, &mut left, &mut right)?;
-            if count == 0 {
+            if count == 0
+                || meter
+                    .add_frames_planar_f32(&[&left[..count], &right[..count]])
+                    .is_err()
+            {
                 break;
             }
-            let (left, right) = (&left[..count], &right[..count]);
-            if let Some(meter) = &mut meter {
-                let _ = meter.add_frames_planar_f32(&[left, right]); // fails for uneven slices alone
-            }
-            if let Some(at) = last_audible(left, right) {
-                hearing.last_audible = Some(from + at as u64);
-            }
-            from += count as u64;
         }
-        let loudness = meter.and_then(|meter| meter.loudness_global().ok());
-        hearing.loudness_lufs = loudness.filter(|loudness| loudness.is_finite());
-        Ok(hearing)
+        let loudness = meter.loudness_global().ok();
+        Ok(loudness.filter(|loudness| loudness.is_finite()))
     }
 }
 
-/// What going through a piece tells.
-#[derive(Debug, Default)]
-struct Hearing {
-    loudness_lufs: Option<f64>,
-    last_audible: Option<u64>,
+/// Decibels as a factor.
+fn linear(db: f64) -> f32 {
+    10_f64.powf(db / 20.0) as f32 // rounding
+}
+
+/// The largest magnitude of these frames.
+fn peak(left: &[f32], right: &[f32]) -> f32 {
+    let of = |frames: &[f32]| {
+        frames
+            .iter()
+            .fold(0.0_f32, |peak, value| peak.max(value.abs()))
+    };
+    of(left).max(of(right))
+}
+
+/// Keeps the peak of frames from `at` on with its block's.
+fn note_peak(peaks: &mut Vec<f32>, at: u64, peak: f32) {
+    let last = at + BLOCK_FRAMES as u64 - 1;
+    for block in [at, last].map(|frame| (frame / BLOCK_FRAMES as u64) as usize) {
+        if peaks.len() <= block {
+            peaks.resize(block + 1, 0.0);
+        }
+        peaks[block] = peaks[block].max(peak);
+    }
 }
 
 /// What is done to the synth's frames.
@@ -364,8 +402,7 @@ impl Reading {
         let limiting = match change {
             Change::None => None,
             Change::Limited { gain_db } => {
-                let gain = 10_f64.powf(gain_db / 20.0) as f32; // rounding
-                Some((Limiter::new(synthesised.sample_rate_hz), gain))
+                Some((Limiter::new(synthesised.sample_rate_hz), linear(gain_db)))
             }
         };
         let mut reading = Self {
@@ -419,12 +456,6 @@ impl Reading {
         }
         Ok(())
     }
-}
-
-/// The last of these frames that is more than silence.
-fn last_audible(left: &[f32], right: &[f32]) -> Option<usize> {
-    let last = |frames: &[f32]| frames.iter().rposition(|value| value.abs() >= SILENCE);
-    last(left).max(last(right))
 }
 
 impl Audio {
@@ -521,7 +552,16 @@ mod tests {
     fn synthesised(audio: &Audio) -> Synthesised {
         let mut spool = Spool::new().unwrap();
         spool.push(&audio.left, &audio.right).unwrap();
+        let mut peaks = Vec::new();
+        let blocks = audio
+            .left
+            .chunks(BLOCK_FRAMES)
+            .zip(audio.right.chunks(BLOCK_FRAMES));
+        for (index, (left, right)) in (0..).zip(blocks) {
+            note_peak(&mut peaks, index * BLOCK_FRAMES as u64, peak(left, right));
+        }
         Synthesised {
+            peaks,
             sample_rate_hz: audio.sample_rate_hz,
             spool,
             frame_count: audio.frame_count() as u64,

@@ -27,20 +27,19 @@ impl Quantiser {
     }
 
     fn quantise(&mut self, value: f32) -> i32 {
-        let dither = if value == 0.0 {
-            0.0
-        } else {
-            self.noise() - self.noise()
-        };
-        (value * self.full_scale + dither)
-            .round()
-            .clamp(-self.full_scale, self.full_scale) as i32 // lossless: clamped
+        /// Above every magnitude: what is added to it can be rounded by cutting.
+        const OFFSET: f32 = 8_388_608.0;
+        let dither = if value == 0.0 { 0.0 } else { self.noise() };
+        let scaled = (value * self.full_scale + dither).clamp(-self.full_scale, self.full_scale);
+        (f64::from(scaled) + f64::from(OFFSET) + 0.5) as i32 - OFFSET as i32 // lossless: clamped
     }
 
+    /// The difference of two even numbers from 0 to 1: the halves of one.
     fn noise(&mut self) -> f32 {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;
         self.noise ^= self.noise << 5;
-        (self.noise >> 8) as f32 / (1 << 24) as f32 // lossless: 24 bits
+        let (high, low) = (self.noise >> 16, self.noise & 0xFFFF);
+        (high as f32 - low as f32) / 65_536.0 // lossless: 16 bits
     }
 }
