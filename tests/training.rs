@@ -134,6 +134,108 @@ impl Observer for StopAfter<'_> {
     }
 }
 
+/// Everything a file holds, by name: shape and numbers.
+fn tensors(bytes: &[u8]) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let file = safetensors::SafeTensors::deserialize(bytes).unwrap();
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = file
+        .iter()
+        .map(|(name, view)| {
+            let numbers = view.data().chunks_exact(4);
+            let numbers = numbers.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+            (name.to_owned(), view.shape().to_vec(), numbers.collect())
+        })
+        .collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    tensors
+}
+
+/// The state of an `nn.Embedding(5, 3)` `emb`, an `nn.LSTM(3, 4, 2)` `rnn` and an `nn.Linear(4, 5)` `out`, in the order
+/// of PyTorch 2.15's `state_dict()`.
+const PYTORCH_STATE: [(&str, &[usize]); 11] = [
+    ("emb.weight", &[5, 3]),
+    ("rnn.weight_ih_l0", &[16, 3]),
+    ("rnn.weight_hh_l0", &[16, 4]),
+    ("rnn.bias_ih_l0", &[16]),
+    ("rnn.bias_hh_l0", &[16]),
+    ("rnn.weight_ih_l1", &[16, 4]),
+    ("rnn.weight_hh_l1", &[16, 4]),
+    ("rnn.bias_ih_l1", &[16]),
+    ("rnn.bias_hh_l1", &[16]),
+    ("out.weight", &[5, 4]),
+    ("out.bias", &[5]),
+];
+
+/// A file that PyTorch made: the numbers of [`PYTORCH_STATE`] are `sin(.7 * n) * .5` for n = 0, 1, …, and
+/// `safetensors.torch.save_file(state_dict)` wrote it. The logits are PyTorch's own after the characters 2, 0, 3, 1.
+/// Written again by us, it holds what `load_state_dict` needs: every name and shape, and both biases' sum.
+#[test]
+fn a_model_goes_to_pytorch_and_back_with_the_same_logits() {
+    let mut n = 0;
+    let mut made = Vec::new();
+    for (name, shape) in PYTORCH_STATE {
+        let numbers: Vec<f32> = (0..shape.iter().product::<usize>())
+            .map(|_| {
+                n += 1;
+                ((f64::from(n - 1) * 0.7).sin() * 0.5) as f32
+            })
+            .collect();
+        made.push((name, shape, numbers));
+    }
+    let bytes: Vec<Vec<u8>> = made
+        .iter()
+        .map(|(_, _, numbers)| numbers.iter().flat_map(|n| n.to_le_bytes()).collect())
+        .collect();
+    let views = made.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        let dtype = safetensors::Dtype::F32;
+        let view = safetensors::tensor::TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+        (*name, view)
+    });
+    let file = safetensors::serialize(views, None).unwrap();
+
+    let weights = checkpoint::import_weights(&file, 0.0).unwrap();
+    let vocabulary = Vocabulary::of_text("abcde").unwrap();
+    let card = ModelCard::imported(weights.config().clone(), vocabulary);
+    let model = Model { weights, card };
+    let again = tensors(&model.to_bytes(Precision::F32));
+    for storage in [Storage::F32, Storage::F16] {
+        let engine = Engine::new(
+            Model::from_bytes(&model.to_bytes(Precision::F32)).unwrap(),
+            storage,
+        );
+        let mut state = engine.state();
+        for token in [2, 0, 3, 1] {
+            engine.step(&mut state, token);
+        }
+        let tolerance = if storage == Storage::F32 { 1e-5 } else { 1e-3 };
+        for (found, torch) in state.logits().iter().zip([
+            -0.345_378,
+            -0.377_19,
+            -0.121_149_7,
+            0.501_352_7,
+            0.194_402_66,
+        ]) {
+            assert!((found - torch).abs() < tolerance, "{:?}", state.logits());
+        }
+    }
+    let mut expected: Vec<_> = made
+        .iter()
+        .map(|(name, shape, numbers)| {
+            let numbers = match name.split_once("bias_") {
+                Some((_, rest)) if rest.starts_with("hh") => vec![0.0; numbers.len()],
+                Some((_, rest)) => {
+                    let other = format!("rnn.bias_{}", rest.replace("ih", "hh"));
+                    let other = made.iter().find(|(name, _, _)| *name == other).unwrap();
+                    numbers.iter().zip(&other.2).map(|(a, b)| a + b).collect()
+                }
+                None => numbers.clone(),
+            };
+            ((*name).to_owned(), shape.to_vec(), numbers)
+        })
+        .collect();
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(again, expected);
+}
+
 #[test]
 fn a_run_that_was_stopped_twice_ends_with_the_bytes_of_an_unbroken_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,6 +7,8 @@ use super::{Context, Failure, files, folk_eval, folk_report, shipped};
 use crate::compose::folk::FolkRequest;
 use crate::compose::{MinP, Temperature};
 use crate::corpus::tunebook;
+use crate::model::checkpoint::Model;
+use crate::model::engine::{Engine, Storage};
 use crate::model::folk;
 use crate::model::network::Score;
 use crate::token::TokenError;
@@ -91,7 +93,12 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
 /// A text beside a model of characters.
 fn read_stream(stream: &Path, context: &Context) -> Result<(), Failure> {
     let text = read(stream)?;
+    let (name, bytes) = shipped::model_bytes(context, "article")?;
+    // The engine as it is asked, with weights of 8 bits; and with the weights as they were taught.
     let engine = shipped::character_model(context)?.engine;
+    let model = Model::from_bytes(&bytes)
+        .map_err(|error| Failure::input(anyhow!(error).context(name.display().to_string())))?;
+    let exact = Engine::new(model, Storage::F32);
     let vocabulary = engine.vocabulary();
     let newline = vocabulary.id('\n').ok_or_else(|| {
         Failure::input(anyhow!(
@@ -101,8 +108,13 @@ fn read_stream(stream: &Path, context: &Context) -> Result<(), Failure> {
     let ids = vocabulary
         .encode(&text)
         .map_err(|error| unknown_character(stream, error))?;
-    let score = engine.stream_cost(newline, &ids);
-    files::write_stdout(report(stream, score, context).as_bytes())
+    let (score, rounded) = std::thread::scope(|scope| {
+        let rounded = scope.spawn(|| engine.stream_cost(newline, &ids));
+        let score = exact.stream_cost(newline, &ids);
+        (score, rounded.join().expect("the engine does not panic"))
+    });
+    let report = report(stream, score, rounded, context);
+    files::write_stdout(report.as_bytes())
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -130,19 +142,22 @@ fn unknown_character(path: &Path, error: TokenError) -> Failure {
     Failure::input(anyhow!(error).context(place))
 }
 
-fn report(path: &Path, score: Score, context: &Context) -> String {
+/// `rounded`: what the text costs with weights of 8 bits, which is how tunes are asked for.
+fn report(path: &Path, score: Score, rounded: Score, context: &Context) -> String {
     if context.json {
         let report = json!({
             "stream": path.display().to_string(), "characters": score.predicted, "bits_per_character": score.bits(),
             "nats_per_character": score.nats_mean(), "accuracy": score.accuracy(),
+            "bits_per_character_int8": rounded.bits(),
         });
         return format!("{report:#}\n");
     }
     format!(
-        "characters           {:>10}\nbits a character     {:>10.4}\nnats a character     {:>10.4}\naccuracy             {:>10.4}\n",
+        "characters           {:>10}\nbits a character     {:>10.4}\nnats a character     {:>10.4}\naccuracy             {:>10.4}\nweights of 8 bits    {:>+10.4} bits\n",
         score.predicted,
         score.bits(),
         score.nats_mean(),
-        score.accuracy()
+        score.accuracy(),
+        rounded.bits() - score.bits()
     )
 }
