@@ -359,7 +359,7 @@ impl Playing {
                 None => now + IDLE_INTERVAL,
             };
             if self.sound.is_none() {
-                self.pass_until(now);
+                self.pass_until(now.checked_sub(BURST).unwrap_or(now));
             }
         }
         self.give(Work::End);
@@ -415,8 +415,9 @@ impl Playing {
         }
         let is_burst = self.sound.is_none();
         if is_burst {
-            self.pass_until(now.checked_sub(BURST).unwrap_or(now));
             let start = now.checked_sub(BURST).unwrap_or(now);
+            self.pass_until(start);
+            self.rewind_to(start);
             self.sound = self.start(start);
         }
         while let Some(mut sound) = self.sound.take() {
@@ -527,6 +528,14 @@ impl Playing {
             self.past.push_back((due, cue));
         }
         self.forget_before(until);
+    }
+
+    /// What was heard since then is to be heard again, by those who come now.
+    fn rewind_to(&mut self, start: Instant) {
+        while self.past.back().is_some_and(|(due, _)| *due >= start) {
+            self.pending.extend(self.past.pop_back());
+            self.pending.rotate_right(1);
+        }
     }
 
     fn forget_before(&mut self, now: Instant) {
