@@ -233,9 +233,9 @@ fn text(bytes: &[u8]) -> String {
 
 /// The loudest value of the last logical stream, by the decoder of the crate that encoded it.
 fn loudest_opus(stream: &[u8]) -> f32 {
-    let heads = stream.windows(6).enumerate();
-    let first_page = heads.filter(|(_, head)| *head == b"OggS\0\x02").last();
-    let stream = &stream[first_page.unwrap().0..];
+    let mut heads = stream.windows(6);
+    let first_page = heads.rposition(|head| head == b"OggS\0\x02").unwrap();
+    let stream = &stream[first_page..];
     let mut reader = opus_pure::OggOpusReader::new(stream).unwrap();
     let mut decoder = reader.head().decoder(48_000).unwrap();
     let mut block = vec![0.0; opus_pure::MAX_PACKET_SAMPLES * 2];
