@@ -191,11 +191,11 @@ fn numbers_out_of_range_are_usage_errors() {
     );
     fails(
         folder.path(),
-        &["generate", "-n", "2", "-o", "two.mid"],
+        &["generate", "--times", "0", "-o", "set.mid"],
         2,
-        &["two.mid", "folder"],
+        &["times", "1..=9"],
     );
-    assert!(!folder.path().join("two.mid").exists());
+    assert!(!folder.path().join("set.mid").exists());
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub fn lines(title: &str, x_name: &str, series: &[Series<(f64, f64)>]) -> String
     let bottom = points().fold(f64::INFINITY, |low, (_, y)| low.min(*y));
     // Curves that stay far above 0 are shown from a little below their lowest point.
     let top = nice_top(points().map(|point| point.1));
-    let bottom = if bottom > 0.4 * top {
+    let bottom = if bottom.is_finite() && bottom > 0.4 * top {
         (0.9 * bottom * 10.0).floor() / 10.0
     } else {
         0.0

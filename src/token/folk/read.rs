@@ -197,9 +197,16 @@ fn runs(
             start = end;
             continue;
         }
-        let from = (start..end)
-            .find(|&bar| written(bar) == written(end))
-            .ok_or(Unfit::Form)?;
+        let from = match (start..end).find(|&bar| written(bar) == written(end)) {
+            Some(from) => from,
+            // Back to what was read before this row: the next round drops it.
+            None if replays == Replays::Dropped && read.contains(&written(end)) => {
+                runs.push(once(start..end));
+                start = end;
+                continue;
+            }
+            None => return Err(Unfit::Form),
+        };
         if from > start {
             runs.push(once(start..from));
         }
