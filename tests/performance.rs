@@ -105,7 +105,7 @@ fn a_set_has_no_pause_and_each_tune_begins_where_the_one_before_ends() {
             let set = join(&performances).unwrap();
             let what = format!("set {seed}, {style:?}");
             check_notes(&set, &what);
-            let notes: usize = performances.iter().map(|one| note_count(one)).sum();
+            let notes: usize = performances.iter().map(note_count).sum();
             assert_eq!(note_count(&set), notes, "{what}");
             let pause_s = longest_pause_s(&set);
             assert!(pause_s <= PAUSE_S_MAX, "{what}: {pause_s} s of nothing");
