@@ -28,11 +28,15 @@ pub struct Wishes {
     /// Parts in order, twice where repeated: AABB, AABBCC, AB … [default: any]
     #[arg(long, value_name = "FORM")]
     form: Option<String>,
+    /// An instrument whose notes the tune keeps to (whistle, flute, fiddle …), or lowest and highest note as ABC writes
+    /// them, such as D-b [default: B,-b]
+    #[arg(long, value_name = "RANGE")]
+    range: Option<String>,
     /// ABC text the tune begins like: for the folk model a tune whose first two bars are kept; for the article's
     /// model header lines, bars, or both
     #[arg(long, value_name = "ABC")]
     prime: Option<String>,
-    /// How adventurous: .05 to 5; 1 is as the model learnt [default: .95, the article's model .8]
+    /// How adventurous: .05 to 5; 1 is as the model learnt [default: .9, the article's model .8]
     #[arg(long, value_name = "T")]
     temperature: Option<f32>,
     /// Never choose what is less likely than this share of the likeliest [default: .01, the article's model .05]
@@ -102,6 +106,7 @@ impl Wishes {
             key: None,
             meter: texts.meter,
             form: texts.form,
+            range: texts.range,
             prime: texts.prime,
             temperature: None,
             min_p: texts.min_p,
@@ -164,6 +169,9 @@ impl Wishes {
             request.mode = Some(key.mode);
         }
         request.meter = self.meter.as_deref().map(read_meter).transpose()?;
+        if let Some(text) = &self.range {
+            request.range = read_range(text)?;
+        }
         request.prime = self.prime.as_deref().map(read_prime).transpose()?;
         Ok(request)
     }
@@ -175,6 +183,7 @@ impl Wishes {
             ("--key", self.key.is_some()),
             ("--meter", self.meter.is_some()),
             ("--form", self.form.is_some()),
+            ("--range", self.range.is_some()),
         ];
         match asked.iter().find(|(_, is_asked)| *is_asked) {
             None => Ok(()),
@@ -225,6 +234,45 @@ fn read_meter(text: &str) -> Result<FolkMeter, Failure> {
     meter
         .and_then(FolkMeter::of)
         .ok_or_else(|| Failure::usage(anyhow!("--meter `{text}` is none of {}", known.join(" "))))
+}
+
+/// What melody instruments of sessions can play, MIDI note numbers: fingered without keys or shifts, as it is written.
+const COMPASSES: [(&str, (i32, i32)); 8] = [
+    ("whistle", (62, 83)),
+    ("flute", (62, 83)),
+    ("pipes", (62, 86)),
+    ("fiddle", (55, 83)),
+    ("banjo", (55, 83)),
+    ("concertina", (55, 84)),
+    ("accordion", (55, 88)),
+    ("harp", (48, 88)),
+];
+
+fn read_range(text: &str) -> Result<(i32, i32), Failure> {
+    if let Some((_, compass)) = COMPASSES.iter().find(|(name, _)| *name == text) {
+        return Ok(*compass);
+    }
+    let ends = text.split_once('-');
+    let read = ends.and_then(|(low, high)| Some((read_note(low)?, read_note(high)?)));
+    read.ok_or_else(|| {
+        let names = COMPASSES.map(|(name, _)| name);
+        Failure::usage(anyhow!(
+            "--range `{text}` is neither two notes nor one of {}",
+            names.join(", ")
+        ))
+        .hint("write the lowest and the highest note as ABC does: D-b, G,-c'")
+    })
+}
+
+/// The MIDI note number of one note of ABC.
+fn read_note(text: &str) -> Option<i32> {
+    let is_note =
+        text.starts_with(|first: char| first.is_ascii_alphabetic() || "^_=".contains(first));
+    let reading = score::read(&abc::parse(&format!("X:1\nL:1/4\nK:C\n{text}|\n")).tune);
+    match reading.score.voices.first()?.notes.as_slice() {
+        [note] if is_note && reading.diagnostics.is_empty() => Some(i32::from(note.pitch.number())),
+        _ => None,
+    }
 }
 
 fn read_prime(text: &str) -> Result<FolkTune, Failure> {

@@ -53,6 +53,8 @@ pub struct WishTexts {
     pub meter: Option<String>,
     /// Parts in order.
     pub form: Option<String>,
+    /// Lowest and highest note.
+    pub range: Option<String>,
     /// What the tune begins like.
     pub prime: Option<String>,
     /// The least likely that is chosen.
@@ -165,6 +167,9 @@ const OWN_KEYS: &[Key] = &[
     Key { name: "form", value: "FORM", takes: Takes::One, scope: Scope::Live,
           help: "Parts in order, twice where repeated: AABB, AABBCC, AB … [default: any]",
           set: Set::Own(|config, values| { config.wishes.form = Some(one(values)?); Ok(()) }) },
+    Key { name: "range", value: "RANGE", takes: Takes::One, scope: Scope::Live,
+          help: "An instrument whose notes new tunes keep to (whistle, flute, fiddle …), or lowest and highest note in ABC, such as D-b",
+          set: Set::Own(|config, values| { config.wishes.range = Some(one(values)?); Ok(()) }) },
     Key { name: "prime", value: "ABC", takes: Takes::One, scope: Scope::Live,
           help: "ABC text that new tunes begin like",
           set: Set::Own(|config, values| { config.wishes.prime = Some(one(values)?); Ok(()) }) },
