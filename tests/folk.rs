@@ -2,7 +2,7 @@
 //! where they are at hand.
 
 use ceilid::abc;
-use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest};
+use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest, Habits};
 use ceilid::compose::{Compose, MinP, Temperature};
 use ceilid::corpus::tunebook;
 use ceilid::critic::comparison::Tell;
@@ -27,6 +27,7 @@ fn composer(request: FolkRequest) -> FolkComposer {
     let model = FolkModel {
         engine: Arc::new(FolkEngine::new(&weights)),
         hash: "test".to_owned(),
+        habits: record.habits.try_into().map(Habits).unwrap_or_default(),
         tell: Tell::from_numbers(&record.tell),
     };
     FolkComposer::new(model, Arc::new(Critic::default()), request)
@@ -91,40 +92,80 @@ fn a_draft_is_read_back_from_its_abc_as_the_tune_it_was() {
 
 #[test]
 fn what_is_asked_for_is_what_is_written() {
-    let tonic: Tonic = TONICS[1];
-    let asked = FolkRequest {
-        dance: Some(Dance::Jig),
-        tonic: Some(tonic),
-        mode: Some(Mode::Major),
-        form: Some("AABB".to_owned()),
-        range: (62, 83),
+    let asked = |dance, key: (usize, Mode), form: &str, range| FolkRequest {
+        dance: Some(dance),
+        tonic: Some(TONICS[key.0]),
+        mode: Some(key.1),
+        form: Some(form.to_owned()),
+        range,
         ..FolkRequest::default()
     };
-    for tune in drafts(asked, 8) {
-        assert_eq!(
-            (tune.plan.dance, tune.plan.tonic(), tune.plan.mode),
-            (Dance::Jig, tonic, Mode::Major)
-        );
-        assert_eq!(tune.plan.form(), "AABB");
-        let score = sounding(&text(&tune));
-        assert!(
-            score.voices[0]
+    let requests = [
+        asked(Dance::Reel, (0, Mode::Major), "AABB", (55, 83)),
+        asked(Dance::Jig, (1, Mode::Major), "AABB", (62, 83)),
+        asked(Dance::Jig, (4, Mode::Dorian), "AABB", (62, 86)),
+        asked(Dance::Waltz, (2, Mode::Minor), "AABB", (59, 83)),
+        asked(Dance::Hornpipe, (3, Mode::Major), "AABBCC", (57, 83)),
+        asked(Dance::Polka, (1, Mode::Mixolydian), "AB", (62, 83)),
+    ];
+    for asked in requests {
+        let made = drafts(asked.clone(), 8);
+        assert_eq!(made.len(), 8, "{asked:?}");
+        for tune in made {
+            let (plan, text) = (&tune.plan, text(&tune));
+            assert_eq!(
+                (Some(plan.dance), Some(plan.tonic()), Some(plan.mode)),
+                (asked.dance, asked.tonic, asked.mode)
+            );
+            assert_eq!(Some(plan.form()), asked.form);
+            // What the text says is read back as what was asked for, too.
+            let score = sounding(&text);
+            let key = score.keys[0].key;
+            assert_eq!(
+                (key.tonic, Some(key.mode)),
+                (asked.tonic, asked.mode),
+                "{text}"
+            );
+            let (lowest, highest) = asked.range;
+            let mut pitches = score.voices[0]
                 .notes
                 .iter()
-                .all(|note| (62..=83).contains(&note.pitch.number())),
-            "{}",
-            text(&tune)
+                .map(|note| i32::from(note.pitch.number()));
+            assert!(
+                pitches.all(|pitch| (lowest..=highest).contains(&pitch)),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_metre_and_dance_can_be_asked_for() {
+    for meter in [
+        FolkMeter::ThreeFour,
+        FolkMeter::SixEight,
+        FolkMeter::TwoFour,
+    ] {
+        let request = FolkRequest {
+            meter: Some(meter),
+            ..FolkRequest::default()
+        };
+        let made = drafts(request, 8);
+        assert!(made.iter().all(|tune| tune.plan.meter == meter));
+        let written = sounding(&text(&made[0]));
+        assert_eq!(FolkMeter::of(written.bars[1].meter), Some(meter));
+    }
+    for dance in Dance::ALL {
+        let request = FolkRequest {
+            dance: Some(dance),
+            ..FolkRequest::default()
+        };
+        assert!(
+            drafts(request, 4)
+                .iter()
+                .all(|tune| tune.plan.dance == dance)
         );
     }
-    let waltz = FolkRequest {
-        meter: Some(FolkMeter::ThreeFour),
-        ..FolkRequest::default()
-    };
-    assert!(
-        drafts(waltz, 8)
-            .iter()
-            .all(|tune| tune.plan.meter == FolkMeter::ThreeFour)
-    );
 }
 
 #[test]

@@ -181,3 +181,86 @@ fn a_primed_tune_begins_with_its_prime() {
     let text = std::fs::read_to_string(tune).unwrap();
     assert!(text.contains("K:D\nd|\"D\"fef afd|"), "{text}");
 }
+
+/// The seed of the sampler's tunes, and how many there are of each dance, as `data/tunes/README.md` says.
+const SAMPLER_SEED: &str = "24";
+const SAMPLER_DANCES: [(&str, &str); 9] = [
+    ("reel", "3"),
+    ("jig", "3"),
+    ("slip jig", "2"),
+    ("hornpipe", "3"),
+    ("waltz", "3"),
+    ("polka", "3"),
+    ("march", "3"),
+    ("strathspey", "2"),
+    ("air", "2"),
+];
+
+#[test]
+fn the_sampler_is_made_again_from_its_seeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut made = Vec::new();
+    for (dance, count) in SAMPLER_DANCES {
+        let output = folder.path().join("tunes.abc");
+        let args = ["--seed", SAMPLER_SEED, "--dance", dance, "-n", count];
+        generate(&args, &output);
+        made.extend(without_numbers(&std::fs::read_to_string(&output).unwrap()));
+    }
+    let sampler = include_str!("../data/tunes/sampler.abc");
+    assert_eq!(made.len(), 24);
+    assert_eq!(without_numbers(sampler), made);
+}
+
+/// The tunes of a book without their `X:` lines: the book numbers them anew.
+fn without_numbers(book: &str) -> Vec<String> {
+    let tunes = book.split("\n\n").filter(|tune| tune.starts_with("X:"));
+    tunes
+        .map(|tune| tune.lines().skip(1).collect::<Vec<_>>().join("\n"))
+        .collect()
+}
+
+#[test]
+fn a_range_is_an_instrument_or_two_notes() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("tunes.notes");
+    for range in ["whistle", "D-b"] {
+        generate(
+            &["-n", "4", "--seed", "3", "--range", range],
+            &folder.path().join("tunes.abc"),
+        );
+        let status = Command::new(env!("CARGO_BIN_EXE_ceilid"))
+            .args([
+                "-q",
+                "convert",
+                "--plain",
+                "--format",
+                "notes",
+                "tunes.abc",
+                "-o",
+                "tunes.notes",
+            ])
+            .current_dir(folder.path())
+            .status();
+        assert!(status.unwrap().success());
+        let notes = std::fs::read_to_string(&output).unwrap();
+        let pitches: Vec<i64> = notes
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .flat_map(|tune| tune["notes"].as_array().unwrap().clone())
+            .map(|note| note[2].as_i64().unwrap())
+            .collect();
+        assert!(pitches.len() > 100, "{range}");
+        let is_in = |pitch: &i64| (62..=83).contains(pitch);
+        assert!(pitches.iter().all(is_in), "{range}: {pitches:?}");
+    }
+    let refused = Command::new(env!("CARGO_BIN_EXE_ceilid"))
+        .args(["generate", "--range", "whistel", "-o", "-"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("--range `whistel` is neither two notes nor one of whistle"),
+        "{said}"
+    );
+}

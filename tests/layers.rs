@@ -23,7 +23,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "token",       own: &["music", "score"], outside: &["serde"] },
     Layer { module: "model",       own: &["token"], outside: &["candle_core", "candle_nn", "gemm", "half", "rand", "rand_chacha", "rayon", "safetensors", "serde", "serde_json", "sha2", "tempfile", "tracing"] },
     Layer { module: "critic",      own: &["music", "abc", "score", "corpus"], outside: &[] },
-    Layer { module: "compose",     own: &["music", "abc", "score", "token", "model", "critic"], outside: &["rand", "rand_chacha", "rayon"] },
+    Layer { module: "compose",     own: &["music", "abc", "score", "token", "model", "critic"], outside: &["rand", "rand_chacha", "rayon", "serde"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
     Layer { module: "picture",     own: &[], outside: &[] },
     Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "nix", "rustysynth_ext", "rustysynth", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },

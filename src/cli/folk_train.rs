@@ -4,7 +4,9 @@
 //! After every epoch the best model so far stands at its place and the state beside it, so that a run that was stopped, killed or
 //! out of time goes on to the same file.
 
-use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest, RequestError};
+use crate::compose::folk::{
+    FolkComposer, FolkModel, FolkRequest, HABIT_FEATURES, Habits, RequestError,
+};
 use crate::corpus::fingerprint::{self, Step};
 use crate::corpus::index::RunIndex;
 use crate::corpus::normalise::without_exact_duplicates;
@@ -12,7 +14,7 @@ use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::{CorpusError, Part, Setting, Split, tunebook};
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
-use crate::critic::features::{Melody, scalars};
+use crate::critic::features::{Melody, NAMES, SCALARS, scalars};
 use crate::model::folk::{
     Drop, EpochRecord, FolkConfig, FolkEngine, FolkFileError, FolkRecord, FolkTrainer, FolkWeights,
     Lesson, Phase, Progress, SavedError, TrainSettings, judge, to_bytes,
@@ -328,8 +330,10 @@ pub fn train(
         write(&state_path(output), &state)?;
         told(&progress, &note.record);
     }
-    // The record of the last epoch belongs to the best model too, and what gives the tunes of that model away.
-    note.record.tell = tell(corpus, trainer.best(), recipe.settings.seed)?.numbers();
+    // The record of the last epoch belongs to the best model too, and what its drafts taught about it.
+    let (habits, tell) = calibrate(corpus, trainer.best(), recipe.settings.seed)?;
+    note.record.habits = habits.0.to_vec();
+    note.record.tell = tell.numbers();
     let bytes = to_bytes(trainer.best(), &note.record)?;
     write(output, &bytes)?;
     // Nothing is left to resume. If it cannot be removed it does no harm.
@@ -383,6 +387,7 @@ fn start(
         // Not judged yet; a number that JSON can hold.
         valid_bits_a_note: f64::MAX,
         test_bits_a_note: f64::MAX,
+        habits: Vec::new(),
         tell: Vec::new(),
     };
     let note = RunNote {
@@ -405,33 +410,75 @@ fn keep(
     write(output, &to_bytes(weights, record)?)
 }
 
-/// Drafts that a new model is found out by.
-const DRAFTS_HEARD: usize = 1_000;
+/// Rounds in which the weights of the habits are found, drafts of each, and how far a weight goes in a round for every deviation
+/// that the drafts' mean lies off the books'.
+const CALIBRATION_ROUNDS: u64 = 8;
+const CALIBRATION_DRAFTS: usize = 192;
+const CALIBRATION_RATE: f64 = 0.35;
+/// Drafts that a calibrated model is found out by.
+const DRAFTS_HEARD: usize = 800;
 
-/// What gives the drafts of a model away that the critic lets pass, beside the tunes it learnt from.
-fn tell(corpus: &FolkCorpus, weights: &FolkWeights, seed: u64) -> Result<Tell, FolkTrainError> {
-    let model = FolkModel {
+/// Finds the weights of the habits at which drafts have as much of each as the tunes learnt from, and what still gives drafts away
+/// that the critic lets pass.
+fn calibrate(
+    corpus: &FolkCorpus,
+    weights: &FolkWeights,
+    seed: u64,
+) -> Result<(Habits, Tell), FolkTrainError> {
+    let mut model = FolkModel {
         engine: Arc::new(FolkEngine::new(weights)),
         hash: String::new(),
+        habits: Habits::default(),
         tell: None,
     };
     let critic = Arc::new(Critic::knowing(corpus.index()));
-    let composer = FolkComposer::new(model, critic.clone(), FolkRequest::default())?;
+    let books: Vec<_> = corpus
+        .target(Part::Train)
+        .map(|setting| scalars(&melody(&setting.setting.text)))
+        .collect();
+    for round in 0..CALIBRATION_ROUNDS {
+        let made = draft(&model, &critic, CALIBRATION_DRAFTS, seed, round)?;
+        for (weight, (name, sign)) in model.habits.0.iter_mut().zip(HABIT_FEATURES) {
+            let feature = NAMES.iter().position(|other| *other == name).unwrap_or(0);
+            let (wanted, deviation) = mean_and_deviation(&books, feature);
+            let off = (wanted - mean_and_deviation(&made, feature).0) / deviation.max(1e-9);
+            *weight += (CALIBRATION_RATE * sign * off) as f32;
+        }
+    }
+    let made = draft(&model, &critic, DRAFTS_HEARD, seed, CALIBRATION_ROUNDS)?;
+    Ok((model.habits, Tell::learn(&books, &made)))
+}
+
+/// What about `count` drafts are like that the critic lets pass.
+fn draft(
+    model: &FolkModel,
+    critic: &Arc<Critic>,
+    count: usize,
+    seed: u64,
+    round: u64,
+) -> Result<Vec<[f64; SCALARS]>, FolkTrainError> {
+    let composer = FolkComposer::new(model.clone(), critic.clone(), FolkRequest::default())?;
     let never = AtomicBool::new(false);
-    let made: Vec<_> = (0..DRAFTS_HEARD as u64 / 8)
+    let first = round << 32; // other tunes in every round
+    let made = (first..first + count.div_ceil(8) as u64)
         .into_par_iter()
         .flat_map_iter(|index| composer.drafts(seed, index, 0, 8, &never))
         .flatten()
         .filter_map(|draft| {
             let text = format!("X:1\nT:Draft\n{}", to_abc(&draft.tune));
             critic.judge(&text).is_ok().then(|| scalars(&melody(&text)))
-        })
-        .collect();
-    let books: Vec<_> = corpus
-        .target(Part::Train)
-        .map(|setting| scalars(&melody(&setting.setting.text)))
-        .collect();
-    Ok(Tell::learn(&books, &made))
+        });
+    Ok(made.collect())
+}
+
+fn mean_and_deviation(tunes: &[[f64; SCALARS]], feature: usize) -> (f64, f64) {
+    let count = tunes.len().max(1) as f64;
+    let mean = tunes.iter().map(|tune| tune[feature]).sum::<f64>() / count;
+    let square = tunes
+        .iter()
+        .map(|tune| (tune[feature] - mean).powi(2))
+        .sum::<f64>();
+    (mean, (square / count).sqrt())
 }
 
 /// Writes a file whole or not at all.

@@ -2,7 +2,7 @@
 
 use super::{Context, Failure};
 use crate::compose::Model;
-use crate::compose::folk::FolkModel;
+use crate::compose::folk::{FolkModel, Habits};
 use crate::corpus::index::RunIndex;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
@@ -106,13 +106,22 @@ pub fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
     }
     let (weights, record) = folk::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
     let tell = Tell::from_numbers(&record.tell);
-    if tell.is_none() && !record.tell.is_empty() {
+    let habits = match record.habits.as_slice() {
+        [] => Some(Habits::default()),
+        given => given.try_into().ok().map(Habits),
+    };
+    let (Some(habits), true) = (habits, tell.is_some() || record.tell.is_empty()) else {
         return Err(unusable(anyhow!(
             "its record counts other features than this version's"
         )));
-    }
+    };
     let engine = Arc::new(folk::FolkEngine::new(&weights));
-    Ok(LoadedModel::Folk(FolkModel { engine, hash, tell }))
+    Ok(LoadedModel::Folk(FolkModel {
+        engine,
+        hash,
+        habits,
+        tell,
+    }))
 }
 
 /// The critic, who knows the tunes that the shipped models learnt from.

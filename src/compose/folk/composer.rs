@@ -7,6 +7,7 @@
 use super::super::composer::{Compose, ComposeError, Composition};
 use super::super::provenance::{self, Provenance};
 use super::super::sampler::Choice;
+use super::habits::Habits;
 use super::particles::{self, Draw, Written};
 use super::planner::draw_plans;
 use super::request::{FolkRequest, RequestError};
@@ -33,6 +34,8 @@ pub struct FolkModel {
     pub engine: Arc<FolkEngine>,
     /// First 12 hexadecimal digits of the model file's SHA-256.
     pub hash: String,
+    /// What its notes are bent by, so that tunes have the books' habits.
+    pub habits: Habits,
     /// What gives its tunes away, where it was found out.
     pub tell: Option<Tell>,
 }
@@ -113,6 +116,7 @@ impl FolkComposer {
         let choice = Draw {
             temperature: self.request.temperature.value(),
             min_p: self.request.min_p.value(),
+            habits: self.model.habits,
         };
         let is_stopped = || stop.load(Ordering::Relaxed);
         let written = particles::write(

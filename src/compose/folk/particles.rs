@@ -6,6 +6,7 @@
 //! Carlo; Gordon, Salmond and Smith 1993). With enough particles the drafts are distributed as the model's own tunes that happen to
 //! keep the limits.
 
+use super::habits::{HabitMemory, Habits};
 use super::limits::{Limits, Recent};
 use crate::model::folk::{FolkEngine, FolkState};
 use crate::token::folk::{
@@ -28,6 +29,7 @@ pub struct Written {
 struct Particle {
     cursor: Cursor,
     recent: Recent,
+    memory: HabitMemory,
     log_weight: f32,
     bits: f64,
 }
@@ -37,6 +39,7 @@ struct Particle {
 pub struct Draw {
     pub temperature: f32,
     pub min_p: f32,
+    pub habits: Habits,
 }
 
 /// Writes one draft for every start. `begun` are notes that each begins with (a prime's).
@@ -63,6 +66,7 @@ pub fn write(
         let particle = Particle {
             cursor,
             recent: Recent::default(),
+            memory: HabitMemory::default(),
             log_weight: 0.0,
             bits: 0.0,
         };
@@ -123,7 +127,11 @@ pub fn write(
                 (false, Some(_)) => (choice.temperature, 0.0),
                 (false, None) => (choice.temperature, choice.min_p),
             };
-            let drawn = draw(row, &legal, &allowed, temperature, min_p, rng);
+            let mut tilted = [0.0; DECISIONS];
+            for (id, logit) in tilted.iter_mut().enumerate() {
+                *logit = row[id] + choice.habits.bar_bonus(Decision::from_id(id));
+            }
+            let drawn = draw(&tilted, &legal, &allowed, temperature, min_p, rng);
             let decided = drawn.and_then(|(id, mass)| Some((Decision::from_id(id)?, mass, id)));
             if let Some((_, mass, id)) = decided {
                 particle.log_weight += mass;
@@ -175,8 +183,15 @@ pub fn write(
                 allowed[given] = legal[given];
             }
             forced[n] += 1;
+            let limits = &limits[n / PARTICLES];
+            let mut tilted = [0.0; PITCHES];
+            for (id, logit) in tilted.iter_mut().enumerate() {
+                let pitch = Sound::from_id(id).and_then(|sound| limits.pitch(sound));
+                let bonus = pitch.map_or(0.0, |pitch| particle.memory.bonus(&choice.habits, pitch));
+                *logit = row[id] + bonus;
+            }
             let drawn = draw(
-                row,
+                &tilted,
                 &legal,
                 &allowed,
                 choice.temperature,
@@ -196,9 +211,13 @@ pub fn write(
             let is_alive = particle.log_weight > f32::NEG_INFINITY
                 && step.is_some_and(|step| particle.cursor.push(step));
             match (is_alive, step.and_then(|step| step.sound)) {
-                (true, Some(sound)) => particle
-                    .recent
-                    .push(limits[n / PARTICLES].pitch(sound), part),
+                (true, Some(sound)) => {
+                    let pitch = limits.pitch(sound);
+                    particle.recent.push(pitch, part);
+                    if let Some(pitch) = pitch {
+                        particle.memory.push(pitch);
+                    }
+                }
                 _ => particles[n] = None,
             }
         }

@@ -37,6 +37,9 @@ pub struct FolkRecord {
     /// Held-out bits a note, plans counted in: validation and test tunes of the target.
     pub valid_bits_a_note: f64,
     pub test_bits_a_note: f64,
+    /// Weights of the habits that its tunes are bent by, as teaching found them; none where teaching did not come to its end.
+    #[serde(default)]
+    pub habits: Vec<f32>,
     /// What gives its tunes away, as the critic found: its numbers, or none where it was not asked.
     pub tell: Vec<f64>,
 }
@@ -166,6 +169,7 @@ mod tests {
             recipe: "{}".to_owned(),
             valid_bits_a_note: 3.0,
             test_bits_a_note: 3.0,
+            habits: vec![0.25],
             tell: vec![0.5],
         }
     }
