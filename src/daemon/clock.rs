@@ -1,9 +1,11 @@
-//! In: a moment to wait for. Out: that moment, on the real clock, a hurried one, or one that a test moves.
+//! In: a moment to wait for. Out: that moment, on the real clock, a hurried one, one that steps as the work is done, or one
+//! that a test moves.
 //!
 //! Only the player's thread waits on a clock, so that a fake one has one follower.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How a wait went on.
@@ -48,24 +50,56 @@ impl Clock for RealClock {
     }
 }
 
-/// How many times faster than the real one a clock runs: more than 0, at most [`ClockSpeed::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClockSpeed(f64);
+/// How fast a clock runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ClockSpeed {
+    /// As the real one.
+    #[default]
+    Real,
+    /// So many times as fast.
+    Hurried(Hurry),
+    /// From one thing that is due to the next, as fast as it is done.
+    Stepping,
+}
 
 impl ClockSpeed {
+    /// A clock of this speed that starts now.
+    pub fn clock(self) -> Arc<dyn Clock> {
+        match self {
+            Self::Real => Arc::new(RealClock),
+            Self::Hurried(hurry) => Arc::new(HurriedClock::new(hurry)),
+            Self::Stepping => Arc::new(SteppingClock::new()),
+        }
+    }
+}
+
+impl FromStr for ClockSpeed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text.trim(), text.trim().parse().ok().and_then(Hurry::new)) {
+            ("max", _) => Ok(Self::Stepping),
+            (_, Some(Hurry(1.0))) => Ok(Self::Real),
+            (_, Some(hurry)) => Ok(Self::Hurried(hurry)),
+            (text, None) => Err(format!(
+                "`{text}` is not a number above 0, up to {}, nor `max`",
+                Hurry::MAX
+            )),
+        }
+    }
+}
+
+/// How many times as fast as the real one a clock runs: more than 0, at most [`Hurry::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hurry(f64);
+
+impl Hurry {
     /// A day in a second.
     pub const MAX: f64 = 86_400.0;
-    /// The real clock's.
-    pub const REAL: Self = Self(1.0);
 
     /// Checks the range.
     pub fn new(factor: f64) -> Option<Self> {
         (factor > 0.0 && factor <= Self::MAX).then_some(Self(factor))
-    }
-
-    /// Seconds a real second.
-    pub fn factor(self) -> f64 {
-        self.0
     }
 }
 
@@ -73,30 +107,66 @@ impl ClockSpeed {
 #[derive(Clone, Copy, Debug)]
 pub struct HurriedClock {
     start: Instant,
-    speed: ClockSpeed,
+    hurry: Hurry,
 }
 
 impl HurriedClock {
     /// A clock that starts now.
-    pub fn new(speed: ClockSpeed) -> Self {
+    pub fn new(hurry: Hurry) -> Self {
         Self {
             start: Instant::now(),
-            speed,
+            hurry,
         }
     }
 }
 
 impl Clock for HurriedClock {
     fn now(&self) -> Instant {
-        self.start + self.start.elapsed().mul_f64(self.speed.factor())
+        self.start + self.start.elapsed().mul_f64(self.hurry.0)
     }
 
     fn wait_until(&self, moment: Instant, sleep: &mut dyn FnMut(Duration) -> Wake) {
         sleep(
             moment
                 .saturating_duration_since(self.now())
-                .div_f64(self.speed.factor()),
+                .div_f64(self.hurry.0),
         );
+    }
+}
+
+/// A clock that stands still while something is done, and then jumps to what is due next: a day passes as fast as its work
+/// can be done, and nothing is late.
+#[derive(Debug)]
+pub struct SteppingClock(Mutex<Instant>);
+
+impl SteppingClock {
+    /// A clock that starts now.
+    pub fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    fn hand(&self) -> MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for SteppingClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SteppingClock {
+    fn now(&self) -> Instant {
+        *self.hand()
+    }
+
+    fn wait_until(&self, moment: Instant, sleep: &mut dyn FnMut(Duration) -> Wake) {
+        // What came in before the wait goes first, as with a real clock.
+        if sleep(Duration::ZERO) == Wake::Slept {
+            let mut hand = self.hand();
+            *hand = moment.max(*hand);
+        }
     }
 }
 
@@ -153,7 +223,7 @@ impl FakeClock {
         self.start
     }
 
-    fn hands(&self) -> std::sync::MutexGuard<'_, Hands> {
+    fn hands(&self) -> MutexGuard<'_, Hands> {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -227,13 +297,35 @@ mod tests {
 
     #[test]
     fn a_hurried_clock_sleeps_less() {
-        let clock = HurriedClock::new(ClockSpeed::new(1000.0).unwrap());
+        let clock = HurriedClock::new(Hurry::new(1000.0).unwrap());
         let mut slept = Duration::MAX;
         clock.wait_until(clock.now() + Duration::from_secs(3600), &mut |span| {
             slept = span;
             Wake::Slept
         });
         assert!(slept <= Duration::from_millis(3600), "{slept:?}");
-        assert_eq!(ClockSpeed::new(0.0), None);
+    }
+
+    #[test]
+    fn a_stepping_clock_stands_until_nothing_is_left_to_do_and_then_jumps() {
+        let clock = SteppingClock::new();
+        let start = clock.now();
+        let hour = start + Duration::from_secs(3600);
+        clock.wait_until(hour, &mut |_| Wake::Called);
+        assert_eq!(clock.now(), start);
+        clock.wait_until(hour, &mut |_| Wake::Slept);
+        clock.wait_until(start, &mut |_| Wake::Slept);
+        assert_eq!(clock.now(), hour);
+    }
+
+    #[test]
+    fn the_speed_of_a_clock_is_a_number_or_as_fast_as_it_can() {
+        assert_eq!("max".parse(), Ok(ClockSpeed::Stepping));
+        assert_eq!("1".parse(), Ok(ClockSpeed::Real));
+        assert_eq!("20".parse(), Ok(ClockSpeed::Hurried(Hurry(20.0))));
+        for wrong in ["0", "-1", "1e9", "fast"] {
+            let error = wrong.parse::<ClockSpeed>().unwrap_err();
+            assert!(error.ends_with("up to 86400, nor `max`"), "{error}");
+        }
     }
 }

@@ -3,12 +3,11 @@
 //! One thread, `sound`, opens the device, computes frames at the device's rate into a ring, watches the device and opens
 //! it again when it is lost. The device's own callback only empties the ring (see `engine`).
 
-use super::channel_state::ChannelState;
+use super::desk::{BLOCK_FRAMES, Desk};
 use super::engine::{Engine, EngineCounters, Frame};
 use super::error::position_by_name;
-use super::limiter::Limiter;
 use super::priority;
-use super::synth::{Synth, SynthFont};
+use super::synth::SynthFont;
 use super::{CLOSE_WAIT_MAX, Health, LiveOutput, OutputCounters, OutputError, SoundOptions};
 use crate::music::midi::MidiMessage;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
@@ -16,7 +15,6 @@ use cpal::{
     BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
 };
 use rtrb::{Producer, RingBuffer};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -43,15 +41,11 @@ const STALL_MAX: Duration = Duration::from_secs(2);
 const RUNAWAY_FACTOR: f64 = 2.0;
 /// The speed is judged over so long.
 const RUNAWAY_WINDOW: Duration = Duration::from_secs(2);
-/// The sound is faded over so many blocks before it is cut off: 7 ms at 48 kHz.
-const FADE_BLOCKS: usize = 5;
 /// How far the device's clock may be from ours before the difference is made good at once.
 const CLOCK_OFFSET_MAX: Duration = Duration::from_millis(150);
 /// The share of the difference made good each time the ring is filled: follows a crystal's drift in seconds and hides
 /// the steps in which devices take their frames.
 const CLOCK_CORRECTION: f64 = 0.002;
-
-const BLOCK_FRAMES: usize = Synth::BLOCK_FRAMES;
 
 /// The sound card, through the synth.
 pub struct SynthOutput {
@@ -92,11 +86,7 @@ impl SynthOutput {
             wanted: wanted.map(str::to_owned),
             options,
             font,
-            has_new_font: false,
-            channels: ChannelState::default(),
             orders: inbox,
-            pending: VecDeque::new(),
-            fade: Fade::None,
             is_lost: Arc::clone(&is_lost),
             xrun_count: Arc::clone(&xrun_count),
         };
@@ -199,26 +189,9 @@ struct SoundThread {
     wanted: Option<String>,
     options: SoundOptions,
     font: SynthFont,
-    /// Whether the synth that plays has another font than that.
-    has_new_font: bool,
-    /// What the synth was told.
-    channels: ChannelState,
     orders: Receiver<SoundOrder>,
-    /// Messages not yet due, earliest first.
-    pending: VecDeque<(Instant, MidiMessage)>,
-    fade: Fade,
     is_lost: Arc<AtomicBool>,
     xrun_count: Arc<AtomicU64>,
-}
-
-/// How the sound goes on after [`SoundOrder::ForgetAhead`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fade {
-    None,
-    /// So many blocks until silence; then the messages that cut the sound off are let in.
-    Out {
-        blocks_left: usize,
-    },
 }
 
 /// Why the device is not played to any more.
@@ -235,8 +208,6 @@ impl SoundThread {
         loop {
             match OpenDevice::open(self.wanted.as_deref(), self.options, &self.font) {
                 Ok(device) => {
-                    self.has_new_font = false;
-                    self.channels = ChannelState::default();
                     tracing::info!(
                         output = self.name,
                         device = device.name,
@@ -286,23 +257,20 @@ impl SoundThread {
         let mut is_closing = false;
         loop {
             match self.orders.recv_timeout(FILL_INTERVAL) {
-                Ok(order) => is_closing |= self.take_in(order),
+                Ok(order) => is_closing |= self.take_in(order, &mut device.desk),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => is_closing = true,
             }
             while let Ok(order) = self.orders.try_recv() {
-                is_closing |= self.take_in(order);
+                is_closing |= self.take_in(order, &mut device.desk);
             }
-            if is_closing && self.pending.is_empty() && self.fade == Fade::None {
+            if is_closing && device.desk.is_done() {
                 device.drain();
                 return DeviceEnd::Closed;
             }
-            if std::mem::take(&mut self.has_new_font) {
-                self.change_synth(&mut device);
-            }
             block_due = follow_clock(block_due, Instant::now());
             while device.ring.slots() >= BLOCK_FRAMES {
-                self.render_block(&mut device, block_due + block);
+                device.render_block(block_due + block);
                 block_due += block;
             }
             if let Some(reason) = watch.complaint(&device, &self.xrun_count) {
@@ -311,76 +279,25 @@ impl SoundThread {
         }
     }
 
-    /// Computes the block whose messages are due before `until`.
-    fn render_block(&mut self, device: &mut OpenDevice, until: Instant) {
-        if self.fade == Fade::None {
-            while self.pending.front().is_some_and(|(due, _)| *due < until) {
-                if let Some((_, message)) = self.pending.pop_front() {
-                    self.channels.take(message);
-                    device.synth.send(message);
-                }
-            }
-        }
-        let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
-        device.synth.render(&mut left, &mut right);
-        if let Fade::Out { blocks_left } = self.fade {
-            let step = 1.0 / (FADE_BLOCKS * BLOCK_FRAMES) as f32;
-            let start = blocks_left as f32 / FADE_BLOCKS as f32;
-            for (index, (left, right)) in left.iter_mut().zip(&mut right).enumerate() {
-                let gain = start - step * index as f32;
-                (*left, *right) = (*left * gain, *right * gain);
-            }
-            self.fade = match blocks_left.saturating_sub(1) {
-                0 => Fade::None,
-                blocks_left => Fade::Out { blocks_left },
-            };
-        }
-        device.limiter.process(&mut left, &mut right);
-        for (&left, &right) in left.iter().zip(&right) {
-            // There is room for a block; only this thread adds to the ring.
-            let _ = device.ring.push([left, right]);
-        }
-    }
-
     /// Takes an order in; `true` when it is the last.
-    fn take_in(&mut self, order: SoundOrder) -> bool {
+    fn take_in(&mut self, order: SoundOrder, desk: &mut Desk) -> bool {
         match order {
-            SoundOrder::Play { message, due } => self.pending.push_back((due, message)),
-            SoundOrder::ForgetAhead => {
-                self.pending.clear();
-                self.fade = Fade::Out {
-                    blocks_left: FADE_BLOCKS,
-                };
-            }
-            SoundOrder::Font(font) => {
-                self.font = font;
-                self.has_new_font = true;
-            }
+            SoundOrder::Play { message, due } => desk.play(message, due),
+            SoundOrder::ForgetAhead => desk.forget_ahead(),
+            // What the ring holds covers the time that this takes.
+            SoundOrder::Font(font) => match desk.change_font(&font) {
+                Ok(()) => self.font = font,
+                Err(error) => {
+                    tracing::error!(output = self.name, %error, "the SoundFont stays as it was");
+                }
+            },
             SoundOrder::Close => return true,
         }
         false
     }
 
-    /// A synth with the new font takes the place of the old one, its channels where those had been led. What the ring
-    /// holds covers the time that this takes.
-    fn change_synth(&self, device: &mut OpenDevice) {
-        match Synth::new(&self.font, device.rate_hz) {
-            Ok(mut synth) => {
-                for message in self.channels.messages() {
-                    synth.send(message);
-                }
-                device.synth = synth;
-            }
-            Err(error) => {
-                tracing::error!(output = self.name, %error, "the SoundFont stays as it was");
-            }
-        }
-    }
-
     /// Drops what comes while there is no device; `true` when the output was closed.
     fn drain_for(&mut self, pause: Duration) -> bool {
-        self.pending.clear();
-        self.fade = Fade::None;
         let end = Instant::now() + pause;
         loop {
             match self
@@ -507,8 +424,7 @@ impl Trouble {
 struct OpenDevice {
     name: String,
     rate_hz: u32,
-    synth: Synth,
-    limiter: Limiter,
+    desk: Desk,
     ring: Producer<Frame>,
     ring_frames: usize,
     counters: Arc<EngineCounters>,
@@ -560,8 +476,7 @@ impl OpenDevice {
                 Ok(stream) => {
                     return Ok(Self {
                         rate_hz: config.sample_rate,
-                        synth: Synth::new(font, config.sample_rate)?,
-                        limiter: Limiter::new(config.sample_rate),
+                        desk: Desk::new(font, config.sample_rate)?,
                         ring: producer,
                         ring_frames,
                         counters,
@@ -576,6 +491,16 @@ impl OpenDevice {
         Err(failed(
             last_error.map_or_else(String::new, |error| error.to_string()),
         ))
+    }
+
+    /// Computes the block whose messages are due before `until`, into the ring.
+    fn render_block(&mut self, until: Instant) {
+        let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
+        self.desk.render(&mut left, &mut right, until);
+        for (&left, &right) in left.iter().zip(&right) {
+            // There is room for a block; only this thread adds to the ring.
+            let _ = self.ring.push([left, right]);
+        }
     }
 
     /// Waits until the device has taken what is in the ring.

@@ -1,14 +1,13 @@
 //! In: the pieces that are played. Out: a `.mid` file for each, written when it begins, by a thread of its own.
 
+use super::worker::{Signals, Worker};
 use super::{Health, LiveOutput, OutputError, smf};
 use crate::music::midi::MidiMessage;
 use crate::performance::Performance;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// Pieces waiting for the disk; with a slower disk, further ones are not written.
@@ -20,8 +19,7 @@ const TITLE_CHARS_MAX: usize = 60;
 pub struct FolderOutput {
     name: String,
     pieces: SyncSender<Arc<Performance>>,
-    failing: Arc<AtomicBool>,
-    writer: JoinHandle<()>,
+    writer: Worker,
 }
 
 impl FolderOutput {
@@ -37,25 +35,20 @@ impl FolderOutput {
         std::fs::create_dir_all(folder).map_err(refused)?;
         let first = 1 + last_number(folder).map_err(refused)?;
         let name = format!("folder:{}", folder.display());
-        let failing = Arc::new(AtomicBool::new(false));
         let (pieces, inbox) = sync_channel(WAITING_MAX);
-        let job = Writer {
-            folder: folder.to_path_buf(),
-            number: first,
-            inbox,
-            failing: Arc::clone(&failing),
-        };
-        let writer = std::thread::Builder::new()
-            .name("folder".to_owned())
-            .spawn(move || job.run())
-            .map_err(|source| OutputError::Thread {
-                output: name.clone(),
-                source,
-            })?;
+        let folder = folder.to_path_buf();
+        let writer = Worker::start("folder", &name, move |signals| {
+            Writer {
+                folder,
+                number: first,
+                inbox,
+                signals,
+            }
+            .run();
+        })?;
         Ok(Self {
             name,
             pieces,
-            failing,
             writer,
         })
     }
@@ -78,17 +71,13 @@ impl LiveOutput for FolderOutput {
     fn send(&mut self, _: MidiMessage, _: Instant) {}
 
     fn health(&mut self) -> Health {
-        if self.failing.load(Ordering::Relaxed) {
-            Health::Lost
-        } else {
-            Health::Well
-        }
+        self.writer.health()
     }
 
     fn close(self: Box<Self>) {
         drop(self.pieces);
         // The writer ends when it has written what waits.
-        let _ = self.writer.join();
+        self.writer.close();
     }
 }
 
@@ -96,7 +85,7 @@ struct Writer {
     folder: PathBuf,
     number: u64,
     inbox: Receiver<Arc<Performance>>,
-    failing: Arc<AtomicBool>,
+    signals: Signals,
 }
 
 impl Writer {
@@ -104,13 +93,15 @@ impl Writer {
         for piece in &self.inbox {
             let path = self.folder.join(file_name(self.number, &piece.title));
             let written = write_whole(&path, &smf::to_bytes(&piece));
-            if let Err(error) = &written {
+            match &written {
+                Ok(()) => drop(self.signals.set_health(Health::Well)),
                 // Once, not for every tune of a night with a full disk.
-                if !self.failing.load(Ordering::Relaxed) {
-                    tracing::warn!(path = %path.display(), %error, "cannot write a tune");
+                Err(error) => {
+                    if self.signals.set_health(Health::Lost) == Health::Well {
+                        tracing::warn!(path = %path.display(), %error, "cannot write a tune");
+                    }
                 }
             }
-            self.failing.store(written.is_err(), Ordering::Relaxed);
             self.number += 1;
         }
     }

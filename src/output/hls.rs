@@ -7,15 +7,13 @@
 use super::fan_out::{Listener, Silence};
 use super::render::opus::OpusStream;
 use super::stream::{Format, Station};
-use super::{CLOSE_WAIT_MAX, Health, LiveOutput, OutputError, mp4, ogg};
+use super::worker::{Signals, Worker};
+use super::{Health, LiveOutput, OutputError, mp4, ogg};
 use crate::music::midi::MidiMessage;
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Packets of a segment: 4 s. Shorter ones mean more requests, longer ones a longer wait for the first sound.
@@ -38,14 +36,7 @@ const SEGMENT_EXTENSION: &str = "m4s";
 /// Writes segments to a folder.
 pub struct HlsOutput {
     name: String,
-    shared: Arc<Shared>,
-    thread: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    is_failing: AtomicBool,
-    is_closing: AtomicBool,
+    writer: Worker,
 }
 
 impl HlsOutput {
@@ -61,11 +52,10 @@ impl HlsOutput {
         std::fs::create_dir_all(folder).map_err(refused)?;
         let first = clear(folder).map_err(refused)?;
         let name = format!("hls:{}", folder.display());
-        let shared = Arc::new(Shared::default());
         let segments = Segments {
             name: name.clone(),
             folder: folder.to_path_buf(),
-            shared: Arc::clone(&shared),
+            signals: Signals::default(),
             first_listed: first,
             next: first,
             next_frame: 0,
@@ -75,18 +65,14 @@ impl HlsOutput {
             is_after_break: false,
         };
         segments.begin().map_err(refused)?;
-        let thread = std::thread::Builder::new()
-            .name("hls".to_owned())
-            .spawn(move || segments.run(&station))
-            .map_err(|source| OutputError::Thread {
-                output: name.clone(),
-                source,
-            })?;
-        Ok(Self {
-            name,
-            shared,
-            thread,
-        })
+        let writer = Worker::start("hls", &name, move |signals| {
+            Segments {
+                signals,
+                ..segments
+            }
+            .run(&station);
+        })?;
+        Ok(Self { name, writer })
     }
 }
 
@@ -104,26 +90,18 @@ impl LiveOutput for HlsOutput {
     fn send(&mut self, _: MidiMessage, _: Instant) {}
 
     fn health(&mut self) -> Health {
-        if self.shared.is_failing.load(Ordering::Relaxed) {
-            Health::Lost
-        } else {
-            Health::Well
-        }
+        self.writer.health()
     }
 
     fn close(self: Box<Self>) {
-        self.shared.is_closing.store(true, Ordering::Relaxed);
-        let deadline = Instant::now() + CLOSE_WAIT_MAX;
-        while !self.thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        self.writer.close();
     }
 }
 
 struct Segments {
     name: String,
     folder: PathBuf,
-    shared: Arc<Shared>,
+    signals: Signals,
     first_listed: u64,
     next: u64,
     next_frame: u64,
@@ -158,7 +136,7 @@ impl Segments {
 
     fn run(mut self, station: &Station) {
         let mut listener = station.listen(Format::Opus);
-        while !self.shared.is_closing.load(Ordering::Relaxed) {
+        while !self.signals.is_closing() {
             match listener.next_within(LOOK_INTERVAL) {
                 Ok(bytes) => self.take(&bytes),
                 Err(Silence::NothingYet) => {}
@@ -245,10 +223,11 @@ impl Segments {
 
     /// Once, not for every segment of a night with a full disk.
     fn note(&self, written: io::Result<()>) {
-        let was_failing = self
-            .shared
-            .is_failing
-            .swap(written.is_err(), Ordering::Relaxed);
+        let health = match written {
+            Ok(()) => Health::Well,
+            Err(_) => Health::Lost,
+        };
+        let was_failing = self.signals.set_health(health) == Health::Lost;
         match written {
             Err(error) if !was_failing => {
                 tracing::warn!(output = self.name, %error, "cannot write; tries on");
@@ -305,7 +284,7 @@ mod tests {
         Segments {
             name: "hls".to_owned(),
             folder: folder.to_path_buf(),
-            shared: Arc::new(Shared::default()),
+            signals: Signals::default(),
             first_listed: 0,
             next: 0,
             next_frame: 0,
@@ -349,11 +328,11 @@ mod tests {
         let mut segments = segments(&folder.path().join("gone"));
         segments.packets = vec![vec![0; 10]];
         segments.write_segment();
-        assert!(segments.shared.is_failing.load(Ordering::Relaxed));
+        assert_eq!(segments.signals.health(), Health::Lost);
         std::fs::create_dir(folder.path().join("gone")).unwrap();
         segments.packets = vec![vec![0; 10]];
         segments.write_segment();
-        assert!(!segments.shared.is_failing.load(Ordering::Relaxed));
+        assert_eq!(segments.signals.health(), Health::Well);
         assert!(segments.playlist(false).contains("#EXT-X-DISCONTINUITY\n"));
     }
 }

@@ -6,14 +6,12 @@
 
 use super::fan_out::{Listener, Silence};
 use super::stream::{Format, Station};
-use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError, without_password};
+use super::worker::{Signals, Worker};
+use super::{CLIENT_NAME, Health, LiveOutput, OutputError, without_password};
 use crate::music::midi::MidiMessage;
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The pause before a lost server is tried again: from, doubled up to.
@@ -35,14 +33,7 @@ const WANTED: &str = "http://USER:PASSWORD@HOST:PORT/MOUNT";
 /// A source client of an Icecast server.
 pub struct IcecastOutput {
     name: String,
-    shared: Arc<Shared>,
-    thread: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    is_well: AtomicBool,
-    is_closing: AtomicBool,
+    source: Worker,
 }
 
 impl IcecastOutput {
@@ -53,27 +44,17 @@ impl IcecastOutput {
     pub fn open(url: &str, station: Station) -> Result<Self, OutputError> {
         let address = Address::read(url)?;
         let name = format!("icecast:{}", without_password(url));
-        let shared = Arc::new(Shared::default());
-        // Not lost before it was tried.
-        shared.is_well.store(true, Ordering::Relaxed);
-        let source = Source {
-            name: name.clone(),
-            address,
-            station,
-            shared: Arc::clone(&shared),
-        };
-        let thread = std::thread::Builder::new()
-            .name("icecast".to_owned())
-            .spawn(move || source.run())
-            .map_err(|source| OutputError::Thread {
-                output: name.clone(),
-                source,
-            })?;
-        Ok(Self {
-            name,
-            shared,
-            thread,
-        })
+        let of_thread = name.clone();
+        let source = Worker::start("icecast", &name, move |signals| {
+            Source {
+                name: of_thread,
+                address,
+                station,
+                signals,
+            }
+            .run();
+        })?;
+        Ok(Self { name, source })
     }
 }
 
@@ -91,19 +72,11 @@ impl LiveOutput for IcecastOutput {
     }
 
     fn health(&mut self) -> Health {
-        if self.shared.is_well.load(Ordering::Relaxed) {
-            Health::Well
-        } else {
-            Health::Lost
-        }
+        self.source.health()
     }
 
     fn close(self: Box<Self>) {
-        self.shared.is_closing.store(true, Ordering::Relaxed);
-        let deadline = Instant::now() + CLOSE_WAIT_MAX;
-        while !self.thread.is_finished() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        self.source.close();
     }
 }
 
@@ -191,7 +164,7 @@ struct Source {
     name: String,
     address: Address,
     station: Station,
-    shared: Arc<Shared>,
+    signals: Signals,
 }
 
 impl Source {
@@ -199,7 +172,7 @@ impl Source {
         let mut pause = BACK_OFF_MIN;
         // The first failure is told, and then only each change.
         let mut was_well = true;
-        while !self.is_closing() {
+        while !self.signals.is_closing() {
             let began = Instant::now();
             let outcome = self.connect().and_then(|mut connection| {
                 if was_well {
@@ -208,11 +181,11 @@ impl Source {
                     tracing::warn!(output = self.name, "is there");
                 }
                 was_well = true;
-                self.shared.is_well.store(true, Ordering::Relaxed);
+                self.signals.set_health(Health::Well);
                 self.play(&mut connection, self.station.listen(Format::Opus))
             });
             let Err(refusal) = outcome else { return };
-            self.shared.is_well.store(false, Ordering::Relaxed);
+            self.signals.set_health(Health::Lost);
             if std::mem::take(&mut was_well) {
                 tracing::warn!(output = self.name, reason = %refusal, "lost; looking for it");
             } else {
@@ -226,13 +199,9 @@ impl Source {
         }
     }
 
-    fn is_closing(&self) -> bool {
-        self.shared.is_closing.load(Ordering::Relaxed)
-    }
-
     fn rest(&self, pause: Duration) {
         let end = Instant::now() + pause;
-        while !self.is_closing() && Instant::now() < end {
+        while !self.signals.is_closing() && Instant::now() < end {
             std::thread::sleep(LOOK_INTERVAL.min(end.saturating_duration_since(Instant::now())));
         }
     }
@@ -265,7 +234,7 @@ impl Source {
 
     /// Plays until it is told to end.
     fn play(&self, connection: &mut TcpStream, mut listener: Listener) -> Result<(), Refusal> {
-        while !self.is_closing() {
+        while !self.signals.is_closing() {
             match listener.next_within(LOOK_INTERVAL) {
                 Ok(bytes) => connection.write_all(&bytes)?,
                 Err(Silence::NothingYet) => {}

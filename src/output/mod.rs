@@ -1,12 +1,13 @@
 //! `Performance` → the world: files, MIDI ports, frames, the sound card. The only folder that names midly, midir, jack,
 //! cpal or a synth.
 //!
-//! In: performances and single messages with the time they are due. Out: bytes, notes at a port, sound. Does not decide
-//! what is played or when (see `daemon`).
+//! In: performances and single messages with the time they are due. Out: bytes, notes at a port, sound; and, the other way
+//! round, what is heard at a MIDI input. Does not decide what is played or when (see `daemon`).
 
 #[cfg(feature = "sound-card")]
 pub mod audio;
 mod channel_state;
+mod desk;
 #[cfg(feature = "sound-card")]
 mod engine;
 mod error;
@@ -20,6 +21,7 @@ pub mod icecast;
 #[cfg(feature = "jack")]
 pub mod jack_port;
 pub mod limiter;
+pub mod midi_input;
 #[cfg(feature = "midi-port")]
 pub mod midi_port;
 mod mp4;
@@ -29,9 +31,11 @@ pub mod priority;
 pub mod raw_midi;
 mod reconnect;
 pub mod render;
+pub mod silent;
 pub mod smf;
 pub mod stream;
 pub mod synth;
+mod worker;
 
 pub use error::OutputError;
 
@@ -214,6 +218,13 @@ pub const OUTPUTS: &[OutputKind] = &[
         help: "nowhere",
         pace: Pace::Any,
         open: |_, _| Ok(Box::new(null::NullOutput::new())),
+    },
+    OutputKind {
+        name: "silent",
+        argument: Argument::None,
+        help: "the synth without a sound card: every frame is computed and looked at, for long runs",
+        pace: Pace::Any,
+        open: |_, surroundings| Ok(Box::new(silent::SilentOutput::open(&surroundings.font()?)?)),
     },
     OutputKind {
         name: "file",
