@@ -1,45 +1,90 @@
-//! In: the calling thread. Out: the same thread, woken more precisely. Refusals are logged and lived with.
+//! In: the calling thread. Out: the same thread, woken more precisely, or giving way to others. Refusals are logged and
+//! lived with. The only file that names libc.
+
+#[cfg(unix)]
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
+use thread_priority::{Error, ThreadPriority, ThreadPriorityValue};
 
 /// Real-time priority of the threads that time notes: above ordinary programs, below the sound server's own threads.
 const FIFO_PRIORITY: u8 = 20;
 
 /// Wakes this thread at the microsecond it asked for, as far as the system lets it: no timer slack, and real-time
-/// priority (`SCHED_FIFO`) where the user may have it.
+/// priority (`SCHED_FIFO`) where the user may have it, else short turns.
 ///
-/// Measured on two loaded cores, lateness p50/p99: 69/111 µs with both, 72/1103 µs without the priority,
-/// 123/1966 µs with neither.
+/// `benches/lateness.rs` measures what that gives, beside a plain sleep and tokio's timer.
 pub fn wake_precisely(thread: &'static str) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Err(error) = nix::sys::prctl::set_timerslack(1) {
         tracing::debug!(thread, %error, "timers keep their slack");
     }
-    #[cfg(unix)]
-    {
-        use thread_priority::unix::{RealtimeThreadSchedulePolicy, ThreadSchedulePolicy};
-        use thread_priority::{ThreadPriority, ThreadPriorityValue};
-        let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-        let priority =
-            ThreadPriorityValue::try_from(FIFO_PRIORITY).map(ThreadPriority::Crossplatform);
-        let Ok(priority) = priority else { return };
-        let id = thread_priority::unix::thread_native_id();
-        match thread_priority::unix::set_thread_priority_and_policy(id, priority, policy) {
-            Ok(()) => tracing::debug!(thread, "runs with real-time priority"),
+    match raise() {
+        Ok(()) => tracing::debug!(thread, "runs with real-time priority"),
+        Err(error) => {
             // Ordinary for an unprivileged user: said where somebody looks for it.
-            Err(error) => tracing::info!(
-                thread,
-                ?error,
-                "real-time priority is refused; a busy machine will be heard"
-            ),
+            tracing::info!(thread, ?error, "real-time priority is refused");
+            #[cfg(target_os = "linux")]
+            if let Err(error) = take_short_turns() {
+                tracing::info!(thread, %error, "so are short turns; a busy machine will be heard");
+            }
         }
     }
+}
+
+/// Leaves the processor to the threads that time notes, and to other programs: for work that is done long before it is
+/// wanted.
+pub fn give_way(thread: &'static str) {
+    #[cfg(unix)]
+    let refused = {
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+        let least = ThreadPriority::Min;
+        set_thread_priority_and_policy(thread_native_id(), least, policy).err()
+    };
     #[cfg(not(unix))]
-    if let Err(error) =
-        thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Max)
-    {
-        tracing::info!(
-            thread,
-            ?error,
-            "a higher priority is refused; a busy machine will be heard"
-        );
+    let refused = thread_priority::set_current_thread_priority(ThreadPriority::Min).err();
+    if let Some(error) = refused {
+        tracing::debug!(thread, ?error, "a lower priority is refused");
+    }
+}
+
+#[cfg(unix)]
+fn raise() -> Result<(), Error> {
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    let unknown = |_| Error::Priority("not among the values of this system");
+    let priority = ThreadPriorityValue::try_from(FIFO_PRIORITY).map_err(unknown)?;
+    let priority = ThreadPriority::Crossplatform(priority);
+    set_thread_priority_and_policy(thread_native_id(), priority, policy)
+}
+
+#[cfg(not(unix))]
+fn raise() -> Result<(), Error> {
+    thread_priority::set_current_thread_priority(ThreadPriority::Max)
+}
+
+/// Asks for little of the processor at a time: since 6.12 Linux gives it the sooner to those who want it for less. Needs no
+/// privilege.
+#[cfg(target_os = "linux")]
+fn take_short_turns() -> std::io::Result<()> {
+    /// The least that is granted.
+    const TURN_NS: u64 = 100_000;
+    let attributes = libc::sched_attr {
+        size: size_of::<libc::sched_attr>() as u32, // 48
+        sched_policy: libc::SCHED_OTHER as u32,     // 0
+        sched_flags: 0,
+        // SAFETY: takes two numbers and reads nothing of ours; 0 is this thread.
+        sched_nice: unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) },
+        sched_priority: 0,
+        sched_runtime: TURN_NS,
+        sched_deadline: 0,
+        sched_period: 0,
+    };
+    // SAFETY: the kernel reads `size` bytes of a structure that lives until it returns; 0 is this thread, no flags.
+    let outcome = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
     }
 }
