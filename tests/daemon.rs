@@ -1,23 +1,24 @@
 //! The daemon with outputs that remember and a clock that the test moves: every command, lost outputs, long runs, clean
 //! ends. Nothing here waits for real time but to let threads run.
 
+mod common;
+
 use ceilid::daemon::archive::{Archive, ArchiveSettings, Search};
 use ceilid::daemon::clock::{Clock, FakeClock};
 use ceilid::daemon::plan::Plan;
-use ceilid::daemon::rendition::Rendition;
-use ceilid::daemon::settings::TempoScale;
 use ceilid::daemon::time_span::TimeSpan;
 use ceilid::daemon::{
-    self, Adoption, ClockOut, Command, Daemon, DaemonParts, Ending, Keeping, Notice,
+    self, Adoption, ClockIn, ClockOut, Command, Daemon, DaemonParts, Ending, Keeping, Notice,
     PlayerSettings, Provenance, ReadyTune, SettingsPatch, SkipAt, SourceError, Subscription,
-    TuneId, TuneRequest, TuneSource,
+    TuneId, TuneRecord, TuneRequest, TuneSource,
 };
-use ceilid::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
+use ceilid::music::midi::{Channel, ClockMessage, MidiMessage, Program, Velocity, controller};
 use ceilid::music::pitch::Pitch;
 use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
 use ceilid::output::null::{NullMemory, NullOutput, Received};
 use ceilid::output::{Health, LiveOutput};
 use ceilid::performance::{Mark, Performance, TimedMark, TimedMessage, Track};
+use common::ready_tune;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -365,6 +366,44 @@ fn a_faster_tempo_is_heard_from_the_next_note_on_and_a_tune_after_it() {
 }
 
 #[test]
+fn the_band_follows_another_machines_clock_and_stands_still_with_it() {
+    let stage = Stage::new(
+        Scales::of(3),
+        Settings {
+            clock_in: ClockIn::Followed,
+            ..Settings::default()
+        },
+    );
+    let handle = stage.daemon.handle().clone();
+    stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
+    // 150 quarters a minute, a quarter faster than the tunes by themselves.
+    let pulse = Duration::from_secs_f64(60.0 / 150.0 / 24.0);
+    for number in 1..=480 {
+        stage.run_to(pulse * number);
+        assert!(handle.keep_time(ClockMessage::Pulse, stage.clock.now()));
+    }
+    assert!(handle.keep_time(ClockMessage::Stop, stage.clock.now()));
+    stage.wait_for("silence", || !is_sounding(&stage.memory.received()));
+    let onsets: Vec<f64> = note_ons(&stage.memory.received())
+        .iter()
+        .map(|note| (note.due - stage.clock.start()).as_secs_f64() / 0.4)
+        .collect();
+    // After the first tune each note is on a beat of the master.
+    let late = &onsets[usize::from(NOTES)..];
+    assert!(late.len() >= 8, "{onsets:?}");
+    for beat in late {
+        assert!((beat - beat.round()).abs() < 0.06, "{onsets:?}");
+    }
+    assert!(handle.keep_time(ClockMessage::Continue, stage.clock.now()));
+    stage.wait_for_notice("the continuation", |notice| {
+        matches!(notice, Notice::Resumed)
+    });
+    assert!(stage.command(Command::Stop));
+    let (_, received) = stage.end();
+    assert_silent_at_end(&received);
+}
+
+#[test]
 fn a_tune_can_be_left_when_its_part_is_over() {
     let stage = Stage::new(Scales::of(2), Settings::default());
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
@@ -487,7 +526,7 @@ fn what_is_played_is_archived_and_numbers_go_on_from_there() {
             count: 10,
             ..Search::default()
         };
-        let tunes = archive.search(search).unwrap();
+        let tunes = archive.reader().search(search).unwrap();
         // A third tune was asked for and was not to be had; its number is free again.
         assert_eq!(tunes.len(), 2 * (run + 1));
         assert!(tunes.iter().all(|tune| {
@@ -518,6 +557,7 @@ struct Stage {
 struct Settings {
     gap_ms: u64,
     duration: Option<Duration>,
+    clock_in: ClockIn,
 }
 
 impl Stage {
@@ -541,7 +581,7 @@ impl Stage {
     ) -> Self {
         let first_tune = archive
             .as_ref()
-            .map_or(TuneId(1), |archive| archive.next_tune().unwrap());
+            .map_or(TuneId(1), |archive| archive.reader().next_tune().unwrap());
         let clock = Arc::new(FakeClock::new());
         let (null, memory) = NullOutput::remembering();
         outputs.insert(0, Box::new(null));
@@ -558,6 +598,7 @@ impl Stage {
             first_tune,
             player: PlayerSettings {
                 clock_out: ClockOut::Silent,
+                clock_in: settings.clock_in,
                 duration: settings.duration,
             },
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -652,16 +693,7 @@ impl TuneSource for Scales {
             return Err(SourceError::Refused("out of tune".into()));
         }
         assert_ne!(self.panics_at, Some(index), "the source was told to panic");
-        Ok(ReadyTune {
-            id: request.id,
-            abc: String::new(),
-            performance: Arc::new(scale()),
-            tempo_scale: TempoScale::default(),
-            rendition: Rendition::new(&request.settings, 1.0, 0),
-            verdict: String::new(),
-            provenance: Provenance::Generated { seed: 0, index },
-            set: None,
-        })
+        Ok(ready_tune(request, index, "", scale()))
     }
 }
 
@@ -766,7 +798,7 @@ impl LiveOutput for TestOutput {
     fn close(self: Box<Self>) {}
 }
 
-fn tune_index(tune: &ReadyTune) -> u64 {
+fn tune_index(tune: &TuneRecord) -> u64 {
     match tune.provenance {
         Provenance::Generated { index, .. } => index,
         Provenance::File { .. } => unreachable!("the tunes here are generated"),

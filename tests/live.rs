@@ -5,7 +5,7 @@
 use ceilid::daemon::archive::{Archive, ArchiveSettings, Search};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -260,6 +260,223 @@ fn a_fifo_may_lose_its_reader_and_get_another() {
 }
 
 #[test]
+fn an_alsa_port_that_goes_and_comes_back_gets_the_notes_again() {
+    if lacks(&["aseqdump"]) || !Path::new("/dev/snd/seq").exists() {
+        println!("skipped: this machine has no ALSA sequencer");
+        return;
+    }
+    let folder = Folder::with_tune();
+    let listener = || {
+        let mut command = Command::new("aseqdump");
+        Running(command.stdout(Stdio::null()).spawn().unwrap())
+    };
+    let first = listener();
+    std::thread::sleep(Duration::from_millis(300));
+    let tunes = ["tune.abc"; 8];
+    let arguments = [&["play", "--plain", "--to", "midi:aseqdump"], &tunes[..]].concat();
+    let mut ceilid = folder.start(&arguments, &[]);
+    wait_for("a tune", || folder.read("stderr").contains("Up and Down"));
+    drop(first);
+    wait_for("news of the loss", || {
+        folder.read("stderr").contains("is gone")
+    });
+    let _second = listener();
+    wait_for("news of the return", || {
+        folder.read("stderr").contains("is back")
+    });
+    end_gently(&mut ceilid);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_process_that_was_stopped_goes_on_where_it_was() {
+    let folder = Folder::with_tune();
+    make_fifo(&folder.path("fifo"));
+    let reader = FifoReader::start(&folder.path("fifo"));
+    let mut ceilid = folder.start(&["play", "tune.abc", "--plain", "--to", "file:fifo"], &[]);
+    wait_for("some notes", || note_ons(&reader.bytes()).len() >= 3);
+    send_signal(&ceilid.0, "STOP");
+    std::thread::sleep(Duration::from_millis(1_500));
+    let before = note_ons(&reader.bytes()).len();
+    send_signal(&ceilid.0, "CONT");
+    std::thread::sleep(Duration::from_millis(200));
+    let after = note_ons(&reader.bytes()).len();
+    assert!(after <= before + 2, "{after} notes hurried after {before}");
+    assert!(ceilid.wait().unwrap().success());
+    wait_for("the end of the FIFO", || reader.is_done());
+    assert_eq!(note_ons(&reader.bytes()), TUNE_PITCHES);
+    assert_balanced(&reader.bytes());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_jump_of_the_systems_clock_is_not_heard() {
+    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
+        .map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"));
+    let Some(library) = library.iter().find(|library| library.is_file()) else {
+        println!("skipped: libfaketime is not installed");
+        return;
+    };
+    let folder = Folder::with_tune();
+    std::fs::write(folder.path("time"), "+0").unwrap();
+    make_fifo(&folder.path("fifo"));
+    let reader = FifoReader::start(&folder.path("fifo"));
+    let environment = [
+        ("LD_PRELOAD", library.clone().into_os_string()),
+        (
+            "FAKETIME_TIMESTAMP_FILE",
+            folder.path("time").into_os_string(),
+        ),
+        ("FAKETIME_NO_CACHE", "1".into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+    ];
+    let arguments = ["play", "tune.abc", "--plain", "--to", "file:fifo"];
+    let mut ceilid = folder.start(&arguments, &environment);
+    for (count, jump) in [(3, "+3d"), (6, "-400d"), (9, "+0")] {
+        wait_for("notes", || note_ons(&reader.bytes()).len() >= count);
+        std::fs::write(folder.path("time"), jump).unwrap();
+        let jumped = Instant::now();
+        wait_for("the next notes", || {
+            note_ons(&reader.bytes()).len() >= count + 2
+        });
+        let waited = jumped.elapsed();
+        assert!(waited > QUARTER / 2 && waited < QUARTER * 5, "{waited:?}");
+    }
+    assert!(ceilid.wait().unwrap().success());
+    assert_eq!(note_ons(&reader.bytes()), TUNE_PITCHES);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_controller_that_is_turned_changes_a_setting_and_a_button_skips() {
+    let folder = Folder::with_tune();
+    std::fs::write(
+        folder.path("c.toml"),
+        "midi_in = \"file:in\"\n\
+         [[control]]\ncontroller = 7\nsetting = \"volume\"\nto = 100\n\
+         [[control]]\ncontroller = 64\naction = \"skip\"\n",
+    )
+    .unwrap();
+    for fifo in ["in", "fifo"] {
+        make_fifo(&folder.path(fifo));
+    }
+    let reader = FifoReader::start(&folder.path("fifo"));
+    let arguments = [
+        "--config",
+        "c.toml",
+        "play",
+        "tune.abc",
+        "tune.abc",
+        "--plain",
+        "--gap",
+        "0",
+        "--to",
+        "file:fifo",
+    ];
+    let mut ceilid = folder.start(&arguments, &[]);
+    wait_for("some notes", || note_ons(&reader.bytes()).len() >= 2);
+    let mut controller = std::fs::File::options()
+        .write(true)
+        .open(folder.path("in"))
+        .unwrap();
+    controller.write_all(&[0xB0, 7, 64]).unwrap();
+    // 50 of 100 of the usual volume, which is 100.
+    wait_for("the volume", || {
+        messages(&reader.bytes()).contains(&[0xB0, 7, 50].as_slice())
+    });
+    let before = note_ons(&reader.bytes()).len();
+    controller.write_all(&[0xB0, 64, 127]).unwrap();
+    wait_for("the next tune", || {
+        note_ons(&reader.bytes())[before..].contains(&TUNE_PITCHES[0])
+    });
+    end_gently(&mut ceilid);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_soundfont_that_is_replaced_is_played_and_rubbish_is_not() {
+    let folder = Folder::with_tune();
+    let font = ceilid::output::synth::SynthFont::embedded_bytes();
+    std::fs::write(folder.path("font.sf2"), font).unwrap();
+    let arguments = [
+        "-v",
+        "serve",
+        "--to",
+        "silent",
+        "--clock-speed",
+        "5",
+        "--gap",
+        "0",
+        "--soundfont",
+        "font.sf2",
+    ];
+    let mut ceilid = folder.start(&arguments, &[]);
+    wait_for("a tune", || !folder.announced().is_empty());
+    std::fs::write(folder.path("font.sf2"), b"rubbish").unwrap();
+    wait_for("a complaint", || {
+        folder.read("stderr").contains("nothing changes")
+    });
+    std::fs::write(folder.path("font.sf2"), font).unwrap();
+    wait_for("news", || folder.read("stderr").contains("was read anew"));
+    let before = folder.announced().len();
+    wait_for("more music", || folder.announced().len() > before);
+    assert!(!folder.read("stderr").contains("stays as it was"));
+    end_gently(&mut ceilid);
+    let stderr = folder.read("stderr");
+    let computed = stderr.lines().find(|line| line.contains("longest_hole_ms"));
+    assert!(computed.is_some(), "{stderr}");
+}
+
+#[test]
+fn an_archive_is_listed_and_exported() {
+    let folder = Folder::with_tune();
+    let arguments = [
+        "serve",
+        "--to",
+        "null",
+        "--clock-speed",
+        "max",
+        "--duration",
+        "100",
+        "--mute",
+        "drum",
+        "--archive-path",
+        "a.sqlite",
+        "--seed",
+        "3",
+    ];
+    assert!(folder.ceilid(&arguments, &[]).status.success());
+    let listed = folder.ceilid(&["archive", "list", "--archive-path", "a.sqlite"], &[]);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        text.contains("Ceilid's") && text.contains("seed 3, tune 0"),
+        "{text}"
+    );
+    let export = [
+        "archive",
+        "export",
+        "--archive-path",
+        "a.sqlite",
+        "--id",
+        "1",
+        "-o",
+        "out",
+    ];
+    let exported = folder.ceilid(&export, &[]);
+    assert!(exported.status.success(), "{exported:?}");
+    let bytes = std::fs::read(folder.path("out/000001.mid")).unwrap();
+    let smf = midly::Smf::parse(&bytes).unwrap();
+    let drum_notes = smf.tracks.iter().flatten().filter(|event| {
+        matches!(event.kind, midly::TrackEventKind::Midi { channel, message: midly::MidiMessage::NoteOn { .. } }
+            if channel.as_int() == 9)
+    });
+    assert_eq!(drum_notes.count(), 0, "the drum was silent");
+    assert!(folder.read("out/000001.abc").starts_with("X:"));
+    let missing = folder.ceilid(&["archive", "list", "--archive-path", "no.sqlite"], &[]);
+    assert_eq!(missing.status.code(), Some(3));
+}
+
+#[test]
 fn midi_clock_keeps_another_machine_in_step() {
     let folder = Folder::with_tune();
     let arguments = [
@@ -345,8 +562,8 @@ fn the_archive_survives_a_kill_at_any_moment() {
             count: 1_000,
             ..Search::default()
         };
-        let tunes = archive.search(search).unwrap();
-        let titles: Vec<&str> = tunes.iter().map(|tune| tune.title.as_str()).collect();
+        let tunes = archive.reader().search(search).unwrap();
+        let titles: Vec<&str> = tunes.iter().map(|tune| tune.tune.title.as_str()).collect();
         // The last one may have been on its way to the disk.
         for title in &announced[..announced.len() - 1] {
             assert!(

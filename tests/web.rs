@@ -1,15 +1,16 @@
 //! The API and the page with a real daemon that plays to nobody, called without a socket; and the server itself with one.
 
+mod common;
+
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use ceilid::daemon::archive::{Archive, ArchiveSettings};
 use ceilid::daemon::clock::RealClock;
 use ceilid::daemon::plan::Plan;
-use ceilid::daemon::rendition::Rendition;
-use ceilid::daemon::settings::TempoScale;
 use ceilid::daemon::{
-    self, Daemon, DaemonParts, PlayerSettings, Provenance, ReadyTune, Settings, SourceError,
-    TuneId, TuneRequest, TuneSource,
+    self, Daemon, DaemonParts, PlayerSettings, ReadyTune, Settings, SourceError, TuneId,
+    TuneRequest, TuneSource,
 };
 use ceilid::music::midi::{Channel, MidiMessage, Velocity};
 use ceilid::music::pitch::Pitch;
@@ -18,6 +19,7 @@ use ceilid::output::stream::Station;
 use ceilid::output::synth::SynthFont;
 use ceilid::performance::{Performance, TimedMessage, Track};
 use ceilid::web::{self, Access, Parts, Peer, Server, Token};
+use common::ready_tune;
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -55,6 +57,60 @@ fn every_question_is_answered_in_json() {
     for path in ["/", "/page.css", "/page.js"] {
         assert_eq!(house.get(path).0, StatusCode::OK, "{path}");
     }
+}
+
+#[test]
+fn the_past_is_that_of_the_archive_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ArchiveSettings {
+        path: folder.path().join("archive.sqlite"),
+        age_max: None,
+        bytes_max: u64::MAX,
+    };
+    let house = House::open_with(None, Some(Archive::open(settings.clone()).unwrap()));
+    house.wait_for_tune();
+    house.wait_until("it is written down", || {
+        house.get_json("/api/history").1[0]["id"] == 1
+    });
+    drop(house);
+    let house = House::open_with(None, Some(Archive::open(settings).unwrap()));
+    house.wait_until("the new tune", || {
+        house.get_json("/api/history").1.as_array().map(Vec::len) == Some(2)
+    });
+    let (_, history) = house.get_json("/api/history?before=2");
+    assert_eq!(history[0]["id"], 1, "{history}");
+    assert_eq!(house.get("/api/tunes/1.abc").0, StatusCode::OK);
+    assert!(house.get("/api/tunes/1.mid").1.starts_with(b"MThd"));
+    assert_eq!(house.get("/api/tunes/99.mid").0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        house.get_json("/api/history?kept=true").1,
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn players_that_ask_get_titles_between_the_bytes_of_what_has_none() {
+    let house = House::open(None);
+    let interval = |path: &str, asks: &str| {
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .header("icy-metadata", asks)
+            .extension(Peer(IpAddr::from([127, 0, 0, 1])))
+            .body(Body::empty())
+            .unwrap();
+        let response = runtime().block_on(house.router.clone().oneshot(request));
+        let response = response.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.headers().get("icy-metaint").cloned()
+    };
+    assert_eq!(interval("/stream.wav", "1").unwrap(), "32768");
+    assert!(interval("/stream.flac", "1").is_some());
+    assert_eq!(interval("/stream.wav", "0"), None);
+    assert_eq!(
+        interval("/stream.opus", "1"),
+        None,
+        "Opus has titles itself"
+    );
 }
 
 #[test]
@@ -345,6 +401,13 @@ struct House {
 
 impl House {
     fn open(token: Option<Token>) -> Self {
+        Self::open_with(token, None)
+    }
+
+    fn open_with(token: Option<Token>, archive: Option<Archive>) -> Self {
+        let first_tune = archive
+            .as_ref()
+            .map_or(TuneId(1), |archive| archive.reader().next_tune().unwrap());
         let (station, output) = Station::open(SynthFont::embedded()).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let parts = DaemonParts {
@@ -352,8 +415,8 @@ impl House {
             outputs: vec![Box::new(output)],
             settings: Settings::default(),
             plan: Plan::default(),
-            archive: None,
-            first_tune: TuneId(1),
+            archive,
+            first_tune,
             player: PlayerSettings::default(),
             clock: Arc::new(RealClock),
         };
@@ -405,6 +468,10 @@ impl House {
             assert!(Instant::now() < deadline, "waited for {what}: {status}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        self.wait_for(what, |_| is_so());
     }
 
     fn wait_for_tune(&self) {
@@ -475,16 +542,8 @@ impl TuneSource for Scales {
     fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
         let index = self.next;
         self.next += 1;
-        Ok(ReadyTune {
-            id: request.id,
-            abc: "X:1\nT:Scale\nM:4/4\nK:C\nCDEF|]\n".to_owned(),
-            performance: Arc::new(scale()),
-            tempo_scale: TempoScale::default(),
-            rendition: Rendition::new(&request.settings, 1.0, 0),
-            verdict: String::new(),
-            provenance: Provenance::Generated { seed: 0, index },
-            set: None,
-        })
+        let abc = "X:1\nT:Scale\nM:4/4\nK:C\nCDEF|]\n";
+        Ok(ready_tune(request, index, abc, scale()))
     }
 }
 

@@ -116,9 +116,12 @@ impl Caretaker {
         self.manager.tell("RELOADING=1");
         match self.read_anew(because) {
             Ok((config, adoption)) => {
-                if config.to != self.config.to || config.archive != self.config.archive {
+                if config.to != self.config.to
+                    || config.archive != self.config.archive
+                    || (config.listen, &config.token) != (self.config.listen, &self.config.token)
+                {
                     tracing::warn!(
-                        "other outputs and another archive are taken up at the next start"
+                        "other outputs, another archive and another address are taken up at the next start"
                     );
                 }
                 self.config = config;

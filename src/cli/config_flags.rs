@@ -98,6 +98,7 @@ fn argument(key: &Key) -> Arg {
         // clap keeps names for as long as the process runs; the table is gone through once.
         .long(&*flag.leak())
         .env(&*variable.leak())
+        .hide_env_values(true)
         .value_name(key.value)
         .help(key.help)
         .allow_negative_numbers(true);

@@ -6,9 +6,10 @@ use super::manner::Manner;
 use super::set::{self, Entry};
 use super::{Context, Failure, check, files, instruments, score_json, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
+use crate::daemon::rendition::score_of;
 use crate::output::synth::SynthFont;
-use crate::performance::{Arrangement, Style};
-use crate::score::{self, Score};
+use crate::performance::Arrangement;
+use crate::score::Score;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -200,10 +201,7 @@ impl Conversion<'_> {
     fn convert(&self, tune: &Named) -> Converted {
         let parsed = abc::parse_tune(&tune.text);
         let needs_score = self.formats.iter().any(|&format| format != Format::Abc);
-        let reading = needs_score.then(|| match self.arrangement.style {
-            Style::Plain => score::read(&parsed.tune),
-            Style::Solo | Style::Session | Style::Ceilidh => score::read_obeying(&parsed.tune),
-        });
+        let reading = needs_score.then(|| score_of(&parsed.tune, self.arrangement.style));
         let mut texts = Vec::with_capacity(self.formats.len());
         for &format in self.formats.iter().filter(|format| format.is_text()) {
             let bytes = match (&reading, format) {
@@ -540,7 +538,7 @@ mod tests {
 
     #[test]
     fn the_notes_line_is_json_with_ticks_and_pitches() {
-        let score = score::read(&abc::parse("X:3\nT:A \"B\"\nL:1/4\nK:D\nFA-A|").tune).score;
+        let score = crate::score::read(&abc::parse("X:3\nT:A \"B\"\nL:1/4\nK:D\nFA-A|").tune).score;
         let line = notes_line("a.abc", &score);
         let expected = "{\"file\":\"a.abc\",\"x\":3,\"title\":\"A \\\"B\\\"\",\"ppq\":480,\"notes\":[[0,480,66,0],[480,960,69,0]]}\n";
         assert_eq!(line, expected);

@@ -2,50 +2,18 @@
 
 use super::{Context, Failure};
 use crate::daemon::Handle;
+use crate::daemon::config::{Config, Listen, Secret};
 use crate::output::Surroundings;
 use crate::output::stream::Station;
 use crate::output::synth::SynthFont;
 use crate::web::{self, ADDRESS, Access, Parts, Running, Server, Token};
 use anyhow::anyhow;
-use std::net::SocketAddr;
-use std::str::FromStr;
 
-/// Where a page is to be served: options of `serve`.
-#[derive(clap::Args, Clone, Debug)]
+/// Where a page is to be served, and to whom.
+#[derive(Clone, Debug)]
 pub struct Doors {
-    /// Address of the page, the API and the streams; `off` for none [default: 127.0.0.1:7424]
-    ///
-    /// Port 0 takes a free one. Any address but this machine's own needs a --token.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "CEILID_LISTEN")]
     listen: Option<Listen>,
-    /// What visitors must know: `Authorization: Bearer TOKEN`, or open the page as /?token=TOKEN
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "CEILID_TOKEN",
-        hide_env_values = true
-    )]
     token: Option<Token>,
-}
-
-/// An address, or none.
-#[derive(Clone, Copy, Debug)]
-enum Listen {
-    Off,
-    At(SocketAddr),
-}
-
-impl FromStr for Listen {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        text.parse()
-            .map(Self::At)
-            .map_err(|_| format!("`{text}` is no address; write {ADDRESS}, [::1]:7424 or off"))
-    }
 }
 
 /// A bound socket, and what will be shown there.
@@ -57,6 +25,22 @@ pub struct Door {
 }
 
 impl Doors {
+    /// The doors of a configuration.
+    ///
+    /// # Errors
+    /// The token is too short or has odd letters (usage).
+    pub fn of(config: &Config) -> Result<Self, Failure> {
+        let token = config
+            .token
+            .as_ref()
+            .map(|Secret(token)| token.parse::<Token>());
+        let token = token.transpose();
+        Ok(Self {
+            listen: config.listen,
+            token: token.map_err(|reason: String| Failure::usage(anyhow!("token: {reason}")))?,
+        })
+    }
+
     /// Binds the socket, so that a taken address is known before the music begins.
     ///
     /// # Errors

@@ -1,45 +1,11 @@
-//! The band's instruments by the names people use, and what sounds where a SoundFont lacks one.
+//! In: a performance and a SoundFont. Out: a line for each instrument that the font lacks, and what sounds instead.
 
 use super::Context;
+use crate::daemon::settings::INSTRUMENTS;
 use crate::music::midi::{Channel, MidiMessage};
 use crate::output::synth::{PERCUSSION_BANK, ProgramMatch, SynthFont};
 use crate::performance::Performance;
 use std::collections::BTreeSet;
-
-/// General MIDI programs of a folk band.
-const NAMES: [(&str, u8); 13] = [
-    ("piano", 0),
-    ("harmonium", 20),
-    ("accordion", 21),
-    ("concertina", 23),
-    ("nylon-guitar", 24),
-    ("guitar", 25),
-    ("bass", 32),
-    ("fiddle", 40),
-    ("harp", 46),
-    ("flute", 73),
-    ("whistle", 78),
-    ("banjo", 105),
-    ("pipes", 109),
-];
-
-/// The program that a name or a number from 0 to 127 means.
-///
-/// # Errors
-/// What could have been written instead.
-pub fn program(text: &str) -> Result<u8, String> {
-    let named = NAMES.iter().find(|(name, _)| *name == text);
-    let program = named
-        .map(|(_, program)| *program)
-        .or_else(|| text.parse().ok());
-    program.filter(|program| *program <= 127).ok_or_else(|| {
-        let names = NAMES.map(|(name, _)| name);
-        format!(
-            "`{text}` is neither a number from 0 to 127 nor one of {}",
-            names.join(", ")
-        )
-    })
-}
 
 /// Says which programs of the performance the font lacks, and what sounds instead.
 pub fn tell_missing(font: &SynthFont, performance: &Performance, context: &Context) {
@@ -62,7 +28,7 @@ fn missing(font: &SynthFont, performance: &Performance) -> Vec<String> {
     let line = |(bank, program): (u16, u8)| match font.program_match(bank, program) {
         ProgramMatch::Exact(_) => None,
         ProgramMatch::Fallback(instead) => {
-            let name = NAMES.iter().find(|(_, number)| *number == program);
+            let name = INSTRUMENTS.iter().find(|(_, number)| *number == program);
             let what = match (bank, name) {
                 (PERCUSSION_BANK, _) => "drums".to_owned(),
                 (_, Some((name, _))) => format!("program {program} ({name})"),
@@ -83,12 +49,6 @@ mod tests {
     use crate::performance::{Arrangement, perform};
     use crate::soundfont::writer::{Font, FontInfo, Instrument, Preset, Sample, Zone};
     use crate::{abc, score};
-
-    #[test]
-    fn a_name_or_a_number_is_a_program() {
-        assert_eq!((program("flute"), program("7")), (Ok(73), Ok(7)));
-        assert!(program("128").unwrap_err().contains("0 to 127"));
-    }
 
     /// A font whose only instrument is program 0, `Tin can`.
     fn poor_font() -> SynthFont {

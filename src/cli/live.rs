@@ -4,12 +4,13 @@ use super::caretaker::Caretaker;
 use super::doors::Doors;
 use super::{Context, Failure, stop};
 use crate::daemon::archive::{Archive, ArchiveError};
-use crate::daemon::clock::{Clock, ClockSpeed, HurriedClock, RealClock};
+use crate::daemon::clock::ClockSpeed;
 use crate::daemon::config::Config;
 use crate::daemon::{
-    self, DaemonParts, Ending, NoNotice, Notice, PlayerSettings, ReadyTune, Settings, TuneId,
-    TuneSource,
+    self, ClockIn, DaemonParts, Ending, Handle, NoNotice, Notice, PlayerSettings, Settings, TuneId,
+    TuneRecord, TuneSource,
 };
+use crate::output::midi_input::{self, Heard};
 use crate::output::{LiveOutput, OutputError, OutputName, Pace, Surroundings};
 use anyhow::anyhow;
 use std::sync::Arc;
@@ -24,7 +25,6 @@ pub struct Stage<'a> {
     config: &'a Config,
     context: &'a Context,
     outputs: Vec<OutputName>,
-    clock_speed: ClockSpeed,
 }
 
 impl<'a> Stage<'a> {
@@ -41,21 +41,19 @@ impl<'a> Stage<'a> {
             .iter()
             .map(|name| name.parse::<OutputName>().map_err(unopened))
             .collect::<Result<Vec<_>, _>>()?;
-        let clock_speed = config.clock_speed.unwrap_or(ClockSpeed::REAL);
         let hurried = outputs
             .iter()
             .find(|name| name.kind().pace == Pace::RealTime);
-        if let (Some(name), true) = (hurried, clock_speed != ClockSpeed::REAL) {
+        if let (Some(name), true) = (hurried, config.clock_speed != ClockSpeed::Real) {
             return Err(Failure::usage(anyhow!(
                 "`{name}` keeps real time; --clock-speed cannot hurry it"
             ))
-            .hint("`null`, `file:PATH` and `folder:PATH` can be hurried"));
+            .hint("`null`, `silent`, `file:PATH` and `folder:PATH` can be hurried"));
         }
         Ok(Self {
             config,
             context,
             outputs,
-            clock_speed,
         })
     }
 
@@ -75,7 +73,7 @@ impl<'a> Stage<'a> {
         let surroundings = Surroundings::new(self.context.soundfont.clone(), self.config.sound);
         let mut outputs = self.open_outputs(&surroundings)?;
         // A hurried clock leaves nothing to listen to.
-        let doors = doors.filter(|_| self.clock_speed == ClockSpeed::REAL);
+        let doors = doors.filter(|_| self.config.clock_speed == ClockSpeed::Real);
         let door = match doors {
             Some(doors) => doors.open(&surroundings, self.context)?,
             None => None,
@@ -84,7 +82,10 @@ impl<'a> Stage<'a> {
         outputs.extend(surroundings.take_stream());
         let archive = self.config.archive.settings().map(Archive::open);
         let archive = archive.transpose().map_err(unarchived)?;
-        let first_tune = archive.as_ref().map(Archive::next_tune).transpose();
+        let first_tune = archive
+            .as_ref()
+            .map(|archive| archive.reader().next_tune())
+            .transpose();
         let stop = stop::flag()?;
         let settings = Settings::default().patched(&self.config.settings);
         let source = source(&settings, Arc::clone(&stop))?;
@@ -97,12 +98,14 @@ impl<'a> Stage<'a> {
             archive,
             player: PlayerSettings {
                 clock_out: self.config.midi_clock,
+                clock_in: self.config.clock_in,
                 duration: self.config.duration.map(|span| span.0),
             },
-            clock: self.clock(),
+            clock: self.config.clock_speed.clock(),
         };
         let daemon = daemon::start(parts, Arc::clone(&stop)).map_err(Failure::environment)?;
         let notices = daemon.handle().subscribe();
+        self.listen(daemon.handle())?;
         let page = door.map(|door| door.serve(daemon.handle(), self.context));
         let page = page.transpose()?;
         if let Some(caretaker) = &mut caretaker {
@@ -132,6 +135,30 @@ impl<'a> Stage<'a> {
         end(ending, tune_count)
     }
 
+    /// Controllers and a master's clock, where somebody plays them in.
+    fn listen(&self, handle: &Handle) -> Result<(), Failure> {
+        let Some(name) = &self.config.midi_in else {
+            return Ok(());
+        };
+        let (handle, controls) = (handle.clone(), self.config.controls.clone());
+        let follows = self.config.clock_in == ClockIn::Followed;
+        let tell = move |heard, at| {
+            let _ = match heard {
+                Heard::Clock(message) if follows => handle.keep_time(message, at),
+                Heard::Clock(_) => false,
+                Heard::Control {
+                    channel,
+                    controller,
+                    value,
+                } => {
+                    let command = controls.command(channel, controller, value);
+                    command.is_some_and(|command| handle.command(command))
+                }
+            };
+        };
+        midi_input::listen(name, Box::new(tell)).map_err(unopened)
+    }
+
     fn open_outputs(
         &self,
         surroundings: &Surroundings,
@@ -140,14 +167,6 @@ impl<'a> Stage<'a> {
             .iter()
             .map(|name| name.open(surroundings).map_err(unopened))
             .collect()
-    }
-
-    fn clock(&self) -> Arc<dyn Clock> {
-        if self.clock_speed == ClockSpeed::REAL {
-            Arc::new(RealClock)
-        } else {
-            Arc::new(HurriedClock::new(self.clock_speed))
-        }
     }
 }
 
@@ -174,7 +193,7 @@ fn tell(notice: &Notice, context: &Context) {
 }
 
 /// `The Kesh Jig (G, 6/8): seed 1, tune 3`.
-fn headline(tune: &ReadyTune) -> String {
+fn headline(tune: &TuneRecord) -> String {
     let about: Vec<&str> = ['K', 'M']
         .into_iter()
         .filter_map(|letter| tune.field(letter))
@@ -184,7 +203,7 @@ fn headline(tune: &ReadyTune) -> String {
     } else {
         format!(" ({})", about.join(", "))
     };
-    format!("{}{about}: {}", tune.title(), tune.provenance)
+    format!("{}{about}: {}", tune.title, tune.provenance)
 }
 
 fn end(ending: Ending, tune_count: u64) -> Result<(), Failure> {
@@ -227,17 +246,15 @@ fn unopened(error: OutputError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::Provenance;
     use crate::daemon::rendition::Rendition;
+    use crate::daemon::{Provenance, ReadyTune};
 
     #[test]
     fn a_tune_is_announced_with_its_key_metre_and_origin() {
-        let settings = Settings::default();
         let tune = ReadyTune::new(
             TuneId(1),
             "X:1\nT:The Kesh Jig\nM:6/8\nK:G % major\nG3|\n".to_owned(),
-            Rendition::new(&settings, 1.0, 0),
-            settings.tempo_scale,
+            Rendition::new(Arc::default(), 0),
             Provenance::Generated { seed: 1, index: 3 },
             String::new(),
             None,

@@ -1,9 +1,9 @@
 //! How the band is to play: options of `generate`, `convert`, `play` and `serve`. In: options. Out: an [`Arrangement`].
 
-use super::instruments;
+use crate::daemon::settings::{self, ChordPattern, Instrument, Setting};
 use crate::music::midi::DataByte;
 use crate::performance::{
-    Arrangement, COUNT_IN_BARS_MAX, Pattern, Role, RoleChoices, SWING_SCALE_MAX, Style, TIMES_MAX,
+    Arrangement, COUNT_IN_BARS_MAX, Role, RoleChoices, SWING_SCALE_MAX, Style, TIMES_MAX,
 };
 
 /// How much faster or slower than usual: what still is music.
@@ -31,16 +31,16 @@ pub struct Manner {
     #[arg(long, value_name = "BARS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=i64::from(COUNT_IN_BARS_MAX)))]
     count_in: u8,
     /// What guitar and bass do in a bar, as `%%MIDI gchord` writes it: f bass, c chord, b both, z rest, such as fzczfzcz
-    #[arg(long, value_name = "PATTERN", value_parser = chord_pattern)]
-    chord_pattern: Option<Pattern>,
+    #[arg(long, value_name = "PATTERN")]
+    chord_pattern: Option<ChordPattern>,
     /// Instrument of a part, such as melody=flute or chords=46 (General MIDI, from 0); parts: melody, second, voices, drone, chords, bass, drum
     #[arg(long, value_name = "PART=NAME", value_delimiter = ',', value_parser = instrument)]
-    instrument: Vec<(Role, u8)>,
+    instrument: Vec<(Role, Instrument)>,
     /// Volume of a part, 0 to 127, such as drum=60
     #[arg(long, value_name = "PART=N", value_delimiter = ',', value_parser = volume)]
-    volume: Vec<(Role, u8)>,
+    volume: Vec<(Role, DataByte)>,
     /// Parts that are silent, such as drum,bass
-    #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = role)]
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = settings::role)]
     mute: Vec<Role>,
 }
 
@@ -73,7 +73,11 @@ impl Manner {
             tempo_scale: self.tempo_scale,
             swing_scale: self.swing,
             count_in_bars: self.count_in,
-            chord_pattern: self.chord_pattern.clone(),
+            chord_pattern: self
+                .chord_pattern
+                .as_ref()
+                .and_then(ChordPattern::wanted)
+                .cloned(),
             roles: self.roles(),
         }
     }
@@ -86,10 +90,10 @@ impl Manner {
     fn roles(&self) -> RoleChoices {
         let mut roles = RoleChoices::default();
         for (role, program) in &self.instrument {
-            roles.choose(*role).program = crate::music::midi::Program::new(*program);
+            roles.choose(*role).program = Some(program.0);
         }
         for (role, volume) in &self.volume {
-            roles.choose(*role).volume = DataByte::new(*volume);
+            roles.choose(*role).volume = Some(*volume);
         }
         for role in &self.mute {
             roles.choose(*role).is_muted = true;
@@ -117,41 +121,20 @@ fn number_within(text: &str, least: f64, most: f64) -> Result<f64, String> {
     }
 }
 
-fn chord_pattern(text: &str) -> Result<Pattern, String> {
-    Pattern::of_gchord(text).ok_or_else(|| {
-        format!("`{text}` is no pattern of f, c, b and z with lengths, such as fzczfzcz or f2c2")
-    })
+fn instrument(text: &str) -> Result<(Role, Instrument), String> {
+    let (role, name) = settings::of_part(text)?;
+    Ok((role, Instrument::read(name)?))
 }
 
-fn role(text: &str) -> Result<Role, String> {
-    Role::named(text).ok_or_else(|| {
-        let names = Role::ALL.map(Role::name);
-        format!("`{text}` is none of {}", names.join(", "))
-    })
-}
-
-fn assignment(text: &str) -> Result<(Role, &str), String> {
-    let (part, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("`{text}` is not PART=VALUE, such as drum=60"))?;
-    Ok((role(part)?, value))
-}
-
-fn instrument(text: &str) -> Result<(Role, u8), String> {
-    let (role, name) = assignment(text)?;
-    Ok((role, instruments::program(name)?))
-}
-
-fn volume(text: &str) -> Result<(Role, u8), String> {
-    let (role, value) = assignment(text)?;
-    let volume = value.parse().ok().filter(|volume| *volume <= 127);
-    let volume = volume.ok_or_else(|| format!("`{value}` is not a number from 0 to 127"))?;
-    Ok((role, volume))
+fn volume(text: &str) -> Result<(Role, DataByte), String> {
+    let (role, value) = settings::of_part(text)?;
+    Ok((role, settings::part_volume(value)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::performance::Pattern;
     use clap::Parser;
 
     #[derive(Parser)]

@@ -3,6 +3,7 @@
 //! In: the command line. Out: an exit status, data on stdout, talk on stderr. Each subcommand is a file
 //! with its `Args` and its `run`; nothing below this folder prints, exits or asks.
 
+mod archive;
 mod caretaker;
 mod check;
 mod config_flags;
@@ -140,6 +141,8 @@ enum Command {
     Panic(remote::Door),
     /// End a running daemon
     Stop(remote::StopArgs),
+    /// List or export the tunes that a daemon archived
+    Archive(archive::Args),
     /// List MIDI ports, sound devices and the instruments of the SoundFont
     Devices(devices::Args),
     /// Teach a model on tunebooks
@@ -202,6 +205,7 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Keep(args) => remote::keep(&args, context),
         Command::Panic(door) => door.order("panic", context),
         Command::Stop(args) => remote::stop(&args, context),
+        Command::Archive(args) => archive::run(args, context),
         Command::Devices(args) => devices::run(args, context),
         Command::Train(args) => train::run(args, context),
         Command::Eval(args) => eval::run(args, context),

@@ -19,8 +19,6 @@ pub struct Args {
     check: bool,
     #[command(flatten)]
     flags: ServeFlags,
-    #[command(flatten)]
-    doors: Doors,
 }
 
 /// Runs `ceilid serve`.
@@ -31,8 +29,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return check(&config, with_config);
     }
     let stage = Stage::new(&config, with_config)?;
+    let doors = Doors::of(&config)?;
     let caretaker = Caretaker::new(args.flags, context.clone(), config.clone())?;
-    stage.play(Some(caretaker), Some(&args.doors), |settings, stop| {
+    stage.play(Some(caretaker), Some(&doors), |settings, stop| {
         source::generated(&Wishes::of_config(&config), settings, with_config, stop)
     })
 }
@@ -40,6 +39,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// Everything that can be known to be wrong without playing: names, the model, the SoundFont, the wishes.
 fn check(config: &Config, context: &Context) -> Result<(), Failure> {
     Stage::new(config, context)?;
+    Doors::of(config)?;
     super::shipped::sound_font(context)?;
     let settings = Settings::default().patched(&config.settings);
     source::generated(

@@ -3,10 +3,10 @@
 use super::shipped::{self, LoadedModel};
 use super::wishes::Wishes;
 use super::{Context, Failure};
+use crate::abc;
 use crate::compose::ComposeError;
 use crate::critic::{Critic, Refusals, Verdict};
 use crate::daemon::{Provenance, ReadyTune, Settings, SourceError, TuneRequest, TuneSource};
-use crate::{abc, score};
 use anyhow::Context as _;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -112,15 +112,16 @@ impl TuneSource for Generated {
                     }
                     error => SourceError::Broken(Box::new(error)),
                 })?;
-        Ok(ReadyTune::new(
+        let mut tune = ReadyTune::new(
             request.id,
             composition.abc,
-            request.rendition(seed ^ index),
-            request.settings.tempo_scale,
+            request.rendition(seed),
             Provenance::Generated { seed, index },
             verdict(&composition.verdict, &composition.refusals),
             request.set.clone(),
-        ))
+        );
+        tune.refusals = composition.refusals;
+        Ok(tune)
     }
 
     fn obeys(&self) -> bool {
@@ -164,23 +165,22 @@ impl TuneSource for FromFiles {
                 Ok(Some(text)) => {
                     book.count += 1;
                     let number = book.count;
-                    let tune = abc::parse_tune(&text).tune;
-                    let score = score::read(&tune).score;
-                    if score.voices.iter().all(|voice| voice.notes.is_empty()) {
-                        return Err(SourceError::Refused(Box::new(NoNotes {
-                            path,
-                            line: text.first_line(),
-                        })));
-                    }
-                    return Ok(ReadyTune::new(
+                    let line = text.first_line();
+                    let tune = ReadyTune::new(
                         request.id,
                         standing_alone(&text),
-                        request.rendition(self.seed ^ number as u64),
-                        request.settings.tempo_scale,
-                        Provenance::File { path, number },
+                        request.rendition(self.seed),
+                        Provenance::File {
+                            path: path.clone(),
+                            number,
+                        },
                         "given".to_owned(),
                         request.set.clone(),
-                    ));
+                    );
+                    if !tune.has_notes() {
+                        return Err(SourceError::Refused(Box::new(NoNotes { path, line })));
+                    }
+                    return Ok(tune);
                 }
                 Err(source) => {
                     self.books.pop_front();
@@ -245,6 +245,8 @@ mod tests {
             settings: Arc::new(settings),
             set: None,
             set_tempo: TempoScale::default(),
+            index_in_set: 0,
+            set_tunes: 1,
         }
     }
 

@@ -6,9 +6,8 @@
 
 use super::command::{Keeping, TuneEnd};
 use super::rendition::Rendition;
-use super::settings::{BandStyle, Settings, Times};
-use super::source::{ReadyTune, TuneId};
-use crate::performance::{Performance, Style};
+use super::source::{TuneId, TuneRecord};
+use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use std::collections::VecDeque;
 use std::io;
@@ -50,8 +49,7 @@ const SCHEMA: &str = "
         provenance TEXT NOT NULL,
         verdict TEXT NOT NULL,
         set_name TEXT,
-        style TEXT NOT NULL, times INTEGER NOT NULL, tempo REAL NOT NULL,
-        swing TEXT NOT NULL, count_in TEXT NOT NULL, seed INTEGER NOT NULL,
+        rendition TEXT NOT NULL,
         seconds REAL NOT NULL,
         kept INTEGER NOT NULL DEFAULT 0
     );
@@ -100,22 +98,28 @@ pub enum ArchiveError {
 /// The archive of a daemon. Clones speak to the same thread.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    path: Arc<Path>,
+    reader: ArchiveReader,
     outbox: SyncSender<Entry>,
     written: Arc<AtomicU64>,
+}
+
+/// Reads an archive, also while a daemon writes it, or after one has ended.
+#[derive(Clone, Debug)]
+pub struct ArchiveReader {
+    path: Arc<Path>,
 }
 
 /// What is written down.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// A tune was composed, at this time since 1970.
-    Composed(Arc<ReadyTune>, Duration),
+    Composed(Arc<TuneRecord>, Duration),
     /// It began.
-    Started(Arc<ReadyTune>, Duration),
+    Started(Arc<TuneRecord>, Duration),
     /// It ended; when it had begun, when that was, and how.
     Ended {
         /// Which.
-        tune: Arc<ReadyTune>,
+        tune: Arc<TuneRecord>,
         /// When it had begun.
         started: Duration,
         /// When that was.
@@ -132,41 +136,14 @@ pub enum Entry {
 /// A tune of the archive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArchivedTune {
-    /// Which.
-    pub id: TuneId,
+    /// The tune, and how it was played.
+    pub tune: Arc<TuneRecord>,
     /// When it was composed, since 1970.
     pub composed: Duration,
-    /// Its title.
-    pub title: String,
-    /// What its `R:` says.
-    pub dance: Option<String>,
-    /// What its `K:` says.
-    pub key: Option<String>,
-    /// What its `M:` says.
-    pub meter: Option<String>,
-    /// Its text.
-    pub abc: String,
-    /// How it can be had again.
-    pub provenance: String,
-    /// What the critic said.
-    pub verdict: String,
-    /// The set it belonged to.
-    pub set: Option<String>,
-    /// How it was played.
-    pub rendition: Rendition,
-    /// How long that is.
-    pub length: Duration,
     /// Whether it is kept.
     pub keeping: Keeping,
     /// When it was last begun, and how that ended (`playing`, `played`, `cut short`, `interrupted`); `None` for never.
     pub last_play: Option<(Duration, String)>,
-}
-
-impl ArchivedTune {
-    /// Plays it as it was played.
-    pub fn performance(&self) -> Performance {
-        self.rendition.perform(&self.abc)
-    }
 }
 
 /// Which tunes are asked for, latest first.
@@ -176,6 +153,8 @@ pub struct Search {
     pub before: Option<TuneId>,
     /// Only those that are kept.
     pub kept_only: bool,
+    /// Only those that were begun.
+    pub played_only: bool,
     /// How many at the most; [`ROWS_MAX`] in any case.
     pub count: u32,
 }
@@ -213,7 +192,7 @@ impl Archive {
                 source,
             })?;
         Ok(Self {
-            path,
+            reader: ArchiveReader { path },
             outbox,
             written,
         })
@@ -230,18 +209,25 @@ impl Archive {
         let (done, is_done) = sync_channel(1);
         self.write(Entry::Close(done));
         if is_done.recv_timeout(CLOSE_WAIT_MAX).is_err() {
-            tracing::error!(path = %self.path.display(), "the archive could not be finished");
+            tracing::error!(path = %self.reader.path.display(), "the archive could not be finished");
         }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Entries that are safe on the disk.
     pub fn written_count(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// What reads it.
+    pub fn reader(&self) -> &ArchiveReader {
+        &self.reader
+    }
+}
+
+impl ArchiveReader {
+    /// Reads this file.
+    pub fn of(path: &Path) -> Self {
+        Self { path: path.into() }
     }
 
     /// The number after the highest that was given.
@@ -272,9 +258,16 @@ impl Archive {
     /// # Errors
     /// The file cannot be read.
     pub fn search(&self, search: Search) -> Result<Vec<ArchivedTune>, ArchiveError> {
-        let sql = format!("{SELECT} WHERE t.id < ?1 AND t.kept >= ?2 ORDER BY t.id DESC LIMIT ?3");
+        let sql = format!(
+            "{SELECT} WHERE t.id < ?1 AND t.kept >= ?2 AND (NOT ?3 OR p.tune IS NOT NULL) ORDER BY t.id DESC LIMIT ?4"
+        );
         let before = search.before.map_or(i64::MAX, to_sql);
-        let parameters = params![before, search.kept_only, search.count.min(ROWS_MAX)];
+        let parameters = params![
+            before,
+            search.kept_only,
+            search.played_only,
+            search.count.min(ROWS_MAX)
+        ];
         self.read(|connection| {
             let mut statement = connection.prepare(&sql)?;
             let rows = statement.query_map(parameters, archived)?;
@@ -467,6 +460,13 @@ fn write(connection: &Connection, entry: &Entry) -> Result<(), rusqlite::Error> 
         Entry::Composed(tune, at) => insert(connection, tune, *at),
         Entry::Started(tune, at) => {
             insert(connection, tune, *at)?;
+            // Since it was composed, it was learnt what it leads to.
+            let sql = "UPDATE tunes SET rendition = ?2, seconds = ?3 WHERE id = ?1";
+            connection.prepare_cached(sql)?.execute(params![
+                to_sql(tune.id),
+                tune.rendition.to_json(),
+                tune.length.as_secs_f64()
+            ])?;
             let sql = "INSERT OR REPLACE INTO plays (tune, started_ms) VALUES (?1, ?2)";
             connection
                 .prepare_cached(sql)?
@@ -508,14 +508,14 @@ fn write(connection: &Connection, entry: &Entry) -> Result<(), rusqlite::Error> 
 }
 
 /// Written again by each entry that needs it: after damage, the new file does not know what the old one held.
-fn insert(connection: &Connection, tune: &ReadyTune, at: Duration) -> Result<(), rusqlite::Error> {
+fn insert(connection: &Connection, tune: &TuneRecord, at: Duration) -> Result<(), rusqlite::Error> {
     let sql = "INSERT OR IGNORE INTO tunes (id, composed_ms, title, dance, key, meter, abc, provenance, verdict, set_name,
-               style, times, tempo, seed, seconds, swing, count_in)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+               rendition, seconds)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     connection.prepare_cached(sql)?.execute(params![
         to_sql(tune.id),
         milliseconds(at),
-        tune.title(),
+        tune.title,
         tune.field('R'),
         tune.field('K'),
         tune.field('M'),
@@ -523,52 +523,40 @@ fn insert(connection: &Connection, tune: &ReadyTune, at: Duration) -> Result<(),
         tune.provenance.to_string(),
         tune.verdict,
         tune.set,
-        tune.rendition.style.to_string(),
-        tune.rendition.times.count(),
-        tune.rendition.tempo,
-        tune.rendition.seed.cast_signed(),
-        tune.length().as_secs_f64(),
-        tune.rendition.swing.to_string(),
-        tune.rendition.count_in.to_string(),
+        tune.rendition.to_json(),
+        tune.length.as_secs_f64(),
     ])?;
     Ok(())
 }
 
-const SELECT: &str = "SELECT t.id, t.composed_ms, t.title, t.dance, t.key, t.meter, t.abc, t.provenance, t.verdict, t.set_name,
-    t.style, t.times, t.tempo, t.seed, t.seconds, t.kept, p.started_ms, p.how, t.swing, t.count_in FROM tunes t
+const SELECT: &str = "SELECT t.id, t.composed_ms, t.title, t.abc, t.provenance, t.verdict, t.set_name, t.rendition, t.seconds,
+    t.kept, p.started_ms, p.how FROM tunes t
     LEFT JOIN plays p ON p.tune = t.id AND p.started_ms = (SELECT max(started_ms) FROM plays WHERE tune = t.id)";
 
 fn archived(row: &Row<'_>) -> Result<ArchivedTune, rusqlite::Error> {
-    let style: String = row.get(10)?;
-    let times: u8 = row.get(11)?;
-    let seed: i64 = row.get(13)?;
-    let started: Option<i64> = row.get(16)?;
-    let how: Option<String> = row.get(17)?;
-    let kept: bool = row.get(15)?;
     let id: i64 = row.get(0)?;
-    let (swing, count_in): (String, String) = (row.get(18)?, row.get(19)?);
-    let usual = Settings::default();
+    let (provenance, rendition): (String, String) = (row.get(4)?, row.get(7)?);
+    let unreadable = |column: usize, text: &str| {
+        let reason = format!("`{text}` is not understood");
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, reason.into())
+    };
+    let started: Option<i64> = row.get(10)?;
+    let how: Option<String> = row.get(11)?;
+    let kept: bool = row.get(9)?;
     Ok(ArchivedTune {
-        id: TuneId(id.cast_unsigned()),
+        tune: Arc::new(TuneRecord {
+            id: TuneId(id.cast_unsigned()),
+            title: row.get(2)?,
+            abc: row.get(3)?,
+            length: Duration::try_from_secs_f64(row.get(8)?).unwrap_or_default(),
+            rendition: Rendition::from_json(&rendition).ok_or_else(|| unreadable(7, &rendition))?,
+            provenance: provenance
+                .parse()
+                .map_err(|()| unreadable(4, &provenance))?,
+            verdict: row.get(5)?,
+            set: row.get(6)?,
+        }),
         composed: from_milliseconds(row.get(1)?),
-        title: row.get(2)?,
-        dance: row.get(3)?,
-        key: row.get(4)?,
-        meter: row.get(5)?,
-        abc: row.get(6)?,
-        provenance: row.get(7)?,
-        verdict: row.get(8)?,
-        set: row.get(9)?,
-        rendition: Rendition {
-            // A style or a count of a later version is played as usual.
-            style: style.parse().unwrap_or(BandStyle(Style::default())),
-            times: Times::new(times).unwrap_or_default(),
-            tempo: row.get(12)?,
-            swing: swing.parse().unwrap_or(usual.swing),
-            count_in: count_in.parse().unwrap_or(usual.count_in),
-            seed: seed.cast_unsigned(),
-        },
-        length: Duration::try_from_secs_f64(row.get(14)?).unwrap_or_default(),
         keeping: if kept {
             Keeping::Kept
         } else {
@@ -696,20 +684,20 @@ fn from_milliseconds(milliseconds: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::source::Provenance;
+    use crate::daemon::source::{Provenance, ReadyTune};
 
     const ABC: &str = "X:1\nT:Up\nR:reel\nM:4/4\nL:1/4\nK:D\nDEFG|\n";
 
-    fn tune(id: u64) -> Arc<ReadyTune> {
-        Arc::new(ReadyTune::new(
+    fn tune(id: u64) -> Arc<TuneRecord> {
+        let tune = ReadyTune::new(
             TuneId(id),
             ABC.to_owned(),
-            Rendition::new(&Settings::default(), 1.0, id),
-            Settings::default().tempo_scale,
+            Rendition::new(Arc::default(), id),
             Provenance::Generated { seed: 7, index: id },
             "passed".to_owned(),
             None,
-        ))
+        );
+        Arc::clone(tune.record())
     }
 
     fn settings(folder: &Path) -> ArchiveSettings {
@@ -739,14 +727,13 @@ mod tests {
         archive.write(Entry::Kept(TuneId(3), Keeping::Kept));
         archive.close();
         let archive = Archive::open(settings(folder.path())).unwrap();
-        let found = archive.get(TuneId(3)).unwrap().unwrap();
-        assert_eq!((found.abc.as_str(), found.title.as_str()), (ABC, "Up"));
-        assert_eq!(found.dance.as_deref(), Some("reel"));
+        let found = archive.reader().get(TuneId(3)).unwrap().unwrap();
+        assert_eq!(found.tune, tune(3));
         assert_eq!(found.keeping, Keeping::Kept);
         assert_eq!(found.last_play, Some((seconds(1), "played".to_owned())));
-        assert_eq!(found.performance(), *tune(3).performance);
-        assert_eq!(archive.next_tune().unwrap(), TuneId(4));
-        assert_eq!(archive.get(TuneId(4)).unwrap(), None);
+        assert_eq!(found.tune.heard(), tune(3).heard());
+        assert_eq!(archive.reader().next_tune().unwrap(), TuneId(4));
+        assert_eq!(archive.reader().get(TuneId(4)).unwrap(), None);
     }
 
     #[test]
@@ -756,7 +743,7 @@ mod tests {
         archive.write(Entry::Started(tune(1), seconds(1)));
         archive.close();
         let archive = Archive::open(settings(folder.path())).unwrap();
-        let found = archive.get(TuneId(1)).unwrap().unwrap();
+        let found = archive.reader().get(TuneId(1)).unwrap().unwrap();
         assert_eq!(
             found.last_play,
             Some((seconds(1), "interrupted".to_owned()))
@@ -776,7 +763,7 @@ mod tests {
         let archive = Archive::open(settings).unwrap();
         archive.write(Entry::Composed(tune(1), seconds(0)));
         archive.close();
-        assert!(archive.get(TuneId(1)).unwrap().is_some());
+        assert!(archive.reader().get(TuneId(1)).unwrap().is_some());
         let names = std::fs::read_dir(folder.path().join("sub")).unwrap();
         let aside = names
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -838,8 +825,8 @@ mod tests {
                 count: 10,
                 ..Search::default()
             };
-            let found = archive.search(search).unwrap();
-            found.iter().map(|tune| tune.id.0).collect::<Vec<_>>()
+            let found = archive.reader().search(search).unwrap();
+            found.iter().map(|tune| tune.tune.id.0).collect::<Vec<_>>()
         };
         assert_eq!(ids(&archive), [5, 4, 2]);
         settings.bytes_max = 0;

@@ -1,7 +1,7 @@
 //! `Command`: all that can be asked of a running daemon. `Notice`: all that it says by itself. `Ending`: how it ended.
 
 use super::settings::{Settings, SettingsPatch};
-use super::source::{ReadyTune, SourceError, TuneId};
+use super::source::{SourceError, TuneId, TuneRecord};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,9 +50,9 @@ pub enum Keeping {
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// A tune begins.
-    TuneStarted(Arc<ReadyTune>),
+    TuneStarted(Arc<TuneRecord>),
     /// A tune is over, or was skipped.
-    TuneEnded(Arc<ReadyTune>, TuneEnd),
+    TuneEnded(Arc<TuneRecord>, TuneEnd),
     /// A tune was left out; why.
     TuneRefused(String),
     /// Other tunes wait than before.

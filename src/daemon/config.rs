@@ -6,13 +6,18 @@
 
 use super::archive::ArchiveSettings;
 use super::clock::ClockSpeed;
+use super::controls::{Control, Controls};
 use super::plan::{Plan, PlannedSet, SETS_MAX};
-use super::player::ClockOut;
-use super::settings::{Settings, SettingsPatch, nearest};
+use super::player::{ClockIn, ClockOut};
+use super::settings::{
+    SettingError, Settings, SettingsPatch, instrument_setting, nearest, of_part,
+};
 use super::time_span::TimeSpan;
 use crate::output::SoundOptions;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -29,7 +34,7 @@ pub struct Config {
     /// When it stops by itself.
     pub duration: Option<TimeSpan>,
     /// How fast the clock runs.
-    pub clock_speed: Option<ClockSpeed>,
+    pub clock_speed: ClockSpeed,
     /// The model to ask.
     pub model: Option<PathBuf>,
     /// The SoundFont to play with.
@@ -42,8 +47,50 @@ pub struct Config {
     pub midi_clock: ClockOut,
     /// How the sound card is opened.
     pub sound: SoundOptions,
+    /// What is listened to: controllers, a master's clock.
+    pub midi_in: Option<String>,
+    /// Whether the tempo is that of the clock that comes in.
+    pub clock_in: ClockIn,
+    /// What controllers that come in do.
+    pub controls: Controls,
     /// Where tunes are archived, and for how long.
     pub archive: ArchiveTexts,
+    /// Where the page, the API and the streams are; `None` where nobody says.
+    pub listen: Option<Listen>,
+    /// What visitors must know.
+    pub token: Option<Secret>,
+}
+
+/// An address, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nothing is served.
+    Off,
+    /// Here.
+    At(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        text.parse()
+            .map(Self::At)
+            .map_err(|_| format!("`{text}` is no address; write 127.0.0.1:7424, [::1]:7424 or off"))
+    }
+}
+
+/// Words that do not go into any log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// What new tunes are to be like, beside the settings; read by whoever knows the model.
@@ -153,12 +200,20 @@ const OWN_KEYS: &[Key] = &[
           help: "Stop after this time, such as 30m or 1h30m",
           set: Set::Own(|config, values| { config.duration = Some(one(values)?); Ok(()) }) },
     Key { name: "clock_speed", value: "N", takes: Takes::One, scope: Scope::Live,
-          help: "How many times faster than the real one the clock runs (for `null`, `file` and `folder`)",
-          set: Set::Own(|config, values| { config.clock_speed = Some(clock_speed(&one::<String>(values)?)?); Ok(()) }) },
+          help: "How many times faster than the real one the clock runs, or `max` for as fast as the work is done (for `null`, `silent`, `file` and `folder`)",
+          set: Set::Own(|config, values| { config.clock_speed = one(values)?; Ok(()) }) },
     Key { name: "plain", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
           help: "Play what is written and nothing else: no accompaniment, ornaments or swing; short for `style` plain",
           set: Set::Own(|config, values| {
-              if flag(values)? { config.settings.set("style", "plain").map_err(|error| error.to_string())?; }
+              if flag(values)? { config.set("style", "plain") } else { Ok(()) }
+          }) },
+    Key { name: "instrument", value: "PART=NAME", takes: Takes::Many, scope: Scope::Live,
+          help: "Instruments of parts, such as melody=flute,second=fiddle: short for `melody`, `second_melody` …",
+          set: Set::Own(|config, values| {
+              for value in values {
+                  let (role, name) = of_part(value)?;
+                  config.set(instrument_setting(role), name)?;
+              }
               Ok(())
           }) },
     Key { name: "meter", value: "M", takes: Takes::One, scope: Scope::Live,
@@ -200,12 +255,27 @@ const OWN_KEYS: &[Key] = &[
               config.midi_clock = if flag(values)? { ClockOut::Sent } else { ClockOut::Silent };
               Ok(())
           }) },
+    Key { name: "midi_in", value: "INPUT", takes: Takes::One, scope: Scope::Live,
+          help: "What to listen to, for --clock-in and the file's [[control]] rows: midi, midi:PORT, file:PATH (a FIFO, a raw MIDI device)",
+          set: Set::Own(|config, values| { config.midi_in = Some(one(values)?); Ok(()) }) },
+    Key { name: "clock_in", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
+          help: "Follow the MIDI clock of that input: its tempo and beats, start, stop and continue",
+          set: Set::Own(|config, values| {
+              config.clock_in = if flag(values)? { ClockIn::Followed } else { ClockIn::Own };
+              Ok(())
+          }) },
     Key { name: "sound.rate_hz", value: "HZ", takes: Takes::One, scope: Scope::Live,
           help: "Frames a second of the sound card, 8000 to 192000 [default: the device's]",
           set: Set::Own(|config, values| { config.sound.rate_hz = Some(whole(values, 8_000, 192_000)?); Ok(()) }) },
     Key { name: "sound.buffer_frames", value: "N", takes: Takes::One, scope: Scope::Live,
           help: "Frames of the sound card's own buffer, 16 to 65536 [default: 1024]",
           set: Set::Own(|config, values| { config.sound.buffer_frames = Some(whole(values, 16, 65_536)?); Ok(()) }) },
+    Key { name: "listen", value: "ADDRESS:PORT", takes: Takes::One, scope: Scope::Serve,
+          help: "Address of the page, the API and the streams, `off` for none; port 0 takes a free one; any address but this machine's own needs a token [default: 127.0.0.1:7424]",
+          set: Set::Own(|config, values| { config.listen = Some(one(values)?); Ok(()) }) },
+    Key { name: "token", value: "TOKEN", takes: Takes::One, scope: Scope::Serve,
+          help: "What visitors must know: `Authorization: Bearer TOKEN`, or open the page as /?token=TOKEN",
+          set: Set::Own(|config, values| { config.token = Some(Secret(one(values)?)); Ok(()) }) },
     Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
           help: "SQLite file in which every tune is archived [default: no archive]",
           set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },
@@ -249,16 +319,6 @@ fn flag(values: &[String]) -> Result<bool, String> {
     }
 }
 
-fn clock_speed(text: &str) -> Result<ClockSpeed, String> {
-    let speed = text.parse().ok().and_then(ClockSpeed::new);
-    speed.ok_or_else(|| {
-        format!(
-            "`{text}` is not a number above 0, up to {}",
-            ClockSpeed::MAX
-        )
-    })
-}
-
 /// Something wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {reason}")]
@@ -280,15 +340,19 @@ impl Config {
         match key.set {
             Set::Own(set) => set(self, values),
             Set::Setting => {
-                let text: String = one(values)?;
-                self.settings
-                    .set(key.name, &text)
-                    .map_err(|error| match error {
-                        super::settings::SettingError::Value { reason, .. } => reason,
-                        unknown => unknown.to_string(),
-                    })
+                let text = values.join(",");
+                // One flag for the whole and its parts, as where files are written: `--volume 80`, `--volume drum=60`.
+                let is_of_parts = key.name == "volume" && text.contains('=');
+                self.set(if is_of_parts { "part_volume" } else { key.name }, &text)
             }
         }
+    }
+
+    fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        self.settings.set(name, text).map_err(|error| match error {
+            SettingError::Value { reason, .. } => reason,
+            unknown => unknown.to_string(),
+        })
     }
 
     /// Takes what a TOML file says on top of what is there.
@@ -333,6 +397,8 @@ impl Reader<'_> {
             let name = format!("{prefix}{}", key.get_ref());
             if name == "set" {
                 self.sets(value);
+            } else if name == "control" {
+                self.controls(value);
             } else if let DeValue::Table(inner) = value.get_ref() {
                 let prefix = format!("{name}.");
                 if keys().any(|key| key.name.starts_with(&prefix)) {
@@ -357,37 +423,12 @@ impl Reader<'_> {
 
     /// `[[set]]`, as often as there are sets.
     fn sets(&mut self, value: &Spanned<DeValue<'_>>) {
-        let DeValue::Array(sets) = value.get_ref() else {
-            self.complain(
-                value.span().start,
-                "write `[[set]]` before each set".to_owned(),
-            );
-            return;
-        };
         let mut plan = Plan::default();
-        for (index, set) in sets.iter().enumerate() {
-            let DeValue::Table(table) = set.get_ref() else {
-                self.complain(
-                    set.span().start,
-                    "write `[[set]]` before each set".to_owned(),
-                );
-                continue;
-            };
-            let mut planned = PlannedSet::new(index + 1);
-            for (key, value) in table {
-                let name = key.get_ref().as_ref();
-                if !PlannedSet::KEYS.contains(&name) {
-                    let meant = did_you_mean(name, PlannedSet::KEYS.iter().copied());
-                    let known = PlannedSet::KEYS.join(", ");
-                    let reason = format!("a set has no `{name}`{meant}; it has {known}");
-                    self.complain(key.span().start, reason);
-                    continue;
-                }
-                let taken = texts(value.get_ref()).and_then(|values| planned.assign(name, &values));
-                if let Err(reason) = taken {
-                    self.complain(value.span().start, format!("`{name}`: {reason}"));
-                }
-            }
+        for (number, table) in self.tables(value, "set") {
+            let mut planned = PlannedSet::new(number);
+            self.assign_all(table, "set", PlannedSet::KEYS, &mut |key, values| {
+                planned.assign(key, values)
+            });
             plan.sets.push(planned);
         }
         if plan.sets.len() > SETS_MAX {
@@ -397,8 +438,73 @@ impl Reader<'_> {
         self.config.plan = plan;
     }
 
+    /// The tables under `[[name]]`, counted from 1, with their places.
+    fn tables<'a, 'b>(
+        &mut self,
+        value: &'a Spanned<DeValue<'b>>,
+        name: &str,
+    ) -> Vec<(usize, &'a Spanned<DeValue<'b>>)> {
+        let DeValue::Array(tables) = value.get_ref() else {
+            self.complain(
+                value.span().start,
+                format!("write `[[{name}]]` before each {name}"),
+            );
+            return Vec::new();
+        };
+        (1..).zip(tables.iter()).collect()
+    }
+
+    /// Hands each key of a table to whoever it is for.
+    fn assign_all(
+        &mut self,
+        table: &Spanned<DeValue<'_>>,
+        what: &str,
+        known: &'static [&'static str],
+        assign: &mut dyn FnMut(&str, &[String]) -> Result<(), String>,
+    ) {
+        let DeValue::Table(keys) = table.get_ref() else {
+            self.complain(
+                table.span().start,
+                format!("write `[[{what}]]` before each {what}"),
+            );
+            return;
+        };
+        for (key, value) in keys {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                let meant = did_you_mean(name, known.iter().copied());
+                let reason = format!(
+                    "a {what} has no `{name}`{meant}; it has {}",
+                    known.join(", ")
+                );
+                self.complain(key.span().start, reason);
+                continue;
+            }
+            let taken = texts(value.get_ref()).and_then(|values| assign(name, &values));
+            if let Err(reason) = taken {
+                self.complain(value.span().start, format!("`{name}`: {reason}"));
+            }
+        }
+    }
+
+    /// `[[control]]`, as often as there are controllers.
+    fn controls(&mut self, value: &Spanned<DeValue<'_>>) {
+        let mut controls = Controls::default();
+        for (_, table) in self.tables(value, "control") {
+            let mut control = Control::new();
+            self.assign_all(table, "control", Control::KEYS, &mut |key, values| {
+                control.assign(key, values)
+            });
+            if let Err(reason) = control.check() {
+                self.complain(table.span().start, reason);
+            }
+            controls.rows.push(control);
+        }
+        self.config.controls = controls;
+    }
+
     fn unknown(&mut self, offset: usize, name: &str) {
-        let names = keys().map(|key| key.name).chain(["set"]);
+        let names = keys().map(|key| key.name).chain(["set", "control"]);
         let meant = did_you_mean(name, names);
         let hint = if meant.is_empty() {
             "; `ceilid serve --help` lists what there is"
@@ -505,6 +611,22 @@ mod tests {
             ]
         );
         assert!(read("a = = 1").unwrap_err()[0].starts_with("1:5: "));
+    }
+
+    #[test]
+    fn controllers_are_mapped_and_a_row_that_cannot_be_is_named() {
+        let config = read("[[control]]\ncontroller = 7\nsetting = \"volume\"\nto = 100\n").unwrap();
+        assert_eq!(config.controls.rows.len(), 1);
+        let wrong = "[[control]]\ncontroller = 7\n[[control]]\ncontroler = 8\naction = \"skip\"\n";
+        assert_eq!(
+            read(wrong).unwrap_err(),
+            [
+                "1:1: a control needs a `setting` or an `action`",
+                "3:1: a control needs a `controller`, 0 to 127",
+                "4:1: a control has no `controler` (did you mean `controller`?); it has controller, channel, setting, \
+                 action, from, to"
+            ]
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Mixer {
         let out = match message {
             MidiMessage::ProgramChange { program, .. } => {
                 self.programs[index] = Some(program);
-                self.program(channel).unwrap_or(message)
+                Some(self.program(channel).unwrap_or(message))
             }
             MidiMessage::ControlChange {
                 controller: controller::VOLUME,
@@ -33,32 +33,34 @@ impl Mixer {
                 ..
             } => {
                 self.volumes[index] = Some(value);
-                self.volume(channel).unwrap_or(message)
+                Some(self.volume(channel))
             }
+            MidiMessage::NoteOn { .. } if self.manner.part(channel).is_muted => None,
             MidiMessage::NoteOn { .. } if !self.is_told[index] => {
                 self.is_told[index] = true;
                 first = self.untold(channel);
-                message
+                Some(message)
             }
-            other => other,
+            other => Some(other),
         };
-        first.into_iter().flatten().chain([out])
+        first.into_iter().chain([out]).flatten()
     }
 
-    /// Plays like this from now on; what has to be sent for it.
+    /// Plays like this from now on; what has to be sent for it. Notes of parts that fall silent are not among it.
     pub fn change(&mut self, manner: Manner) -> Vec<MidiMessage> {
         let before = std::mem::replace(&mut self.manner, manner);
         let mut messages = Vec::new();
         for channel in Channel::all().filter(|channel| self.is_told[usize::from(channel.index())]) {
-            if before.instrument(channel) != manner.instrument(channel) {
+            let (old, new) = (before.part(channel), manner.part(channel));
+            if old.program != new.program {
                 let unknown = MidiMessage::ProgramChange {
                     channel,
                     program: Program::ACOUSTIC_GRAND_PIANO,
                 };
                 messages.push(self.program(channel).unwrap_or(unknown));
             }
-            if before.volume != manner.volume {
-                messages.push(self.volume_or_usual(channel));
+            if (before.volume, old.volume) != (manner.volume, new.volume) {
+                messages.push(self.volume(channel));
             }
         }
         messages
@@ -70,27 +72,27 @@ impl Mixer {
         let program = self
             .program(channel)
             .filter(|_| self.programs[index].is_none());
-        let is_quiet = self.manner.volume.percent() < 100 && self.volumes[index].is_none();
-        [program, is_quiet.then(|| self.volume_or_usual(channel))]
+        let is_usual =
+            self.manner.volume.percent() == 100 && self.manner.part(channel).volume.is_none();
+        let is_silent_on_it = self.volumes[index].is_none() && !is_usual;
+        [program, is_silent_on_it.then(|| self.volume(channel))]
     }
 
     fn program(&self, channel: Channel) -> Option<MidiMessage> {
         let of_tune = self.programs[usize::from(channel.index())];
-        let program = self.manner.instrument(channel).or(of_tune)?;
+        let program = self.manner.part(channel).program.or(of_tune)?;
         Some(MidiMessage::ProgramChange { channel, program })
     }
 
-    fn volume(&self, channel: Channel) -> Option<MidiMessage> {
-        let of_tune = self.volumes[usize::from(channel.index())]?;
-        Some(self.scaled(channel, of_tune))
-    }
-
-    fn volume_or_usual(&self, channel: Channel) -> MidiMessage {
-        self.volume(channel)
-            .unwrap_or_else(|| self.scaled(channel, USUAL_VOLUME))
-    }
-
-    fn scaled(&self, channel: Channel, volume: DataByte) -> MidiMessage {
+    /// What is wished for the part, else what the tune says, else what is usual, and of that the share that all parts get.
+    fn volume(&self, channel: Channel) -> MidiMessage {
+        let of_tune = self.volumes[usize::from(channel.index())];
+        let volume = self
+            .manner
+            .part(channel)
+            .volume
+            .or(of_tune)
+            .unwrap_or(USUAL_VOLUME);
         let percent = u16::from(self.manner.volume.percent());
         let value = (u16::from(volume.value()) * percent + 50) / 100;
         MidiMessage::ControlChange {
@@ -175,6 +177,20 @@ mod tests {
             bytes(&mixer.change(manner(&[]))),
             [vec![0xC0, 21], vec![0xB0, 7, 100]]
         );
+    }
+
+    #[test]
+    fn a_part_has_its_own_volume_and_can_be_silent() {
+        let mut mixer = Mixer::default();
+        for message in [volume(100), note(0)] {
+            let _ = mixer.through(message).count();
+        }
+        let changed = mixer.change(manner(&[("part_volume", "melody=60"), ("volume", "50")]));
+        assert_eq!(bytes(&changed), [vec![0xB0, 7, 30]]);
+        assert_eq!(through(&mut mixer, volume(90)), [[0xB0, 7, 30]]);
+        mixer.change(manner(&[("mute", "melody")]));
+        assert_eq!(through(&mut mixer, note(0)), Vec::<Vec<u8>>::new());
+        assert_eq!(through(&mut mixer, note(1)), [[0x91, 60, 80]]);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | sound, one a sound card | `output::audio` | messages, bounded | a ring of frames | a few milliseconds |
 //! | the device's own | `output::engine` | that ring | the device | never |
 //! | archive | [`archive`] | entries, bounded | a file | the disk |
+//! | midi-in | `output::midi_input` | a port, a FIFO | events | both |
 //! | watcher, one a port | `output::reconnect` | lost connections | new ones | the port |
 //! | stream | `output::stream`, sound for listeners | messages, bounded | slices, bounded | the end of a slice |
 //! | encode | its encoders | slices | rings of `output::fan_out` | slices |
@@ -26,7 +27,9 @@ pub mod clock;
 pub mod command;
 mod composer;
 pub mod config;
+pub mod controls;
 pub mod lateness;
+mod master;
 mod mixer;
 pub mod notices;
 pub mod plan;
@@ -42,11 +45,12 @@ pub mod wall;
 
 pub use command::{Command, Ending, Keeping, Notice, SkipAt, TuneEnd};
 pub use notices::{NoNotice, Subscription};
-pub use player::{ClockOut, PlayerSettings};
+pub use player::{ClockIn, ClockOut, PlayerSettings};
 pub use settings::{Settings, SettingsPatch};
-pub use source::{Provenance, ReadyTune, SourceError, TuneId, TuneRequest, TuneSource};
+pub use source::{Provenance, ReadyTune, SourceError, TuneId, TuneRecord, TuneRequest, TuneSource};
 pub use status::Status;
 
+use crate::music::midi::ClockMessage;
 use crate::output::LiveOutput;
 use crate::output::synth::SynthFont;
 use archive::Archive;
@@ -220,8 +224,18 @@ impl Handle {
         self.board.settings()
     }
 
+    /// Another machine keeps the time: what it says, and when it said it. `false` when the daemon has ended or is swamped.
+    pub fn keep_time(&self, message: ClockMessage, at: Instant) -> bool {
+        self.events.try_send(Event::Master(message, at)).is_ok()
+    }
+
+    /// The tune that plays.
+    pub fn playing(&self) -> Option<Arc<TuneRecord>> {
+        self.board.playing()
+    }
+
     /// A tune that plays, waits or was played lately.
-    pub fn tune(&self, id: TuneId) -> Option<Arc<ReadyTune>> {
+    pub fn tune(&self, id: TuneId) -> Option<Arc<TuneRecord>> {
         self.board.tune(id)
     }
 
@@ -294,7 +308,7 @@ impl SessionThread {
                 }
             };
             self.board.count_session_turn();
-            let is_news = !matches!(event, Event::TimePassed);
+            let is_news = !matches!(event, Event::TimePassed | Event::Master(..));
             decisions = self.session.handle(event, self.wall.now());
             if is_news || !decisions.is_empty() {
                 self.board.show(self.session.view());

@@ -41,8 +41,12 @@ pub struct PlannedSet {
 /// What the next tune is to be like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedTune {
-    /// The set's name.
-    pub set: String,
+    /// The set's name; `None` where the plan has no set for the hour.
+    pub set: Option<String>,
+    /// How many tunes of the set come before it.
+    pub index: u32,
+    /// How many the set has.
+    pub count: u32,
     /// What is other than the settings.
     pub patch: SettingsPatch,
     /// How much faster than the settings say.
@@ -146,14 +150,19 @@ fn time_of_day(text: &str) -> Result<u16, String> {
 #[derive(Clone, Debug, Default)]
 pub struct Planner {
     plan: Plan,
-    /// The set that is being asked for, and how many tunes of it were.
-    place: Option<(usize, u32)>,
+    /// The set that is being asked for (`None`: one that is not in the plan), and how many tunes of it were.
+    place: Option<(Option<usize>, u32)>,
+    /// The set of the plan that was last.
+    last: Option<usize>,
 }
 
 impl Planner {
     /// At the beginning of a plan.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, place: None }
+        Self {
+            plan,
+            ..Self::default()
+        }
     }
 
     /// What it goes by.
@@ -161,33 +170,48 @@ impl Planner {
         &self.plan
     }
 
-    /// What the next tune is to be like; `None` where nothing is planned for now.
-    pub fn next(&mut self, minute_of_day: u16) -> Option<PlannedTune> {
-        let set_count = self.plan.sets.len();
-        let (index, tune) = match self.place {
-            Some((index, tune)) if self.goes_on(index, tune, minute_of_day) => (index, tune),
-            place => {
-                let after = place.map_or(0, |(index, _)| index + 1);
-                let mut candidates = (0..set_count).map(|step| (after + step) % set_count);
-                (
-                    candidates.find(|&index| self.plan.sets[index].is_at(minute_of_day))?,
-                    0,
-                )
+    /// What the next tune is to be like; where nothing is planned for now, one of a set of `usual_tunes`.
+    pub fn next(&mut self, minute_of_day: u16, usual_tunes: u32) -> PlannedTune {
+        let set_now = self.set_at(minute_of_day);
+        let (set, index) = match self.place {
+            Some((Some(set), index)) if self.goes_on(set, index, minute_of_day) => {
+                (Some(set), index)
             }
+            Some((None, index)) if set_now.is_none() && index < usual_tunes => (None, index),
+            _ => (set_now, 0),
         };
-        self.place = Some((index, tune + 1));
-        let set = &self.plan.sets[index];
+        self.last = set.or(self.last);
+        self.place = Some((set, index + 1));
+        let Some(set) = set.map(|set| &self.plan.sets[set]) else {
+            return PlannedTune {
+                set: None,
+                index,
+                count: usual_tunes,
+                patch: SettingsPatch::default(),
+                tempo: TempoScale::default(),
+            };
+        };
         let mut patch = set.patch.clone();
         if !set.keys.is_empty() {
-            let key = &set.keys[tune as usize % set.keys.len()];
+            let key = &set.keys[index as usize % set.keys.len()];
             // It was read when the set was made.
             let _ = patch.set("key", key);
         }
-        Some(PlannedTune {
-            set: set.name.clone(),
+        PlannedTune {
+            set: Some(set.name.clone()),
+            index,
+            count: set.tunes,
             patch,
             tempo: set.tempo,
-        })
+        }
+    }
+
+    /// The set after the last one whose hour it is.
+    fn set_at(&self, minute_of_day: u16) -> Option<usize> {
+        let set_count = self.plan.sets.len();
+        let after = self.last.map_or(0, |last| last + 1);
+        let mut candidates = (0..set_count).map(|step| (after + step) % set_count);
+        candidates.find(|&set| self.plan.sets[set].is_at(minute_of_day))
     }
 
     /// Which sets may be played now: when this changes, what waits may not fit the hour any more.
@@ -200,8 +224,8 @@ impl Planner {
 
     /// What was asked for will not be played: the set begins anew.
     pub fn start_set_over(&mut self) {
-        if let Some((_, tune)) = &mut self.place {
-            *tune = 0;
+        if let Some((_, index)) = &mut self.place {
+            *index = 0;
         }
     }
 
@@ -228,11 +252,10 @@ mod tests {
     fn story(planner: &mut Planner, minute: u16, count: usize) -> Vec<String> {
         let word = |tune: PlannedTune| {
             let key = tune.patch.key.map(|key| format!(" {key}"));
-            format!("{}{}", tune.set, key.unwrap_or_default())
+            let set = tune.set.unwrap_or_else(|| "-".to_owned());
+            format!("{set}{}", key.unwrap_or_default())
         };
-        (0..count)
-            .map(|_| planner.next(minute).map_or_else(|| "-".to_owned(), word))
-            .collect()
+        (0..count).map(|_| word(planner.next(minute, 3))).collect()
     }
 
     #[test]
@@ -252,6 +275,18 @@ mod tests {
         );
         planner.start_set_over();
         assert_eq!(story(&mut planner, 0, 1), ["Jigs D"]);
+    }
+
+    #[test]
+    fn without_a_plan_there_are_sets_of_the_usual_length() {
+        let mut planner = Planner::default();
+        let places: Vec<(u32, u32)> = (0..5)
+            .map(|_| planner.next(0, 2))
+            .map(|tune| (tune.index, tune.count))
+            .collect();
+        assert_eq!(places, [(0, 2), (1, 2), (0, 2), (1, 2), (0, 2)]);
+        planner.start_set_over();
+        assert_eq!(planner.next(0, 2).index, 0);
     }
 
     #[test]

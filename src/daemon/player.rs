@@ -5,17 +5,18 @@
 
 use super::clock::{Clock, Wake};
 use super::command::{SkipAt, TuneEnd};
+use super::master::Master;
 use super::mixer::Mixer;
 use super::session::Event;
-use super::settings::{Instrument, Settings, TempoScale, Volume, Wish};
+use super::settings::{Instrument, Settings, TempoScale, Volume};
 use super::sounding::Sounding;
-use super::source::ReadyTune;
+use super::source::{ReadyTune, TuneRecord};
 use super::status::{Gauges, OutputGauges};
-use crate::music::midi::{Channel, ClockMessage, MidiMessage, Program, SongPosition};
+use crate::music::midi::{Channel, ClockMessage, MidiMessage, SongPosition};
 use crate::music::time::Ticks;
 use crate::output::synth::SynthFont;
 use crate::output::{Health, LiveOutput, priority};
-use crate::performance::Mark;
+use crate::performance::{Mark, Role, RoleChoice, RoleChoices};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,6 +49,10 @@ pub enum Order {
     Panic,
     /// Sounds like this from now on, where the sound is made here.
     Font(SynthFont),
+    /// The machine that keeps the time has gone a 24th of a quarter further, at this moment.
+    Pulse(Instant),
+    /// It begins from its beginning.
+    PulsesBegin,
     /// Forgets the tunes after the one that plays.
     DropNext,
     /// Ends when the last notes have rung out.
@@ -61,6 +66,8 @@ pub enum Order {
 pub struct PlayerSettings {
     /// Whether outputs are sent MIDI clock.
     pub clock_out: ClockOut,
+    /// Whether the tempo is another machine's.
+    pub clock_in: ClockIn,
     /// When the time is up, counted from the start of the player; `None` for never.
     pub duration: Option<Duration>,
 }
@@ -75,6 +82,16 @@ pub enum ClockOut {
     Sent,
 }
 
+/// Who keeps the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockIn {
+    /// Each tune has its own tempo.
+    #[default]
+    Own,
+    /// Another machine, by its MIDI clock.
+    Followed,
+}
+
 /// What of the settings is heard at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Manner {
@@ -82,32 +99,44 @@ pub struct Manner {
     pub tempo_scale: TempoScale,
     /// How loud.
     pub volume: Volume,
-    /// The instruments of the first channels: melody, second melody, chords, bass, as `performance` deals them out.
-    pub instruments: [Wish<Instrument>; 4],
-    /// Silence between two tunes.
+    /// Instruments, volumes, and who is silent.
+    parts: RoleChoices,
+    /// Silence between two sets.
     pub gap: Duration,
 }
 
 impl Manner {
     /// That part of the settings.
     pub fn of(settings: &Settings) -> Self {
+        let mut parts = RoleChoices::default();
+        for role in Role::ALL {
+            let instrument = settings.instrument(role).wanted();
+            *parts.choose(role) = RoleChoice {
+                program: instrument.map(|Instrument(program)| program),
+                volume: settings.part_volume.of(role),
+                is_muted: settings.mute.holds(role),
+            };
+        }
         Self {
             tempo_scale: settings.tempo_scale,
             volume: settings.volume,
-            instruments: [
-                settings.melody,
-                settings.second_melody,
-                settings.chords,
-                settings.bass,
-            ],
+            parts,
             gap: settings.gap.0,
         }
     }
 
-    /// The instrument that is wished for on this channel.
-    pub fn instrument(&self, channel: Channel) -> Option<Program> {
-        let wish = self.instruments.get(usize::from(channel.index()))?;
-        wish.wanted().map(|Instrument(program)| program)
+    /// What is wished for whoever plays on this channel.
+    pub fn part(&self, channel: Channel) -> &RoleChoice {
+        self.parts.of(Role::of_channel(channel))
+    }
+
+    /// The silence before a tune that comes after that one: none within a set.
+    fn gap_between(&self, before: &TuneRecord, after: &TuneRecord) -> Duration {
+        if after.rendition.place.follows(&before.rendition.place) {
+            Duration::ZERO
+        } else {
+            self.gap
+        }
     }
 }
 
@@ -122,6 +151,8 @@ pub struct Player {
     clock: Arc<dyn Clock>,
     manner: Manner,
     clock_out: ClockOut,
+    clock_in: ClockIn,
+    master: Master,
     gauges: Arc<Gauges>,
     parts: Vec<Part>,
     orders: Receiver<Order>,
@@ -132,8 +163,8 @@ pub struct Player {
     pieces: VecDeque<Piece>,
     /// Set while paused.
     paused_at: Option<Instant>,
-    /// No tune begins before that.
-    free_from: Instant,
+    /// The tune that was played last, and when it ended.
+    last: Option<(Arc<TuneRecord>, Instant)>,
     health_due: Instant,
     time_up: Option<Instant>,
     finish_at: Option<Instant>,
@@ -150,6 +181,10 @@ struct Piece {
     start: Instant,
     /// How much faster than it was performed for.
     rate: f64,
+    /// Where each 24th of a quarter stands; empty where no master is followed.
+    pulses: Vec<Duration>,
+    /// The master's count at the beginning of the tune: a whole number of quarters.
+    master_began: Option<f64>,
     /// Where it is left before its end.
     leaves_at: Option<Duration>,
     is_announced: bool,
@@ -195,6 +230,8 @@ impl Player {
             clock,
             manner: Manner::default(),
             clock_out: settings.clock_out,
+            clock_in: settings.clock_in,
+            master: Master::default(),
             gauges,
             parts: outputs.into_iter().map(Part::new).collect(),
             orders,
@@ -202,7 +239,7 @@ impl Player {
             untold: VecDeque::new(),
             pieces: VecDeque::new(),
             paused_at: None,
-            free_from: now,
+            last: None,
             health_due: now,
             time_up: settings.duration.map(|duration| now + duration),
             finish_at: None,
@@ -323,6 +360,8 @@ impl Player {
                     part.output.change_font(&font);
                 }
             }
+            Order::Pulse(at) => self.follow(at, now),
+            Order::PulsesBegin => self.master.start(),
             Order::DropNext => {
                 let is_playing = |piece: &Piece| piece.is_announced;
                 let kept = usize::from(self.pieces.front().is_some_and(is_playing));
@@ -337,35 +376,94 @@ impl Player {
     }
 
     fn line_up(&mut self, tune: Arc<ReadyTune>, now: Instant) {
-        let earliest = match self.pieces.back() {
-            Some(piece) => piece.end() + self.manner.gap,
-            None => self.free_from,
-        };
-        let start = earliest.max(now + self.lead());
+        let before = self.pieces.back();
+        let before = before.map(|piece| (piece.tune.record(), piece.end()));
+        let before = before.or(self.last.as_ref().map(|(tune, end)| (tune, *end)));
+        let earliest = before.map(|(before, end)| end + self.manner.gap_between(before, &tune));
+        let soonest = now + self.lead();
+        let start = earliest.map_or(soonest, |earliest| earliest.max(soonest));
         let scale = self.manner.tempo_scale;
-        let piece = Piece::new(tune, start, scale, self.clock_out);
+        let mut piece = Piece::new(tune, start, scale, self.clock_out, self.clock_in);
+        if let Some(rate) = self
+            .master
+            .period_s()
+            .and_then(|period| piece.rate_for(period, 0.0))
+        {
+            piece.rate = rate;
+        }
         self.pieces.push_back(piece);
+    }
+
+    /// Takes a master's pulse in: the tune goes at its tempo, and a little faster or slower until its beats are the master's.
+    fn follow(&mut self, at: Instant, now: Instant) {
+        self.master.pulse(at);
+        let Some(period) = self.master.period_s() else {
+            return;
+        };
+        let pivot = now + self.lead();
+        let (master, is_paused) = (self.master, self.paused_at.is_some());
+        let Some(piece) = self
+            .pieces
+            .front_mut()
+            .filter(|piece| piece.is_announced && !is_paused)
+        else {
+            return;
+        };
+        let own = piece.pulse_at(piece.offset_at(now));
+        let others = master.count_at(now);
+        let quarter = f64::from(ClockMessage::PULSES_PER_QUARTER);
+        let begun_at = piece
+            .master_began
+            .get_or_insert_with(|| ((others - own) / quarter).round() * quarter);
+        let behind = others - *begun_at - own;
+        if let Some(rate) = piece.rate_for(period, own) {
+            piece.go_at(rate * Master::correction(behind), pivot);
+        }
+        let mut start = piece.end();
+        let mut before = Arc::clone(piece.tune.record());
+        for piece in self.pieces.iter_mut().skip(1) {
+            start += self.manner.gap_between(&before, &piece.tune);
+            piece.rate = piece.rate_for(period, 0.0).unwrap_or(piece.rate);
+            // What was handed over ahead keeps its time.
+            piece.start = if piece.start > pivot {
+                start.max(pivot)
+            } else {
+                piece.start
+            };
+            start = piece.end();
+            before = Arc::clone(piece.tune.record());
+        }
     }
 
     /// Plays like this from here on. What was handed over ahead keeps its time, and so does the order of the notes.
     fn change(&mut self, manner: Manner, now: Instant) {
-        self.manner = manner;
+        let before = std::mem::replace(&mut self.manner, manner);
+        let falls_silent =
+            |channel: &Channel| manner.part(*channel).is_muted && !before.part(*channel).is_muted;
         for part in &mut self.parts {
-            for message in part.mixer.change(manner) {
+            let ends = Channel::all().filter(falls_silent);
+            let ends: Vec<MidiMessage> = ends
+                .flat_map(|channel| part.sounding.end(channel))
+                .collect();
+            for message in ends.into_iter().chain(part.mixer.change(manner)) {
                 part.output.send(message, now + part.lookahead);
                 part.sounding.note(message);
             }
         }
         let pivot = self.paused_at.unwrap_or(now) + self.lead();
-        let mut end_before: Option<Instant> = None;
+        let mut before: Option<(Arc<TuneRecord>, Instant)> = None;
         for piece in &mut self.pieces {
-            if let Some(end) = end_before
+            if let Some((before, end)) = before
                 && piece.start > pivot
             {
-                piece.start = (end + manner.gap).max(pivot);
+                let gap = manner.gap_between(&before, piece.tune.record());
+                piece.start = (end + gap).max(pivot);
             }
-            piece.change_tempo(manner.tempo_scale, pivot);
-            end_before = Some(piece.end());
+            // A master's tempo is nobody else's business.
+            if self.master.period_s().is_none() {
+                piece.change_tempo(manner.tempo_scale, pivot);
+            }
+            before = Some((Arc::clone(piece.tune.record()), piece.end()));
         }
     }
 
@@ -416,12 +514,16 @@ impl Player {
         } else {
             TuneEnd::Unheard
         };
-        self.tell(Event::TuneEnded(piece.tune, end));
-        self.free_from = now;
+        self.tell(Event::TuneEnded(Arc::clone(piece.tune.record()), end));
+        self.last = None;
         let mut start = now + self.lead();
+        let mut before: Option<&Piece> = None;
         for piece in &mut self.pieces {
+            if let Some(before) = before {
+                start = before.end() + self.manner.gap_between(&before.tune, &piece.tune);
+            }
             piece.start = start;
-            start = piece.end() + self.manner.gap;
+            before = Some(piece);
         }
         for part in &mut self.parts {
             part.place = Place::default();
@@ -515,7 +617,7 @@ impl Player {
         while let Some(piece) = self.pieces.front_mut() {
             if piece.start <= now && !piece.is_announced {
                 piece.is_announced = true;
-                let tune = Arc::clone(&piece.tune);
+                let tune = Arc::clone(piece.tune.record());
                 self.tell(Event::TuneStarted(tune));
                 continue;
             }
@@ -533,8 +635,9 @@ impl Player {
             for part in &mut self.parts {
                 part.let_go_of_first();
             }
-            self.free_from = piece.end() + self.manner.gap;
-            self.tell(Event::TuneEnded(piece.tune, TuneEnd::Played));
+            let tune = Arc::clone(piece.tune.record());
+            self.last = Some((Arc::clone(&tune), piece.end()));
+            self.tell(Event::TuneEnded(tune, TuneEnd::Played));
         }
     }
 
@@ -552,7 +655,8 @@ impl Player {
                 part.place = place_at(&self.pieces, now);
             }
         }
-        self.tell(Event::TuneEnded(piece.tune, TuneEnd::Unheard));
+        let tune = Arc::clone(piece.tune.record());
+        self.tell(Event::TuneEnded(tune, TuneEnd::Unheard));
     }
 
     fn look_after_outputs(&mut self, now: Instant) {
@@ -627,7 +731,13 @@ impl Drop for Player {
 }
 
 impl Piece {
-    fn new(tune: Arc<ReadyTune>, start: Instant, scale: TempoScale, clock_out: ClockOut) -> Self {
+    fn new(
+        tune: Arc<ReadyTune>,
+        start: Instant,
+        scale: TempoScale,
+        clock_out: ClockOut,
+        clock_in: ClockIn,
+    ) -> Self {
         let tempo_map = tune.performance.tempo_map();
         let offset = |at| Duration::from_secs_f64(tempo_map.seconds_at(at));
         let mut messages = tune
@@ -640,15 +750,20 @@ impl Piece {
             .last()
             .map_or(Duration::ZERO, |(offset, _)| *offset);
         let length = offset(tune.performance.end).max(last);
+        let ppq = u64::from(tune.performance.ppq.get());
+        let pulse =
+            |number: u64| Ticks::new(number * ppq / u64::from(ClockMessage::PULSES_PER_QUARTER));
+        let end = tune.performance.end;
+        let pulses = || {
+            let all = (0..).map(pulse).take_while(move |at| *at < end);
+            all.map(offset)
+        };
+        let followed = match clock_in {
+            ClockIn::Own => Vec::new(),
+            ClockIn::Followed => pulses().collect(),
+        };
         if clock_out == ClockOut::Sent {
-            let ppq = u64::from(tune.performance.ppq.get());
-            let pulse = |number: u64| {
-                Ticks::new(number * ppq / u64::from(ClockMessage::PULSES_PER_QUARTER))
-            };
-            let pulses = (0..)
-                .map(pulse)
-                .take_while(|at| *at < tune.performance.end)
-                .map(|at| (offset(at), Outgoing::Clock(ClockMessage::Pulse)));
+            let pulses = pulses().map(|at| (at, Outgoing::Clock(ClockMessage::Pulse)));
             let start = (Duration::ZERO, Outgoing::Clock(ClockMessage::Start));
             let stop = (length, Outgoing::Clock(ClockMessage::Stop));
             // Pulses go before the notes of their moment: the sort keeps the order of equals.
@@ -670,15 +785,37 @@ impl Piece {
             });
         let part_ends = part_ends.collect();
         Self {
-            rate: scale.factor() / tune.tempo_scale.factor(),
+            rate: scale.factor() / tune.rendition.settings.tempo_scale.factor(),
             tune,
             messages,
             part_ends,
             length,
             start,
+            pulses: followed,
+            master_began: None,
             leaves_at: None,
             is_announced: false,
         }
+    }
+
+    /// How many pulses are before this offset, and which part of the next.
+    fn pulse_at(&self, offset: Duration) -> f64 {
+        let after = self.pulses.partition_point(|at| *at <= offset);
+        let before = after.saturating_sub(1);
+        let (Some(from), Some(to)) = (self.pulses.get(before), self.pulses.get(before + 1)) else {
+            return before as f64;
+        };
+        let part =
+            offset.saturating_sub(*from).as_secs_f64() / (*to - *from).as_secs_f64().max(1e-6);
+        before as f64 + part.min(1.0)
+    }
+
+    /// How much faster than it was performed for a pulse here takes so many seconds.
+    fn rate_for(&self, period_s: f64, pulse: f64) -> Option<f64> {
+        let place = (pulse as usize).min(self.pulses.len().checked_sub(2)?); // not negative
+        let own = (self.pulses[place + 1] - self.pulses[place]).as_secs_f64();
+        let range = TempoScale::RANGE;
+        Some((own / period_s).clamp(*range.start(), *range.end()))
     }
 
     fn pulses_before(&self, offset: Duration) -> u64 {
@@ -717,8 +854,16 @@ impl Piece {
 
     /// Goes at another tempo from `pivot` on.
     fn change_tempo(&mut self, scale: TempoScale, pivot: Instant) {
+        self.go_at(
+            scale.factor() / self.tune.rendition.settings.tempo_scale.factor(),
+            pivot,
+        );
+    }
+
+    /// Goes at another rate from `pivot` on.
+    fn go_at(&mut self, rate: f64, pivot: Instant) {
         let position = self.offset_at(pivot);
-        self.rate = scale.factor() / self.tune.tempo_scale.factor();
+        self.rate = rate;
         if self.start < pivot {
             // A machine that has just started has no moment before its first; then the tune begins anew.
             self.start = pivot.checked_sub(self.span(position)).unwrap_or(pivot);

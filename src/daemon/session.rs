@@ -4,13 +4,16 @@ use super::archive::Entry;
 use super::command::{Command, Ending, Keeping, Notice, TuneEnd};
 use super::plan::{Plan, Planner};
 use super::player::{Manner, Order};
-use super::settings::{Settings, SettingsPatch, TempoScale};
-use super::source::{ReadyTune, SourceError, TuneId, TuneRequest};
+use super::settings::{Settings, SettingsPatch, Wish};
+use super::source::{ReadyTune, SourceError, TuneId, TuneRecord, TuneRequest};
 use super::status::{Activity, HISTORY_MAX, PlayedTune, SessionView};
 use super::wall::WallTime;
+use crate::compose::ComposeError;
+use crate::music::midi::ClockMessage;
 use crate::output::synth::SynthFont;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Tunes composed and not yet with the player.
 pub const TUNES_AHEAD: usize = 3;
@@ -27,13 +30,15 @@ pub enum Event {
     /// The composer has a tune, or has none.
     Composed(Result<ReadyTune, SourceError>),
     /// The player begins a tune.
-    TuneStarted(Arc<ReadyTune>),
+    TuneStarted(Arc<TuneRecord>),
     /// The player is done with a tune.
-    TuneEnded(Arc<ReadyTune>, TuneEnd),
+    TuneEnded(Arc<TuneRecord>, TuneEnd),
     /// An output went away.
     OutputLost(String),
     /// An output came back.
     OutputBack(String),
+    /// Another machine keeps the time.
+    Master(ClockMessage, Instant),
     /// The configuration was read anew.
     Adopt(Adopted),
     /// The time given to the daemon is over.
@@ -98,9 +103,11 @@ pub struct SessionStart {
 #[derive(Debug)]
 pub struct Session {
     /// Composed, waiting for the player.
-    ready: VecDeque<Arc<ReadyTune>>,
+    ready: VecDeque<ReadyTune>,
     /// With the player, in the order of playing.
-    with_player: VecDeque<Arc<ReadyTune>>,
+    with_player: VecDeque<Arc<TuneRecord>>,
+    /// The tune that was composed last: the next one of its set is to go with it.
+    composed_last: Option<Arc<TuneRecord>>,
     composer: ComposerState,
     refusals_in_a_row: u32,
     next_tune: TuneId,
@@ -139,6 +146,7 @@ impl Session {
         Self {
             ready: VecDeque::new(),
             with_player: VecDeque::new(),
+            composed_last: None,
             composer: ComposerState::Idle,
             refusals_in_a_row: 0,
             next_tune: start.first_tune,
@@ -169,7 +177,8 @@ impl Session {
     /// What others may see.
     pub fn view(&self) -> SessionView {
         let playing = self.view.now.as_ref().map(|now| now.tune.id);
-        let waiting = self.with_player.iter().chain(&self.ready);
+        let ready = self.ready.iter().map(ReadyTune::record);
+        let waiting = self.with_player.iter().chain(ready);
         let is_ending =
             self.ending.is_some() || matches!(self.composer, ComposerState::Done(Ending::Stopped));
         SessionView {
@@ -200,6 +209,7 @@ impl Session {
             Event::TuneEnded(tune, end) => self.ended(tune, end, now),
             Event::OutputLost(name) => vec![Decision::Tell(Notice::OutputLost(name))],
             Event::OutputBack(name) => vec![Decision::Tell(Notice::OutputBack(name))],
+            Event::Master(message, at) => self.keep_step(message, at, now),
             Event::Adopt(adopted) => self.adopt(adopted),
             Event::TimeIsUp => self.end(Ending::TimeUp, Order::Stop),
             Event::TimePassed => self.look_at_the_clock(now),
@@ -248,6 +258,26 @@ impl Session {
                 decisions.extend(self.end(Ending::Stopped, Order::Stop));
                 decisions
             }
+        }
+    }
+
+    /// Stands still and goes on with another machine, and tells the player its pulses.
+    fn keep_step(&mut self, message: ClockMessage, at: Instant, now: WallTime) -> Vec<Decision> {
+        match message {
+            ClockMessage::Pulse => vec![Decision::Order(Order::Pulse(at))],
+            ClockMessage::Start | ClockMessage::Continue => {
+                let mut decisions = Vec::new();
+                if message == ClockMessage::Start {
+                    decisions.push(Decision::Order(Order::PulsesBegin));
+                }
+                if self.is_paused {
+                    decisions.extend(self.obey(Command::Resume, now));
+                }
+                decisions
+            }
+            ClockMessage::Stop if !self.is_paused => self.obey(Command::Pause, now),
+            // Tunes have their own places.
+            ClockMessage::Stop | ClockMessage::Position(_) => Vec::new(),
         }
     }
 
@@ -363,7 +393,7 @@ impl Session {
         ]
     }
 
-    fn started(&mut self, tune: Arc<ReadyTune>, now: WallTime) -> Vec<Decision> {
+    fn started(&mut self, tune: Arc<TuneRecord>, now: WallTime) -> Vec<Decision> {
         self.view.now = Some(PlayedTune {
             tune: Arc::clone(&tune),
             started: now.unix,
@@ -376,7 +406,7 @@ impl Session {
         ]
     }
 
-    fn ended(&mut self, tune: Arc<ReadyTune>, end: TuneEnd, now: WallTime) -> Vec<Decision> {
+    fn ended(&mut self, tune: Arc<TuneRecord>, end: TuneEnd, now: WallTime) -> Vec<Decision> {
         self.with_player
             .retain(|with_player| with_player.id != tune.id);
         match end {
@@ -409,10 +439,12 @@ impl Session {
             return Vec::new();
         }
         self.view.counters.tunes_ready += 1;
-        let tune = Arc::new(tune);
-        self.ready.push_back(Arc::clone(&tune));
+        self.view.refusals.add(&tune.refusals);
+        let record = Arc::clone(tune.record());
+        self.composed_last = Some(Arc::clone(&record));
+        self.ready.push_back(tune);
         vec![
-            Decision::Archive(Entry::Composed(tune, now.unix)),
+            Decision::Archive(Entry::Composed(record, now.unix)),
             Decision::Tell(Notice::QueueChanged),
         ]
     }
@@ -424,6 +456,9 @@ impl Session {
         match error {
             SourceError::Refused(reason) => {
                 self.refusals_in_a_row += 1;
+                if let Some(ComposeError::AllRefused { refusals, .. }) = reason.downcast_ref() {
+                    self.view.refusals.add(refusals);
+                }
                 self.view.counters.tunes_refused += 1;
                 let notice = Decision::Tell(Notice::TuneRefused(with_causes(&*reason)));
                 let count = self.refusals_in_a_row;
@@ -463,12 +498,16 @@ impl Session {
     /// Keeps the player and the composer busy, and ends when there is nothing left to do.
     fn refill(&mut self, now: WallTime) -> Vec<Decision> {
         let mut decisions = Vec::new();
-        while self.with_player.len() < TUNES_WITH_PLAYER {
+        while self.with_player.len() < TUNES_WITH_PLAYER && self.may_hand_over() {
             let Some(tune) = self.ready.pop_front() else {
                 break;
             };
-            self.with_player.push_back(Arc::clone(&tune));
-            decisions.push(Decision::Order(Order::Play(tune)));
+            let tune = match self.ready.front() {
+                Some(next) => tune.leading_to(next),
+                None => tune,
+            };
+            self.with_player.push_back(Arc::clone(tune.record()));
+            decisions.push(Decision::Order(Order::Play(Arc::new(tune))));
         }
         if matches!(self.composer, ComposerState::Idle) && self.ready.len() < TUNES_AHEAD {
             self.composer = ComposerState::Composing;
@@ -485,27 +524,64 @@ impl Session {
         decisions
     }
 
+    /// A tune ends so that the next one of its set can follow: while another one plays, that one is waited for.
+    fn may_hand_over(&self) -> bool {
+        let Some(tune) = self.ready.front() else {
+            return false;
+        };
+        let place = &tune.rendition.place;
+        let is_last_of_set = place.index + 1 >= place.count;
+        let no_more_come = matches!(self.composer, ComposerState::Done(_) | ComposerState::Over);
+        self.with_player.is_empty() || is_last_of_set || self.ready.len() > 1 || no_more_come
+    }
+
     /// What was changed while it played goes before what the plan says, and that before the configuration.
     fn next_request(&mut self, now: WallTime) -> TuneRequest {
         let id = self.next_tune;
         self.next_tune = TuneId(id.0 + 1);
-        match self.planner.next(now.minute_of_day) {
-            None => TuneRequest {
-                id,
-                settings: Arc::clone(&self.view.settings),
-                set: None,
-                set_tempo: TempoScale::default(),
-            },
-            Some(planned) => {
-                let settings = self.base.patched(&planned.patch).patched(&self.changed);
-                TuneRequest {
-                    id,
-                    settings: Arc::new(settings),
-                    set: Some(planned.set),
-                    set_tempo: planned.tempo,
-                }
-            }
+        // A book's tunes come as they are.
+        let usual_tunes = if self.source_obeys {
+            self.view.settings.set_tunes.count()
+        } else {
+            1
+        };
+        let planned = self.planner.next(now.minute_of_day, usual_tunes.into());
+        let mut settings = self.base.patched(&planned.patch).patched(&self.changed);
+        if planned.index > 0
+            && let Some(before) = &self.composed_last
+        {
+            go_with(&mut settings, before, id);
         }
+        TuneRequest {
+            id,
+            settings: Arc::new(settings),
+            set: planned.set,
+            set_tempo: planned.tempo,
+            index_in_set: planned.index,
+            set_tunes: planned.count,
+        }
+    }
+}
+
+/// Keys that the tunes of a set go through where nobody names any: those of whistles, pipes and fiddles.
+const SET_KEYS: [&str; 8] = ["D", "G", "A", "Em", "Ador", "Bm", "Edor", "Dmix"];
+
+/// A tune of a set is of the same dance as the one before it and in another key, unless somebody asks for something else.
+fn go_with(settings: &mut Settings, before: &TuneRecord, id: TuneId) {
+    if settings.dance == Wish::Any
+        && let Some(dance) = before.field('R').and_then(|dance| dance.parse().ok())
+    {
+        settings.dance = dance;
+    }
+    if settings.key == Wish::Any {
+        let others = SET_KEYS
+            .iter()
+            .filter(|key| Some(**key) != before.field('K'));
+        let others: Vec<&str> = others.copied().collect();
+        // Neighbouring numbers are spread over the keys; the multiplier is the golden ratio's.
+        let spread = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let key = others[(spread % others.len() as u64) as usize]; // below their number
+        settings.key = key.parse().unwrap_or(Wish::Any);
     }
 }
 
@@ -520,6 +596,8 @@ fn asks_for_other_tunes(before: &Settings, after: &Settings) -> bool {
             settings.times,
             settings.swing,
             settings.count_in,
+            settings.chord_pattern.clone(),
+            settings.set_tunes,
         )
     };
     wishes(before) != wishes(after)
@@ -549,8 +627,7 @@ mod tests {
         ReadyTune::new(
             TuneId(index),
             format!("X:1\nT:{index}\nK:C\nC|\n"),
-            Rendition::new(&Settings::default(), 1.0, 0),
-            TempoScale::default(),
+            Rendition::new(Arc::default(), 0),
             Provenance::Generated { seed: 0, index },
             String::new(),
             None,
@@ -562,7 +639,7 @@ mod tests {
     }
 
     fn ended(index: u64) -> Event {
-        Event::TuneEnded(Arc::new(tune(index)), TuneEnd::Played)
+        Event::TuneEnded(Arc::clone(tune(index).record()), TuneEnd::Played)
     }
 
     fn refused() -> Event {
@@ -810,6 +887,62 @@ mod tests {
         );
     }
 
+    /// A tune of a set, as a band would play it that was asked for it.
+    fn of_set(request: &TuneRequest, header: &str) -> ReadyTune {
+        ReadyTune::new(
+            request.id,
+            format!("X:1\nT:{}\n{header}\nd|DEFG ABcd|dcBA GFE:|\n", request.id),
+            request.rendition(0),
+            Provenance::Generated { seed: 0, index: 0 },
+            String::new(),
+            None,
+        )
+    }
+
+    fn first_request(decisions: &[Decision]) -> Option<TuneRequest> {
+        decisions.iter().find_map(|decision| match decision {
+            Decision::Compose(request) => Some(request.clone()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn tunes_of_a_set_are_of_one_dance_in_other_keys_and_lead_into_each_other() {
+        let mut session = session();
+        let mut decisions = session.start(at(0));
+        let (mut asked, mut orders) = (Vec::new(), Vec::<Arc<ReadyTune>>::new());
+        for header in [
+            "R:jig\nM:4/4\nK:G",
+            "R:jig\nM:4/4\nK:D",
+            "R:jig\nM:4/4\nK:A",
+        ] {
+            let request = first_request(&decisions).unwrap();
+            let place = (request.index_in_set, request.set_tunes);
+            asked.push((place, request.settings.dance.to_string()));
+            decisions = session.handle(Event::Composed(Ok(of_set(&request, header))), at(0));
+            orders.extend(decisions.iter().filter_map(|decision| match decision {
+                Decision::Order(Order::Play(tune)) => Some(Arc::clone(tune)),
+                _ => None,
+            }));
+        }
+        assert_eq!(
+            asked,
+            [
+                ((0, 3), "any".to_owned()),
+                ((1, 3), "jig".to_owned()),
+                ((2, 3), "jig".to_owned())
+            ]
+        );
+        // The first went to the player at once; the second waited until it was known what it leads to.
+        let leads = |tune: &Arc<ReadyTune>| tune.rendition.place.next.is_some();
+        assert_eq!(
+            orders.iter().map(leads).collect::<Vec<bool>>(),
+            [false, true]
+        );
+        let next = first_request(&decisions).unwrap();
+        assert_eq!((next.index_in_set, next.settings.dance), (0, Wish::Any));
+    }
+
     #[test]
     fn when_the_hour_of_a_set_comes_what_waits_is_composed_anew() {
         let mut set = PlannedSet::new(1);
@@ -851,8 +984,9 @@ mod tests {
         for event in [composed(0), composed(1), composed(2)] {
             session.handle(event, at(0));
         }
-        let ids = |tunes: &[Arc<ReadyTune>]| tunes.iter().map(|tune| tune.id.0).collect::<Vec<_>>();
-        session.handle(Event::TuneStarted(Arc::new(tune(0))), at(1));
+        let ids =
+            |tunes: &[Arc<TuneRecord>]| tunes.iter().map(|tune| tune.id.0).collect::<Vec<_>>();
+        session.handle(Event::TuneStarted(Arc::clone(tune(0).record())), at(1));
         assert_eq!(ids(&session.view().queue), [1, 2]);
         session.handle(Event::Command(Command::Keep(None, Keeping::Kept)), at(1));
         session.handle(ended(0), at(2));

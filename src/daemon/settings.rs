@@ -7,13 +7,13 @@
 use super::time_span::TimeSpan;
 use crate::abc;
 use crate::compose;
-use crate::music::midi::Program;
+use crate::music::midi::{DataByte, Program};
 use crate::music::pitch::Accidental;
 use crate::music::{Key, Mode, Tonic};
-use crate::performance::{COUNT_IN_BARS_MAX, SWING_SCALE_MAX, Style, TIMES_MAX};
+use crate::performance::{COUNT_IN_BARS_MAX, Pattern, Role, SWING_SCALE_MAX, Style, TIMES_MAX};
 use crate::score;
 use crate::token::folk::Dance;
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -95,15 +95,29 @@ settings! {
     swing: Swing = Swing(1.0),
     /// Bars that the drum counts in, 0 to 4
     count_in: CountIn = CountIn(0),
-    /// The melody's instrument, a MIDI program 0 to 127, or any
+    /// What guitar and bass do in a bar, as `%%MIDI gchord` writes it (f bass, c chord, b both, z rest), or any
+    chord_pattern: ChordPattern = ChordPattern::default(),
+    /// The melody's instrument: a name such as flute, a MIDI program 0 to 127, or any
     melody: Wish<Instrument> = Wish::Any,
-    /// The second melody's instrument, a MIDI program 0 to 127, or any
+    /// The second melody's instrument, or any
     second_melody: Wish<Instrument> = Wish::Any,
-    /// The chords' instrument, a MIDI program 0 to 127, or any
+    /// The instrument of the tune's further voices, or any
+    voices: Wish<Instrument> = Wish::Any,
+    /// The drone's instrument, or any
+    drone: Wish<Instrument> = Wish::Any,
+    /// The chords' instrument, or any
     chords: Wish<Instrument> = Wish::Any,
-    /// The bass's instrument, a MIDI program 0 to 127, or any
+    /// The bass's instrument, or any
     bass: Wish<Instrument> = Wish::Any,
-    /// Silence between two tunes, such as 2 or 1.5s
+    /// The drum kit, a MIDI program 0 to 127, or any
+    drum: Wish<Instrument> = Wish::Any,
+    /// Volume of parts, 0 to 127, such as drum=60,bass=90, or usual
+    part_volume: PartVolumes = PartVolumes::default(),
+    /// Parts that are silent, such as drum,bass, or none: melody, second, voices, drone, chords, bass, drum
+    mute: Muted = Muted::default(),
+    /// Tunes of a set, which follow each other without a pause, where the plan names no set: 1 to 9
+    set_tunes: SetTunes = SetTunes(3),
+    /// Silence between two sets, such as 2 or 1.5s
     gap: TimeSpan = TimeSpan(std::time::Duration::from_secs(2)),
 }
 
@@ -276,20 +290,238 @@ impl Setting for Temperature {
     }
 }
 
-/// A MIDI program by its number.
+/// General MIDI programs of a folk band, by the names people use.
+pub const INSTRUMENTS: [(&str, u8); 13] = [
+    ("piano", 0),
+    ("harmonium", 20),
+    ("accordion", 21),
+    ("concertina", 23),
+    ("nylon-guitar", 24),
+    ("guitar", 25),
+    ("bass", 32),
+    ("fiddle", 40),
+    ("harp", 46),
+    ("flute", 73),
+    ("whistle", 78),
+    ("banjo", 105),
+    ("pipes", 109),
+];
+
+/// A MIDI program, by its name in [`INSTRUMENTS`] or its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instrument(pub Program);
 
 impl Setting for Instrument {
     fn read(text: &str) -> Result<Self, String> {
-        let program = text.parse().ok().and_then(Program::new);
-        program
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is no MIDI program, 0 to 127, nor `any`"))
+        let named = INSTRUMENTS.iter().find(|(name, _)| *name == text);
+        let number = named.map_or_else(|| text.parse().ok(), |(_, number)| Some(*number));
+        number.and_then(Program::new).map(Self).ok_or_else(|| {
+            let names = INSTRUMENTS.map(|(name, _)| name);
+            format!(
+                "`{text}` is neither a number from 0 to 127 nor one of {}",
+                names.join(", ")
+            )
+        })
     }
 
     fn write(self) -> String {
         self.0.number().to_string()
+    }
+}
+
+/// A part of the band by its name.
+///
+/// # Errors
+/// What could have been written instead.
+pub fn role(text: &str) -> Result<Role, String> {
+    Role::named(text.trim()).ok_or_else(|| {
+        let names = Role::ALL.map(Role::name);
+        format!("`{text}` is none of {}", names.join(", "))
+    })
+}
+
+/// `drum=60`: a part and what stands after it.
+///
+/// # Errors
+/// What could have been written instead.
+pub fn of_part(text: &str) -> Result<(Role, &str), String> {
+    let (part, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not PART=VALUE, such as drum=60"))?;
+    Ok((role(part)?, value.trim()))
+}
+
+/// A volume from 0 to 127.
+///
+/// # Errors
+/// What could have been written instead.
+pub fn part_volume(text: &str) -> Result<DataByte, String> {
+    let volume = text.parse().ok().and_then(DataByte::new);
+    volume.ok_or_else(|| format!("`{text}` is not a number from 0 to 127"))
+}
+
+/// The setting that holds a part's instrument.
+pub const fn instrument_setting(role: Role) -> &'static str {
+    match role {
+        Role::Melody => "melody",
+        Role::SecondMelody => "second_melody",
+        Role::OtherVoices => "voices",
+        Role::Drone => "drone",
+        Role::Chords => "chords",
+        Role::Bass => "bass",
+        Role::Bodhran => "drum",
+    }
+}
+
+impl Settings {
+    /// The instrument that is wished for a part.
+    pub fn instrument(&self, role: Role) -> Wish<Instrument> {
+        match role {
+            Role::Melody => self.melody,
+            Role::SecondMelody => self.second_melody,
+            Role::OtherVoices => self.voices,
+            Role::Drone => self.drone,
+            Role::Chords => self.chords,
+            Role::Bass => self.bass,
+            Role::Bodhran => self.drum,
+        }
+    }
+}
+
+/// How loud which parts are, where it is not as the tune and the table have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartVolumes([Option<DataByte>; Role::ALL.len()]);
+
+impl PartVolumes {
+    /// How loud this part is to be, if that is said.
+    pub fn of(&self, role: Role) -> Option<DataByte> {
+        self.0[role as usize] // as many as there are roles
+    }
+}
+
+impl FromStr for PartVolumes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut volumes = Self::default();
+        if text.trim() == "usual" {
+            return Ok(volumes);
+        }
+        for part in text.split(',') {
+            let (role, volume) = of_part(part)?;
+            volumes.0[role as usize] = Some(part_volume(volume)?);
+        }
+        Ok(volumes)
+    }
+}
+
+impl fmt::Display for PartVolumes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = |role: Role| Some(format!("{}={}", role.name(), self.of(role)?.value()));
+        let parts: Vec<String> = Role::ALL.into_iter().filter_map(said).collect();
+        f.write_str(if parts.is_empty() { "usual" } else { "" })?;
+        f.write_str(&parts.join(","))
+    }
+}
+
+/// Which parts are silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Muted([bool; Role::ALL.len()]);
+
+impl Muted {
+    /// Whether this one is.
+    pub fn holds(&self, role: Role) -> bool {
+        self.0[role as usize] // as many as there are roles
+    }
+}
+
+impl FromStr for Muted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut muted = Self::default();
+        if text.trim() == "none" {
+            return Ok(muted);
+        }
+        for part in text.split(',') {
+            muted.0[role(part)? as usize] = true;
+        }
+        Ok(muted)
+    }
+}
+
+impl fmt::Display for Muted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let muted = Role::ALL.into_iter().filter(|role| self.holds(*role));
+        let names: Vec<&str> = muted.map(Role::name).collect();
+        f.write_str(if names.is_empty() { "none" } else { "" })?;
+        f.write_str(&names.join(","))
+    }
+}
+
+/// What the accompaniment does in a bar, as somebody wrote it; `None` leaves it to the tune and the dance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChordPattern(Option<(String, Pattern)>);
+
+impl ChordPattern {
+    /// The pattern, if there is one.
+    pub fn wanted(&self) -> Option<&Pattern> {
+        self.0.as_ref().map(|(_, pattern)| pattern)
+    }
+}
+
+impl FromStr for ChordPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text == "any" {
+            return Ok(Self(None));
+        }
+        let pattern = Pattern::of_gchord(text).ok_or_else(|| {
+            format!(
+                "`{text}` is no pattern of f, c, b and z with lengths, such as fzczfzcz or f2c2"
+            )
+        })?;
+        Ok(Self(Some((text.to_owned(), pattern))))
+    }
+}
+
+impl fmt::Display for ChordPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref().map_or("any", |(text, _)| text))
+    }
+}
+
+/// How many tunes follow each other without a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetTunes(u8);
+
+impl SetTunes {
+    /// The longest set.
+    pub const MAX: u8 = 9;
+
+    /// 1 to 9.
+    pub fn count(self) -> u8 {
+        self.0
+    }
+}
+
+impl FromStr for SetTunes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count = text.trim().parse().ok();
+        count
+            .filter(|count| (1..=Self::MAX).contains(count))
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is not a whole number from 1 to {}", Self::MAX))
+    }
+}
+
+impl fmt::Display for SetTunes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -497,11 +729,19 @@ fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
 /// Numbers and words alike, as files and requests write them.
 struct AnyText;
 
-impl Visitor<'_> for AnyText {
+impl<'de> Visitor<'de> for AnyText {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a word or a number")
+        f.write_str("a word, a number or a list of them")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<String, A::Error> {
+        let mut texts: Vec<String> = Vec::new();
+        while let Some(text) = list.next_element::<String>()? {
+            texts.push(text);
+        }
+        Ok(texts.join(","))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<String, E> {
@@ -546,6 +786,10 @@ as_text! {
     Swing => |value, out| out.serialize_f64(value.0);
     CountIn => |value, out| out.serialize_u8(value.0);
     BandStyle => |value, out| out.collect_str(value);
+    ChordPattern => |value, out| out.collect_str(value);
+    PartVolumes => |value, out| out.collect_str(value);
+    Muted => |value, out| out.collect_str(value);
+    SetTunes => |value, out| out.serialize_u8(value.0);
     TimeSpan => |value, out| out.serialize_f64(value.0.as_secs_f64());
 }
 
@@ -585,10 +829,17 @@ mod tests {
             ("times", "3"),
             ("swing", "0.5"),
             ("count_in", "2"),
+            ("chord_pattern", "f2c2"),
             ("melody", "73"),
             ("second_melody", "any"),
+            ("voices", "40"),
+            ("drone", "109"),
             ("chords", "24"),
             ("bass", "33"),
+            ("drum", "0"),
+            ("part_volume", "bass=90,drum=60"),
+            ("mute", "drone,chords"),
+            ("set_tunes", "4"),
             ("gap", "1.5s"),
         ];
         for (name, value) in asked {
@@ -627,10 +878,23 @@ mod tests {
             "`key`: `H` is no key; write D, Am, Edor, Gmix"
         );
         assert!(error("dance", "gig").ends_with("(did you mean `jig`?)"));
+        assert!(error("mute", "drums").ends_with("chords, bass, drum"));
+        assert!(error("part_volume", "drum=200").ends_with("not a number from 0 to 127"));
+        assert!(error("melody", "kazoo").contains("fiddle"));
+        assert!(error("chord_pattern", "xyz").contains("fzczfzcz"));
         assert_eq!(
             error("times", "2.5"),
             "`times`: `2.5` is not a whole number from 1 to 9"
         );
+    }
+
+    #[test]
+    fn an_instrument_has_a_name_and_a_list_is_a_list() {
+        let patch: SettingsPatch =
+            serde_json::from_str(r#"{"melody": "flute", "mute": ["drum", "bass"]}"#).unwrap();
+        let settings = Settings::default().patched(&patch);
+        assert_eq!(settings.melody.to_string(), "73");
+        assert_eq!(settings.mute.to_string(), "bass,drum");
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Sounding {
         messages
     }
 
+    /// What ends the notes of one channel, which may go on with others.
+    pub fn end(&mut self, channel: Channel) -> Vec<MidiMessage> {
+        let notes = self.notes.get_mut(&channel).map(std::mem::take);
+        notes.map_or_else(Vec::new, |notes| note_offs(channel, notes).collect())
+    }
+
     /// What silences a receiver about which nothing is known: every channel.
     pub fn panic(&mut self) -> Vec<MidiMessage> {
         let mut messages = self.silence();

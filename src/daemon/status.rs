@@ -6,7 +6,8 @@
 use super::command::{Keeping, TuneEnd};
 use super::lateness::{Lateness, LatenessCounts};
 use super::settings::Settings;
-use super::source::{ReadyTune, TuneId};
+use super::source::{TuneId, TuneRecord};
+use crate::critic::Refusals;
 use crate::output::{Health, OutputCounters};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +25,7 @@ pub struct Status {
     /// What plays, and how far it is.
     pub now: Option<NowPlaying>,
     /// What comes next, soonest first.
-    pub queue: Vec<Arc<ReadyTune>>,
+    pub queue: Vec<Arc<TuneRecord>>,
     /// What was, latest first; at most [`HISTORY_MAX`].
     pub history: Vec<PlayedTune>,
     /// What holds.
@@ -33,6 +34,8 @@ pub struct Status {
     pub sleep_at: Option<Duration>,
     /// What was counted.
     pub counters: Counters,
+    /// Drafts that were refused, by reason.
+    pub refusals: Refusals,
     /// How late notes were sent, of outputs that send at once.
     pub lateness: Lateness,
     /// Each output, in the order in which they were named.
@@ -59,7 +62,7 @@ pub enum Activity {
 #[derive(Clone, Debug)]
 pub struct NowPlaying {
     /// Which.
-    pub tune: Arc<ReadyTune>,
+    pub tune: Arc<TuneRecord>,
     /// When it began, in seconds since 1970.
     pub started: Duration,
     /// How far it is, counted at the tempo it was performed for.
@@ -72,7 +75,7 @@ pub struct NowPlaying {
 #[derive(Clone, Debug)]
 pub struct PlayedTune {
     /// Which.
-    pub tune: Arc<ReadyTune>,
+    pub tune: Arc<TuneRecord>,
     /// When it began, in seconds since 1970.
     pub started: Duration,
     /// How it ended.
@@ -117,7 +120,7 @@ pub struct SessionView {
     /// What plays.
     pub now: Option<PlayedTune>,
     /// What comes next, soonest first.
-    pub queue: Vec<Arc<ReadyTune>>,
+    pub queue: Vec<Arc<TuneRecord>>,
     /// What was, latest first.
     pub history: VecDeque<PlayedTune>,
     /// What holds.
@@ -126,6 +129,8 @@ pub struct SessionView {
     pub sleep_at: Option<Duration>,
     /// What it counted.
     pub counters: Counters,
+    /// Drafts that were refused, by reason.
+    pub refusals: Refusals,
 }
 
 /// What the player counts, for anyone to read.
@@ -248,6 +253,7 @@ impl StatusBoard {
                 hold_ups: read(&self.gauges.hold_ups),
                 ..view.counters
             },
+            refusals: view.refusals,
             lateness: self.gauges.lateness.read(),
             outputs: self
                 .gauges
@@ -276,8 +282,14 @@ impl StatusBoard {
         Arc::clone(&view.settings)
     }
 
+    /// The tune that plays.
+    pub fn playing(&self) -> Option<Arc<TuneRecord>> {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.now.as_ref().map(|now| Arc::clone(&now.tune))
+    }
+
     /// A tune that plays, waits or was played lately.
-    pub fn tune(&self, id: TuneId) -> Option<Arc<ReadyTune>> {
+    pub fn tune(&self, id: TuneId) -> Option<Arc<TuneRecord>> {
         let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         let played = view
             .now

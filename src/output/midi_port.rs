@@ -1,17 +1,26 @@
-//! In: messages at the moment they are due. Out: the same at a MIDI port (ALSA sequencer, CoreMIDI, WinMM). The only file
-//! that names midir.
+//! In: messages at the moment they are due. Out: the same at a MIDI port (ALSA sequencer, CoreMIDI, WinMM); and what other
+//! ports say to us. The only file that names midir.
 //!
 //! Each message leaves at once; the player's thread keeps the time. Does not speak JACK (see `jack_port`).
 
 use super::error::position_by_name;
+use super::midi_input::{Parser, Tell};
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, Health, LiveOutput, OutputError};
 use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
-use midir::{MidiOutput, MidiOutputConnection, MidiOutputPort};
-use std::time::Instant;
+use midir::{
+    Ignore, MidiInput, MidiInputConnection, MidiInputPort, MidiOutput, MidiOutputConnection,
+    MidiOutputPort,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The name of our end of the connection.
 const PORT_NAME: &str = "out";
+/// The name of our end where we listen.
+const INPUT_NAME: &str = "in";
+/// How often an input is looked for.
+const INPUT_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Part of the name of ports that lead nowhere by themselves: not chosen unless asked for.
 const THROUGH: &str = "midi through";
 
@@ -107,6 +116,94 @@ impl MidiPortOutput {
             self.port.drop_connection();
         }
     }
+}
+
+/// Listens to the input whose name holds `wanted`, letter case aside; without a wish, to the first. A port that goes away is
+/// looked for again.
+///
+/// # Errors
+/// The machine has no MIDI, no such input (the error names those there are), it refuses, or the thread does not start.
+pub fn listen(wanted: Option<&str>, tell: Tell) -> Result<(), OutputError> {
+    let names = named_inputs(&midi_input()?);
+    let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+    let place = match wanted {
+        Some(wanted) => position_by_name(&names, wanted),
+        None => (!names.is_empty()).then_some(0),
+    };
+    let port_name = place.and_then(|place| names.get(place).cloned());
+    let port_name = port_name.ok_or_else(|| OutputError::no_such_port(wanted, names))?;
+    let tell = Arc::new(Mutex::new(tell));
+    let mut connection = Some(connect_input(&port_name, &tell)?);
+    std::thread::Builder::new()
+        .name("midi-in".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(INPUT_LOOK_INTERVAL);
+                let inputs = midi_input().map(|input| named_inputs(&input));
+                let is_there = inputs.is_ok_and(|inputs| {
+                    inputs
+                        .iter()
+                        .any(|(name, _)| without_numbers(name) == without_numbers(&port_name))
+                });
+                if !is_there {
+                    connection = None;
+                } else if connection.is_none() {
+                    connection = connect_input(&port_name, &tell).ok();
+                }
+            }
+        })
+        .map_err(|source| OutputError::Thread {
+            output: "midi_in".to_owned(),
+            source,
+        })?;
+    Ok(())
+}
+
+fn connect_input(
+    port_name: &str,
+    tell: &Arc<Mutex<Tell>>,
+) -> Result<MidiInputConnection<()>, OutputError> {
+    let input = midi_input()?;
+    let inputs = named_inputs(&input);
+    let is_it =
+        |(name, _): &&(String, MidiInputPort)| without_numbers(name) == without_numbers(port_name);
+    let Some((_, port)) = inputs.iter().find(is_it) else {
+        let names = inputs.into_iter().map(|(name, _)| name).collect();
+        return Err(OutputError::no_such_port(Some(port_name), names));
+    };
+    let (tell, mut parser) = (Arc::clone(tell), Parser::default());
+    let hear = move |_: u64, bytes: &[u8], (): &mut ()| {
+        let now = Instant::now();
+        let mut tell = tell.lock().unwrap_or_else(PoisonError::into_inner);
+        for heard in bytes.iter().filter_map(|byte| parser.take(*byte)) {
+            tell(heard, now);
+        }
+    };
+    input
+        .connect(port, INPUT_NAME, hear, ())
+        .map_err(|error| OutputError::Port {
+            port: port_name.to_owned(),
+            reason: error.to_string(),
+        })
+}
+
+fn midi_input() -> Result<MidiInput, OutputError> {
+    // What is missing is told as for outputs.
+    midi_output()?;
+    let mut input = MidiInput::new(CLIENT_NAME).map_err(|error| OutputError::NoMidiSystem {
+        system: "ALSA MIDI",
+        reason: error.to_string(),
+    })?;
+    // The clock is wanted, and midir leaves it out unless it is told.
+    input.ignore(Ignore::Sysex);
+    Ok(input)
+}
+
+fn named_inputs(input: &MidiInput) -> Vec<(String, MidiInputPort)> {
+    let own = format!("{CLIENT_NAME}:");
+    let named = |port: MidiInputPort| Some((input.port_name(&port).ok()?, port));
+    let ports = input.ports().into_iter().filter_map(named);
+    ports.filter(|(name, _)| !name.starts_with(&own)).collect()
 }
 
 /// The names of the ports there are.

@@ -26,7 +26,7 @@ pub use dance::Dance;
 pub use pattern::Pattern;
 pub use plain::plain;
 pub use role::{Role, RoleChoice, RoleChoices};
-pub use set::{SetTune, join, perform, perform_set};
+pub use set::{Pickup, SetPlace, SetTune, join, perform, perform_in_set, perform_set};
 pub use style::{Style, TIMING_MS_MAX};
 pub use tempo_map::TempoMap;
 

@@ -67,6 +67,17 @@ impl Role {
     }
 }
 
+impl Role {
+    /// Who plays on this channel.
+    pub fn of_channel(channel: Channel) -> Self {
+        let of_their_own = Self::ALL
+            .into_iter()
+            .filter(|role| *role != Role::OtherVoices);
+        let mut on_it = of_their_own.filter(|role| role.channel(0) == channel);
+        on_it.next().unwrap_or(Role::OtherVoices)
+    }
+}
+
 /// What somebody asks of one member of the band; `None` leaves it to the tune and the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoleChoice {

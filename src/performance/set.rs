@@ -4,6 +4,7 @@
 
 use super::arrangement::{Arrangement, COUNT_IN_BARS_MAX, TIMES_MAX};
 use super::band::{Band, Part, Pass, Roster};
+use super::expression::BarGrid;
 use super::role::Role;
 use super::style::{DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
 use super::{
@@ -24,6 +25,82 @@ pub struct SetTune<'a> {
     pub score: &'a Score,
     /// Decides ornaments, variations and unevenness; the first tune's decides the instruments too.
     pub seed: u64,
+}
+
+/// Where a tune stands in a set whose other tunes need not be known: one that is still being composed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetPlace {
+    /// How many tunes are played before it.
+    pub index: u32,
+    /// How many tunes the set has.
+    pub count: u32,
+    /// Decides the instruments of all of them.
+    pub seed: u64,
+    /// How the tune that follows without a pause begins; `None` where none does, or none is known.
+    pub next: Option<Pickup>,
+}
+
+/// The music before a tune's first bar line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pickup {
+    /// How long it lasts; zero where the tune begins with a whole bar.
+    pub length: Ticks,
+    /// What that is counted in.
+    pub ppq: TicksPerQuarter,
+}
+
+impl Pickup {
+    /// The pickup of a tune.
+    pub fn of(score: &Score) -> Self {
+        Self {
+            length: BarGrid::new(&score.bars, score.resolution).pickup(),
+            ppq: score.resolution,
+        }
+    }
+}
+
+impl SetPlace {
+    /// A tune by itself.
+    pub fn alone(seed: u64) -> Self {
+        Self {
+            index: 0,
+            count: 1,
+            seed,
+            next: None,
+        }
+    }
+
+    /// Whether that one's tune comes before this one's.
+    pub fn follows(&self, other: &Self) -> bool {
+        self.index > 0
+            && (self.seed, self.count, self.index) == (other.seed, other.count, other.index + 1)
+    }
+}
+
+/// Plays a tune in its place, as [`perform_set`] does with all of them. Instruments are those of the set as long as this tune
+/// can be played on them.
+pub fn perform_in_set(
+    score: &Score,
+    arrangement: &Arrangement,
+    seed: u64,
+    place: &SetPlace,
+) -> Performance {
+    if arrangement.style == Style::Plain {
+        return plain::with_tempo_scaled(plain::plain(score), arrangement.tempo_scale);
+    }
+    let band = Band::new(score, arrangement);
+    let roster = Roster::draw(
+        std::slice::from_ref(&band),
+        &mut ChaCha8Rng::seed_from_u64(!place.seed),
+    );
+    Turn {
+        band: &band,
+        next: place.next,
+        arrangement,
+        roster,
+        place: Place::new(place.index.into(), place.count.into(), arrangement),
+    }
+    .performance(seed)
 }
 
 /// Plays one tune.
@@ -49,31 +126,21 @@ pub fn perform_set(tunes: &[SetTune<'_>], arrangement: &Arrangement) -> Vec<Perf
         .collect();
     let seed = tunes.first().map_or(0, |tune| tune.seed);
     let roster = Roster::draw(&bands, &mut ChaCha8Rng::seed_from_u64(!seed));
-    let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
-    let place = |index: usize| Place {
-        times,
-        times_before: index as u64 * times,
-        times_in_set: tunes.len() as u64 * times,
-        is_last_of_set: index > 0 && index + 1 == tunes.len(),
-    };
     let play = |(index, tune): (usize, &SetTune<'_>)| {
+        let next = tunes.get(index + 1);
         let turn = Turn {
             band: &bands[index],
-            next: bands.get(index + 1),
+            next: next.map(|next| Pickup::of(next.score)),
             arrangement,
             roster,
-            place: place(index),
+            place: Place::new(index as u64, tunes.len() as u64, arrangement),
         };
-        let performance = turn.play(&mut ChaCha8Rng::seed_from_u64(tune.seed));
-        match index {
-            0 => turn.counted_in(performance),
-            _ => performance,
-        }
+        turn.performance(tune.seed)
     };
     tunes.iter().enumerate().map(play).collect()
 }
 
-/// Where in the set a tune stands.
+/// Where in the set a tune stands, in times through.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     /// How often this tune is played.
@@ -86,16 +153,36 @@ struct Place {
     is_last_of_set: bool,
 }
 
+impl Place {
+    fn new(index: u64, count: u64, arrangement: &Arrangement) -> Self {
+        let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
+        Self {
+            times,
+            times_before: index * times,
+            times_in_set: count * times,
+            is_last_of_set: index > 0 && index + 1 == count,
+        }
+    }
+}
+
 /// A tune in its place.
 struct Turn<'a> {
     band: &'a Band<'a>,
-    next: Option<&'a Band<'a>>,
+    next: Option<Pickup>,
     arrangement: &'a Arrangement,
     roster: Roster,
     place: Place,
 }
 
 impl Turn<'_> {
+    fn performance(&self, seed: u64) -> Performance {
+        let performance = self.play(&mut ChaCha8Rng::seed_from_u64(seed));
+        match self.place.times_before {
+            0 => self.counted_in(performance),
+            _ => performance,
+        }
+    }
+
     fn play(&self, rng: &mut ChaCha8Rng) -> Performance {
         let (band, score) = (self.band, self.band.score);
         let tempo = self.tempo();
@@ -171,11 +258,7 @@ impl Turn<'_> {
         let again = until_pickup(grid.pickup());
         let onward = match self.next {
             None => end,
-            Some(next) => until_pickup(
-                next.grid
-                    .pickup()
-                    .rescaled(next.score.resolution, self.band.score.resolution),
-            ),
+            Some(next) => until_pickup(next.length.rescaled(next.ppq, self.band.score.resolution)),
         };
         (0..self.place.times)
             .map(|time| {
@@ -359,7 +442,7 @@ mod tests {
     use super::*;
     use crate::abc;
     use crate::performance::dance::Dance;
-    use crate::performance::expression::{BarGrid, Swing};
+    use crate::performance::expression::Swing;
     use crate::performance::ornament::{self, Added};
     use crate::performance::style::{TIMING_MS_MAX, dance_style};
     use crate::score;

@@ -2,7 +2,9 @@
 
 use super::Web;
 use super::dto::{Named, Now, Played, StatusReport, TuneSummary};
+use crate::daemon::archive::{ArchiveError, Search};
 use crate::daemon::settings::SettingsPatch;
+use crate::daemon::status::PlayedTune;
 use crate::daemon::time_span::TimeSpan;
 use crate::daemon::{Command, Keeping, SkipAt, TuneId};
 use crate::output::{Health, stream};
@@ -111,17 +113,51 @@ pub async fn queue(State(web): State<Arc<Web>>) -> Json<Vec<TuneSummary>> {
 pub struct HistoryQuery {
     /// How many at most.
     limit: Option<usize>,
+    /// Only tunes with a smaller number than this: the next page of the archive.
+    before: Option<u64>,
+    /// `true` for those alone that are kept.
+    kept: Option<bool>,
 }
 
-/// The tunes that were played, latest first.
-#[utoipa::path(get, path = "/api/history", params(HistoryQuery), responses((status = 200, body = Vec<Played>)))]
+/// The tunes that were played, latest first: those of the archive where there is one, else the last hundred.
+#[utoipa::path(get, path = "/api/history", params(HistoryQuery),
+    responses((status = 200, body = Vec<Played>), (status = 500, body = Problem)))]
 pub async fn history(
     State(web): State<Arc<Web>>,
     Query(query): Query<HistoryQuery>,
-) -> Json<Vec<Played>> {
+) -> Result<Json<Vec<Played>>, Problem> {
     let limit = query.limit.unwrap_or(HISTORY_MAX).min(HISTORY_MAX);
+    let before = query.before.map(TuneId);
+    let kept_only = query.kept.unwrap_or(false);
+    if let Some(archive) = web.handle.archive() {
+        let reader = archive.reader().clone();
+        let search = Search {
+            before,
+            kept_only,
+            played_only: true,
+            count: u32::try_from(limit).unwrap_or(u32::MAX),
+        };
+        let found = asked(move || reader.search(search)).await?;
+        return Ok(Json(found.iter().filter_map(Played::of_archive).collect()));
+    }
     let status = web.handle.status();
-    Json(status.history.iter().take(limit).map(Played::of).collect())
+    let is_asked_for = |played: &&PlayedTune| {
+        before.is_none_or(|before| played.tune.id < before)
+            && (!kept_only || played.keeping == Keeping::Kept)
+    };
+    let played = status.history.iter().filter(is_asked_for).take(limit);
+    Ok(Json(played.map(Played::of).collect()))
+}
+
+/// What the archive answers; it reads a disk, so not on the thread that serves everybody.
+pub async fn asked<T: Send + 'static>(
+    question: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, Problem> {
+    let failed = |error: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error);
+    let answer = tokio::task::spawn_blocking(question).await;
+    answer
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(error.to_string()))
 }
 
 #[derive(Deserialize, ToSchema)]

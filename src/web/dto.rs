@@ -1,10 +1,12 @@
 //! The JSON shapes and their making; nothing else in the crate is JSON for the outside.
 
+use crate::daemon::archive::ArchivedTune;
 use crate::daemon::status::{Activity, NowPlaying, PlayedTune};
-use crate::daemon::{Keeping, Provenance, ReadyTune, Settings, Status, TuneEnd};
+use crate::daemon::{Keeping, Provenance, Settings, Status, TuneEnd, TuneRecord};
 use crate::output::Health;
 use crate::output::stream::{Format, Station};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -29,15 +31,15 @@ pub struct TuneSummary {
 }
 
 impl TuneSummary {
-    pub fn of(tune: &ReadyTune) -> Self {
+    pub fn of(tune: &TuneRecord) -> Self {
         let field = |letter| tune.field(letter).map(str::to_owned);
         Self {
             id: tune.id.0,
-            title: tune.title().to_owned(),
+            title: tune.title.clone(),
             key: field('K'),
             meter: field('M'),
             rhythm: field('R'),
-            length_s: rounded(tune.length().as_secs_f64()),
+            length_s: rounded(tune.length.as_secs_f64()),
             provenance: match &tune.provenance {
                 // A path is nobody's business.
                 Provenance::File { number, .. } => format!("tune {number} of a file"),
@@ -87,8 +89,8 @@ pub struct Played {
     pub tune: TuneSummary,
     /// When it began, in seconds since 1970.
     pub started: f64,
-    /// `played`, `cut short` or `unheard`.
-    pub end: &'static str,
+    /// `played`, `cut short` or `unheard`; of the archive also `playing`, and `interrupted` when the daemon itself was.
+    pub end: Cow<'static, str>,
     pub kept: bool,
 }
 
@@ -97,9 +99,20 @@ impl Played {
         Self {
             tune: TuneSummary::of(&played.tune),
             started: rounded(played.started.as_secs_f64()),
-            end: end_name(played.end),
+            end: end_name(played.end).into(),
             kept: played.keeping == Keeping::Kept,
         }
+    }
+
+    /// A tune of the archive, if it was ever played.
+    pub fn of_archive(archived: &ArchivedTune) -> Option<Self> {
+        let (started, end) = archived.last_play.as_ref()?;
+        Some(Self {
+            tune: TuneSummary::of(&archived.tune),
+            started: rounded(started.as_secs_f64()),
+            end: end.clone().into(),
+            kept: archived.keeping == Keeping::Kept,
+        })
     }
 }
 

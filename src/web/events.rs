@@ -136,7 +136,7 @@ fn describe(notice: &Notice) -> (&'static str, Value) {
         Notice::TuneStarted(tune) => ("tune-started", json!(TuneSummary::of(tune))),
         Notice::TuneEnded(tune, end) => (
             "tune-ended",
-            json!({ "id": tune.id.0, "title": tune.title(), "end": end_name(*end) }),
+            json!({ "id": tune.id.0, "title": tune.title, "end": end_name(*end) }),
         ),
         Notice::TuneRefused(reason) => ("tune-refused", json!({ "reason": reason })),
         Notice::QueueChanged => ("queue-changed", json!({})),

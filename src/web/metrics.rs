@@ -77,6 +77,14 @@ fn written(status: &Status, station: &Station) -> String {
     ] {
         page.value("tunes_total", &[("outcome", outcome)], count);
     }
+    page.family(
+        "drafts_refused_total",
+        "counter",
+        "Drafts that the critic refused, by reason.",
+    );
+    for (refusal, count) in status.refusals.iter() {
+        page.value("drafts_refused_total", &[("reason", refusal.name())], count);
+    }
     page.single(
         "tunes_ahead",
         "gauge",
@@ -86,7 +94,7 @@ fn written(status: &Status, station: &Station) -> String {
     let ahead_s: f64 = status
         .queue
         .iter()
-        .map(|tune| tune.length().as_secs_f64())
+        .map(|tune| tune.length.as_secs_f64())
         .sum();
     page.single(
         "ahead_seconds",

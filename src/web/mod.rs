@@ -9,6 +9,7 @@ mod api;
 mod dto;
 mod events;
 mod guard;
+mod icy;
 mod listen;
 mod metrics;
 mod server;

@@ -1,0 +1,27 @@
+//! What several tests build alike.
+
+use ceilid::daemon::rendition::Rendition;
+use ceilid::daemon::{Provenance, ReadyTune, TuneRecord, TuneRequest};
+use ceilid::performance::Performance;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A tune that a source gives for this request: number `index`, whose notes are the performance's.
+pub fn ready_tune(
+    request: &TuneRequest,
+    index: u64,
+    abc: &str,
+    performance: Performance,
+) -> ReadyTune {
+    let record = TuneRecord {
+        id: request.id,
+        title: String::new(),
+        abc: abc.to_owned(),
+        length: Duration::ZERO,
+        rendition: Rendition::new(Arc::clone(&request.settings), 0),
+        verdict: String::new(),
+        provenance: Provenance::Generated { seed: 0, index },
+        set: None,
+    };
+    ReadyTune::of_performance(record, performance)
+}
