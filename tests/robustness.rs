@@ -7,6 +7,15 @@
 use ceilid::abc::{self, TuneText, Tunebook};
 use ceilid::{output::smf, performance, score};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// One random text of so many is performed by a band, which takes longer than all else together.
+const TEXTS_A_PERFORMANCE: u64 = 64;
+/// A text that is read for longer hangs: the slowest take a tenth of a second, and ten times that on a machine that
+/// does ten other things.
+const HANG_AFTER: Duration = Duration::from_secs(60);
 
 /// Pieces that the random texts are made of: signs, habits, and what once went wrong somewhere.
 #[rustfmt::skip]
@@ -131,7 +140,8 @@ fn read_and(bytes: &[u8], is_performed: bool) {
 
 fn read_seed(seed: u64) {
     let text = random_text(seed);
-    let outcome = std::panic::catch_unwind(|| read_and(&text, seed.is_multiple_of(8)));
+    let is_performed = seed.is_multiple_of(TEXTS_A_PERFORMANCE);
+    let outcome = std::panic::catch_unwind(|| read_and(&text, is_performed));
     assert!(
         outcome.is_ok(),
         "seed {seed} failed:\n{}",
@@ -158,12 +168,55 @@ fn very_many_random_texts_are_read_printed_and_played() {
         number("CEILID_FUZZ_COUNT").unwrap_or(1_000_000),
         number("CEILID_FUZZ_SEED").unwrap_or(0),
     );
-    for seed in first..first.saturating_add(count) {
-        read_seed(seed);
-        if (seed - first + 1).is_multiple_of(100_000) {
-            println!("{} texts from seed {first}", seed - first + 1);
+    read_seeds(first, first.saturating_add(count));
+}
+
+/// A seed that is being read, and since when; `None` before and after.
+type Reading = Mutex<Option<(u64, Instant)>>;
+
+/// Reads the seeds on every core, and ends the process where one takes longer than [`HANG_AFTER`].
+fn read_seeds(first: u64, end: u64) {
+    let next = AtomicU64::new(first);
+    let work = |reading: &Reading| {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let begun = (seed < end).then(|| (seed, Instant::now()));
+            *reading.lock().expect("nothing panics that holds it") = begun;
+            if begun.is_none() {
+                return;
+            }
+            if let Err(failure) = std::panic::catch_unwind(|| read_seed(seed)) {
+                next.store(end, Ordering::Relaxed); // the others stop, too
+                std::panic::resume_unwind(failure);
+            }
+            if (seed - first + 1).is_multiple_of(100_000) {
+                println!("{} texts from seed {first}", seed - first + 1);
+            }
         }
-    }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let readings: Vec<Reading> = (0..cores).map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = readings
+            .iter()
+            .map(|reading| scope.spawn(move || work(reading)))
+            .collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            std::thread::sleep(Duration::from_millis(50));
+            for reading in &readings {
+                let reading = *reading.lock().expect("nothing panics that holds it");
+                let Some((seed, begun)) = reading else {
+                    continue;
+                };
+                if begun.elapsed() > HANG_AFTER {
+                    let text = random_text(seed);
+                    eprintln!("seed {seed} hangs:\n{}", String::from_utf8_lossy(&text));
+                    std::process::exit(1);
+                }
+            }
+        }
+    });
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(super) fn music_line(
         expanded,
         style,
         found,
-        symbols: Vec::with_capacity(text.len() * 3 / 4),
+        symbols: Vec::with_capacity(text.len()),
         last_note: None,
         is_continued: false,
     };

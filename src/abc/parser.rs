@@ -11,6 +11,9 @@ use super::macros::Macros;
 use super::tune::{Field, Line, LineContent, Tune};
 use super::tunebook::{Encoding, TuneText};
 
+/// Room made for the lines of a header: most have fewer.
+const HEADER_LINES_USUAL: usize = 12;
+
 /// What reading a tune's text gives.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
@@ -54,6 +57,9 @@ fn parse_parts(text: &str, file_header: &str, is_cut: bool) -> Parsed {
         parser.file_header = std::mem::take(&mut parser.tune.header);
         std::mem::swap(&mut parser.found, &mut found);
     }
+    parser.tune.header.reserve(HEADER_LINES_USUAL);
+    let line_count = text.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    parser.tune.body.reserve(line_count);
     let mut lines = Lines::new(text);
     while let Some((start, line)) = lines.next() {
         if parser.is_in_body {
@@ -345,16 +351,18 @@ impl Parser {
         };
         let OpenField {
             letter,
-            text,
+            mut text,
             comment,
             span,
             in_header,
         } = open;
-        let text = text.trim();
-        let value = field::value(letter, text, in_header, span, &mut self.found);
+        if text.trim().len() < text.len() {
+            text = text.trim().to_owned();
+        }
+        let value = field::value(letter, &text, in_header, span, &mut self.found);
         self.style.obey(&value);
         if let FieldValue::Macro = value {
-            self.macros.define(text, span, &mut self.found);
+            self.macros.define(&text, span, &mut self.found);
         }
         if matches!(&value, FieldValue::Instruction(directive) if **directive == Directive::Include)
         {

@@ -65,6 +65,14 @@ impl Line {
     pub fn is_inherited(&self) -> bool {
         self.span == Span::default()
     }
+
+    /// How many signs of music stand in it.
+    pub fn sign_count(&self) -> usize {
+        match &self.content {
+            LineContent::Music(music) => music.symbols.len(),
+            _ => 0,
+        }
+    }
 }
 
 impl PartialEq for Line {

@@ -97,13 +97,10 @@ impl NoteLength {
         )
     }
 
-    /// How long this sounds at `resolution`, exactly; `None` when it falls between two ticks.
-    pub fn exact_ticks(self, resolution: TicksPerQuarter) -> Option<Ticks> {
-        let ticks = u64::from(self.numerator) * 4 * u64::from(resolution.0);
-        let denominator = u64::from(self.denominator);
-        ticks
-            .is_multiple_of(denominator)
-            .then(|| Ticks(ticks / denominator))
+    /// Whether this is a whole number of ticks at `resolution`.
+    pub fn falls_on_ticks(self, resolution: TicksPerQuarter) -> bool {
+        // In lowest terms, the numerator takes nothing off the denominator.
+        (4 * u32::from(resolution.0)).is_multiple_of(self.denominator)
     }
 
     /// How long this sounds at `resolution`, to the nearest tick (halves up).
@@ -117,6 +114,14 @@ impl NoteLength {
     fn reduced(numerator: u64, denominator: u64) -> Option<Self> {
         if denominator == 0 {
             return None;
+        }
+        if denominator.is_power_of_two() {
+            // Halves of halves of a whole note, as nearly all lengths are: no division is needed.
+            let shift = numerator.trailing_zeros().min(denominator.trailing_zeros());
+            return Some(Self {
+                numerator: u32::try_from(numerator >> shift).ok()?,
+                denominator: u32::try_from(denominator >> shift).ok()?,
+            });
         }
         let divisor = greatest_common_divisor(numerator, denominator);
         Some(Self {
@@ -481,17 +486,17 @@ mod tests {
 
     #[test]
     fn a_triplet_eighth_falls_on_a_tick_and_a_septuplet_asks_for_a_finer_grid() {
-        assert_eq!(
-            length(1, 12).exact_ticks(TICKS_PER_QUARTER),
-            Some(Ticks::new(160))
-        );
+        let third = length(1, 12);
+        assert!(third.falls_on_ticks(TICKS_PER_QUARTER));
+        assert_eq!(third.nearest_ticks(TICKS_PER_QUARTER), Ticks::new(160));
         let seventh = length(1, 28);
-        assert_eq!(seventh.exact_ticks(TICKS_PER_QUARTER), None);
+        assert!(!seventh.falls_on_ticks(TICKS_PER_QUARTER));
         let finer = TICKS_PER_QUARTER
             .refined_for(seventh)
             .expect("3360 fits 15 bits");
         assert_eq!(finer.get(), 3360);
-        assert_eq!(seventh.exact_ticks(finer), Some(Ticks::new(480)));
+        assert!(seventh.falls_on_ticks(finer));
+        assert_eq!(seventh.nearest_ticks(finer), Ticks::new(480));
         assert_eq!(TICKS_PER_QUARTER.refined_for(length(1, 4 * 73)), None);
     }
 

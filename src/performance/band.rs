@@ -266,7 +266,7 @@ impl<'a> Band<'a> {
     /// The part's strokes as a track: its instrument and its place in the room first.
     pub fn track(&self, part: Part, strokes: &[Stroke], roster: Roster) -> Track {
         let channel: Channel = part.role.channel(part.voice);
-        let mut messages = stroke::messages(strokes, channel);
+        let mut messages = stroke::messages(strokes.to_vec(), channel);
         let program = self.program(part, roster);
         let row = role_style(part.role);
         let volume = self.arrangement.roles.of(part.role).volume;

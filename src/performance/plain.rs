@@ -103,7 +103,7 @@ pub(super) fn with_tempo_scaled(mut performance: Performance, scale: f64) -> Per
 fn plain_track(voice: &Voice, channel: Channel, index: usize) -> Track {
     let stroke = |note: &Note| Stroke::new(note.onset, note.end(), note.pitch, Velocity::PLAIN);
     let strokes: Vec<Stroke> = voice.notes.iter().map(stroke).collect();
-    let mut messages = stroke::messages(&strokes, channel);
+    let mut messages = stroke::messages(strokes, channel);
     messages.extend(bends(&voice.notes, channel));
     sort_messages(&mut messages);
     let name = voice
@@ -118,10 +118,12 @@ fn bends(notes: &[Note], channel: Channel) -> impl Iterator<Item = TimedMessage>
     let mut cents = 0;
     notes.iter().filter_map(move |note| {
         let is_new = std::mem::replace(&mut cents, note.cents) != note.cents;
-        let bend = Bend::clamped_from_cents(f64::from(note.cents));
-        is_new.then_some(TimedMessage {
+        is_new.then(|| TimedMessage {
             at: note.onset,
-            message: MidiMessage::PitchBend { channel, bend },
+            message: MidiMessage::PitchBend {
+                channel,
+                bend: Bend::clamped_from_cents(f64::from(note.cents)),
+            },
         })
     })
 }

@@ -302,7 +302,7 @@ impl Turn<'_> {
         performance.delay(wait);
         performance.tracks.push(Track {
             name: "Count-in".to_owned(),
-            messages: stroke::messages(&accompaniment::count_in(bars, bar, beat), Channel::DRUMS),
+            messages: stroke::messages(accompaniment::count_in(bars, bar, beat), Channel::DRUMS),
         });
         performance
     }

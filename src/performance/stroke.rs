@@ -43,14 +43,16 @@ impl Stroke {
 ///
 /// A pitch struck again while it sounds ends there, and of two strokes on one pitch at once (a unison) the longer
 /// and louder is kept: MIDI cannot tell two notes on one pitch apart.
-pub fn messages(strokes: &[Stroke], channel: Channel) -> Vec<TimedMessage> {
-    let mut strokes = strokes.to_vec();
-    strokes.sort_by_key(|stroke| stroke.onset);
+pub fn messages(mut strokes: Vec<Stroke>, channel: Channel) -> Vec<TimedMessage> {
+    if !strokes.is_sorted_by_key(|stroke| stroke.onset) {
+        strokes.sort_by_key(|stroke| stroke.onset);
+    }
     let mut sounding: [Option<usize>; 128] = [None; 128];
-    let mut kept: Vec<Stroke> = Vec::with_capacity(strokes.len());
-    for stroke in strokes {
+    let mut kept = 0;
+    for index in 0..strokes.len() {
+        let stroke = strokes[index];
         let last = &mut sounding[usize::from(stroke.pitch.number())];
-        if let Some(before) = last.and_then(|index| kept.get_mut(index)) {
+        if let Some(before) = last.map(|before| &mut strokes[before]) {
             if before.onset == stroke.onset {
                 before.end = before.end.max(stroke.end);
                 before.velocity = before.velocity.max(stroke.velocity);
@@ -58,31 +60,32 @@ pub fn messages(strokes: &[Stroke], channel: Channel) -> Vec<TimedMessage> {
             }
             before.end = before.end.min(stroke.onset);
         }
-        *last = Some(kept.len());
-        kept.push(stroke);
+        *last = Some(kept);
+        strokes[kept] = stroke;
+        kept += 1;
     }
-    let pairs = kept.iter().flat_map(|stroke| {
+    let mut messages = Vec::with_capacity(2 * kept);
+    for stroke in &strokes[..kept] {
         let Stroke {
             onset,
             end,
             pitch,
             velocity,
         } = *stroke;
-        let on = TimedMessage {
+        messages.push(TimedMessage {
             at: onset,
             message: MidiMessage::NoteOn {
                 channel,
                 pitch,
                 velocity,
             },
-        };
-        let off = TimedMessage {
+        });
+        messages.push(TimedMessage {
             at: end,
             message: MidiMessage::NoteOff { channel, pitch },
-        };
-        [on, off]
-    });
-    pairs.collect()
+        });
+    }
+    messages
 }
 
 #[cfg(test)]
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn a_pitch_struck_again_while_it_sounds_is_let_go_first() {
         let messages = messages(
-            &[stroke(0, 100, 60), stroke(50, 80, 60), stroke(50, 90, 60)],
+            vec![stroke(0, 100, 60), stroke(50, 80, 60), stroke(50, 90, 60)],
             Channel::DRUMS,
         );
         let times: Vec<u64> = messages.iter().map(|timed| timed.at.get()).collect();

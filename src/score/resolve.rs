@@ -8,8 +8,8 @@ use super::lyrics::{Places, Syllable, Syllables};
 use super::{About, GraceNote, GraceNotes, Lyric, NoteMarks, Obeys};
 use crate::abc::{
     self, AccidentalReach, BarLine, ClefChange, Code, Decoration, Diagnostics, Directive, Ending,
-    Field, FieldValue, LineContent, MidiDirective, Multiplier, MusicLine, PartOrder, Span, Symbol,
-    SymbolKind, TempoField, Tie, Tune, VoiceField,
+    Field, FieldValue, Line, LineContent, MidiDirective, Multiplier, MusicLine, PartOrder, Span,
+    Symbol, SymbolKind, TempoField, Tie, Tune, VoiceField,
 };
 use crate::music::{
     Accidental, Key, Letter, Meter, NoteLength, Pitch, SpelledPitch, TICKS_PER_QUARTER,
@@ -26,6 +26,8 @@ const LAYERS_USUAL_MAX: u32 = 16;
 const DOTTED: (u8, u8) = (3, 1);
 /// The longest a single note or rest may be, in whole notes.
 const WHOLE_NOTES_MAX: u32 = 4_096;
+/// Signs of a bar, its line included, that room is made for.
+const SIGNS_A_BAR_USUAL: usize = 4;
 /// The most grace notes of one group that are kept.
 const GRACE_NOTES_MAX: usize = 64;
 /// The most verses of lyrics that are kept.
@@ -258,8 +260,6 @@ struct Resolver {
     reach: AccidentalReach,
     resolution: TicksPerQuarter,
     is_exact: bool,
-    /// Denominator of the last length that was found to fit `resolution`.
-    fitting: u32,
     has_begun: bool,
     about: About,
     order: Option<PartOrder>,
@@ -267,6 +267,8 @@ struct Resolver {
     header_midi: Vec<MidiDirective>,
     bars: Vec<WrittenBar>,
     found: Diagnostics,
+    /// Signs of the whole body: room made for the steps of the first voice, which most tunes have alone.
+    sign_count: usize,
 }
 
 impl Resolver {
@@ -285,7 +287,6 @@ impl Resolver {
             reach: AccidentalReach::default(),
             resolution: TICKS_PER_QUARTER,
             is_exact: true,
-            fitting: 1,
             has_begun: false,
             about: About::default(),
             order: None,
@@ -293,6 +294,7 @@ impl Resolver {
             header_midi: Vec::new(),
             bars: Vec::new(),
             found: Diagnostics::default(),
+            sign_count: tune.body.iter().map(Line::sign_count).sum(),
         };
         resolver.header(tune);
         resolver
@@ -390,18 +392,27 @@ impl Resolver {
     }
 
     fn add_voice(&mut self, id: &str) -> usize {
-        let part = self.part.iter().map(|label| Step {
+        let room = if self.tracks.is_empty() {
+            self.sign_count
+        } else {
+            0
+        };
+        let mut steps = Vec::with_capacity(room);
+        steps.extend(self.part.iter().map(|label| Step {
             kind: StepKind::Part(Arc::clone(label)),
             span: Span::default(),
-        });
+        }));
+        let mut bar_starts = Vec::with_capacity(room / SIGNS_A_BAR_USUAL);
+        bar_starts.push(0);
+        self.bars.reserve(room / SIGNS_A_BAR_USUAL);
         self.tracks.push(Track {
             id: id.to_owned(),
             name: None,
             key: self.key,
             meter: self.meter,
-            steps: part.collect(),
-            notes: Vec::new(),
-            bar_starts: vec![0],
+            steps,
+            notes: Vec::with_capacity(room),
+            bar_starts,
             late_chords: Vec::new(),
         });
         self.voices.push(Voice {
@@ -808,7 +819,11 @@ impl Resolver {
 
     /// What tuplet and broken rhythm multiply the next length by.
     fn scale(&mut self) -> (u32, u32) {
-        let (mut numerator, mut denominator) = match self.voice().broken.take() {
+        let voice = self.voice();
+        if voice.broken.is_none() && voice.tuplet.is_none() {
+            return (1, 1);
+        }
+        let (mut numerator, mut denominator) = match voice.broken.take() {
             Some(broken) => {
                 self.break_first(broken);
                 broken.after
@@ -847,8 +862,8 @@ impl Resolver {
             if scale != (1, 1) {
                 length = length.scaled(scale.0, scale.1)?;
             }
-            let longest = NoteLength::WHOLE.scaled(WHOLE_NOTES_MAX, 1)?;
-            (length <= longest).then_some(length)
+            let longest = u64::from(WHOLE_NOTES_MAX) * u64::from(length.denominator());
+            (u64::from(length.numerator()) <= longest).then_some(length)
         };
         let length = exact().unwrap_or_else(|| {
             self.found.add(Code::BadLength, span, || {
@@ -862,15 +877,13 @@ impl Resolver {
 
     /// Refines the resolution until `length` falls on a tick.
     fn fit(&mut self, length: NoteLength) {
-        let denominator = length.denominator();
-        if denominator == self.fitting || length.exact_ticks(self.resolution).is_some() {
+        if length.falls_on_ticks(self.resolution) {
             return;
         }
         match self.resolution.refined_for(length) {
             Some(finer) => self.resolution = finer,
             None => self.is_exact = false,
         }
-        self.fitting = denominator;
     }
 
     /// The pitch of a note here, and the accidental in force on it.
@@ -1119,7 +1132,6 @@ impl Resolver {
                 .unwrap_or(length)
         };
         let track = &mut self.tracks[self.current];
-        let mut fitting = Vec::new();
         let (old, new) = match &mut track.steps[broken.first_step].kind {
             StepKind::Rest(length) => {
                 let old = *length;
@@ -1134,15 +1146,13 @@ impl Resolver {
                 let old = *advance;
                 *advance = scaled(old);
                 for note in &mut track.notes[*first as usize..(*first + *count) as usize] {
-                    note.length = scaled(note.length);
-                    fitting.push(note.length);
+                    note.length = *advance;
                 }
                 (old, *advance)
             }
             _ => return,
         };
         self.fit(new);
-        fitting.into_iter().for_each(|length| self.fit(length));
         let bar = &mut self.voices[self.current].bar;
         if !bar.is_overlay && bar.span.is_some() {
             let without = bar.length.checked_sub(old).unwrap_or(bar.length);

@@ -6,7 +6,7 @@
 use super::resolve::{Resolved, Step, StepKind, Track, WrittenNote};
 use super::{
     Bar, ChordSymbol, KeyMark, MeterMark, MidiMark, Note, PartMark, Reading, Score, TempoMark,
-    Voice, bars,
+    Voice, WrittenBar, bars,
 };
 use crate::abc::{BarStyle, Code, Decoration, Diagnostics, PartOrder, Span, TempoField};
 use crate::music::chord::Chord;
@@ -84,7 +84,10 @@ pub(super) fn unfold(resolved: Resolved) -> Reading {
         .dedup_by(|later, earlier| later.onset == earlier.onset && later.onset > Ticks::ZERO);
     score.chords.sort_by_key(|chord| chord.onset);
     score.midi.sort_by_key(|mark| mark.onset);
-    bars.sort_by_key(|bar| (bar.voice, bar.number));
+    let place = |bar: &WrittenBar| (bar.voice, bar.number);
+    if !bars.is_sorted_by_key(place) {
+        bars.sort_by_key(place);
+    }
     bars::judge(&mut bars, &mut found);
     Reading {
         score,
@@ -705,10 +708,11 @@ impl Clock {
     fn units(self, length: NoteLength) -> u64 {
         let numerator = u64::from(length.numerator()).saturating_mul(self.units_per_whole);
         let denominator = u64::from(length.denominator());
-        if denominator == 1 {
-            return numerator;
+        let rounded = numerator.saturating_add(denominator / 2);
+        if denominator.is_power_of_two() {
+            return rounded >> denominator.trailing_zeros();
         }
-        numerator.saturating_add(denominator / 2) / denominator
+        rounded / denominator
     }
 
     fn ticks(self, units: u64) -> Ticks {
@@ -753,7 +757,10 @@ struct Player<'a> {
     overlay: Option<PlayedOverlay>,
     bar_first_step: usize,
     layer: usize,
+    /// By layer, what waits for the next notes.
     ties: Vec<Vec<OpenTie>>,
+    /// Ties that begin with the notes being sounded; empty in between.
+    tied: Vec<OpenTie>,
     meter: Meter,
     key: Key,
     meter_changes: Vec<(usize, Meter)>,
@@ -787,6 +794,7 @@ impl<'a> Player<'a> {
                 onset: Ticks::ZERO,
                 key: track.key,
             });
+            score.bars.reserve(2 * track.bar_starts.len());
         }
         let passes = if index == 0 {
             vec![0; track.bar_starts.len()]
@@ -802,11 +810,12 @@ impl<'a> Player<'a> {
             notes_max,
             at: 0,
             bar_start: 0,
-            bar_starts: Vec::new(),
+            bar_starts: Vec::with_capacity(2 * track.bar_starts.len()),
             overlay: None,
             bar_first_step: 0,
             layer: 0,
             ties: vec![Vec::new()],
+            tied: Vec::new(),
             meter: track.meter,
             key: track.key,
             meter_changes,
@@ -1000,24 +1009,16 @@ impl<'a> Player<'a> {
     /// Notes that begin here; those tied to from before only last longer.
     fn sound(&mut self, written: &[WrittenNote]) {
         let onset = self.now();
-        let before = std::mem::take(&mut self.ties[self.layer]);
-        let mut open = before;
-        let mut kept = 0;
-        let waiting = open.len();
+        let ties = &mut self.ties[self.layer];
         for note in written {
             let end = self.clock.ticks(self.at + self.clock.units(note.length));
             let pitch = (note.pitch, note.cents);
-            let tied = open[kept..waiting]
-                .iter()
-                .position(|tie| tie.written_pitch == pitch)
-                .map(|at| at + kept);
+            let tied = ties.iter().position(|tie| tie.written_pitch == pitch);
             let index = match tied {
                 Some(at) => {
-                    let index = open[at].note;
+                    let index = ties.remove(at).note;
                     let joined = &mut self.notes[index];
                     joined.duration = joined.duration.max(end.saturating_sub(joined.onset));
-                    open.swap(at, kept);
-                    kept += 1;
                     index
                 }
                 None => {
@@ -1039,14 +1040,15 @@ impl<'a> Player<'a> {
                 }
             };
             if note.is_tied {
-                open.push(OpenTie {
+                self.tied.push(OpenTie {
                     written_pitch: pitch,
                     note: index,
                 });
             }
         }
-        open.drain(..waiting);
-        self.ties[self.layer] = open;
+        // Ties that nothing here continues are over; those that begin here wait for the next notes.
+        ties.clear();
+        std::mem::swap(ties, &mut self.tied);
     }
 
     /// Ends the bar here, if anything stands in it.
