@@ -34,11 +34,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "`+afdAD+` is a chord of ABC 1.6 (§12.1.3); the cleaned edition of the same book writes it `[…]`",
     ),
     (
-        "abcm2ps_samples:38",
-        "`(&Bc|de&FG|AB&)` overlays two bars with two, as the program it is a sample of reads it; §7.4 knows `&` alone, \
-         by which the layers would miss each other",
-    ),
-    (
         "abcmidi_samples:22",
         "a flat of 141 hundredths sounds nearest to the semitone below, with a bend (§4.2)",
     ),

@@ -210,16 +210,7 @@ impl Lexer<'_> {
                 b'&' => {
                     self.at += 1;
                     self.last_note = None;
-                    let ends = self.peek() == Some(b')');
-                    self.at += usize::from(ends);
-                    self.push(
-                        start,
-                        if ends {
-                            SymbolKind::OverlayEnd
-                        } else {
-                            SymbolKind::Overlay
-                        },
-                    );
+                    self.push(start, SymbolKind::Overlay);
                 }
                 b'$' => {
                     self.at += 1;
@@ -996,12 +987,6 @@ impl Lexer<'_> {
     /// `(3`, `(3:2:4`, or the start of a slur.
     fn parenthesis(&mut self, start: usize) {
         self.at += 1;
-        if self.peek() == Some(b'&') && self.peek_at(1) != Some(b')') {
-            self.at += 1;
-            self.last_note = None;
-            self.push(start, SymbolKind::OverlayStart);
-            return;
-        }
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             self.push(start, SymbolKind::SlurStart { is_dotted: false });
             return;

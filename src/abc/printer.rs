@@ -164,8 +164,6 @@ impl Printer {
                     self.obey(&field.value);
                 }
                 SymbolKind::Overlay => out.push('&'),
-                SymbolKind::OverlayStart => out.push_str("(&"),
-                SymbolKind::OverlayEnd => out.push_str("&)"),
                 SymbolKind::Space => out.push(' '),
                 SymbolKind::ScoreLineBreak => out.push('$'),
             }
@@ -202,13 +200,10 @@ fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
         (SymbolKind::Broken(first), SymbolKind::Broken(second)) => {
             first.signum() == second.signum()
         }
-        (SymbolKind::SlurStart { .. }, SymbolKind::Overlay | SymbolKind::OverlayEnd)
-        | (SymbolKind::Overlay | SymbolKind::OverlayStart, SymbolKind::SlurEnd) => true,
         (
             SymbolKind::Shorthand('.', _),
             SymbolKind::Bar(_)
             | SymbolKind::SlurStart { .. }
-            | SymbolKind::OverlayStart
             | SymbolKind::SlurEnd
             | SymbolKind::Tuplet(_),
         ) => true,

@@ -193,10 +193,6 @@ pub enum SymbolKind {
     Field(Box<Field>),
     /// `&`: back to the bar line before; once more for each further `&`.
     Overlay,
-    /// `(&`: where each `&` up to `&)` goes back to, over bar lines too.
-    OverlayStart,
-    /// `&)`: all that was overlaid since `(&` has sounded.
-    OverlayEnd,
     /// White space: notes on its two sides are not beamed.
     Space,
     /// `$` or `!`: a line of the printed score ends here.

@@ -84,10 +84,6 @@ pub(super) enum StepKind {
     Overlay {
         bars: u32,
     },
-    /// Where the overlays up to `OverlayEnd` go back to.
-    OverlayStart,
-    /// The end of `(& … &)`.
-    OverlayEnd,
     Part(Arc<str>),
     Meter(Meter),
     Key(Box<Key>),
@@ -183,7 +179,8 @@ struct Voice {
     slurs_begun: u8,
     slurs_open: u32,
     bar: OpenBar,
-    overlay: OpenOverlay,
+    /// Bar lines to come, the last of which ends the overlay that is being read; 0 where none is.
+    overlaid_bars_left: u32,
     /// Overlays since the last bar line.
     layers: u32,
     /// Whether the bar that an overlay began in has music of its own.
@@ -202,20 +199,6 @@ struct OpenBroken {
     before: (u32, u32),
     after: (u32, u32),
     span: Span,
-}
-
-/// What of an overlay is still to come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OpenOverlay {
-    None,
-    /// It ends at the bar line after so many.
-    Bars {
-        left: u32,
-    },
-    /// `(& … &)`; what stands before its first `&` is the voice itself.
-    Group {
-        is_first: bool,
-    },
 }
 
 struct RunningTuplet {
@@ -432,7 +415,7 @@ impl Resolver {
             slurs_begun: 0,
             slurs_open: 0,
             bar: OpenBar::EMPTY,
-            overlay: OpenOverlay::None,
+            overlaid_bars_left: 0,
             layers: 0,
             bar_is_overlaid: false,
             aligned_from: 0,
@@ -595,19 +578,6 @@ impl Resolver {
             SymbolKind::ChordSymbol(text) => self.push(StepKind::Chord(Arc::clone(text)), span),
             SymbolKind::Field(field) => self.body_field(field, false),
             SymbolKind::Overlay => self.overlay(span),
-            SymbolKind::OverlayStart => {
-                self.push(StepKind::OverlayStart, span);
-                self.voice().overlay = OpenOverlay::Group { is_first: true };
-            }
-            SymbolKind::OverlayEnd => {
-                if matches!(self.voice().overlay, OpenOverlay::Group { .. }) {
-                    self.push(StepKind::OverlayEnd, span);
-                    self.begin_layer();
-                    let voice = &mut self.voices[self.current];
-                    voice.overlay = OpenOverlay::None;
-                    voice.bar.is_overlay = false;
-                }
-            }
         }
     }
 
@@ -617,26 +587,19 @@ impl Resolver {
         self.begin_layer();
         let voice = &mut self.voices[self.current];
         let steps = &mut self.tracks[self.current].steps;
-        match (&mut voice.overlay, steps.last_mut()) {
-            (OpenOverlay::Group { is_first }, _) => *is_first = false,
-            (
-                OpenOverlay::Bars { left },
-                Some(Step {
-                    kind: StepKind::Overlay { bars },
-                    ..
-                }),
-            ) => {
-                *bars = bars.saturating_add(1);
-                *left = *bars;
-                return;
-            }
-            (overlay, _) => {
-                if *overlay == OpenOverlay::None {
-                    voice.bar_is_overlaid = voice.bar.span.is_some();
-                }
-                *overlay = OpenOverlay::Bars { left: 1 };
-            }
+        if let Some(Step {
+            kind: StepKind::Overlay { bars },
+            ..
+        }) = steps.last_mut()
+        {
+            *bars = bars.saturating_add(1);
+            voice.overlaid_bars_left = *bars;
+            return;
         }
+        if voice.overlaid_bars_left == 0 {
+            voice.bar_is_overlaid = voice.bar.span.is_some();
+        }
+        voice.overlaid_bars_left = 1;
         voice.bar.is_overlay = true;
         voice.layers += 1;
         if voice.layers == LAYERS_USUAL_MAX + 1 {
@@ -1211,26 +1174,22 @@ impl Resolver {
     /// Whether the bar that ends here was counted before, and this is another layer of it.
     fn passes_overlaid_bar(&mut self) -> bool {
         let voice = &mut self.voices[self.current];
-        match &mut voice.overlay {
-            OpenOverlay::None | OpenOverlay::Group { is_first: true } => false,
-            OpenOverlay::Group { is_first: false } => true,
-            OpenOverlay::Bars { left } => {
-                *left -= 1;
-                if *left > 0 {
-                    return true;
-                }
-                voice.overlay = OpenOverlay::None;
-                // The last bar line of an overlay that began within a bar is that bar's own.
-                let is_overlaid = !std::mem::take(&mut voice.bar_is_overlaid);
-                if is_overlaid {
-                    voice.bar = OpenBar {
-                        number: voice.bar.number,
-                        ..OpenBar::EMPTY
-                    };
-                }
-                is_overlaid
-            }
+        if voice.overlaid_bars_left == 0 {
+            return false;
         }
+        voice.overlaid_bars_left -= 1;
+        if voice.overlaid_bars_left > 0 {
+            return true;
+        }
+        // The last bar line of an overlay that began within a bar is that bar's own.
+        let is_overlaid = !std::mem::take(&mut voice.bar_is_overlaid);
+        if is_overlaid {
+            voice.bar = OpenBar {
+                number: voice.bar.number,
+                ..OpenBar::EMPTY
+            };
+        }
+        is_overlaid
     }
 
     /// Records the bar that ends here, if anything stands in it.
@@ -1387,11 +1346,8 @@ impl Resolver {
         self.voice();
         for index in 0..self.tracks.len() {
             self.current = index;
-            let is_whole = matches!(
-                self.voices[index].overlay,
-                OpenOverlay::None | OpenOverlay::Group { is_first: true }
-            );
-            if is_whole || self.voices[index].bar_is_overlaid {
+            let voice = &self.voices[index];
+            if voice.overlaid_bars_left == 0 || voice.bar_is_overlaid {
                 self.close_bar(None);
             }
             let voice = &self.voices[index];

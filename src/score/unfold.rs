@@ -736,10 +736,8 @@ struct PlayedOverlay {
     start: u64,
     /// The furthest that any layer has come.
     reach: u64,
-    /// Bar lines to come, the last of which ends it; `None` where `&)` does.
-    bars_left: Option<usize>,
-    /// Whether the voice itself is being played yet.
-    is_first: bool,
+    /// Bar lines to come, the last of which ends it.
+    bars_left: usize,
 }
 
 /// Plays one track's plan into the score.
@@ -878,16 +876,6 @@ impl<'a> Player<'a> {
             }
             StepKind::Bar(_) => self.bar(at),
             StepKind::Overlay { bars } => self.overlay(*bars as usize),
-            StepKind::OverlayStart => {
-                self.end_overlay();
-                self.overlay = Some(PlayedOverlay {
-                    start: self.at,
-                    reach: self.at,
-                    bars_left: None,
-                    is_first: true,
-                });
-            }
-            StepKind::OverlayEnd => self.end_overlay(),
             StepKind::Ending(_) | StepKind::Jump(_) => {}
             StepKind::Part(label) => {
                 if self.index == 0 {
@@ -917,36 +905,22 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Back over bar lines, or to the start of the group.
+    /// Back over bar lines, or to where the layers before this one began.
     fn overlay(&mut self, bars: usize) {
         let is_within = self.at > self.bar_start;
-        let bar_index = self.bar_starts.len();
+        let back = bars.saturating_sub(usize::from(is_within));
+        let first = self.bar_starts.len().saturating_sub(back);
         let overlay = match self.overlay.take() {
-            // Another layer of the same group, or of the same bars.
-            Some(known) if known.bars_left.is_none() => PlayedOverlay {
+            Some(known) => PlayedOverlay {
+                start: known.start,
                 reach: known.reach.max(self.at),
-                is_first: false,
-                ..known
+                bars_left: bars,
             },
-            known => {
-                let reach = known
-                    .as_ref()
-                    .map_or(self.at, |known| known.reach.max(self.at));
-                let back = bars.saturating_sub(usize::from(is_within));
-                let first = bar_index.saturating_sub(back);
-                let start = known.map(|known| known.start);
-                PlayedOverlay {
-                    start: start.unwrap_or_else(|| {
-                        self.bar_starts
-                            .get(first)
-                            .copied()
-                            .unwrap_or(self.bar_start)
-                    }),
-                    reach,
-                    bars_left: Some(bars),
-                    is_first: false,
-                }
-            }
+            None => PlayedOverlay {
+                start: *self.bar_starts.get(first).unwrap_or(&self.bar_start),
+                reach: self.at,
+                bars_left: bars,
+            },
         };
         self.at = overlay.start;
         self.overlay = Some(overlay);
@@ -959,15 +933,12 @@ impl<'a> Player<'a> {
 
     fn bar(&mut self, step: usize) {
         match &mut self.overlay {
-            Some(overlay) if !overlay.is_first => match &mut overlay.bars_left {
-                None => return,
-                Some(left) if *left > 1 => {
-                    *left -= 1;
-                    return;
-                }
-                Some(_) => self.end_overlay(),
-            },
-            _ => {}
+            Some(overlay) if overlay.bars_left > 1 => {
+                overlay.bars_left -= 1;
+                return;
+            }
+            Some(_) => self.end_overlay(),
+            None => {}
         }
         self.close_bar();
         self.bar_first_step = step + 1;
