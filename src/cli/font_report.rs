@@ -5,6 +5,7 @@ use crate::music::Pitch;
 use crate::music::midi::{Channel, MidiMessage, Program, Velocity};
 use crate::output::render::Audio;
 use crate::output::synth::{Effects, Synth, SynthFont};
+use crate::soundfont::INSTRUMENTS;
 use crate::soundfont::measure::{self, BANDS, Spectrogram};
 use anyhow::Context as _;
 use rayon::prelude::*;
@@ -23,22 +24,6 @@ const STEP: usize = 6;
 /// Points of a picture a band and a spectrum.
 const BAND_PIXELS: usize = 4;
 const COLUMN_PIXELS: usize = 4;
-
-/// The band: name, General MIDI program, and the notes people play on it.
-const INSTRUMENTS: [(&str, u8, RangeInclusive<u8>); 12] = [
-    ("piano", 0, 36..=96),
-    ("accordion", 21, 48..=91),
-    ("concertina", 23, 48..=91),
-    ("nylon guitar", 24, 40..=84),
-    ("steel guitar", 25, 40..=84),
-    ("bass", 32, 28..=60),
-    ("fiddle", 40, 55..=96),
-    ("harp", 46, 36..=96),
-    ("flute", 73, 60..=93),
-    ("whistle", 78, 72..=98),
-    ("banjo", 105, 48..=86),
-    ("bagpipe", 109, 48..=84),
-];
 
 /// Measures all instruments and writes `report.md` and a spectrogram an instrument and font to `folder`.
 ///

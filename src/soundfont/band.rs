@@ -7,6 +7,26 @@ use super::model;
 use super::model::free_reed::FreeReeds;
 use super::model::percussion::Percussion;
 use super::writer::{Font, Generator, InstrumentIndex, Preset};
+use std::ops::RangeInclusive;
+
+/// One instrument of the band: its name, its General MIDI program, and the notes people play on it.
+pub type BandInstrument = (&'static str, u8, RangeInclusive<u8>);
+
+/// The band's melodic instruments, which are measured and tested: the others are these in other clothes.
+pub const INSTRUMENTS: [BandInstrument; 12] = [
+    ("piano", 0, 36..=96),
+    ("accordion", 21, 48..=91),
+    ("concertina", 23, 48..=91),
+    ("nylon guitar", 24, 40..=84),
+    ("steel guitar", 25, 40..=84),
+    ("bass", 32, 28..=60),
+    ("fiddle", 40, 55..=96),
+    ("harp", 46, 36..=96),
+    ("flute", 73, 60..=93),
+    ("whistle", 78, 72..=98),
+    ("banjo", 105, 48..=86),
+    ("bagpipe", 109, 48..=84),
+];
 
 /// The bank in which drum kits live.
 const PERCUSSION_BANK: u16 = 128;

@@ -12,6 +12,7 @@ mod tone;
 mod voicing;
 pub mod writer;
 
+pub use band::{BandInstrument, INSTRUMENTS};
 pub use writer::Font;
 
 use writer::FontInfo;
