@@ -25,8 +25,8 @@
 //!    environment, start no thread and print nothing. Same input and seed, same output.
 //! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
 //! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.
-//! 4. **The audio thread** runs `output/engine.rs`, `output/synth.rs` and `output/limiter.rs` alone: no allocation,
-//!    lock, log or system call there.
+//! 4. **The audio thread** runs `output/engine.rs`, `output/synth.rs`, what is below it, and `output/limiter.rs` alone: no
+//!    allocation, lock, log or system call there.
 //! 5. **No tune is played unread.** What the model writes reaches a player only through the critic.
 //! 6. **Two worlds.** Music runs on plain threads and bounded channels; tokio lives in `web`. They meet at
 //!    `daemon::Handle` and at the ring of `output::fan_out`, and neither waits for the other.

@@ -45,7 +45,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("jiff", "daemon/wall.rs"),
     ("rusqlite", "daemon/archive.rs"),
     ("toml", "daemon/config.rs"),
-    ("rustysynth", "output/synth.rs"),
+    ("rustysynth", "output/synth/font.rs"),
 ];
 
 /// Modules that read no clock, file, network or environment and print nothing (invariant 1).

@@ -8,29 +8,13 @@ use ceilid::output::render::{
 };
 use ceilid::output::synth::{Effects, PERCUSSION_BANK, Synth, SynthFont};
 use ceilid::performance::{Performance, TimedMessage, Track};
-use ceilid::soundfont::{self, Font, writer};
+use ceilid::soundfont::{self, Font, INSTRUMENTS, measure, writer};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::f64::consts::TAU;
 use std::sync::OnceLock;
 
 const RATE_HZ: u32 = 44_100;
-
-/// The band: name, General MIDI program, and the notes people play on it.
-const BAND: &[(&str, u8, std::ops::RangeInclusive<u8>)] = &[
-    ("piano", 0, 36..=96),
-    ("accordion", 21, 48..=91),
-    ("concertina", 23, 48..=91),
-    ("nylon guitar", 24, 40..=84),
-    ("steel guitar", 25, 40..=84),
-    ("bass", 32, 28..=60),
-    ("fiddle", 40, 55..=96),
-    ("harp", 46, 36..=96),
-    ("flute", 73, 60..=93),
-    ("whistle", 78, 72..=98),
-    ("banjo", 105, 48..=86),
-    ("bagpipe", 109, 48..=84),
-];
 
 // ---- the font -------------------------------------------------------------------------------------------------------
 
@@ -51,7 +35,7 @@ fn the_shipped_font_is_what_the_source_builds() {
 
 #[test]
 fn every_note_of_the_band_is_in_tune() {
-    for (name, program, keys) in BAND {
+    for (name, program, keys) in &INSTRUMENTS {
         let mut errors: Vec<f64> = keys
             .clone()
             .step_by(4)
@@ -101,7 +85,6 @@ fn no_loop_clicks() {
 
 #[test]
 fn interpolation_mirrors_no_partial_above_minus_sixty_decibels() {
-    // A player that draws straight lines between frames mirrors a partial at f around the rate, (f / (rate - f))² as strong.
     for sample in band().samples() {
         let Some(start) = sample.loop_start else {
             continue;
@@ -110,36 +93,15 @@ fn interpolation_mirrors_no_partial_above_minus_sixty_decibels() {
             .iter()
             .map(|&frame| f64::from(frame))
             .collect();
-        let rate = f64::from(sample.rate_hz);
-        let period = rate / (440.0 * 2_f64.powf((f64::from(sample.root) - 69.0) / 12.0));
-        let cycles = (looped.len() as f64 / period).round() as usize;
-        let partials: Vec<(f64, f64)> = (1..60)
-            .map(|number| {
-                (
-                    number * cycles,
-                    (number * cycles) as f64 * rate / looped.len() as f64,
-                )
-            })
-            .take_while(|(_, hz)| *hz < 14_000.0)
-            .map(|(line, hz)| (hz, line_level(&looped, line)))
-            .collect();
-        let strongest = partials
-            .iter()
-            .fold(0.0_f64, |most, (_, level)| most.max(*level));
-        for (hz, level) in partials {
-            let image_db = 20.0 * (level / strongest * (hz / (rate - hz)).powi(2)).log10();
-            assert!(
-                image_db < -60.0,
-                "{}: {image_db:.1} dB from the partial at {hz:.0} Hz",
-                sample.name
-            );
-        }
+        let root_hz = measure::note_hz(sample.root);
+        let image_db = measure::image_db(&looped, f64::from(sample.rate_hz), root_hz).unwrap();
+        assert!(image_db < -60.0, "{}: {image_db:.1} dB", sample.name);
     }
 }
 
 #[test]
 fn all_instruments_are_equally_loud() {
-    let loudness: Vec<(&str, f64)> = BAND
+    let loudness: Vec<(&str, f64)> = INSTRUMENTS
         .iter()
         .map(|(name, program, keys)| {
             let scale: Vec<u8> = keys.clone().step_by(2).collect();
@@ -188,7 +150,7 @@ fn every_general_midi_program_and_drum_sounds() {
 #[test]
 fn harder_is_louder_and_brighter() {
     let font = SynthFont::embedded();
-    for (name, program, keys) in BAND.iter().filter(|(name, ..)| *name != "bagpipe") {
+    for (name, program, keys) in INSTRUMENTS.iter().filter(|(name, ..)| *name != "bagpipe") {
         let middle = (keys.start() + keys.end()) / 2;
         let [soft, hard] =
             [40, 120].map(|velocity| note(&font, channel(0), *program, middle, velocity, 0.3));
@@ -287,6 +249,64 @@ fn damaged_fonts_are_refused_or_played_without_panic_or_excess() {
     assert!(
         refused > 50 && played > 50,
         "{refused} refused, {played} played: the mutations test too little"
+    );
+}
+
+/// The same for compressed fonts, whose frames are unpacked by a decoder of their own.
+#[test]
+fn damaged_compressed_fonts_are_refused_or_played_without_panic_or_excess() {
+    /// A few kilobytes unpack to no more than this.
+    const BYTES_MAX: usize = 1 << 24;
+    let rounds = match std::env::var("CEILID_FUZZ_ROUNDS") {
+        Ok(rounds) => rounds.parse().expect("CEILID_FUZZ_ROUNDS is a number"),
+        Err(_) => 400,
+    };
+    let whole = compressed_font();
+    let heard = note(
+        &SynthFont::from_bytes(&whole).unwrap(),
+        channel(0),
+        0,
+        69,
+        100,
+        0.05,
+    );
+    assert!(peak(&heard) > 0.01, "the whole one sounds");
+    let lists = whole.windows(4).rposition(|id| id == b"phdr").unwrap();
+    let mut random = Random(3);
+    let (mut refused, mut played) = (0, 0);
+    for round in 0..rounds {
+        let started = std::time::Instant::now();
+        let mut bytes = whole.clone();
+        match random.below(3) {
+            0 => bytes.truncate(random.below(whole.len())),
+            1 => {
+                for _ in 0..1 + random.below(10) {
+                    let at = random.below(bytes.len());
+                    bytes[at] = random.below(256) as u8;
+                }
+            }
+            _ => {
+                // Behind the packed frames, whose checksums refuse nearly everything.
+                let at = lists + random.below(bytes.len() - 4 - lists);
+                let extreme = [0, 1, 0x7FFF_FFFF, 0x8000_0000, u32::MAX, 0xFFFF][random.below(6)];
+                bytes[at..at + 4].copy_from_slice(&extreme.to_le_bytes());
+            }
+        }
+        let (loaded, peak_bytes) = counting_memory(|| SynthFont::from_bytes(&bytes));
+        assert!(peak_bytes < BYTES_MAX, "round {round}: {peak_bytes} bytes");
+        match loaded {
+            Err(_) => refused += 1,
+            Ok(font) => {
+                played += 1;
+                let audio = note(&font, channel(0), 0, 69, 100, 0.002);
+                assert!(audio.left.iter().all(|value| value.is_finite()));
+            }
+        }
+        assert!(started.elapsed().as_secs() < 5, "round {round}");
+    }
+    assert!(
+        refused > 50 && played > 20,
+        "{refused} refused, {played} played"
     );
 }
 
@@ -572,6 +592,55 @@ fn small_font() -> Font {
     font
 }
 
+/// An SF3 font: one preset, one sample of a tenth of a second, packed as Ogg Vorbis
+/// (`ffmpeg -f lavfi -i sine=frequency=441:sample_rate=22050:duration=0.1 -c:a libvorbis -q:a 0`).
+fn compressed_font() -> Vec<u8> {
+    use writer::{FontInfo, Instrument, Preset, Sample, Zone};
+    const PACKED: &[u8] = include_bytes!("golden/sine.ogg");
+    let mut font = Font::new(FontInfo {
+        name: "packed",
+        author: "",
+        copyright: "",
+        comment: "",
+        software: "",
+    });
+    // The writer writes frames as they are: two bytes of the stream are one of them.
+    let as_frame = |pair: &[u8]| i16::from_le_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]);
+    let sample = font.add_sample(Sample {
+        name: "sine".into(),
+        frames: PACKED.chunks(2).map(as_frame).collect(),
+        loop_start: None,
+        rate_hz: 22_050,
+        root: 69,
+    });
+    let instrument = font.add_instrument(Instrument {
+        name: "sine".into(),
+        common: vec![],
+        zones: vec![Zone {
+            keys: 0..=127,
+            velocities: 1..=127,
+            sample,
+            generators: vec![],
+        }],
+    });
+    font.add_preset(Preset {
+        name: "sine".into(),
+        bank: 0,
+        program: 0,
+        instrument,
+        offsets: vec![],
+    });
+    let mut bytes = font.to_bytes();
+    // What makes it an SF3: a sample's place is counted in bytes, its loop from its own beginning, and its type says so.
+    let header = bytes.windows(4).rposition(|id| id == b"shdr").unwrap() + 8;
+    let length = PACKED.len() as u32;
+    for (at, value) in [(20, 0), (24, length), (28, 0), (32, 2000)] {
+        bytes[header + at..header + at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes[header + 44..header + 46].copy_from_slice(&0x11_u16.to_le_bytes());
+    bytes
+}
+
 fn channel(index: u8) -> Channel {
     Channel::new(index).unwrap()
 }
@@ -670,99 +739,18 @@ fn peak(audio: &Audio) -> f32 {
         .fold(0.0, |peak, value| peak.max(value.abs()))
 }
 
-/// How far a note is from equal temperament, cents: how the phase of its lowest strong partial advances on average, so
-/// that a vibrato counts by its middle, and two reeds that beat by theirs.
+/// How far a held note is from equal temperament, cents.
 fn cents_off(program: u8, key: u8) -> f64 {
-    let audio = note(&SynthFont::embedded(), channel(0), program, key, 90, 0.9);
-    let hz = 440.0 * 2_f64.powf((f64::from(key) - 69.0) / 12.0);
-    let rate = f64::from(RATE_HZ);
+    const HELD_S: f64 = 0.9;
+    let audio = note(&SynthFont::embedded(), channel(0), program, key, 90, HELD_S);
     let frames: Vec<f64> = audio
         .left
         .iter()
         .zip(&audio.right)
         .map(|(left, right)| f64::from(left + right))
         .collect();
-    let window = (0.05_f64.max(8.0 / hz) * rate) as usize;
-    let hop = (0.02 * rate) as usize;
-    let starts: Vec<usize> = (0..)
-        .map(|step| (0.08 * rate) as usize + step * hop)
-        .take_while(|at| at + window < (0.85 * rate) as usize)
-        .collect();
-    let follow = |number: f64| -> (f64, f64) {
-        let points: Vec<(f64, f64)> = starts
-            .iter()
-            .map(|&at| demodulated(&frames, at, window, number * hz / rate))
-            .collect();
-        let level = points.iter().map(|(re, im)| re.hypot(*im)).sum::<f64>();
-        // The mean advance between neighbours, weighted by their strength: of two beating reeds, the mean.
-        let (re, im) = points.windows(2).fold((0.0, 0.0), |(re, im), pair| {
-            let ((a, b), (c, d)) = (pair[0], pair[1]);
-            (re + c * a + d * b, im + d * a - c * b)
-        });
-        let off_hz = im.atan2(re) / TAU * rate / hop as f64;
-        (level, 1200.0 * (1.0 + off_hz / (number * hz)).log2())
-    };
-    let partials: Vec<(f64, f64)> = (1..=6)
-        .map(f64::from)
-        .filter(|number| number * hz < 8000.0)
-        .map(follow)
-        .collect();
-    let strongest = partials
-        .iter()
-        .fold(0.0_f64, |most, (level, _)| most.max(*level));
-    // Stiff strings' higher partials are sharp by nature: the lowest that is not drowned by the others counts.
-    partials
-        .iter()
-        .find(|(level, _)| *level > 0.05 * strongest)
-        .unwrap()
-        .1
-}
-
-/// The strength of one frequency (cycles a frame) in a window, as a complex number counted from the first frame.
-fn demodulated(frames: &[f64], at: usize, window: usize, cycles: f64) -> (f64, f64) {
-    let mut carrier = Phasor::new(TAU * cycles * at as f64, TAU * cycles);
-    let mut hann = Phasor::new(0.0, TAU / window as f64);
-    frames[at..at + window]
-        .iter()
-        .fold((0.0, 0.0), |(re, im), frame| {
-            let value = (0.5 - 0.5 * hann.next().0) * frame;
-            let (cos, sin) = carrier.next();
-            (re + value * cos, im - value * sin)
-        })
-}
-
-/// The level of the line with this many cycles in the loop.
-fn line_level(looped: &[f64], line: usize) -> f64 {
-    let mut carrier = Phasor::new(0.0, TAU * line as f64 / looped.len() as f64);
-    let (re, im) = looped.iter().fold((0.0, 0.0), |(re, im), value| {
-        let (cos, sin) = carrier.next();
-        (re + value * cos, im + value * sin)
-    });
-    re.hypot(im)
-}
-
-/// Cosine and sine of an angle that grows by the same step each time, without computing them each time.
-struct Phasor {
-    now: (f64, f64),
-    step: (f64, f64),
-}
-
-impl Phasor {
-    fn new(angle: f64, step: f64) -> Self {
-        Self {
-            now: (angle.cos(), angle.sin()),
-            step: (step.cos(), step.sin()),
-        }
-    }
-
-    fn next(&mut self) -> (f64, f64) {
-        let ((cos, sin), (step_cos, step_sin)) = (self.now, self.step);
-        self.now = (
-            cos * step_cos - sin * step_sin,
-            cos * step_sin + sin * step_cos,
-        );
-        (cos, sin)
-    }
+    let held = (HELD_S * f64::from(RATE_HZ)) as usize;
+    measure::cents_off(&frames[..held], f64::from(RATE_HZ), key).unwrap()
 }
 
 /// Numbers for damage: SplitMix64.

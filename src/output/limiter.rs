@@ -17,13 +17,16 @@ const LOOK_AHEAD_S: f32 = 0.004;
 /// Time in which the gain comes back by e after a peak, seconds.
 const RELEASE_S: f32 = 0.15;
 /// A gain so near to 1 is 1: a thousandth of a decibel.
-const ALMOST_ONE: f32 = 0.9999;
+const ALMOST_ONE: f64 = 0.9999;
 /// Points between two frames at which the peak is read.
 const PHASES: usize = 4;
 /// Frames each such reading weighs.
 const TAPS: usize = 12;
 /// Frames until a frame stands in the middle of the taps, where its peak is read.
 const READING_LAG: usize = TAPS / 2 - 1;
+
+/// Frames that are looked at together.
+const STRETCH_FRAMES: usize = 64;
 
 /// A stereo look-ahead limiter.
 #[derive(Clone, Debug)]
@@ -48,8 +51,9 @@ pub struct Limiter {
     window: Vec<f32>,
     window_at: usize,
     window_sum: f64,
-    held: f32,
-    release: f32,
+    /// In 64 bits: the last steps back to 1 are smaller than 32 bits can add, and it would never be reached.
+    held: f64,
+    release: f64,
     frame: u64,
     /// Frames in a row that needed no change of a gain of 1.
     idle_frames: usize,
@@ -81,7 +85,7 @@ impl Limiter {
             window_at: 0,
             window_sum: length as f64,
             held: 1.0,
-            release: (-1.0 / (RELEASE_S * rate)).exp(),
+            release: (-1.0 / f64::from(RELEASE_S * rate)).exp(),
             frame: 0,
             idle_frames: 0,
         }
@@ -94,8 +98,44 @@ impl Limiter {
 
     /// Limits the frames in place. Of slices of different lengths the longer one's end stays as it is.
     pub fn process(&mut self, left: &mut [f32], right: &mut [f32]) {
-        for (left, right) in left.iter_mut().zip(right) {
-            [*left, *right] = self.next([*left, *right]);
+        for (left, right) in left
+            .chunks_mut(STRETCH_FRAMES)
+            .zip(right.chunks_mut(STRETCH_FRAMES))
+        {
+            if self.is_idle() && is_below(left, self.harmless) && is_below(right, self.harmless) {
+                self.pass(left, right);
+                continue;
+            }
+            for (left, right) in left.iter_mut().zip(right) {
+                [*left, *right] = self.next([*left, *right]);
+            }
+        }
+    }
+
+    /// Whether all gains under way are 1 and no loud frame is near.
+    fn is_idle(&self) -> bool {
+        self.loud_frames == 0 && self.idle_frames > self.window.len() + 2
+    }
+
+    /// Delays frames that need no look: most of them.
+    fn pass(&mut self, left: &mut [f32], right: &mut [f32]) {
+        let kept = left.len().min(right.len()).min(TAPS);
+        for (left, right) in left.iter().zip(&*right).rev().take(kept).rev() {
+            self.remember([*left, *right]);
+        }
+        let mut done = 0;
+        let count = left.len().min(right.len());
+        while done < count {
+            let run = (count - done).min(self.delay.len() - self.delay_at);
+            let delayed = &mut self.delay[self.delay_at..self.delay_at + run];
+            let frames = left[done..].iter_mut().zip(&mut right[done..]);
+            for (delayed, (left, right)) in delayed.iter_mut().zip(frames) {
+                let [left_delayed, right_delayed] = *delayed;
+                *delayed = [*left, *right];
+                (*left, *right) = (left_delayed, right_delayed);
+            }
+            done += run;
+            self.delay_at = wrapped(self.delay_at + run, self.delay.len());
         }
     }
 
@@ -117,15 +157,9 @@ impl Limiter {
         let needed = (self.ceiling / self.true_peak(input).max(self.ceiling)).min(1.0);
         if needed == 1.0 && self.idle_frames > self.window.len() + 2 {
             // All that the queue and the window hold is 1, and so are the minimum and the mean: this saves most of the time.
-            let output = std::mem::replace(&mut self.delay[self.delay_at], input);
-            self.delay_at = if self.delay_at + 1 == self.delay.len() {
-                0
-            } else {
-                self.delay_at + 1
-            };
-            return output;
+            return self.exchange(input);
         }
-        let lowest = self.lowest_lately(needed);
+        let lowest = f64::from(self.lowest_lately(needed));
         // Down at once (the mean below makes it smooth), up slowly.
         self.held = if lowest < self.held {
             lowest
@@ -138,16 +172,29 @@ impl Limiter {
         } else {
             self.idle_frames = 0;
         }
-        let gain = self.mean_lately(self.held);
-        let output = std::mem::replace(&mut self.delay[self.delay_at], input);
-        self.delay_at = (self.delay_at + 1) % self.delay.len();
+        let gain = self.mean_lately(self.held as f32); // rounding
         self.frame += 1;
-        output.map(|value| value * gain)
+        self.exchange(input).map(|value| value * gain)
+    }
+
+    /// A frame goes in, the one that went in a delay ago comes out.
+    fn exchange(&mut self, input: [f32; 2]) -> [f32; 2] {
+        let output = std::mem::replace(&mut self.delay[self.delay_at], input);
+        self.delay_at = wrapped(self.delay_at + 1, self.delay.len());
+        output
+    }
+
+    fn remember(&mut self, input: [f32; 2]) {
+        self.recent_at = wrapped(self.recent_at + 1, TAPS);
+        for (recent, value) in self.recent.iter_mut().zip(input) {
+            recent[self.recent_at] = value;
+            recent[self.recent_at + TAPS] = value;
+        }
     }
 
     /// The largest magnitude at or between the frames around the one [`READING_LAG`] ago; 0 where all is harmless.
     fn true_peak(&mut self, input: [f32; 2]) -> f32 {
-        self.recent_at = (self.recent_at + 1) % TAPS;
+        self.remember(input);
         // Music is mostly quieter than its peaks, and then the peak needs no reading: this saves most of the time.
         let is_loud = input.iter().any(|value| value.abs() > self.harmless);
         self.loud_frames = if is_loud {
@@ -156,12 +203,10 @@ impl Limiter {
             self.loud_frames.saturating_sub(1)
         };
         let mut peak = 0.0_f32;
-        for (recent, value) in self.recent.iter_mut().zip(input) {
-            recent[self.recent_at] = value;
-            recent[self.recent_at + TAPS] = value;
-            if self.loud_frames == 0 {
-                continue;
-            }
+        if self.loud_frames == 0 {
+            return peak;
+        }
+        for recent in &self.recent {
             let frames = &recent[self.recent_at + 1..self.recent_at + 1 + TAPS];
             peak = peak.max(frames[TAPS / 2 - 1].abs());
             for weights in &self.interpolation {
@@ -180,17 +225,18 @@ impl Limiter {
     fn lowest_lately(&mut self, needed: f32) -> f32 {
         let capacity = self.minima.len();
         while self.minima_count > 0 {
-            let last = (self.minima_from + self.minima_count - 1) % capacity;
+            let last = wrapped(self.minima_from + self.minima_count - 1, capacity);
             if self.minima[last].1 < needed {
                 break;
             }
             self.minima_count -= 1;
         }
-        self.minima[(self.minima_from + self.minima_count) % capacity] = (self.frame, needed);
+        let next = wrapped(self.minima_from + self.minima_count, capacity);
+        self.minima[next] = (self.frame, needed);
         self.minima_count += 1;
         // Two frames longer than the window: a peak between two frames is read once with each of them.
         if self.minima[self.minima_from].0 + self.window.len() as u64 + 2 <= self.frame {
-            self.minima_from = (self.minima_from + 1) % capacity;
+            self.minima_from = wrapped(self.minima_from + 1, capacity);
             self.minima_count -= 1;
         }
         self.minima[self.minima_from].1
@@ -200,8 +246,24 @@ impl Limiter {
     fn mean_lately(&mut self, gain: f32) -> f32 {
         let oldest = std::mem::replace(&mut self.window[self.window_at], gain);
         self.window_sum += f64::from(gain) - f64::from(oldest);
-        self.window_at = (self.window_at + 1) % self.window.len();
+        self.window_at = wrapped(self.window_at + 1, self.window.len());
         (self.window_sum / self.window.len() as f64) as f32 // rounding
+    }
+}
+
+/// Whether all frames are below this; not so if one is not a number.
+fn is_below(frames: &[f32], magnitude: f32) -> bool {
+    // Counted, and not stopped at the first, so that many are looked at together.
+    let below = frames.iter().filter(|frame| frame.abs() <= magnitude);
+    below.count() == frames.len()
+}
+
+/// A place in a ring; `place` is less than twice its length. Faster than a remainder.
+fn wrapped(place: usize, length: usize) -> usize {
+    if place >= length {
+        place - length
+    } else {
+        place
     }
 }
 
@@ -271,6 +333,40 @@ mod tests {
             .fold(0.0_f32, |peak, value| peak.max(value.abs()));
         let true_peak = peak * std::f32::consts::SQRT_2;
         assert!(true_peak <= 10_f32.powf(CEILING_DBTP / 20.0), "{true_peak}");
+    }
+
+    #[test]
+    fn how_the_frames_come_in_changes_nothing() {
+        // Quiet, loud and quiet again, so that stretches are passed, limited and released.
+        let level = |frame: usize| {
+            if (20_000..21_000).contains(&frame) {
+                1.8
+            } else {
+                0.3
+            }
+        };
+        let input: Vec<f32> = (0..90_000)
+            .map(|frame| level(frame) * (frame as f32 * 0.13).sin())
+            .collect();
+        let one_by_one = {
+            let mut limiter = Limiter::new(48_000);
+            let mut next = |value: f32| {
+                let (mut left, mut right) = ([value], [-value]);
+                limiter.process(&mut left, &mut right);
+                left[0]
+            };
+            input.iter().map(|value| next(*value)).collect::<Vec<f32>>()
+        };
+        let mut limiter = Limiter::new(48_000);
+        let mut together = input.clone();
+        let mut other: Vec<f32> = input.iter().map(|value| -value).collect();
+        for (left, right) in together.chunks_mut(1000).zip(other.chunks_mut(1000)) {
+            limiter.process(left, right);
+        }
+        assert!(together == one_by_one);
+        let latency = limiter.latency_frames();
+        assert!(together[20_500 + latency].abs() < 0.9 * input[20_500].abs());
+        assert_eq!(together[89_000 + latency], input[89_000]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! In: a performance and a SoundFont. Out: its frames, offline, at the loudness asked for, a block at a time.
 //!
 //! How loud a piece is, is known at its end; until then its frames lie in a nameless temporary file, so that memory does
-//! not grow with its length. Loudness: EBU R 128 (integrated, gated; the `ebur128` crate). The release of the last notes
+//! not grow with its length. Loudness: EBU R 128 (integrated, gated). The release of the last notes
 //! and the room's tail are kept, the silence after them is not. Same performance, font and settings: same frames.
 
 pub mod flac;
+mod meter;
 pub mod opus;
 mod quantiser;
 mod spool;
@@ -17,6 +18,7 @@ use super::limiter::{CEILING_DBTP, Limiter};
 use super::synth::{Synth, SynthError, SynthFont};
 use crate::performance::Performance;
 use ebur128::{EbuR128, Mode};
+use meter::Meter;
 use spool::Spool;
 use std::io;
 use thiserror::Error;
@@ -170,7 +172,7 @@ struct Synthesised {
 struct Recorder {
     synth: Synth,
     spool: Spool,
-    meter: Option<EbuR128>,
+    meter: Meter,
     frame_count: u64,
     peaks: Vec<f32>,
     left: [f32; BLOCK_FRAMES],
@@ -192,11 +194,7 @@ impl Recorder {
                 heard = Heard::Something;
             }
             note_peak(&mut self.peaks, self.frame_count, peak);
-            if let Some(meter) = &mut self.meter
-                && meter.add_frames_planar_f32(&[&*left, &*right]).is_err()
-            {
-                self.meter = None;
-            }
+            self.meter.add(left, right);
             self.spool.push(left, right).map_err(RenderError::Spool)?;
             self.frame_count += count as u64;
         }
@@ -220,7 +218,7 @@ impl Synthesised {
         let mut recorder = Recorder {
             synth: Synth::new(font, sample_rate_hz)?,
             spool: Spool::new().map_err(RenderError::Spool)?,
-            meter: EbuR128::new(2, sample_rate_hz, Mode::I).ok(),
+            meter: Meter::new(sample_rate_hz),
             frame_count: 0,
             peaks: Vec::new(),
             left: [0.0; BLOCK_FRAMES],
@@ -243,15 +241,12 @@ impl Synthesised {
                 break;
             }
         }
-        let loudness = recorder
-            .meter
-            .and_then(|meter| meter.loudness_global().ok());
         Ok(Self {
             sample_rate_hz,
             spool: recorder.spool,
             frame_count: recorder.frame_count,
             peaks: recorder.peaks,
-            loudness_lufs: loudness.filter(|loudness| loudness.is_finite()),
+            loudness_lufs: recorder.meter.loudness_lufs(),
         })
     }
 
@@ -302,23 +297,16 @@ impl Synthesised {
 
     /// The loudness of all frames when they are made louder by so much and limited.
     fn loudness_at(&mut self, gain_db: f64) -> Result<Option<f64>, RenderError> {
-        let Ok(mut meter) = EbuR128::new(2, self.sample_rate_hz, Mode::I) else {
-            return Ok(None);
-        };
+        let mut meter = Meter::new(self.sample_rate_hz);
         let mut reading = Reading::new(self, Change::Limited { gain_db })?;
         let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
         loop {
             let count = reading.read(&mut self.spool, &mut left, &mut right)?;
-            if count == 0
-                || meter
-                    .add_frames_planar_f32(&[&left[..count], &right[..count]])
-                    .is_err()
-            {
-                break;
+            if count == 0 {
+                return Ok(meter.loudness_lufs());
             }
+            meter.add(&left[..count], &right[..count]);
         }
-        let loudness = meter.loudness_global().ok();
-        Ok(loudness.filter(|loudness| loudness.is_finite()))
     }
 }
 

@@ -74,10 +74,7 @@ pub fn write(
         match &mut quantiser {
             Some(quantiser) => {
                 quantiser.append(left, right, &mut values);
-                let kept = usize::from(depth.bytes());
-                for value in &values {
-                    bytes.extend_from_slice(&value.to_le_bytes()[..kept]);
-                }
+                append_bytes(&values, depth, &mut bytes);
             }
             None => {
                 for (left, right) in left.iter().zip(right) {
@@ -123,18 +120,32 @@ impl WavStream {
         self.values.clear();
         self.quantiser
             .append(&audio.left, &audio.right, &mut self.values);
-        let kept = usize::from(Depth::Sixteen.bytes());
-        let bytes = self
-            .values
-            .iter()
-            .flat_map(|value| value.to_le_bytes().into_iter().take(kept));
-        bytes.collect()
+        let mut bytes = Vec::new();
+        append_bytes(&self.values, Depth::Sixteen, &mut bytes);
+        bytes
     }
 }
 
 impl Default for WavStream {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The lower bytes of each value.
+fn append_bytes(values: &[i32], depth: Depth, bytes: &mut Vec<u8>) {
+    /// A number known when this is compiled: then they are moved, not copied one by one.
+    fn lowest<const KEPT: usize>(values: &[i32], bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        bytes.resize(start + KEPT * values.len(), 0);
+        for (place, value) in bytes[start..].chunks_exact_mut(KEPT).zip(values) {
+            place.copy_from_slice(&value.to_le_bytes()[..KEPT]);
+        }
+    }
+    match depth {
+        Depth::Sixteen => lowest::<2>(values, bytes),
+        Depth::TwentyFour => lowest::<3>(values, bytes),
+        Depth::Float => {}
     }
 }
 
