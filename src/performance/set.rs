@@ -4,9 +4,10 @@
 
 use super::arrangement::{Arrangement, COUNT_IN_BARS_MAX, TIMES_MAX};
 use super::band::{Band, Part, Pass, Roster};
+use super::dance::Dance;
 use super::expression::BarGrid;
 use super::role::Role;
-use super::style::{DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
+use super::style::{AIR_RUBATO, DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
 use super::{
     Mark, Performance, Stroke, TimedMark, TimedMessage, Track, accompaniment, expression, plain,
     sort_messages, stroke,
@@ -186,8 +187,10 @@ impl Turn<'_> {
     fn play(&self, rng: &mut ChaCha8Rng) -> Performance {
         let (band, score) = (self.band, self.band.score);
         let tempo = self.tempo();
-        let ticks_per_ms =
-            f64::from(score.resolution.get()) * 1e3 / f64::from(tempo.microseconds_per_quarter());
+        // In the slowest bar: there a tick lasts longest.
+        let slowest = self.rubato().iter().copied().fold(1.0, f64::min);
+        let ticks_per_ms = slowest * f64::from(score.resolution.get()) * 1e3
+            / f64::from(tempo.microseconds_per_quarter());
         let passes = self.passes();
         let tracks = band.parts().into_iter().filter_map(|part| {
             let mut strokes = Vec::new();
@@ -219,7 +222,7 @@ impl Turn<'_> {
         Performance {
             title: score.title().to_owned(),
             ppq: score.resolution,
-            marks: marks(score, tempo, passes.iter().map(|(start, _)| *start)),
+            marks: self.marks(tempo, passes.iter().map(|(start, _)| *start)),
             end: (start + length).max(last),
             tracks,
         }
@@ -271,6 +274,44 @@ impl Turn<'_> {
             .collect()
     }
 
+    /// Each bar's share of the tempo, where the dance is none.
+    fn rubato(&self) -> &'static [f64] {
+        match self.band.style.dance {
+            Dance::Air => &AIR_RUBATO,
+            _ => &[],
+        }
+    }
+
+    /// The score's marks on every pass, under one tempo, which airs take freely.
+    fn marks(&self, tempo: Tempo, starts: impl Iterator<Item = Ticks>) -> Vec<TimedMark> {
+        let of_tempo = |at: Ticks, tempo: Tempo| TimedMark {
+            at,
+            mark: Mark::Tempo(tempo),
+        };
+        let score = self.band.score;
+        let mut of_pass: Vec<TimedMark> = plain::marks(score)
+            .into_iter()
+            .filter(|timed| !matches!(timed.mark, Mark::Tempo(_)))
+            .collect();
+        // Phrases are counted from the first bar line.
+        let pickup = self.band.grid.pickup();
+        let bars = score.bars.iter().filter(|bar| bar.onset >= pickup);
+        let shares = self.rubato().iter().cycle();
+        let of_bars = bars
+            .zip(shares)
+            .map(|(bar, share)| of_tempo(bar.onset, plain::scaled(tempo, *share)));
+        of_pass.extend(of_bars);
+        of_pass.sort_by_key(|timed| timed.at);
+        let mut marks = vec![of_tempo(Ticks::ZERO, tempo)];
+        for start in starts {
+            marks.extend(of_pass.iter().map(|timed| TimedMark {
+                at: timed.at + start,
+                mark: timed.mark.clone(),
+            }));
+        }
+        marks
+    }
+
     /// The tempo that the tune names, else its dance's.
     fn tempo(&self) -> Tempo {
         let lift = if self.place.is_last_of_set {
@@ -318,24 +359,6 @@ fn until(stroke: Stroke, end: Ticks) -> Option<Stroke> {
             stroke.velocity,
         )
     })
-}
-
-/// The score's marks on every pass, under one tempo.
-fn marks(score: &Score, tempo: Tempo, starts: impl Iterator<Item = Ticks>) -> Vec<TimedMark> {
-    let mut marks = vec![TimedMark {
-        at: Ticks::ZERO,
-        mark: Mark::Tempo(tempo),
-    }];
-    for start in starts {
-        let of_score = plain::marks(score)
-            .into_iter()
-            .filter(|timed| !matches!(timed.mark, Mark::Tempo(_)));
-        marks.extend(of_score.map(|timed| TimedMark {
-            at: timed.at + start,
-            ..timed
-        }));
-    }
-    marks
 }
 
 /// The performances one after the other as one, a marker with its title before each tune; `None` where there are none.
@@ -594,6 +617,31 @@ mod tests {
                 .iter()
                 .all(|track| track.name != "Guitar")
         );
+    }
+
+    #[test]
+    fn an_air_flows_and_broadens_and_its_phrases_last_as_long_as_without() {
+        let tune = |rhythm: &str| {
+            let abc =
+                format!("X:1\nR:{rhythm}\nM:3/4\nL:1/4\nQ:1/4=60\nK:D\nA3|B3|c3|d3|A3|B3|c3|d3|\n");
+            let score = score::read(&abc::parse(&abc).tune).score;
+            perform(&score, &Arrangement::default(), 1)
+        };
+        let seconds_at_bar = |performance: &Performance| {
+            let map = performance.tempo_map();
+            let bar = 3 * u64::from(performance.ppq.get());
+            (0..=8)
+                .map(|number| map.seconds_at(Ticks::new(number * bar)))
+                .collect::<Vec<f64>>()
+        };
+        let (air, waltz) = (seconds_at_bar(&tune("air")), seconds_at_bar(&tune("waltz")));
+        assert!(air[4] - air[3] > 1.1 * (air[2] - air[1]));
+        for bar in [4, 8] {
+            assert!(
+                (air[bar] / waltz[bar] - 1.0).abs() < 0.01,
+                "{air:?} {waltz:?}"
+            );
+        }
     }
 
     #[test]

@@ -129,6 +129,9 @@ pub const VELOCITY_SPREAD: f64 = 3.0;
 pub const PHRASE_SWELL: i32 = 5;
 /// Bars of a phrase.
 pub const PHRASE_BARS: usize = 4;
+/// An air is free: each bar of a phrase has its own share of the tempo, which flows in the middle and broadens at the end. At
+/// most 8 % from the mean, as slow airs are played; a phrase lasts as long as without.
+pub const AIR_RUBATO: [f64; PHRASE_BARS] = [0.98, 1.06, 1.04, 0.92];
 /// The last time of a tune that is played several times is louder by this.
 pub const LAST_TIME_LOUDER: i32 = 4;
 /// The last tune of a set is this much faster.
