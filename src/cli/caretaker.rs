@@ -8,6 +8,7 @@ use super::wishes::Wishes;
 use super::{Context, Failure, shipped, source, stop};
 use crate::daemon::config::Config;
 use crate::daemon::{Adoption, Handle, Settings};
+use crate::output::synth::SynthFont;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,8 @@ pub struct Caretaker {
     config_watch: FileWatch,
     model_watch: FileWatch,
     font_watch: FileWatch,
+    /// A font that was taken up, until somebody asks for it.
+    new_font: Option<SynthFont>,
     look_due: Instant,
     hang_up: Arc<AtomicBool>,
     /// Raised at the end: a tune that is being written for a new model is given up.
@@ -53,6 +56,7 @@ impl Caretaker {
             config_watch: FileWatch::default(),
             model_watch: FileWatch::default(),
             font_watch: FileWatch::default(),
+            new_font: None,
             look_due: Instant::now() + LOOK_INTERVAL,
             hang_up: stop::hang_up()?,
             stop: Arc::default(),
@@ -94,6 +98,11 @@ impl Caretaker {
         }
     }
 
+    /// The font that plays since the last time this was asked, if it is another one.
+    pub fn take_new_font(&mut self) -> Option<SynthFont> {
+        self.new_font.take()
+    }
+
     /// The daemon is about to end.
     pub fn end(&self) {
         self.manager.tell("STOPPING=1");
@@ -125,6 +134,9 @@ impl Caretaker {
                     );
                 }
                 self.config = config;
+                if adoption.font.is_some() {
+                    self.new_font.clone_from(&adoption.font);
+                }
                 if handle.adopt(adoption) {
                     tracing::info!("the configuration was read anew");
                 }

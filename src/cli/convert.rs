@@ -2,12 +2,12 @@
 
 use super::files::NewFile;
 use super::formats::Format;
+use super::instruments::FontInUse;
 use super::manner::Manner;
 use super::set::{self, Entry};
-use super::{Context, Failure, check, files, instruments, score_json, shipped};
+use super::{Context, Failure, check, files, score_json, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::daemon::rendition::score_of;
-use crate::output::synth::SynthFont;
 use crate::performance::Arrangement;
 use crate::score::Score;
 use anyhow::{Context as _, anyhow};
@@ -61,7 +61,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .arrangement(if target.is_piece() { TIMES_IN_SET } else { 1 }),
         seed: context.seed(),
         formats: &target.formats,
-        font,
+        font: font.map(FontInUse::new),
     };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
@@ -83,7 +83,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let converted: Vec<Result<Converted, Failure>> = threads.install(|| {
                 batch
                     .par_iter()
-                    .map(|tune| target.convert(tune, &conversion))
+                    .map(|tune| target.convert(tune, &conversion, context))
                     .collect()
             });
             for (tune, converted) in batch.iter().zip(converted) {
@@ -105,9 +105,13 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
         let performance = set::performance(&piece, &arrangement)?;
         if let Some(font) = &conversion.font {
-            instruments::tell_missing(font, &performance, context);
+            font.tell_lacks(&performance, context);
         }
-        target.formats[0].write(&performance, conversion.font.as_ref(), &target.path)?;
+        target.formats[0].write(
+            &performance,
+            conversion.font.as_ref().map(FontInUse::font),
+            &target.path,
+        )?;
     }
     tally.report(&args, context)
 }
@@ -157,7 +161,12 @@ impl Target {
     }
 
     /// Converts one tune; where each tune has files of its own, writes them.
-    fn convert(&self, tune: &Named, conversion: &Conversion) -> Result<Converted, Failure> {
+    fn convert(
+        &self,
+        tune: &Named,
+        conversion: &Conversion,
+        context: &Context,
+    ) -> Result<Converted, Failure> {
         let mut converted = conversion.convert(tune);
         if self.is_folder {
             let path = |format: Format| self.path.join(format!("{}.{format}", tune.name));
@@ -166,8 +175,15 @@ impl Target {
             }
             if let Some(entry) = converted.entry.take() {
                 let performance = set::performance(&[entry], &conversion.arrangement)?;
+                if let Some(font) = &conversion.font {
+                    font.tell_lacks(&performance, context);
+                }
                 for format in self.formats.iter().filter(|format| !format.is_text()) {
-                    format.write(&performance, conversion.font.as_ref(), &path(*format))?;
+                    format.write(
+                        &performance,
+                        conversion.font.as_ref().map(FontInUse::font),
+                        &path(*format),
+                    )?;
                 }
             }
         }
@@ -187,7 +203,7 @@ struct Conversion<'a> {
     arrangement: Arrangement,
     seed: u64,
     formats: &'a [Format],
-    font: Option<SynthFont>,
+    font: Option<FontInUse>,
 }
 
 /// One tune in every text format asked for, what is played of it, and what was wrong with it.

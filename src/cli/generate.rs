@@ -1,13 +1,13 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::formats::Format;
+use super::instruments::FontInUse;
 use super::manner::Manner;
 use super::set::{self, Entry, KeyChange};
 use super::wishes::Wishes;
-use super::{Context, Failure, convert, files, instruments, score_json, shipped, stop};
+use super::{Context, Failure, convert, files, score_json, shipped, stop};
 use crate::compose::{ComposeError, Composition};
 use crate::critic::Refusals;
-use crate::output::synth::SynthFont;
 use crate::performance::{Arrangement, Performance};
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -81,7 +81,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let destination = Destination::new(&args)?;
     let composer = args.wishes.composer(context)?;
     let font = if destination.formats.iter().any(|format| format.is_audio()) {
-        Some(shipped::sound_font(context)?)
+        Some(FontInUse::new(shipped::sound_font(context)?))
     } else {
         None
     };
@@ -106,9 +106,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         let entries: Vec<Entry> = set.iter().map(Entry::new).collect();
         let piece = set::performance(&entries, &args.manner.arrangement(TIMES_IN_SET))?;
         if let Some(font) = &font {
-            instruments::tell_missing(font, &piece, context);
+            font.tell_lacks(&piece, context);
         }
-        destination.formats[0].write(&piece, font.as_ref(), &destination.path)?;
+        let font = font.as_ref().map(FontInUse::font);
+        destination.formats[0].write(&piece, font, &destination.path)?;
         let mut tally = Tally::default();
         set.iter().for_each(|composition| tally.count(composition));
         return tally.report(&destination, context);
@@ -132,7 +133,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 let composition = composer
                     .compose(context.seed(), index, &stop)
                     .map_err(compose_failure)?;
-                let files = destination.make(&composition, &arrangement, font.as_ref())?;
+                let files = destination.make(&composition, &arrangement, font.as_ref(), context)?;
                 progress.inc(1);
                 Ok((composition, files))
             };
@@ -203,7 +204,8 @@ impl Destination {
         &self,
         composition: &Composition,
         arrangement: &Arrangement,
-        font: Option<&SynthFont>,
+        font: Option<&FontInUse>,
+        context: &Context,
     ) -> Result<Vec<File>, Failure> {
         let mut piece: Option<Performance> = None;
         let mut files = Vec::new();
@@ -223,6 +225,10 @@ impl Destination {
                         Some(made) => made,
                         None => alone(&Entry::new(composition), arrangement)?,
                     };
+                    if let Some(font) = font {
+                        font.tell_lacks(&made, context);
+                    }
+                    let font = font.map(FontInUse::font);
                     format.write(&made, font, &self.path_of(composition, format))?;
                     piece = Some(made);
                     continue;

@@ -6,41 +6,65 @@ use crate::music::midi::{Channel, MidiMessage};
 use crate::output::synth::{PERCUSSION_BANK, ProgramMatch, SynthFont};
 use crate::performance::Performance;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
-/// Says which programs of the performance the font lacks, and what sounds instead.
-pub fn tell_missing(font: &SynthFont, performance: &Performance, context: &Context) {
-    for line in missing(font, performance) {
-        context.say(line);
-    }
+/// A font that is played with. Says which programs it lacks, and what sounds instead; each once, however many tunes want it.
+pub struct FontInUse {
+    font: SynthFont,
+    told: Mutex<BTreeSet<(u16, u8)>>,
 }
 
-fn missing(font: &SynthFont, performance: &Performance) -> Vec<String> {
-    let messages = performance.tracks.iter().flat_map(|track| &track.messages);
-    let wanted: BTreeSet<(u16, u8)> = messages
-        .filter_map(|timed| match timed.message {
-            MidiMessage::ProgramChange { channel, program } => Some(match channel {
-                Channel::DRUMS => (PERCUSSION_BANK, program.number()),
-                _ => (0, program.number()),
-            }),
-            _ => None,
-        })
-        .collect();
-    let line = |(bank, program): (u16, u8)| match font.program_match(bank, program) {
-        ProgramMatch::Exact(_) => None,
-        ProgramMatch::Fallback(instead) => {
-            let name = INSTRUMENTS.iter().find(|(_, number)| *number == program);
-            let what = match (bank, name) {
-                (PERCUSSION_BANK, _) => "drums".to_owned(),
-                (_, Some((name, _))) => format!("program {program} ({name})"),
-                (_, None) => format!("program {program}"),
-            };
-            Some(format!(
-                "`{}` has no {what}: `{instead}` plays instead",
-                font.name()
-            ))
+impl FontInUse {
+    /// Of this font nothing was said yet.
+    pub fn new(font: SynthFont) -> Self {
+        Self {
+            font,
+            told: Mutex::default(),
         }
-    };
-    wanted.into_iter().filter_map(line).collect()
+    }
+
+    /// The font itself.
+    pub fn font(&self) -> &SynthFont {
+        &self.font
+    }
+
+    /// Tells what the performance wants and the font lacks. May be called by many threads.
+    pub fn tell_lacks(&self, performance: &Performance, context: &Context) {
+        for line in self.new_lines(performance) {
+            context.say(line);
+        }
+    }
+
+    fn new_lines(&self, performance: &Performance) -> Vec<String> {
+        let messages = performance.tracks.iter().flat_map(|track| &track.messages);
+        let wanted: BTreeSet<(u16, u8)> = messages
+            .filter_map(|timed| match timed.message {
+                MidiMessage::ProgramChange { channel, program } => Some(match channel {
+                    Channel::DRUMS => (PERCUSSION_BANK, program.number()),
+                    _ => (0, program.number()),
+                }),
+                _ => None,
+            })
+            .collect();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = wanted.into_iter().filter(|program| told.insert(*program));
+        new.filter_map(|(bank, program)| self.line(bank, program))
+            .collect()
+    }
+
+    fn line(&self, bank: u16, program: u8) -> Option<String> {
+        let ProgramMatch::Fallback(instead) = self.font.program_match(bank, program) else {
+            return None;
+        };
+        let name = INSTRUMENTS.iter().find(|(_, number)| *number == program);
+        let what = match (bank, name) {
+            (PERCUSSION_BANK, _) => "drums".to_owned(),
+            (_, Some((name, _))) => format!("program {program} ({name})"),
+            (_, None) => format!("program {program}"),
+        };
+        let font = self.font.name();
+        Some(format!("`{font}` has no {what}: `{instead}` plays instead"))
+    }
 }
 
 #[cfg(test)]
@@ -87,15 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_is_named_with_what_plays_instead() {
+    fn a_missing_program_is_named_once_with_what_plays_instead() {
         let score = score::read(&abc::parse("X:1\nM:6/8\nK:D\n\"D\"fef afd|\n").tune).score;
         let piece = perform(&score, &Arrangement::default(), 1);
-        let lines = missing(&poor_font(), &piece);
+        let poor = FontInUse::new(poor_font());
+        let lines = poor.new_lines(&piece);
         let guitar = "`poor` has no program 25 (guitar): `Tin can` plays instead";
         assert!(lines.iter().any(|line| line == guitar), "{lines:?}");
-        assert_eq!(
-            missing(&SynthFont::embedded(), &piece),
-            Vec::<String>::new()
-        );
+        assert_eq!(poor.new_lines(&piece), Vec::<String>::new(), "said before");
+        let embedded = FontInUse::new(SynthFont::embedded());
+        assert_eq!(embedded.new_lines(&piece), Vec::<String>::new());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::caretaker::Caretaker;
 use super::doors::Doors;
+use super::instruments::FontInUse;
 use super::{Context, Failure, stop};
 use crate::daemon::archive::{Archive, ArchiveError};
 use crate::daemon::clock::ClockSpeed;
@@ -111,11 +112,17 @@ impl<'a> Stage<'a> {
         if let Some(caretaker) = &mut caretaker {
             caretaker.begin(daemon.handle(), stop);
         }
+        let mut font = surroundings.font_in_use().map(FontInUse::new);
         let mut tune_count: u64 = 0;
         loop {
             match notices.next_within(LOOK_INTERVAL) {
                 Ok(notice) => {
-                    tune_count += u64::from(matches!(notice, Notice::TuneStarted(_)));
+                    if let Notice::TuneStarted(tune) = &notice {
+                        tune_count += 1;
+                        if let Some(font) = &font {
+                            font.tell_lacks(&tune.performance, self.context);
+                        }
+                    }
                     tell(&notice, self.context);
                 }
                 Err(NoNotice::Yet) => {}
@@ -123,6 +130,9 @@ impl<'a> Stage<'a> {
             }
             if let Some(caretaker) = &mut caretaker {
                 caretaker.look(daemon.handle());
+                if let Some(other) = caretaker.take_new_font() {
+                    font = font.is_some().then(|| FontInUse::new(other));
+                }
             }
         }
         if let Some(caretaker) = &caretaker {

@@ -395,6 +395,11 @@ impl Surroundings {
             .unwrap_or_else(|| Box::new(null::NullOutput::new())))
     }
 
+    /// The SoundFont, if an output plays with it.
+    pub fn font_in_use(&self) -> Option<SynthFont> {
+        self.font.get().cloned()
+    }
+
     /// Loads the SoundFont, once for all outputs.
     ///
     /// # Errors
