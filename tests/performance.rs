@@ -102,7 +102,7 @@ fn a_set_has_no_pause_and_each_tune_begins_where_the_one_before_ends() {
                 let last = performance.messages().last().map(|timed| timed.at);
                 assert!(last <= Some(performance.end));
             }
-            let set = join(&performances).unwrap();
+            let set = join(performances.clone()).unwrap();
             let what = format!("set {seed}, {style:?}");
             check_notes(&set, &what);
             let notes: usize = performances.iter().map(note_count).sum();
@@ -112,7 +112,7 @@ fn a_set_has_no_pause_and_each_tune_begins_where_the_one_before_ends() {
             let sum_s: f64 = performances.iter().map(Performance::seconds).sum();
             assert!((set.seconds() - sum_s).abs() < 0.01, "{what}");
             assert_eq!(
-                join(&perform_set(&tunes, &arrangement(style, 2))),
+                join(perform_set(&tunes, &arrangement(style, 2))),
                 Some(set),
                 "{what}"
             );

@@ -116,7 +116,7 @@ pub fn performance(entries: &[Entry], arrangement: &Arrangement) -> Result<Perfo
         });
         performance.marks.splice(0..0, words);
     }
-    join(&performances).ok_or_else(|| {
+    join(performances).ok_or_else(|| {
         Failure::input(anyhow!("there is no tune to play"))
             .hint("a tune begins with an `X:` line and has notes")
     })

@@ -365,19 +365,19 @@ fn until(stroke: Stroke, end: Ticks) -> Option<Stroke> {
 ///
 /// Where their ticks differ, the finest common ones are taken, else the finest of them. Parts of one name become one track,
 /// and a setting that a channel has already is not sent again.
-pub fn join(performances: &[Performance]) -> Option<Performance> {
-    if let [one] = performances {
-        return Some(one.clone());
+pub fn join(mut performances: Vec<Performance>) -> Option<Performance> {
+    if performances.len() == 1 {
+        return performances.pop();
     }
-    let ppq = common_ppq(performances)?;
+    let ppq = common_ppq(&performances)?;
     let mut joined = Performance {
-        title: titles(performances),
+        title: titles(&performances),
         ppq,
         marks: Vec::new(),
         tracks: Vec::new(),
         end: Ticks::ZERO,
     };
-    for performance in performances {
+    for performance in &performances {
         let start = joined.end;
         let moved = |at: Ticks| at.rescaled(performance.ppq, ppq) + start;
         if !performance.title.is_empty() {
