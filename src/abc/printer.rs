@@ -334,7 +334,6 @@ mod tests {
             ("{/ga}A {g}B ^/c _3/2d", "{/ga}A {g}B ^1/2c _3/2d"),
             ("C2|D2| && E2|F2|", "C2|D2| && E2|F2|"),
             ("(&C2|D2 & E2|F2 &) G", "(&C2|D2 & E2|F2 &) G"),
-            ("(`&C2 &`)", "(`&C2 &`)"),
             ("!dacapo!C TC .D", "!D.C.!C TC .D"),
         ] {
             assert_eq!(canonical(written), expected, "{written}");

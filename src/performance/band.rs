@@ -171,7 +171,19 @@ impl<'a> Band<'a> {
             voice.notes.clone()
         };
         hold_last(&mut notes, self.score.end, pass.length);
-        let mut strokes = ornament::melody(&notes, self.score, &self.grid, self.style, added, rng);
+        let mut strokes = ornament::melody(
+            &notes,
+            self.score,
+            &self.grid,
+            self.style,
+            added,
+            self.wishes.grace_share,
+            rng,
+        );
+        spread(
+            &mut strokes,
+            self.wishes.chord_attack(self.score.resolution),
+        );
         for stroke in &mut strokes {
             let semitones = self.wishes.transposition(index, stroke.onset);
             stroke.pitch =
@@ -263,8 +275,15 @@ impl<'a> Band<'a> {
         named.unwrap_or_else(|| format!("{} {}", row.name, part.voice + 1))
     }
 
-    /// The part's strokes as a track: its instrument and its place in the room first.
-    pub fn track(&self, part: Part, strokes: &[Stroke], roster: Roster) -> Track {
+    /// The part's strokes as a track: its instrument and its place in the room first. What the tune asks of its controllers
+    /// is sent on every pass, each of which begins at one of `starts`.
+    pub fn track(
+        &self,
+        part: Part,
+        strokes: &[Stroke],
+        roster: Roster,
+        starts: impl Iterator<Item = Ticks>,
+    ) -> Track {
         let channel: Channel = part.role.channel(part.voice);
         let mut messages = stroke::messages(strokes.to_vec(), channel);
         let program = self.program(part, roster);
@@ -289,11 +308,44 @@ impl<'a> Band<'a> {
                     message,
                 }),
         );
+        if matches!(part.role, Role::Melody | Role::OtherVoices) {
+            for start in starts {
+                let asked = self.wishes.controls(part.voice);
+                messages.extend(asked.map(|(at, controller, value)| TimedMessage {
+                    at: start + at,
+                    message: MidiMessage::ControlChange {
+                        channel,
+                        controller,
+                        value,
+                    },
+                }));
+            }
+        }
         sort_messages(&mut messages);
         Track {
             name: self.name(part),
             messages,
         }
+    }
+}
+
+/// Strikes the second note of a chord `attack` later than the first, the third as much later again, and so on; each keeps at
+/// least half of its length.
+fn spread(strokes: &mut [Stroke], attack: Ticks) {
+    if attack == Ticks::ZERO {
+        return;
+    }
+    let mut first = None;
+    let mut delay = 0;
+    for stroke in strokes {
+        delay = if first == Some(stroke.onset) {
+            delay + attack.get()
+        } else {
+            0
+        };
+        first = Some(stroke.onset);
+        let half = (stroke.end - stroke.onset).get() / 2;
+        stroke.onset += Ticks::new(delay.min(half));
     }
 }
 

@@ -33,13 +33,14 @@ pub enum Added {
     Yes,
 }
 
-/// The strokes of a voice's notes.
+/// The strokes of a voice's notes; written grace notes take `grace_share` of their note together, where it is given.
 pub fn melody(
     notes: &[Note],
     score: &Score,
     grid: &BarGrid<'_>,
     style: &DanceStyle,
     added: Added,
+    grace_share: Option<(u8, u8)>,
     rng: &mut impl Rng,
 ) -> Vec<Stroke> {
     let grace = Ticks::new((grid.ticks_per_eighth() / GRACES_PER_EIGHTH).max(1));
@@ -65,7 +66,8 @@ pub fn melody(
         let is_free = added == Added::Yes && written.is_empty() && !is_chord(note, before);
         let upper = neighbour(note.pitch, score, note.onset, 1);
         if !written.is_empty() {
-            graced(&mut strokes, note, &written, grace);
+            let each = grace_share.map_or(grace, |share| shared(note, share, written.len()));
+            graced(&mut strokes, note, &written, each);
         } else if is_free && eighths == 3.0 && chance < style.cuts * ROLLS_PER_CUT {
             let lower = neighbour(note.pitch, score, note.onset, -1);
             rolled(&mut strokes, note, upper, lower, grace);
@@ -90,6 +92,13 @@ fn is_chord(note: &Note, before: Option<&Note>) -> bool {
 
 fn main(onset: Ticks, end: Ticks, pitch: Pitch) -> Stroke {
     Stroke::new(onset, end, pitch, Velocity::clamped(melody_velocity()))
+}
+
+/// How long each of `count` grace notes is that take this share of the note together: half of it at the most, else the note
+/// would be the ornament.
+fn shared(note: &Note, (share, whole): (u8, u8), count: usize) -> Ticks {
+    let together = note.duration.get() * u64::from(share) / u64::from(whole).max(1);
+    Ticks::new(together / (count as u64).max(1))
 }
 
 /// Grace notes on the beat, then the note; they take half of it at the most.

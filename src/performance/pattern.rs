@@ -19,8 +19,8 @@ pub struct Pattern {
 enum Spacing {
     /// An eighth; the pattern is repeated in longer bars and cut in shorter ones.
     Eighths,
-    /// So that the pattern fills a bar.
-    FillsBar,
+    /// So that the pattern fills so many bars.
+    FillsBars(u64),
 }
 
 impl Pattern {
@@ -59,33 +59,48 @@ impl Pattern {
         }
         (!signs.is_empty()).then_some(Self {
             signs,
-            spacing: Spacing::FillsBar,
+            spacing: Spacing::FillsBars(1),
         })
+    }
+
+    /// The same pattern over this many bars, at least one (`%%MIDI gchordbars`).
+    pub fn over_bars(self, bars: u8) -> Self {
+        Self {
+            spacing: Spacing::FillsBars(u64::from(bars).max(1)),
+            ..self
+        }
     }
 
     /// Where which sign stands in the tune, the silent ones left out.
     pub fn over(&self, score: &Score, grid: &BarGrid<'_>) -> Vec<(Ticks, u8)> {
         let mut places = Vec::new();
+        let sign_count = self.signs.len() as u64;
+        // Bars since the first bar line.
+        let mut number = 0;
         for bar in &score.bars {
-            let step = match self.spacing {
-                Spacing::Eighths => grid.ticks_per_eighth(),
-                Spacing::FillsBar => {
-                    let full = bar
-                        .meter
-                        .bar_length()
-                        .map_or(bar.length, |full| full.nearest_ticks(score.resolution));
-                    (full.get() / self.signs.len() as u64).max(1)
+            let full = bar
+                .meter
+                .bar_length()
+                .map_or(bar.length, |full| full.nearest_ticks(score.resolution))
+                .get();
+            // How far apart the signs are, and how far into the pattern the bar's line is.
+            let (step, into) = match self.spacing {
+                Spacing::Eighths => (grid.ticks_per_eighth(), 0),
+                Spacing::FillsBars(bars) => {
+                    ((full * bars / sign_count).max(1), full * (number % bars))
                 }
             };
             // In a pickup the first place may lie before the bar: the pattern is counted from the bar line it lacks.
             let lacking = grid.since_bar_line(bar.onset).get();
-            let first = lacking.div_ceil(step);
-            for index in first..(lacking + bar.length.get()).div_ceil(step) {
-                let sign = self.signs[(index % self.signs.len() as u64) as usize];
+            let before = into + lacking;
+            for index in before.div_ceil(step)..(before + bar.length.get()).div_ceil(step) {
+                let sign = self.signs[(index % sign_count) as usize];
                 if sign != b'.' {
-                    places.push((bar.onset + Ticks::new(index * step - lacking), sign));
+                    places.push((bar.onset + Ticks::new(index * step - before), sign));
                 }
             }
+            // A pickup is the end of a bar before the pattern.
+            number += u64::from(lacking == 0);
         }
         places
     }
@@ -94,6 +109,20 @@ impl Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{abc, score};
+
+    #[test]
+    fn a_gchord_pattern_may_last_several_bars() {
+        let score = score::read(&abc::parse("X:1\nM:2/4\nL:1/4\nK:C\nCD|EF|GA|").tune).score;
+        let grid = BarGrid::new(&score.bars, score.resolution);
+        let pattern = Pattern::of_gchord("fzc2").unwrap().over_bars(2);
+        let places: Vec<(u64, u8)> = pattern
+            .over(&score, &grid)
+            .iter()
+            .map(|(at, sign)| (at.get(), *sign))
+            .collect();
+        assert_eq!(places, [(0, b'f'), (960, b'c'), (1920, b'f')]);
+    }
 
     #[test]
     fn a_gchord_pattern_counts_its_lengths() {

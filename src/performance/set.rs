@@ -213,7 +213,10 @@ impl Turn<'_> {
                     .filter_map(|stroke| until(stroke, length));
                 strokes.extend(within.map(|stroke| stroke.delayed(start)));
             }
-            (!strokes.is_empty()).then(|| band.track(part, &strokes, self.roster))
+            (!strokes.is_empty()).then(|| {
+                let starts = passes.iter().map(|(start, _)| *start);
+                band.track(part, &strokes, self.roster, starts)
+            })
         });
         let tracks: Vec<Track> = tracks.collect();
         let messages = tracks.iter().flat_map(|track| &track.messages);
@@ -553,6 +556,7 @@ mod tests {
             &grid,
             style,
             Added::No,
+            None,
             &mut rng,
         );
         expression::swing(&mut straight, &grid, &Swing::new(style, 1.0));
