@@ -9,7 +9,7 @@ use ceilid::critic::comparison::Tell;
 use ceilid::critic::features::Melody;
 use ceilid::critic::{Critic, rules};
 use ceilid::model::folk::{FolkEngine, from_bytes};
-use ceilid::music::{Mode, Tonic};
+use ceilid::music::Mode;
 use ceilid::score::{self, Score};
 use ceilid::token::folk::{
     Dance, FolkMeter, FolkTune, Style, TONICS, from_score, to_abc, written_in_score,

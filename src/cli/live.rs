@@ -120,7 +120,8 @@ impl<'a> Stage<'a> {
                     if let Notice::TuneStarted(tune) = &notice {
                         tune_count += 1;
                         if let Some(font) = &font {
-                            font.tell_lacks(&tune.performance, self.context);
+                            let heard = tune.rendition.heard(&tune.abc);
+                            font.tell_lacks(&heard, self.context);
                         }
                     }
                     tell(&notice, self.context);
