@@ -71,12 +71,13 @@ pub fn write(
         let (left, right) = (&left[..count], &right[..count]);
         values.clear();
         bytes.clear();
-        match &mut quantiser {
-            Some(quantiser) => {
-                quantiser.append(left, right, &mut values);
-                append_bytes(&values, depth, &mut bytes);
-            }
-            None => {
+        if let Some(quantiser) = &mut quantiser {
+            quantiser.append(left, right, &mut values);
+        }
+        match depth {
+            Depth::Sixteen => append_lowest::<2>(&values, &mut bytes),
+            Depth::TwentyFour => append_lowest::<3>(&values, &mut bytes),
+            Depth::Float => {
                 for (left, right) in left.iter().zip(right) {
                     bytes.extend_from_slice(&left.to_le_bytes());
                     bytes.extend_from_slice(&right.to_le_bytes());
@@ -121,7 +122,7 @@ impl WavStream {
         self.quantiser
             .append(&audio.left, &audio.right, &mut self.values);
         let mut bytes = Vec::new();
-        append_bytes(&self.values, Depth::Sixteen, &mut bytes);
+        append_lowest::<2>(&self.values, &mut bytes);
         bytes
     }
 }
@@ -132,20 +133,12 @@ impl Default for WavStream {
     }
 }
 
-/// The lower bytes of each value.
-fn append_bytes(values: &[i32], depth: Depth, bytes: &mut Vec<u8>) {
-    /// A number known when this is compiled: then they are moved, not copied one by one.
-    fn lowest<const KEPT: usize>(values: &[i32], bytes: &mut Vec<u8>) {
-        let start = bytes.len();
-        bytes.resize(start + KEPT * values.len(), 0);
-        for (place, value) in bytes[start..].chunks_exact_mut(KEPT).zip(values) {
-            place.copy_from_slice(&value.to_le_bytes()[..KEPT]);
-        }
-    }
-    match depth {
-        Depth::Sixteen => lowest::<2>(values, bytes),
-        Depth::TwentyFour => lowest::<3>(values, bytes),
-        Depth::Float => {}
+/// The lowest bytes of each value; how many is known when this is compiled, so they are moved, not copied one by one.
+fn append_lowest<const BYTES: usize>(values: &[i32], bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.resize(start + BYTES * values.len(), 0);
+    for (place, value) in bytes[start..].chunks_exact_mut(BYTES).zip(values) {
+        place.copy_from_slice(&value.to_le_bytes()[..BYTES]);
     }
 }
 
