@@ -547,7 +547,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "there is no output `sinth` (did you mean `synth`?); there are synth[:DEVICE], midi[:PORT], virtual[:NAME], \
-             jack[:PORT], stream, icecast:URL, hls:FOLDER, null, file:PATH, folder:PATH"
+             jack[:PORT], stream, icecast:URL, hls:FOLDER, null, silent, file:PATH, folder:PATH"
         );
     }
 
