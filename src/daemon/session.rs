@@ -218,7 +218,17 @@ impl Session {
                     PlayerEnd::AsOrdered => self.ending.take().unwrap_or(Ending::Stopped),
                     PlayerEnd::Panicked => Ending::PlayerPanicked,
                 };
-                return vec![Decision::End(ending)];
+                // The tune that played has no player any more to say that it ended.
+                let cut_short = self.view.now.take().map(|played| Entry::Ended {
+                    tune: played.tune,
+                    started: played.started,
+                    ended: now.unix,
+                    how: TuneEnd::CutShort,
+                });
+                let mut decisions: Vec<Decision> =
+                    cut_short.map(Decision::Archive).into_iter().collect();
+                decisions.push(Decision::End(ending));
+                return decisions;
             }
         };
         decisions.extend(self.refill(now));
