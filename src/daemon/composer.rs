@@ -2,7 +2,6 @@
 
 use super::session::Event;
 use super::source::{SourceError, TuneRequest, TuneSource};
-use crate::output::priority;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
@@ -17,24 +16,18 @@ pub fn run(
     requests: &Receiver<TuneRequest>,
     events: &SyncSender<Event>,
 ) {
-    let mut has_composed = false;
     for request in requests {
         let next = next_source
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         source = next.unwrap_or(source);
-        if has_composed {
-            // The first tune is waited for; the others are needed in minutes.
-            priority::give_way("composer");
-        }
         // After a panic the source is not asked again, so nobody sees what it left half done.
         let composed = catch_unwind(AssertUnwindSafe(|| source.next(&request)))
             .unwrap_or(Err(SourceError::Panicked));
         if let Err(SourceError::Refused(reason)) = &composed {
             tracing::debug!(%reason, "a tune is left out");
         }
-        has_composed = composed.is_ok();
         if events.send(Event::Composed(composed)).is_err() {
             return;
         }

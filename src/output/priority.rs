@@ -1,10 +1,9 @@
-//! In: the calling thread. Out: the same thread, woken more precisely, or giving way to others. Refusals are logged and
-//! lived with. The only file that names libc.
+//! In: the calling thread. Out: the same thread, woken more precisely. Refusals are logged and lived with. The only file that names libc.
 
 #[cfg(unix)]
 use thread_priority::unix::{
-    NormalThreadSchedulePolicy, RealtimeThreadSchedulePolicy, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
+    RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
 };
 use thread_priority::{Error, ThreadPriority, ThreadPriorityValue};
 
@@ -30,22 +29,6 @@ pub fn wake_precisely(thread: &'static str) {
                 tracing::info!(thread, %error, "so are short turns; a busy machine will be heard");
             }
         }
-    }
-}
-
-/// Leaves the processor to the threads that time notes, and to other programs: for work that is done long before it is
-/// wanted.
-pub fn give_way(thread: &'static str) {
-    #[cfg(unix)]
-    let refused = {
-        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
-        let least = ThreadPriority::Min;
-        set_thread_priority_and_policy(thread_native_id(), least, policy).err()
-    };
-    #[cfg(not(unix))]
-    let refused = thread_priority::set_current_thread_priority(ThreadPriority::Min).err();
-    if let Some(error) = refused {
-        tracing::debug!(thread, ?error, "a lower priority is refused");
     }
 }
 
