@@ -408,7 +408,10 @@ fn a_tune_can_be_left_when_its_part_is_over() {
     let stage = Stage::new(Scales::of(2), Settings::default());
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     stage.run_to(Duration::from_millis(700));
+    let turns = || stage.daemon.handle().turns()[1];
+    let before = turns();
     assert!(stage.command(Command::Skip(SkipAt::PartEnd)));
+    stage.wait_for("the player to hear of it", || turns() > before);
     let (_, received) = stage.finish(Duration::from_secs(60));
     let pitches: Vec<u8> = note_ons(&received)
         .iter()

@@ -404,7 +404,7 @@ fn a_soundfont_that_is_replaced_is_played_and_rubbish_is_not() {
         "--to",
         "silent",
         "--clock-speed",
-        "5",
+        "20",
         "--gap",
         "0",
         "--soundfont",
