@@ -118,10 +118,10 @@ fn fifo(folder: &Path, notes: usize) {
     };
     let is_root = is_root();
     if is_root {
-        let path = open("ceilid, real-time");
+        let path = open("ceilid-real-time");
         children.push(ceilid(folder, &["--to".into(), at("file", &path)], false));
     }
-    let path = open("ceilid, unprivileged");
+    let path = open("ceilid-unprivileged");
     children.push(ceilid(folder, &["--to".into(), at("file", &path)], is_root));
     let path = open("sleep");
     threads.push(std::thread::spawn(move || {
@@ -134,7 +134,7 @@ fn fifo(folder: &Path, notes: usize) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().build().unwrap();
         write_notes(&path, notes, |due| {
-            runtime.block_on(tokio::time::sleep_until(due.into()));
+            runtime.block_on(async { tokio::time::sleep_until(due.into()).await });
         });
     }));
     for mut child in children {

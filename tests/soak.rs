@@ -5,14 +5,13 @@
 //! CEILID_SOAK_HOURS=24 cargo test --release --test soak -- --ignored --nocapture
 //! ```
 
-use ceilid::daemon::Settings;
 use ceilid::daemon::archive::{ArchiveReader, ArchivedTune, Search};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Silence within a tune, and a tune that begins this late, are a gap.
+/// A longer silence within a tune is a gap.
 const GAP_MAX: Duration = Duration::from_millis(10);
 /// Memory may move by so much after the first hour.
 const MEMORY_SPREAD_MAX_KB: u64 = 1_024;
@@ -111,16 +110,6 @@ impl Run {
         value.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// The tunes that were played, with the time between two.
-    fn gaps(&self) -> impl Iterator<Item = (Duration, &ArchivedTune)> {
-        let played = self.tunes.iter().filter(|tune| tune.last_play.is_some());
-        let pairs = played.clone().zip(played.skip(1));
-        pairs.map(|(before, after)| {
-            let start = |tune: &ArchivedTune| tune.last_play.as_ref().unwrap().0;
-            (start(after) - start(before) - before.tune.length, after)
-        })
-    }
-
     fn assert_is_whole(&self) {
         // Everything due was computed, and within a tune nothing was silent.
         let seconds = self.computed("seconds");
@@ -132,7 +121,7 @@ impl Run {
         // Every note has its end.
         assert!(self.notes as f64 > 2.0 * wanted, "{} notes", self.notes);
         assert_eq!(self.hanging, []);
-        // Every tune was written down, and how it ended; each began when it should.
+        // Every tune was written down, and how it ended.
         let announced = self
             .log
             .lines()
@@ -149,11 +138,6 @@ impl Run {
         for tune in &self.tunes[..played - 1] {
             let how = tune.last_play.as_ref().map(|(_, how)| how.as_str());
             assert_eq!(how, Some("played"), "{}", tune.tune.title);
-        }
-        let usual = Settings::default().gap.0;
-        for (gap, tune) in self.gaps() {
-            let is_due = gap < GAP_MAX || gap.abs_diff(usual) < GAP_MAX;
-            assert!(is_due, "{gap:?} before tune {}", tune.tune.id);
         }
     }
 
