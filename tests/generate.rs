@@ -32,7 +32,8 @@ fn seconds_and_notes(bytes: &[u8]) -> (f64, usize) {
     let midly::Timing::Metrical(ppq) = smf.header.timing else {
         panic!("ticks a quarter")
     };
-    let (mut longest, mut notes, mut microseconds) = (0u64, 0, 500_000);
+    let (mut longest, mut notes) = (0u64, 0);
+    let mut tempos = Vec::new();
     for track in &smf.tracks {
         let mut at = 0u64;
         let mut sounding = [0i32; 128 * 16];
@@ -40,7 +41,7 @@ fn seconds_and_notes(bytes: &[u8]) -> (f64, usize) {
             at += u64::from(event.delta.as_int());
             match event.kind {
                 midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo)) => {
-                    microseconds = tempo.as_int()
+                    tempos.push((at, tempo.as_int()))
                 }
                 midly::TrackEventKind::Midi { channel, message } => {
                     let place = |key: midly::num::u7| {
@@ -66,10 +67,14 @@ fn seconds_and_notes(bytes: &[u8]) -> (f64, usize) {
         );
         longest = longest.max(at);
     }
-    (
-        longest as f64 / f64::from(ppq.as_int()) * f64::from(microseconds) / 1e6,
-        notes,
-    )
+    assert_eq!(tempos[0].0, 0, "no tick without a tempo");
+    let ends = tempos[1..].iter().map(|tempo| tempo.0).chain([longest]);
+    let microseconds: f64 = tempos
+        .iter()
+        .zip(ends)
+        .map(|((at, tempo), end)| (end - at) as f64 * f64::from(*tempo))
+        .sum();
+    (microseconds / f64::from(ppq.as_int()) / 1e6, notes)
 }
 
 #[test]

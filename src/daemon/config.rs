@@ -426,7 +426,7 @@ impl Reader<'_> {
         let mut plan = Plan::default();
         for (number, table) in self.tables(value, "set") {
             let mut planned = PlannedSet::new(number);
-            self.assign_all(table, "set", PlannedSet::KEYS, &mut |key, values| {
+            self.assign_all(table, "set", PlannedSet::KEYS, |key, values| {
                 planned.assign(key, values)
             });
             plan.sets.push(planned);
@@ -460,7 +460,7 @@ impl Reader<'_> {
         table: &Spanned<DeValue<'_>>,
         what: &str,
         known: &'static [&'static str],
-        assign: &mut dyn FnMut(&str, &[String]) -> Result<(), String>,
+        mut assign: impl FnMut(&str, &[String]) -> Result<(), String>,
     ) {
         let DeValue::Table(keys) = table.get_ref() else {
             self.complain(
@@ -491,8 +491,8 @@ impl Reader<'_> {
     fn controls(&mut self, value: &Spanned<DeValue<'_>>) {
         let mut controls = Controls::default();
         for (_, table) in self.tables(value, "control") {
-            let mut control = Control::new();
-            self.assign_all(table, "control", Control::KEYS, &mut |key, values| {
+            let mut control = Control::default();
+            self.assign_all(table, "control", Control::KEYS, |key, values| {
                 control.assign(key, values)
             });
             if let Err(reason) = control.check() {

@@ -31,12 +31,9 @@ enum Does {
     Action(Command),
 }
 
-impl Control {
-    /// The keys that a row has in a file.
-    pub const KEYS: &[&str] = &["controller", "channel", "setting", "action", "from", "to"];
-
+impl Default for Control {
     /// A row that says nothing yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             controller: None,
             channel: None,
@@ -45,6 +42,11 @@ impl Control {
             to: 127.0,
         }
     }
+}
+
+impl Control {
+    /// The keys that a row has in a file.
+    pub const KEYS: &[&str] = &["controller", "channel", "setting", "action", "from", "to"];
 
     /// Takes one of [`Control::KEYS`] from a file.
     ///
@@ -153,7 +155,7 @@ mod tests {
     use super::*;
 
     fn row(keys: &[(&str, &str)]) -> Control {
-        let mut row = Control::new();
+        let mut row = Control::default();
         for (key, value) in keys {
             row.assign(key, &[(*value).to_owned()]).unwrap();
         }
@@ -212,7 +214,7 @@ mod tests {
         let volume = error(&[("controller", "7"), ("setting", "volume")]);
         assert!(volume.contains("127 is not between 0 and 100"), "{volume}");
         assert!(
-            Control::new()
+            Control::default()
                 .assign("action", &["dance".to_owned()])
                 .is_err()
         );

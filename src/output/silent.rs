@@ -71,6 +71,9 @@ impl LiveOutput for SilentOutput {
         if std::mem::take(&mut self.begins_tune) {
             self.meter.begin_tune();
         }
+        if matches!(message, MidiMessage::NoteOn { .. }) {
+            self.meter.begin_note();
+        }
         self.desk.play(message, due);
     }
 
@@ -115,16 +118,27 @@ struct Meter {
     peak: f32,
     /// Silent frames in a row, up to now.
     silent: u64,
-    /// The most of them within a tune: between two sounds of it.
+    /// The most of them since a note began. They were a hole if another note of the tune follows: the last one dies away.
+    longest_since_note: u64,
+    /// The most of them within a tune.
     longest_hole: u64,
-    /// Whether something sounded since the tune began.
-    has_sounded: bool,
+    /// Whether the tune has begun its first note.
+    is_in_tune: bool,
 }
 
 impl Meter {
     fn begin_tune(&mut self) {
         self.tunes += 1;
-        self.has_sounded = false;
+        self.is_in_tune = false;
+    }
+
+    fn begin_note(&mut self) {
+        let longest = std::mem::take(&mut self.longest_since_note).max(self.silent);
+        if std::mem::replace(&mut self.is_in_tune, true) {
+            self.longest_hole = self.longest_hole.max(longest);
+        } else {
+            self.silent = 0;
+        }
     }
 
     fn hear(&mut self, left: &[f32], right: &[f32]) {
@@ -136,9 +150,7 @@ impl Meter {
                 continue;
             }
             self.peak = self.peak.max(level);
-            if std::mem::replace(&mut self.has_sounded, true) {
-                self.longest_hole = self.longest_hole.max(self.silent);
-            }
+            self.longest_since_note = self.longest_since_note.max(self.silent);
             self.silent = 0;
         }
     }
@@ -157,22 +169,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hole_is_silence_between_two_sounds_of_one_tune() {
+    fn a_hole_is_silence_within_a_tune_before_its_last_note() {
         let mut meter = Meter::default();
         let hear = |meter: &mut Meter, level: f32, frames: usize| {
             meter.hear(&vec![level; frames], &vec![0.0; frames]);
         };
         hear(&mut meter, 0.0, 100);
-        meter.begin_tune();
-        hear(&mut meter, 0.1, 10);
-        hear(&mut meter, 0.0, 30);
-        hear(&mut meter, 0.1, 10);
-        hear(&mut meter, 0.0, 500);
-        meter.begin_tune();
-        hear(&mut meter, 0.1, 10);
-        assert_eq!(
-            (meter.longest_hole, meter.tunes, meter.frames),
-            (30, 2, 660)
-        );
+        for _ in 0..2 {
+            meter.begin_tune();
+            for silent in [0, 30, 20] {
+                hear(&mut meter, 0.0, silent);
+                meter.begin_note();
+                hear(&mut meter, 0.1, 10);
+            }
+            // Dying away.
+            hear(&mut meter, 0.0, 40);
+            hear(&mut meter, 0.001, 10);
+            hear(&mut meter, 0.0, 500);
+        }
+        assert_eq!((meter.longest_hole, meter.tunes), (30, 2));
+        assert_eq!((meter.frames, meter.silent), (1360, 500));
     }
 }
