@@ -10,6 +10,7 @@ const TUNES: &[&str] = &[
     "X:2\nT:Voices\nM:C|\nL:1/4\nV:1 clef=treble-8\nV:2 name=\"Low\"\nK:G\n[V:1] GABc|[V:2] [G,D]4|\nw:one two-three *\n",
     "X:3\nT:Parts\nP:(AB)2\nM:3/4\nL:1/4\nK:Am\nP:A\n|: ABc |1 d3 :|2 e3 ||\nP:B\nZ2 | x3 | y z3 |]\n",
     "X:4\nT:Macros\nm:~n2 = (3o/n/m/ n\nU:k=!trill!\nM:4/4\nL:1/8\nK:C\n~G2 kA2 B>c d<<e & C8 |] % the end\n",
+    "X:5\nT:Quotes\nM:2/4\nL:1/4\nK:C\n[\"\\\"Am\"~GB]C|[\"A]m\"CE] D:|[\"1st time\"C2:|[\"2.\"D2|]\n",
 ];
 
 #[test]

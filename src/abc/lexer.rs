@@ -23,6 +23,8 @@ pub const REST_BARS_MAX: u16 = 1_000;
 const DECORATION_BYTES_MAX: usize = 40;
 /// The most octave marks that count on one note: beyond them no note is heard anyway.
 const OCTAVE_MARKS_MAX: i32 = 9;
+/// The longest text of an ending.
+const ENDING_TEXT_BYTES_MAX: usize = 200;
 /// The most signs between a note and a tie that stands apart from it.
 const LOOSE_TIE_SIGNS_MAX: usize = 16;
 /// The most `>` of one broken rhythm.
@@ -728,28 +730,30 @@ impl Lexer<'_> {
 
     /// Whether `["…"` begins an ending (as some programs write) and not a chord with a chord symbol in it.
     fn is_text_ending(&self) -> bool {
+        let mut before = self.symbols.iter().rev().map(|symbol| &symbol.kind);
+        let follows_bar = matches!(
+            before.find(|&kind| *kind != SymbolKind::Space),
+            None | Some(SymbolKind::Bar(_))
+        );
         let after = &self.bytes[self.at + 2..];
-        let Some(close) = after.iter().take(200).position(|&byte| byte == b'"') else {
+        let close = closing_quote(&after[..after.len().min(ENDING_TEXT_BYTES_MAX)]);
+        let Some(close) = close.filter(|_| follows_bar) else {
             return false;
         };
-        let mut is_quoted = false;
-        let mut previous = b' ';
-        let closes = after[close + 1..].iter().find(|&&byte| {
-            is_quoted ^= byte == b'"' && previous != b'\\';
-            previous = byte;
-            !is_quoted && matches!(byte, b']' | b'|' | b':' | b'[' | b'{')
-        });
-        closes != Some(&b']')
-            && matches!(
-                self.symbols
-                    .iter()
-                    .rev()
-                    .find(|symbol| symbol.kind != SymbolKind::Space),
-                None | Some(Symbol {
-                    kind: SymbolKind::Bar(_),
-                    ..
-                })
-            )
+        let mut rest = &after[close + 1..];
+        loop {
+            let sign = rest
+                .iter()
+                .position(|byte| matches!(byte, b']' | b'|' | b':' | b'[' | b'{' | b'"'));
+            match sign.map(|at| (rest[at], &rest[at + 1..])) {
+                Some((b'"', quoted)) => match closing_quote(quoted) {
+                    Some(length) => rest = &quoted[length + 1..],
+                    None => return true,
+                },
+                Some((sign, _)) => return sign != b']',
+                None => return true,
+            }
+        }
     }
 
     fn text_ending(&mut self, start: usize) {
@@ -776,16 +780,11 @@ impl Lexer<'_> {
     /// The text up to the closing quote, which is passed; to the end of the line when there is none.
     fn until_quote(&mut self) -> Box<str> {
         let start = self.at;
-        let mut escaped = false;
-        while let Some(byte) = self.peek() {
-            if byte == b'"' && !escaped {
-                let text = &self.text[start..self.at];
-                self.at += 1;
-                return text.into();
-            }
-            escaped = byte == b'\\' && !escaped;
-            self.at += 1;
+        if let Some(length) = closing_quote(&self.bytes[start..]) {
+            self.at += length + 1;
+            return self.text[start..start + length].into();
         }
+        self.at = self.bytes.len();
         self.complain(
             Code::OpenQuote,
             start,
@@ -1208,6 +1207,16 @@ impl Lexer<'_> {
             format!("`{shown}` means nothing here; it is ignored")
         });
     }
+}
+
+/// Where the quote is that ends a text, one after a backslash passed by.
+fn closing_quote(text: &[u8]) -> Option<usize> {
+    let mut is_escaped = false;
+    text.iter().position(|&byte| {
+        let closes = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        closes
+    })
 }
 
 /// The pass that the text of an ending names: `1`, `1.`, `2nd`, `2nd time`, `3rd ending`.
