@@ -22,6 +22,7 @@
 //! outputs; the session drops the composer's inbox and raises the stop flag, which a long composition looks at; then
 //! they are joined.
 
+mod alarm;
 pub mod archive;
 pub mod clock;
 pub mod command;

@@ -3,6 +3,7 @@
 //! In: tunes and orders. Out: messages to the outputs, events to the session. Decides nothing: what to play and when to
 //! stop is the session's.
 
+use super::alarm::Alarm;
 use super::clock::{Clock, Wake};
 use super::command::{SkipAt, TuneEnd};
 use super::master::Master;
@@ -168,6 +169,7 @@ pub struct Player {
     health_due: Instant,
     time_up: Option<Instant>,
     finish_at: Option<Instant>,
+    alarm: Alarm,
 }
 
 /// A tune on the time line.
@@ -243,6 +245,7 @@ impl Player {
             health_due: now,
             time_up: settings.duration.map(|duration| now + duration),
             finish_at: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -258,10 +261,17 @@ impl Player {
             }
             self.tell_untold();
             let now = self.clock.now();
-            if self.paused_at.is_none() {
+            let is_playing = self.paused_at.is_none();
+            if is_playing {
                 self.catch_up(now);
                 self.leave_at_part_end(now);
                 self.send_due(now);
+            }
+            // What is due, and what an order brought about, goes out together.
+            for part in &mut self.parts {
+                part.output.flush();
+            }
+            if is_playing {
                 self.turn_over(now);
                 self.show_position(now);
             }
@@ -298,14 +308,29 @@ impl Player {
                 Wake::Called
             }
         };
-        match self.next_deadline() {
-            Some(deadline) => self.clock.wait_until(deadline, &mut receive),
+        let Some(deadline) = self.next_deadline() else {
             // Nothing to time: whoever composes takes real time for it, whatever the clock.
-            None => {
-                receive(IDLE_INTERVAL);
-            }
+            receive(IDLE_INTERVAL);
+            return order;
+        };
+        let is_exact = self.clock.is_real() && self.next_note_sent_at_once() == Some(deadline);
+        if !is_exact {
+            self.clock.wait_until(deadline, &mut receive);
+            return order;
+        }
+        let asked = deadline.checked_sub(self.alarm.early()).unwrap_or(deadline);
+        let is_sleep = asked > self.clock.now();
+        self.clock.wait_until(asked, &mut receive);
+        if order.is_none() && is_sleep {
+            self.alarm.turn_round(asked, deadline, || self.clock.now());
         }
         order
+    }
+
+    /// When the next message goes to an output that sends it at once: nobody puts it in its place after us.
+    fn next_note_sent_at_once(&self) -> Option<Instant> {
+        let at_once = self.parts.iter().filter(|part| part.lookahead.is_zero());
+        at_once.filter_map(|part| part.next_due(&self.pieces)).min()
     }
 
     /// When something is to be done without an order; `None` when only orders matter.
@@ -676,6 +701,7 @@ impl Player {
                     for message in part.sounding.come_back() {
                         part.output.send(message, now);
                     }
+                    part.output.flush();
                     news.push(Event::OutputBack(part.output.name().to_owned()));
                 }
                 (Health::Well, Health::Well) | (Health::Lost, Health::Lost) => {}

@@ -77,6 +77,9 @@ pub trait LiveOutput: Send {
     /// [`LiveOutput::send`].
     fn send_clock(&mut self, _message: ClockMessage, _due: Instant) {}
 
+    /// All that is due by now has been sent. An output that can send several messages as one waits for this.
+    fn flush(&mut self) {}
+
     /// Drops messages that are not due yet.
     fn forget_ahead(&mut self) {}
 

@@ -1,5 +1,6 @@
 //! In: messages. Out: their bytes, as on a wire, to a FIFO, a raw MIDI device or a file, at the moment they are due.
 //!
+//! What is due at once is written at once: a chord is one write, and whoever reads it cannot come between its notes.
 //! A FIFO nobody reads is waited for; a reader that goes away may come back. Never waits for a slow reader: what it has
 //! no room for is dropped and counted.
 
@@ -12,10 +13,16 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// The most bytes of one write: so many go into a FIFO whole or not at all (`PIPE_BUF` of Linux).
+const WRITE_BYTES_MAX: usize = 4096;
+
 /// Raw MIDI bytes to a path.
 pub struct RawMidiOutput {
     name: String,
     file: Reconnecting<RawMidiPath>,
+    /// What is due and not written yet.
+    gathered: Vec<u8>,
+    /// Writes that a slow reader had no room for.
     dropped_count: u64,
 }
 
@@ -46,6 +53,7 @@ impl RawMidiOutput {
         Ok(Self {
             file: Reconnecting::new(&name, connect, file)?,
             name,
+            gathered: Vec::with_capacity(WRITE_BYTES_MAX),
             dropped_count: 0,
         })
     }
@@ -57,11 +65,18 @@ impl LiveOutput for RawMidiOutput {
     }
 
     fn send(&mut self, message: MidiMessage, _: Instant) {
-        self.send_bytes(message.to_bytes());
+        self.gather(message.to_bytes());
     }
 
     fn send_clock(&mut self, message: ClockMessage, _: Instant) {
-        self.send_bytes(message.to_bytes());
+        self.gather(message.to_bytes());
+    }
+
+    fn flush(&mut self) {
+        if !self.gathered.is_empty() {
+            self.write();
+            self.gathered.clear();
+        }
     }
 
     fn counters(&self) -> OutputCounters {
@@ -75,18 +90,25 @@ impl LiveOutput for RawMidiOutput {
         self.file.health()
     }
 
-    fn close(self: Box<Self>) {
+    fn close(mut self: Box<Self>) {
+        self.flush();
         drop(self.file.into_connection());
     }
 }
 
 impl RawMidiOutput {
-    fn send_bytes(&mut self, bytes: MessageBytes) {
+    fn gather(&mut self, bytes: MessageBytes) {
+        if self.gathered.len() + bytes.as_ref().len() > WRITE_BYTES_MAX {
+            self.flush();
+        }
+        self.gathered.extend_from_slice(bytes.as_ref());
+    }
+
+    fn write(&mut self) {
         let Some(file) = self.file.connection() else {
             return;
         };
-        // A write of so few bytes to a FIFO is whole or not at all (PIPE_BUF).
-        match file.write_all(bytes.as_ref()) {
+        match file.write_all(&self.gathered) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.dropped_count += 1;
