@@ -135,6 +135,29 @@ impl Chord {
     /// A tail in brackets (`G(Em)`, an alternative that is not played, ABC 2.1 §4.18) is left out.
     /// `None` for anything else: words, or a kind that is not known.
     pub fn from_name(name: &str) -> Option<Self> {
+        let named = NamedChord::read(name)?;
+        Some(Self {
+            root: named.root,
+            kind: ChordKind::from_name(named.kind)?,
+            bass: named.bass,
+        })
+    }
+}
+
+/// A chord whose kind is a name, known or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedChord<'a> {
+    /// The note it is named after.
+    pub root: Tonic,
+    /// What stands between that and the bass: `m7`.
+    pub kind: &'a str,
+    /// The note after the slash.
+    pub bass: Option<Tonic>,
+}
+
+impl<'a> NamedChord<'a> {
+    /// As [`Chord::from_name`], whatever the kind; `None` where no chord can be meant.
+    pub fn read(name: &'a str) -> Option<Self> {
         let name = name.trim();
         let name = match name.find('(') {
             Some(at) if at > 0 && !name[at..].starts_with("(maj7)") => name[..at].trim_end(),
@@ -153,7 +176,7 @@ impl Chord {
         };
         Some(Self {
             root,
-            kind: ChordKind::from_name(kind.trim())?,
+            kind: kind.trim(),
             bass,
         })
     }

@@ -10,15 +10,19 @@ use super::style::{
     GUITAR, PIPES, role_style,
 };
 use super::wishes::Wishes;
-use crate::music::chord::{Chord, ChordKind};
+use crate::music::chord::{ChordKind, NamedChord};
 use crate::music::key::{Key, Mode};
 use crate::music::midi::Velocity;
 use crate::music::pitch::Pitch;
 use crate::music::time::Ticks;
-use crate::score::{Bar, Note, Score};
+use crate::score::{Bar, ChordSymbol, Note, Score};
+use std::borrow::Cow;
+
+/// Strings that a guitarist strikes at the most.
+const CHORD_NOTES_MAX: usize = 4;
 
 /// A harmony and how long it holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Harmony {
     /// From here.
     pub onset: Ticks,
@@ -27,15 +31,15 @@ pub struct Harmony {
     /// Pitch class under it, where that is another.
     bass: u8,
     /// Semitones above the root; without the third where the mode does not say which.
-    intervals: &'static [u8],
+    intervals: Cow<'static, [u8]>,
 }
 
-/// The harmonies of a tune: its chord symbols, or inferred ones where it has none.
-pub fn harmonies(score: &Score) -> Vec<Harmony> {
+/// The harmonies of a tune: its chord symbols, with the kinds of chord it names itself, or inferred ones where it has none.
+pub fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
     let written: Vec<Harmony> = score
         .chords
         .iter()
-        .filter_map(|symbol| Some(Harmony::new(symbol.onset, symbol.chord?)))
+        .filter_map(|symbol| Harmony::of(symbol, wishes))
         .collect();
     if written.is_empty() {
         inferred(score)
@@ -45,15 +49,18 @@ pub fn harmonies(score: &Score) -> Vec<Harmony> {
 }
 
 impl Harmony {
-    fn new(onset: Ticks, chord: Chord) -> Self {
-        let root = chord.root.class();
-        let bass = chord.bass.map_or(root, |bass| bass.class());
-        Self {
-            onset,
+    fn of(symbol: &ChordSymbol, wishes: &Wishes) -> Option<Self> {
+        let named = NamedChord::read(&symbol.text)?;
+        let root = named.root.class();
+        let own = wishes.chord_kind(named.kind);
+        let intervals = own.map(|own| Cow::Owned(own.to_vec()));
+        let known = || Some(Cow::Borrowed(symbol.chord?.kind.intervals()));
+        Some(Self {
+            onset: symbol.onset,
             root,
-            bass,
-            intervals: chord.kind.intervals(),
-        }
+            bass: named.bass.map_or(root, |bass| bass.class()),
+            intervals: intervals.or_else(known)?,
+        })
     }
 }
 
@@ -78,7 +85,7 @@ fn inferred(score: &Score) -> Vec<Harmony> {
                     onset: from,
                     root,
                     bass: root,
-                    intervals,
+                    intervals: Cow::Borrowed(intervals),
                 })
                 .map(|harmony| (fit(&harmony, &voice.notes, from, to), harmony))
                 .max_by_key(|(fit, harmony)| {
@@ -164,8 +171,8 @@ impl Backing<'_> {
             .unwrap_or(role_velocity(Role::Chords));
         let mut strokes = Vec::new();
         for (at, until, harmony) in self.steps(b'c') {
-            for interval in harmony.intervals.iter().take(4) {
-                let class = (harmony.root + interval) % 12;
+            for interval in harmony.intervals.iter().take(CHORD_NOTES_MAX) {
+                let class = (harmony.root + interval % 12) % 12;
                 strokes.push(Stroke::new(at, until, raised(class, GUITAR.1), velocity));
             }
         }

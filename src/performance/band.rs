@@ -20,6 +20,7 @@ use crate::music::time::Ticks;
 use crate::score::{Note, Score};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 
 /// Somebody who plays: a role, and which of the score's voices where there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,14 +109,15 @@ impl<'a> Band<'a> {
     /// The band with this tune before it.
     pub fn new(score: &'a Score, arrangement: &'a Arrangement) -> Self {
         let style = dance_style(Dance::of(score));
+        let wishes = Wishes::of(score);
         Self {
             score,
             style,
             grid: BarGrid::new(&score.bars, score.resolution),
             swing: Swing::new(style, arrangement.swing_scale),
             arrangement,
-            harmonies: accompaniment::harmonies(score),
-            wishes: Wishes::of(score),
+            harmonies: accompaniment::harmonies(score, &wishes),
+            wishes,
         }
     }
 
@@ -177,13 +179,20 @@ impl<'a> Band<'a> {
             &self.grid,
             self.style,
             added,
-            self.wishes.grace_share,
+            self.wishes.grace,
             rng,
         );
         spread(
             &mut strokes,
             self.wishes.chord_attack(self.score.resolution),
         );
+        let slurs = slurs(&voice.notes);
+        for stroke in &mut strokes {
+            let is_slurred = slurs.iter().any(|slur| slur.contains(&stroke.onset));
+            if !is_slurred {
+                leave_early(stroke, self.wishes.trim(index, stroke.onset));
+            }
+        }
         for stroke in &mut strokes {
             let semitones = self.wishes.transposition(index, stroke.onset);
             stroke.pitch =
@@ -327,6 +336,27 @@ impl<'a> Band<'a> {
             messages,
         }
     }
+}
+
+/// From where to where slurs reach: their last notes are left as others are.
+fn slurs(notes: &[Note]) -> Vec<Range<Ticks>> {
+    let mut slurs = Vec::new();
+    let mut open: Vec<Ticks> = Vec::new();
+    for note in notes {
+        if let Some(marks) = &note.marks {
+            open.extend((0..marks.slurs_begun).map(|_| note.onset));
+            for _ in 0..marks.slurs_ended {
+                slurs.extend(open.pop().map(|begun| begun..note.onset));
+            }
+        }
+    }
+    slurs
+}
+
+/// Lets go of a note this much early, or of a short one half way.
+fn leave_early(stroke: &mut Stroke, by: Ticks) {
+    let half = stroke.end.saturating_sub(stroke.onset).get() / 2;
+    stroke.end = stroke.end.saturating_sub(by.min(Ticks::new(half)));
 }
 
 /// Strikes the second note of a chord `attack` later than the first, the third as much later again, and so on; each keeps at

@@ -7,6 +7,7 @@ use super::role::Role;
 use super::style::{
     CUTS_OF_REPEATED, DanceStyle, GRACES_PER_EIGHTH, ORNAMENT_LIGHTER, ROLLS_PER_CUT, role_style,
 };
+use super::wishes::GraceLength;
 use crate::music::key::Key;
 use crate::music::midi::Velocity;
 use crate::music::pitch::{Letter, Pitch};
@@ -33,14 +34,14 @@ pub enum Added {
     Yes,
 }
 
-/// The strokes of a voice's notes; written grace notes take `grace_share` of their note together, where it is given.
+/// The strokes of a voice's notes; written grace notes last as `written_grace` says, where it is given.
 pub fn melody(
     notes: &[Note],
     score: &Score,
     grid: &BarGrid<'_>,
     style: &DanceStyle,
     added: Added,
-    grace_share: Option<(u8, u8)>,
+    written_grace: Option<GraceLength>,
     rng: &mut impl Rng,
 ) -> Vec<Stroke> {
     let grace = Ticks::new((grid.ticks_per_eighth() / GRACES_PER_EIGHTH).max(1));
@@ -66,7 +67,13 @@ pub fn melody(
         let is_free = added == Added::Yes && written.is_empty() && !is_chord(note, before);
         let upper = neighbour(note.pitch, score, note.onset, 1);
         if !written.is_empty() {
-            let each = grace_share.map_or(grace, |share| shared(note, share, written.len()));
+            let each = match written_grace {
+                Some(GraceLength::Share(share, whole)) => {
+                    shared(note, (share, whole), written.len())
+                }
+                Some(GraceLength::Each(each)) => each,
+                None => grace,
+            };
             graced(&mut strokes, note, &written, each);
         } else if is_free && eighths == 3.0 && chance < style.cuts * ROLLS_PER_CUT {
             let lower = neighbour(note.pitch, score, note.onset, -1);

@@ -6,7 +6,7 @@ use super::pattern::Pattern;
 use super::written::Written;
 use crate::music::midi::{DataByte, Program, Velocity};
 use crate::music::time::{TICKS_PER_QUARTER, Ticks, TicksPerQuarter};
-use crate::score::{MidiDirective, Score};
+use crate::score::{MidiDirective, MidiMark, Score};
 
 /// What the tune asks of whoever plays it; `None` and empty lists where it asks nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,8 +25,8 @@ pub struct Wishes {
     pub chord_pattern: Option<Pattern>,
     /// How many bars that lasts.
     chord_bars: Option<u8>,
-    /// The share of a note that its grace notes take together.
-    pub grace_share: Option<(u8, u8)>,
+    /// How long grace notes last.
+    pub grace: Option<GraceLength>,
     /// How much later each further note of a chord is struck.
     chord_attack: Option<u16>,
     /// Drums, drone and accents.
@@ -37,6 +37,19 @@ pub struct Wishes {
     chords_sound: Vec<(Ticks, bool)>,
     /// From where which voice sounds how many semitones higher, in order of time.
     transpositions: Vec<(Ticks, Option<usize>, i16)>,
+    /// From where each note of which voice is left how much early, in order of time.
+    trims: Vec<(Ticks, Option<usize>, Ticks)>,
+    /// Kinds of chord that the tune names: what stands after the root, and semitones above it.
+    chord_kinds: Vec<(String, Vec<u8>)>,
+}
+
+/// How long grace notes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GraceLength {
+    /// All of a note together take this share of it.
+    Share(u8, u8),
+    /// Each.
+    Each(Ticks),
 }
 
 impl Wishes {
@@ -47,7 +60,7 @@ impl Wishes {
             ..Self::default()
         };
         for mark in &score.midi {
-            wishes.hear(mark.onset, mark.voice, &mark.directive);
+            wishes.hear(mark, score.resolution);
             wishes.written.hear(mark.onset, &mark.directive);
         }
         wishes
@@ -78,19 +91,28 @@ impl Wishes {
 
     /// Semitones that are added to a note of this voice here.
     pub fn transposition(&self, voice: usize, at: Ticks) -> i16 {
-        let concerns = |of: &Option<usize>| of.is_none_or(|of| of == voice);
-        let so_far = self
-            .transpositions
-            .iter()
-            .take_while(|(from, _, _)| *from <= at);
-        so_far
-            .filter(|(_, of, _)| concerns(of))
-            .last()
-            .map_or(0, |(_, _, semitones)| *semitones)
+        in_force(&self.transpositions, voice, at).unwrap_or(0)
     }
 
-    fn hear(&mut self, at: Ticks, voice: Option<usize>, directive: &MidiDirective) {
-        match directive {
+    /// How much early a note of this voice is left here.
+    pub fn trim(&self, voice: usize, at: Ticks) -> Ticks {
+        in_force(&self.trims, voice, at).unwrap_or(Ticks::ZERO)
+    }
+
+    /// Semitones above the root that the tune itself gives chords of this name.
+    pub fn chord_kind(&self, name: &str) -> Option<&[u8]> {
+        let mut kinds = self.chord_kinds.iter().rev();
+        let (_, intervals) = kinds.find(|(known, _)| known == name)?;
+        Some(intervals)
+    }
+
+    fn hear(&mut self, mark: &MidiMark, resolution: TicksPerQuarter) {
+        let (at, voice) = (mark.onset, mark.voice);
+        let units = |count: u8, of: u8| {
+            let length = mark.unit.scaled(u32::from(count), u32::from(of));
+            length.map(|length| length.nearest_ticks(resolution))
+        };
+        match &mark.directive {
             // A channel of one's own choosing is not taken: the band's channels are fixed. Its program is.
             MidiDirective::Program { program, .. } => {
                 let concerned = self.voice_programs.iter_mut().enumerate();
@@ -116,7 +138,19 @@ impl Wishes {
                 let pattern = self.chord_pattern.take();
                 self.chord_pattern = pattern.map(|pattern| pattern.over_bars(*bars));
             }
-            MidiDirective::GraceShare(share, whole) => self.grace_share = Some((*share, *whole)),
+            MidiDirective::GraceShare(share, whole) => {
+                self.grace = Some(GraceLength::Share(*share, *whole))
+            }
+            MidiDirective::GraceDivider(of) => {
+                self.grace = units(1, *of).map(GraceLength::Each).or(self.grace)
+            }
+            MidiDirective::Trim(count, of) => {
+                let trim = units(*count, *of);
+                self.trims.extend(trim.map(|trim| (at, voice, trim)));
+            }
+            MidiDirective::ChordName { name, intervals } => {
+                self.chord_kinds.push((name.clone(), intervals.clone()))
+            }
             MidiDirective::Control(controller, value) => {
                 let asked = DataByte::new(*controller).zip(DataByte::new(*value));
                 self.controls
@@ -138,14 +172,21 @@ impl Wishes {
     }
 }
 
+/// What was last said about a voice, up to here.
+fn in_force<T: Copy>(said: &[(Ticks, Option<usize>, T)], voice: usize, at: Ticks) -> Option<T> {
+    let so_far = said.iter().take_while(|(from, _, _)| *from <= at);
+    let about_it = so_far.filter(|(_, of, _)| of.is_none_or(|of| of == voice));
+    about_it.last().map(|(_, _, value)| *value)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Arrangement, Style, perform};
+    use super::super::{Arrangement, Performance, Style, TimedMessage, perform};
     use crate::music::midi::MidiMessage;
     use crate::{abc, score};
 
-    /// What the melody's track sends of a tune in 2/4 that is played alone: `on pitch`, `control number value`, with ticks.
-    fn played(directives: &str, body: &str) -> Vec<(u64, String)> {
+    /// A tune in 2/4 that is played alone.
+    fn performed(directives: &str, body: &str) -> Performance {
         let text = format!("X:1\nT:t\nM:2/4\nL:1/4\nK:C\n{directives}\n{body}\n");
         let score = score::read_obeying(&abc::parse(&text).tune).score;
         let arrangement = Arrangement {
@@ -153,7 +194,12 @@ mod tests {
             times: 1,
             ..Arrangement::default()
         };
-        let performance = perform(&score, &arrangement, 1);
+        perform(&score, &arrangement, 1)
+    }
+
+    /// What the melody's track sends of such a tune: `on pitch`, `control number value`, with ticks.
+    fn played(directives: &str, body: &str) -> Vec<(u64, String)> {
+        let performance = performed(directives, body);
         let messages = &performance.tracks[0].messages;
         let told = messages.iter().filter_map(|timed| {
             let what = match timed.message {
@@ -195,6 +241,56 @@ mod tests {
         let apart = onsets(&played("%%MIDI chordattack 40", "[CEG]2|"));
         let spread = |onsets: &[u64]| onsets[2] - onsets[0];
         assert_eq!(spread(&apart), spread(&together) + 80);
+    }
+
+    #[test]
+    fn notes_are_left_early_where_that_is_written_but_not_within_a_slur() {
+        let held = |directives: &str, pitch: u8| {
+            let performance = performed(directives, "C(DE)F|");
+            let messages = &performance.tracks[0].messages;
+            let at = |wanted: fn(&MidiMessage) -> Option<u8>| {
+                let of_pitch = |timed: &&TimedMessage| wanted(&timed.message) == Some(pitch);
+                messages.iter().find(of_pitch).expect("it sounds").at.get()
+            };
+            let on = at(|message| match message {
+                MidiMessage::NoteOn { pitch, .. } => Some(pitch.number()),
+                _ => None,
+            });
+            let off = at(|message| match message {
+                MidiMessage::NoteOff { pitch, .. } => Some(pitch.number()),
+                _ => None,
+            });
+            off - on
+        };
+        let shorter = |pitch| held("", pitch) - held("%%MIDI trim 1/4", pitch);
+        assert_eq!([60, 62, 65].map(shorter), [120, 0, 120]);
+    }
+
+    #[test]
+    fn a_kind_of_chord_that_the_tune_names_is_played() {
+        let text = "X:1\nT:t\nM:4/4\nL:1/4\nK:C\n%%MIDI chordname odd 0 1 2\n\"Codd\"CDEF|\"Codd/G\"GABc|\n";
+        let score = score::read_obeying(&abc::parse(text).tune).score;
+        let performance = perform(&score, &Arrangement::default(), 1);
+        let chords = performance
+            .tracks
+            .iter()
+            .find(|track| track.name == "Guitar");
+        let mut classes: Vec<u8> = Vec::new();
+        for timed in &chords.expect("a guitar plays").messages {
+            if let MidiMessage::NoteOn { pitch, .. } = timed.message {
+                classes.push(pitch.number() % 12);
+            }
+        }
+        classes.sort_unstable();
+        classes.dedup();
+        assert_eq!(classes, [0, 1, 2]);
+    }
+
+    #[test]
+    fn each_grace_note_lasts_the_part_of_the_unit_that_is_written() {
+        let onsets = onsets(&played("%%MIDI gracedivider 4", "{de}c2|"));
+        assert!((onsets[1] - onsets[0]).abs_diff(120) < 20, "{onsets:?}");
+        assert!((onsets[2] - onsets[1]).abs_diff(120) < 20, "{onsets:?}");
     }
 
     #[test]

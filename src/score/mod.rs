@@ -233,6 +233,8 @@ pub struct MidiMark {
     pub onset: Ticks,
     /// Index into [`Score::voices`]; `None` where it stood before the first voice.
     pub voice: Option<usize>,
+    /// The unit note length (`L:`) in force there, in which some directives count.
+    pub unit: NoteLength,
     /// What it asks for.
     pub directive: MidiDirective,
 }

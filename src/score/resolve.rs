@@ -89,7 +89,7 @@ pub(super) enum StepKind {
     Key(Box<Key>),
     Tempo(Box<(TempoField, NoteLength)>),
     Chord(Arc<str>),
-    Midi(Box<MidiDirective>),
+    Midi(Box<(MidiDirective, NoteLength)>),
     Jump(Decoration),
 }
 
@@ -446,7 +446,8 @@ impl Resolver {
                 if self.tracks.is_empty() {
                     self.header_midi.push(midi.clone());
                 } else {
-                    self.push(StepKind::Midi(Box::new(midi.clone())), span);
+                    let unit = self.voice().unit;
+                    self.push(StepKind::Midi(Box::new((midi.clone(), unit))), span);
                 }
             }
             Directive::PropagateAccidentals(reach) => self.reach = *reach,

@@ -51,6 +51,7 @@ pub(super) fn unfold(resolved: Resolved) -> Reading {
             .map(|directive| MidiMark {
                 onset: Ticks::ZERO,
                 voice: None,
+                unit,
                 directive,
             })
             .collect(),
@@ -894,12 +895,14 @@ impl<'a> Player<'a> {
                 self.score.tempi.push(tempo_mark(field, *unit, onset));
             }
             StepKind::Chord(text) => self.chord(text),
-            StepKind::Midi(directive) => {
+            StepKind::Midi(asked) => {
+                let (directive, unit) = &**asked;
                 let onset = self.now();
                 self.score.midi.push(MidiMark {
                     onset,
                     voice: Some(self.index),
-                    directive: (**directive).clone(),
+                    unit: *unit,
+                    directive: directive.clone(),
                 });
             }
         }
