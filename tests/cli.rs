@@ -169,6 +169,16 @@ fn an_output_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_card_that_is_not_there_is_named() {
+    let folder = folder();
+    std::fs::write(folder.path().join("tune.abc"), "X:1\nT:t\nK:C\nCDEF|\n").unwrap();
+    for card in ["cuda", "metal"] {
+        let arguments = ["train", "tune.abc", "-o", "m.safetensors", "--device", card];
+        fails(folder.path(), &arguments, 3, &[card, "--features"]);
+    }
+}
+
+#[test]
 fn numbers_out_of_range_are_usage_errors() {
     let folder = folder();
     fails(

@@ -11,7 +11,8 @@ use crate::daemon::time_span::TimeSpan;
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
 use crate::model::direct::DirectNetwork;
 use crate::model::folk::{FolkRecord, LeftOut, Progress};
-use crate::model::network::NetworkConfig;
+use crate::model::graph::{Card, GraphNetwork};
+use crate::model::network::{Network, NetworkConfig};
 use crate::model::optimizer::Rule;
 use crate::model::streams::Objective;
 use crate::model::trainer::{
@@ -48,7 +49,7 @@ pub struct Args {
     /// be another number than before)
     #[arg(long)]
     resume: bool,
-    /// Times the whole text is seen [default: 20; folk: 24, half of them over all corpora, then half over the first]
+    /// Times the whole text is seen [default: 14, 20 for `last`; folk: 24, half of them over all corpora, then half over the first]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Save and end after this time: 90s, 30m, 2h
@@ -57,7 +58,7 @@ pub struct Args {
     /// Sequences (folk: tunes) side by side [default: 32; 64 for `last`]
     #[arg(long, value_name = "N", value_parser = size_parser())]
     batch: Option<u64>,
-    /// Characters in sequence before the weights change [default: 64; 100 for `last`]
+    /// Characters in sequence before the weights change [default: 32; 100 for `last`]
     #[arg(long, value_name = "N", value_parser = size_parser())]
     seq: Option<u64>,
     /// Size of the steps [default: .002 down a cosine; .001 for `last` and rmsprop]
@@ -73,6 +74,10 @@ pub struct Args {
     /// Share of each layer's outputs set to zero while learning [default: .2]
     #[arg(long, value_name = "X")]
     dropout: Option<f32>,
+    /// Where to compute; cards need a binary built with `--features cuda` or `--features metal`, and go the plain way through
+    /// candle's graph
+    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    device: DeviceName,
     /// Inputs that a folk network is taught without, to see what they are worth
     #[arg(long, value_enum, value_name = "INPUTS", value_delimiter = ',')]
     without: Vec<InputsName>,
@@ -88,6 +93,31 @@ pub struct Args {
 enum Preset {
     Article,
     Folk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum DeviceName {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+impl DeviceName {
+    /// What runs the article's network there.
+    fn network(self) -> Result<Box<dyn Network>, Failure> {
+        let (card, feature) = match self {
+            Self::Cpu => return Ok(Box::new(DirectNetwork::default())),
+            Self::Cuda => (Card::Cuda, "cuda"),
+            Self::Metal => (Card::Metal, "metal"),
+        };
+        let network = GraphNetwork::on_card(card).map_err(|error| {
+            let hint = format!(
+                "`cargo build --release --features {feature}` on a machine that has one, or `--device cpu`"
+            );
+            Failure::environment(anyhow!("no {feature} device: {error}")).hint(hint)
+        })?;
+        Ok(Box::new(network))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -121,6 +151,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if !args.without.is_empty() {
         return Err(Failure::usage(anyhow!("--without is for `--preset folk`")));
     }
+    let computing = args.device.network()?;
     let corpus = Corpus::read(&args)?;
     let recipe = recipe(&args, context);
     let mut network = NetworkConfig::article(corpus.vocabulary.len());
@@ -143,14 +174,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         recipe.clone(),
     );
     let asked = card.clone();
-    let mut trainer = Trainer::new(
-        Box::new(DirectNetwork::default()),
-        lessons,
-        recipe,
-        card,
-        args.output.clone(),
-    )
-    .map_err(failure)?;
+    let mut trainer =
+        Trainer::new(computing, lessons, recipe, card, args.output.clone()).map_err(failure)?;
     if args.resume && !resume(&mut trainer, &args.output, &asked, context)? {
         return Ok(());
     }
@@ -199,6 +224,7 @@ fn run_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         ("--dropout", args.dropout.is_some()),
         ("--weight-decay", args.weight_decay.is_some()),
         ("--average", args.average.is_some()),
+        ("--device", args.device != DeviceName::Cpu),
     ];
     if let Some((flag, _)) = asked_in_vain.iter().find(|(_, is_given)| *is_given) {
         return Err(Failure::usage(anyhow!("{flag} is for `--preset article`")));

@@ -15,10 +15,30 @@ pub struct GraphNetwork {
     device: Device,
 }
 
+/// A kind of graphics card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Card {
+    /// NVIDIA's, with the feature `cuda`.
+    Cuda,
+    /// Apple's, with the feature `metal`.
+    Metal,
+}
+
 impl GraphNetwork {
     /// On `device`.
     pub fn on(device: Device) -> Self {
         Self { device }
+    }
+
+    /// On the first card of this kind.
+    ///
+    /// # Errors
+    /// There is none, or this program was built without the feature.
+    pub fn on_card(card: Card) -> Result<Self> {
+        Ok(Self::on(match card {
+            Card::Cuda => Device::new_cuda(0)?,
+            Card::Metal => Device::new_metal(0)?,
+        }))
     }
 
     /// Runs the layers; gives the logits `(rows, vocabulary)` and moves `state` on.
