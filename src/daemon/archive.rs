@@ -36,7 +36,9 @@ const TIDY_SHARE: f64 = 0.05;
 /// Rows of one answer at the most.
 pub const ROWS_MAX: u32 = 1000;
 
+/// Pages are kept in memory up to 256 kB: a tune is written once and seldom read, and the usual 2 MB fill up in a day.
 const SCHEMA: &str = "
+    PRAGMA cache_size = -256;
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
