@@ -5,6 +5,7 @@
 use super::pattern::Pattern;
 use super::written::Written;
 use crate::music::midi::{DataByte, Program, Velocity};
+use crate::music::pitch::Pitch;
 use crate::music::time::{TICKS_PER_QUARTER, Ticks, TicksPerQuarter};
 use crate::score::{MidiDirective, MidiMark, Score};
 
@@ -37,6 +38,8 @@ pub struct Wishes {
     chords_sound: Vec<(Ticks, bool)>,
     /// From where which voice sounds how many semitones higher, in order of time.
     transpositions: Vec<(Ticks, Option<usize>, i16)>,
+    /// From where a written C of which voice sounds so many semitones above middle C, in order of time.
+    written_cs: Vec<(Ticks, Option<usize>, i16)>,
     /// From where each note of which voice is left how much early, in order of time.
     trims: Vec<(Ticks, Option<usize>, Ticks)>,
     /// Kinds of chord that the tune names: what stands after the root, and semitones above it.
@@ -91,7 +94,9 @@ impl Wishes {
 
     /// Semitones that are added to a note of this voice here.
     pub fn transposition(&self, voice: usize, at: Ticks) -> i16 {
-        in_force(&self.transpositions, voice, at).unwrap_or(0)
+        let transposed = in_force(&self.transpositions, voice, at).unwrap_or(0);
+        let written_c = in_force(&self.written_cs, voice, at).unwrap_or(0);
+        transposed.saturating_add(written_c)
     }
 
     /// How much early a note of this voice is left here.
@@ -144,6 +149,10 @@ impl Wishes {
             MidiDirective::GraceDivider(of) => {
                 self.grace = units(1, *of).map(GraceLength::Each).or(self.grace)
             }
+            MidiDirective::WrittenC(number) => {
+                let above = i16::from(*number) - i16::from(Pitch::MIDDLE_C.number());
+                self.written_cs.push((at, voice, above));
+            }
             MidiDirective::Trim(count, of) => {
                 let trim = units(*count, *of);
                 self.trims.extend(trim.map(|trim| (at, voice, trim)));
@@ -162,7 +171,7 @@ impl Wishes {
                 self.transpositions.push((at, voice, *semitones))
             }
             MidiDirective::TransposeFurther(semitones) => {
-                let before = self.transposition(voice.unwrap_or(0), at);
+                let before = in_force(&self.transpositions, voice.unwrap_or(0), at).unwrap_or(0);
                 self.transpositions
                     .push((at, voice, before.saturating_add(*semitones)));
             }
@@ -284,6 +293,17 @@ mod tests {
         classes.sort_unstable();
         classes.dedup();
         assert_eq!(classes, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_written_c_sounds_where_that_is_written_and_transpositions_count_from_there() {
+        let pitches = |directives: &str| -> Vec<String> {
+            let told = played(directives, "C4|");
+            let notes = told.into_iter().map(|(_, what)| what);
+            notes.filter(|what| what.starts_with("on")).collect()
+        };
+        assert_eq!(pitches("%%MIDI c 48"), ["on 48"]);
+        assert_eq!(pitches("%%MIDI transpose 2\n%%MIDI c 72"), ["on 74"]);
     }
 
     #[test]
