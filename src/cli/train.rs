@@ -61,7 +61,7 @@ pub struct Args {
     /// Characters in sequence before the weights change [default: 32; 100 for `last`]
     #[arg(long, value_name = "N", value_parser = size_parser())]
     seq: Option<u64>,
-    /// Size of the steps [default: .002 down a cosine; .001 for `last` and rmsprop]
+    /// Size of the steps [default: .003 down a cosine; .001 for `last` and rmsprop]
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     learning_rate: Option<f64>,
     /// Share of themselves that weights lose a step, times the size of the step; 0 for none [default: .05; 0 for `last`]
