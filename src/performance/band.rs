@@ -186,10 +186,11 @@ impl<'a> Band<'a> {
             &mut strokes,
             self.wishes.chord_attack(self.score.resolution),
         );
-        let slurs = slurs(&voice.notes);
+        let slurred = slurred(&voice.notes);
         for stroke in &mut strokes {
-            let is_slurred = slurs.iter().any(|slur| slur.contains(&stroke.onset));
-            if !is_slurred {
+            let after = slurred.partition_point(|span| span.end <= stroke.onset);
+            let span = slurred.get(after);
+            if !span.is_some_and(|span| span.contains(&stroke.onset)) {
                 leave_early(stroke, self.wishes.trim(index, stroke.onset));
             }
         }
@@ -338,19 +339,22 @@ impl<'a> Band<'a> {
     }
 }
 
-/// From where to where slurs reach: their last notes are left as others are.
-fn slurs(notes: &[Note]) -> Vec<Range<Ticks>> {
-    let mut slurs = Vec::new();
-    let mut open: Vec<Ticks> = Vec::new();
+/// From where to where notes are slurred, in order: the last note of a slur is left as others are.
+fn slurred(notes: &[Note]) -> Vec<Range<Ticks>> {
+    let mut slurred = Vec::new();
+    let (mut depth, mut begun) = (0u32, Ticks::ZERO);
     for note in notes {
-        if let Some(marks) = &note.marks {
-            open.extend((0..marks.slurs_begun).map(|_| note.onset));
-            for _ in 0..marks.slurs_ended {
-                slurs.extend(open.pop().map(|begun| begun..note.onset));
-            }
+        let Some(marks) = &note.marks else { continue };
+        if depth == 0 {
+            begun = note.onset;
+        }
+        let inside = depth + u32::from(marks.slurs_begun);
+        depth = inside.saturating_sub(u32::from(marks.slurs_ended));
+        if inside > 0 && depth == 0 {
+            slurred.push(begun..note.onset);
         }
     }
-    slurs
+    slurred
 }
 
 /// Lets go of a note this much early, or of a short one half way.

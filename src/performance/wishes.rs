@@ -183,9 +183,10 @@ impl Wishes {
 
 /// What was last said about a voice, up to here.
 fn in_force<T: Copy>(said: &[(Ticks, Option<usize>, T)], voice: usize, at: Ticks) -> Option<T> {
-    let so_far = said.iter().take_while(|(from, _, _)| *from <= at);
-    let about_it = so_far.filter(|(_, of, _)| of.is_none_or(|of| of == voice));
-    about_it.last().map(|(_, _, value)| *value)
+    let so_far = &said[..said.partition_point(|(from, _, _)| *from <= at)];
+    let is_about_it = |(_, of, _): &&(Ticks, Option<usize>, T)| of.is_none_or(|of| of == voice);
+    let last = so_far.iter().rev().find(is_about_it);
+    last.map(|(_, _, value)| *value)
 }
 
 #[cfg(test)]
