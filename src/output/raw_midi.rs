@@ -22,7 +22,9 @@ pub struct RawMidiOutput {
     file: Reconnecting<RawMidiPath>,
     /// What is due and not written yet.
     gathered: Vec<u8>,
-    /// Writes that a slow reader had no room for.
+    /// How many messages that is.
+    gathered_count: u64,
+    /// Messages that a slow reader had no room for.
     dropped_count: u64,
 }
 
@@ -54,6 +56,7 @@ impl RawMidiOutput {
             file: Reconnecting::new(&name, connect, file)?,
             name,
             gathered: Vec::with_capacity(WRITE_BYTES_MAX),
+            gathered_count: 0,
             dropped_count: 0,
         })
     }
@@ -76,6 +79,7 @@ impl LiveOutput for RawMidiOutput {
         if !self.gathered.is_empty() {
             self.write();
             self.gathered.clear();
+            self.gathered_count = 0;
         }
     }
 
@@ -102,6 +106,7 @@ impl RawMidiOutput {
             self.flush();
         }
         self.gathered.extend_from_slice(bytes.as_ref());
+        self.gathered_count += 1;
     }
 
     fn write(&mut self) {
@@ -111,8 +116,9 @@ impl RawMidiOutput {
         match file.write_all(&self.gathered) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.dropped_count += 1;
-                if self.dropped_count.is_power_of_two() {
+                let next_told = (self.dropped_count + 1).next_power_of_two();
+                self.dropped_count += self.gathered_count;
+                if self.dropped_count >= next_told {
                     tracing::warn!(
                         output = self.name,
                         dropped = self.dropped_count,

@@ -193,8 +193,6 @@ impl<'a> Band<'a> {
             if !span.is_some_and(|span| span.contains(&stroke.onset)) {
                 leave_early(stroke, self.wishes.trim(index, stroke.onset));
             }
-        }
-        for stroke in &mut strokes {
             let semitones = self.wishes.transposition(index, stroke.onset);
             stroke.pitch =
                 Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
