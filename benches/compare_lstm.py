@@ -153,7 +153,7 @@ def beside_a_busy_core(run):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("executable"); parser.add_argument("--rounds", type=int, default=3); parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--only", nargs="+", default=[], metavar="SECTION", help="teaching candle keras f32 f16 int8 many article loaded")
+    parser.add_argument("--only", nargs="+", default=[], metavar="SECTION", help="teaching candle keras f32 int16 int8 many article loaded")
     a = parser.parse_args(); s = a.seconds
     ours = lambda threads, *arguments: lambda: ceilid(a.executable, s, threads, *arguments)
     theirs = lambda program, **constants: lambda: peer(program, SECONDS=s, **constants)
@@ -161,6 +161,7 @@ def main():
                                            for t in threads for kind in ("traced", "compiled")]
     onnx = lambda int8, threads: [(f"ONNX Runtime, {t} thread{'s'[:t - 1]}", theirs(ASK_ORT, THREADS=t, INT8=int8)) for t in threads]
     ask = lambda storage, streams: ("ask", "--storage", storage, "--streams", streams)
+    one_stream = lambda storage: [(f"ceilid, {t} thread{'s'[:t - 1]}", ours(t, *ask(storage, "1"))) for t in (1, 2)]
     teach = [("ceilid, 1 thread", ours(1, "teach")), ("ceilid, 2 threads", ours(2, "teach"))]
     torch_teaches = lambda t, kind: (f"PyTorch {kind}, {t} thread{'s'[:t - 1]}", theirs(TEACH, THREADS=t, COMPILED=kind == "compiled"))
     sections = {
@@ -168,11 +169,11 @@ def main():
                      + [("peak", theirs(PEAK, THREADS=2))]),
         "candle": ("teaching 64 x 100, candle-nn", teach[1:] + [("candle-nn, 2 threads", ours(2, "candle"))]),
         "keras": ("teaching 64 x 100, Keras at every position", teach[1:] + [("Keras, 2 threads", theirs(KERAS, THREADS=2, TASK="teach"))]),
-        "f32": ("asking, 1 stream, f32", [("ceilid", ours(1, *ask("f32", "1")))] + onnx(False, (1, 2)) + torch_asks(1, (1, 2))),
-        "f16": ("asking, 1 stream, f16 beside f32", [("ceilid", ours(1, *ask("f16", "1")))] + onnx(False, (1, 2)) + torch_asks(1, (1, 2))),
-        "int8": ("asking, 1 stream, int8", [("ceilid", ours(1, *ask("int8", "1")))] + onnx(True, (1, 2))),
+        "f32": ("asking, 1 stream, f32", one_stream("f32") + onnx(False, (1, 2)) + torch_asks(1, (1, 2))),
+        "int16": ("asking, 1 stream, 16-bit weights beside f32", one_stream("int16") + onnx(False, (1, 2)) + torch_asks(1, (1, 2))),
+        "int8": ("asking, 1 stream, int8", one_stream("int8") + onnx(True, (1, 2))),
         "many": ("asking, 64 streams, int8", [("ceilid, 2 threads", ours(2, *ask("int8", "64")))] + torch_asks(64, (1, 2))),
-        "article": ("asking as the article does", [("ceilid int8", ours(1, *ask("int8", "1"))), ("Keras predict", theirs(KERAS, THREADS=2, TASK="predict"))]),
+        "article": ("asking as the article does", one_stream("int8") + [("Keras predict", theirs(KERAS, THREADS=2, TASK="predict"))]),
         "loaded": ("teaching 64 x 100 while another process keeps a core busy",
                    [("ceilid alone", teach[1][1]), ("ceilid beside it", lambda: beside_a_busy_core(teach[1][1]))]
                    + [(f"PyTorch {name}", run) for name, run in (("alone", torch_teaches(2, "eager")[1]), ("beside it", lambda: beside_a_busy_core(torch_teaches(2, "eager")[1])))]),

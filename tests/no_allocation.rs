@@ -48,7 +48,7 @@ fn a_step_a_batch_of_steps_and_a_branch_allocate_nothing() {
         layer_count: 3,
         dropout: 0.2,
     };
-    for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+    for storage in [Storage::F32, Storage::Int16, Storage::Int8] {
         let model = Model {
             weights: Weights::random(config.clone(), 1),
             card: ModelCard::imported(config.clone(), vocabulary.clone()),

@@ -3,17 +3,22 @@
 //!
 //! [`Engine`] is the weights, packed in the order they are read, and may be shared by threads; [`EngineState`] is one
 //! stream of characters. A step gives the same bits on any processor, any number of threads, and whatever other
-//! streams do.
+//! streams do. [`super::pair`] shares the steps of one stream between two threads.
 
 use super::checkpoint::{CheckpointError, Model, ModelCard};
-use super::kernel::column::{ColumnMatrix, RoundedInput};
+use super::kernel::column::{ColumnMatrix, INPUTS_AT_ONCE, PANEL};
 use super::kernel::{Level, step_gates};
 use super::network::{NetworkConfig, Score};
+use super::pair::Pair;
 use super::weights::Weights;
 use crate::token::{TokenId, Vocabulary};
+use std::ops::Range;
 use std::path::Path;
 
 pub use super::kernel::column::Storage;
+
+/// Units whose four gates stand in one panel of a layer's matrix: all that their next state needs.
+const UNITS: usize = PANEL / 4;
 
 /// A model ready to be asked.
 #[derive(Clone, Debug)]
@@ -22,40 +27,35 @@ pub struct Engine {
     storage: Storage,
     config: NetworkConfig,
     card: ModelCard,
-    /// What the first layer's gates get from each character, `(vocabulary, 4·hidden)`: embedding · W_ihᵀ + bias.
+    /// What the first layer's gates get from each character, `(vocabulary, panels, PANEL)`: embedding · W_ihᵀ + bias.
     first: Vec<f32>,
     layers: Vec<Layer>,
     /// `(hidden, vocabulary)`
     out: ColumnMatrix,
-    /// `(vocabulary)`
+    /// `(panels, PANEL)`
     out_bias: Vec<f32>,
 }
 
 #[derive(Clone, Debug)]
 struct Layer {
     /// The first layer: `(hidden, 4·hidden)`, recurrent. The others: `(2·hidden, 4·hidden)`, input above recurrent.
+    /// Columns stand as [`gate_of_column`] says, and `hidden` is rounded up to whole panels.
     weights: ColumnMatrix,
-    /// `(4·hidden)`; of the first layer it stands in [`Engine::first`].
+    /// `(panels, PANEL)`; of the first layer it stands in [`Engine::first`].
     bias: Vec<f32>,
 }
 
 /// One stream of characters: what the network remembers, and its last answer.
 #[derive(Clone, Debug)]
 pub struct EngineState {
-    /// h of every layer one after the other: the input of a layer, h of the one below and its own, is a piece of it.
-    hidden: Vec<f32>,
+    /// h of every layer one after the other, as products take it: the input of a layer, h of the one below and its
+    /// own, is a piece of it.
+    pub(super) words: Vec<u32>,
     /// c of every layer.
-    cell: Vec<f32>,
+    pub(super) cell: Vec<f32>,
     logits: Vec<f32>,
-    scratch: Scratch,
-}
-
-/// Room for one step; its content means nothing between two.
-#[derive(Clone, Debug)]
-struct Scratch {
-    gates: Vec<f32>,
-    cell_tanh: Vec<f32>,
-    rounded: RoundedInput,
+    /// h of the layer that is being computed.
+    hidden: Vec<f32>,
 }
 
 impl Engine {
@@ -80,34 +80,40 @@ impl Engine {
         let Model { weights, card } = model;
         let level = Level::detect();
         let config = weights.config().clone();
-        let hidden = config.hidden_size;
+        let (hidden, padded) = (config.hidden_size, padded(&config));
         let layer = |layer: usize| {
             let input = weights.named(&format!("rnn.weight_ih_l{layer}"));
             let recurrent = weights.named(&format!("rnn.weight_hh_l{layer}"));
-            let bias = weights.named(&format!("rnn.bias_ih_l{layer}")).to_vec();
-            let below = if layer == 0 { 0 } else { hidden };
-            let at = |k: usize, n: usize| {
-                if k < below {
-                    input[n * below + k]
-                } else {
-                    recurrent[n * hidden + k - below]
+            let bias = weights.named(&format!("rnn.bias_ih_l{layer}"));
+            let below = if layer == 0 { 0 } else { padded };
+            let at = |k: usize, column: usize| match gate_of_column(hidden, column) {
+                Some(gate) if k < below && k < hidden => input[gate * hidden + k],
+                Some(gate) if k >= below && k - below < hidden => {
+                    recurrent[gate * hidden + k - below]
                 }
+                _ => 0.0,
             };
             Layer {
-                weights: ColumnMatrix::new(level, storage, below + hidden, 4 * hidden, at),
-                bias,
+                weights: ColumnMatrix::new(level, storage, below + padded, 4 * padded, at),
+                bias: in_columns(hidden, bias),
             }
         };
         let out = weights.named("out.weight");
+        let mut out_bias = weights.named("out.bias").to_vec();
+        out_bias.resize(out_bias.len().next_multiple_of(PANEL), 0.0);
+        let table = first_layer_table(&weights);
         Self {
             level,
             storage,
-            first: first_layer_table(&weights),
+            first: table
+                .chunks_exact(4 * hidden)
+                .flat_map(|row| in_columns(hidden, row))
+                .collect(),
             layers: (0..config.layer_count).map(layer).collect(),
-            out: ColumnMatrix::new(level, storage, hidden, config.vocabulary_size, |k, n| {
-                out[n * hidden + k]
+            out: ColumnMatrix::new(level, storage, padded, config.vocabulary_size, |k, n| {
+                if k < hidden { out[n * hidden + k] } else { 0.0 }
             }),
-            out_bias: weights.named("out.bias").to_vec(),
+            out_bias,
             config,
             card,
         }
@@ -136,16 +142,14 @@ impl Engine {
 
     /// A stream that has heard nothing. Its logits are zero until the first step.
     pub fn state(&self) -> EngineState {
-        let (layers, hidden) = (self.config.layer_count, self.config.hidden_size);
+        let (layers, padded) = (self.config.layer_count, padded(&self.config));
+        let mut words = vec![0; layers * self.out.words()];
+        self.out.encode(&vec![0.0; layers * padded], &mut words);
         EngineState {
-            hidden: vec![0.0; layers * hidden],
-            cell: vec![0.0; layers * hidden],
+            words,
+            cell: vec![0.0; layers * padded],
             logits: vec![0.0; self.config.vocabulary_size],
-            scratch: Scratch {
-                gates: vec![0.0; 4 * hidden],
-                cell_tanh: vec![0.0; hidden],
-                rounded: RoundedInput::with_depth(2 * hidden),
-            },
+            hidden: vec![0.0; padded],
         }
     }
 
@@ -164,98 +168,172 @@ impl Engine {
     /// # Panics
     /// As [`Self::step`], or when there are not as many tokens as streams.
     pub fn step_many(&self, states: &mut [EngineState], tokens: &[TokenId]) {
-        let (hidden, layer_count) = (self.config.hidden_size, self.config.layer_count);
         assert_eq!(states.len(), tokens.len());
-        assert!(
-            states
-                .iter()
-                .all(|state| state.hidden.len() == layer_count * hidden),
-            "states of this engine"
-        );
-        for (index, layer) in self.layers.iter().enumerate() {
-            // h of the layer below is already new, the own still old.
-            let own = index * hidden..(index + 1) * hidden;
-            let input = own.end - layer.weights.depth()..own.end;
-            for (
-                EngineState {
-                    hidden: h, scratch, ..
-                },
-                &token,
-            ) in states.iter_mut().zip(tokens)
+        for layer in 0..self.layers.len() {
+            self.advance(layer, self.panels(), states, tokens);
+            self.settle(layer, self.panels(), states);
+        }
+        self.predict(states);
+    }
+
+    /// Lets two threads share the steps of one stream: `ask` takes them by [`Pair::step`], which gives the bits of
+    /// [`Self::step`]. For one long stream where the other processor has nothing better to do.
+    pub fn with_helper<R>(
+        &self,
+        state: &mut EngineState,
+        ask: impl FnOnce(&mut Pair<'_>) -> R,
+    ) -> R {
+        Pair::with(self, state, ask)
+    }
+
+    /// Panels of every layer.
+    pub(super) fn panels(&self) -> Range<usize> {
+        0..padded(&self.config) / UNITS
+    }
+
+    pub(super) fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Where in [`EngineState::words`] a layer's units of some panels stand.
+    pub(super) fn words_of(&self, layer: usize, panels: &Range<usize>) -> Range<usize> {
+        let words = UNITS / self.storage.inputs_a_word();
+        let first = layer * self.out.words();
+        first + panels.start * words..first + panels.end * words
+    }
+
+    /// Where in [`EngineState::cell`] they stand.
+    pub(super) fn cells_of(&self, layer: usize, panels: &Range<usize>) -> Range<usize> {
+        let first = layer * self.panels().end;
+        (first + panels.start) * UNITS..(first + panels.end) * UNITS
+    }
+
+    /// The first half of a layer's step: the new state of its units of some panels, where the layer below has its own.
+    pub(super) fn advance(
+        &self,
+        layer: usize,
+        panels: Range<usize>,
+        states: &mut [EngineState],
+        tokens: &[TokenId],
+    ) {
+        let Layer { weights, bias } = &self.layers[layer];
+        let input = self.words_of(layer, &self.panels());
+        let input = input.end - weights.words()..input.end;
+        for panel in panels.clone() {
+            let columns = panel * PANEL..(panel + 1) * PANEL;
+            let units = panel * UNITS..(panel + 1) * UNITS;
+            for (states, tokens) in states
+                .chunks_mut(INPUTS_AT_ONCE)
+                .zip(tokens.chunks(INPUTS_AT_ONCE))
             {
-                scratch.gates.copy_from_slice(match index {
-                    0 => &self.first[token as usize * 4 * hidden..][..4 * hidden],
-                    _ => &layer.bias,
-                });
-                layer.weights.round(&h[input.clone()], &mut scratch.rounded);
-            }
-            for panel in 0..layer.weights.panels() {
-                for EngineState {
-                    hidden: h, scratch, ..
-                } in &mut *states
-                {
-                    layer.weights.add_panel(
-                        panel,
-                        &h[input.clone()],
-                        &mut scratch.gates,
-                        &scratch.rounded,
+                let mut gates = [[0.0; PANEL]; INPUTS_AT_ONCE];
+                let gates = &mut gates[..states.len()];
+                for (gates, &token) in gates.iter_mut().zip(tokens) {
+                    let start = match layer {
+                        0 => &self.first[token as usize * self.panels().end * PANEL..],
+                        _ => bias,
+                    };
+                    gates.copy_from_slice(&start[columns.clone()]);
+                }
+                let inputs = inputs_of(states, input.clone());
+                weights.add_panel(panel, &inputs[..states.len()], gates);
+                let cells = self.cells_of(layer, &(panel..panel + 1));
+                for (gates, state) in gates.iter_mut().zip(states) {
+                    step_gates(
+                        self.level,
+                        gates,
+                        &mut state.cell[cells.clone()],
+                        &mut [0.0; UNITS],
+                        &mut state.hidden[units.clone()],
                     );
                 }
             }
-            for EngineState {
-                hidden: h,
-                cell,
-                scratch,
-                ..
-            } in &mut *states
-            {
-                step_gates(
-                    self.level,
-                    &mut scratch.gates,
-                    &mut cell[own.clone()],
-                    &mut scratch.cell_tanh,
-                    &mut h[own.clone()],
-                );
-            }
         }
-        for EngineState {
-            hidden: h,
-            logits,
-            scratch,
-            ..
-        } in states
-        {
-            logits.copy_from_slice(&self.out_bias);
-            self.out.add_product(
-                &h[(layer_count - 1) * hidden..],
-                logits,
-                &mut scratch.rounded,
+    }
+
+    /// The second half: makes it what products take. When all that take the old one have.
+    pub(super) fn settle(&self, layer: usize, panels: Range<usize>, states: &mut [EngineState]) {
+        for state in states {
+            self.out.encode(
+                &state.hidden[panels.start * UNITS..panels.end * UNITS],
+                &mut state.words[self.words_of(layer, &panels)],
             );
+        }
+    }
+
+    /// The logits that follow from the last layer's state.
+    pub(super) fn predict(&self, states: &mut [EngineState]) {
+        let input = self.words_of(self.layers.len() - 1, &self.panels());
+        for (panel, bias) in self.out_bias.chunks_exact(PANEL).enumerate() {
+            for states in states.chunks_mut(INPUTS_AT_ONCE) {
+                let mut logits = [[0.0; PANEL]; INPUTS_AT_ONCE];
+                let logits = &mut logits[..states.len()];
+                logits
+                    .iter_mut()
+                    .for_each(|logits| logits.copy_from_slice(bias));
+                let inputs = inputs_of(states, input.clone());
+                self.out.add_panel(panel, &inputs[..states.len()], logits);
+                for (logits, state) in logits.iter().zip(states) {
+                    let of_panel = state.logits.chunks_mut(PANEL).nth(panel);
+                    let of_panel = of_panel.expect("the panels hold the vocabulary");
+                    of_panel.copy_from_slice(&logits[..of_panel.len()]);
+                }
+            }
         }
     }
 
     /// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character
     /// predicted from all before it and counted.
     pub fn stream_cost(&self, first: TokenId, text: &[TokenId]) -> Score {
-        let mut state = self.state();
         let mut score = Score::default();
-        let mut before = first;
-        for &target in text {
-            let logits = self.step(&mut state, before);
-            let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = logits
-                .iter()
-                .map(|logit| f64::from(logit - most).exp())
-                .sum();
-            // The first of equals, as argmax is understood.
-            let likeliest = logits.iter().position(|&logit| logit == most);
-            score.predicted += 1;
-            score.nats += sum.ln() - f64::from(logits[target as usize] - most);
-            score.correct += u64::from(likeliest == Some(target as usize));
-            before = target;
-        }
+        self.with_helper(&mut self.state(), |pair| {
+            let mut before = first;
+            for &target in text {
+                let logits = pair.step(before);
+                let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f64 = logits
+                    .iter()
+                    .map(|logit| f64::from(logit - most).exp())
+                    .sum();
+                // The first of equals, as argmax is understood.
+                let likeliest = logits.iter().position(|&logit| logit == most);
+                score.predicted += 1;
+                score.nats += sum.ln() - f64::from(logits[target as usize] - most);
+                score.correct += u64::from(likeliest == Some(target as usize));
+                before = target;
+            }
+        });
         score
     }
+}
+
+/// Pieces of the words of a few streams.
+fn inputs_of(states: &[EngineState], words: Range<usize>) -> [&[u32]; INPUTS_AT_ONCE] {
+    std::array::from_fn(|n| {
+        states
+            .get(n)
+            .map_or(&[][..], |state| &state.words[words.clone()])
+    })
+}
+
+/// The units of a layer, rounded up to whole panels: the weights of those beyond the last are zero, and so is their
+/// state.
+fn padded(config: &NetworkConfig) -> usize {
+    config.hidden_size.next_multiple_of(UNITS)
+}
+
+/// A panel holds i of its units, then f, g and o. Which row of PyTorch's weights, `gate · hidden + unit`, is a column's?
+fn gate_of_column(hidden: usize, column: usize) -> Option<usize> {
+    let (panel, gate) = (column / PANEL, column % PANEL / UNITS);
+    let unit = panel * UNITS + column % UNITS;
+    (unit < hidden).then_some(gate * hidden + unit)
+}
+
+/// Values of `(4·hidden)` gates as the columns stand.
+fn in_columns(hidden: usize, gates: &[f32]) -> Vec<f32> {
+    (0..4 * hidden.next_multiple_of(UNITS))
+        .map(|column| gate_of_column(hidden, column).map_or(0.0, |gate| gates[gate]))
+        .collect()
 }
 
 impl EngineState {
@@ -266,7 +344,7 @@ impl EngineState {
 
     /// Becomes a copy of `other`, without allocating: to branch from a shared beginning.
     pub fn copy_from(&mut self, other: &Self) {
-        self.hidden.copy_from_slice(&other.hidden);
+        self.words.copy_from_slice(&other.words);
         self.cell.copy_from_slice(&other.cell);
         self.logits.copy_from_slice(&other.logits);
     }
@@ -360,7 +438,7 @@ mod tests {
         let exact = stream_cost(&mut DirectNetwork::default(), &weights, 1, &text).unwrap();
         for (storage, tolerance) in [
             (Storage::F32, 1e-5),
-            (Storage::F16, 1e-3),
+            (Storage::Int16, 1e-3),
             (Storage::Int8, 1e-2),
         ] {
             let score = engine(&weights, storage).stream_cost(1, &text);
@@ -376,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_stream_hears_the_same_alone_and_among_others() {
-        for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+        for storage in [Storage::F32, Storage::Int16, Storage::Int8] {
             let engine = engine(&random(40), storage);
             let (mut together, mut alone) = (vec![engine.state(); 5], vec![engine.state(); 5]);
             for step in 0..6 {
@@ -391,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_copied_state_goes_on_as_the_one_it_was_copied_from() {
-        for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+        for storage in [Storage::F32, Storage::Int16, Storage::Int8] {
             let engine = engine(&random(40), storage);
             let (mut state, mut branch) = (engine.state(), engine.state());
             for token in 0..20 {

@@ -13,6 +13,7 @@ mod kernel;
 pub mod network;
 mod noise;
 pub mod optimizer;
+pub mod pair;
 pub mod streams;
 pub mod trainer;
 pub mod weights;

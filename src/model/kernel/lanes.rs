@@ -16,8 +16,6 @@ pub(super) trait Lanes: Copy {
     unsafe fn splat(value: f32) -> Self::Vector;
     unsafe fn load(from: *const f32) -> Self::Vector;
     unsafe fn store(to: *mut f32, vector: Self::Vector);
-    /// Loads 16-bit floats, exactly.
-    unsafe fn load_half(from: *const u16) -> Self::Vector;
     /// `a · b + c`, rounded once.
     unsafe fn mul_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -104,12 +102,6 @@ impl Lanes for Portable {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(vector) }
     }
     #[inline(always)]
-    unsafe fn load_half(from: *const u16) -> [f32; 8] {
-        // SAFETY: the caller promises 8 readable values.
-        unsafe { from.cast::<[u16; 8]>().read_unaligned() }
-            .map(|bits| half::f16::from_bits(bits).to_f32())
-    }
-    #[inline(always)]
     unsafe fn mul_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
     }
@@ -173,10 +165,6 @@ mod x86 {
             unsafe { _mm256_storeu_ps(to, vector) }
         }
         #[inline(always)]
-        unsafe fn load_half(from: *const u16) -> __m256 {
-            unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
-        }
-        #[inline(always)]
         unsafe fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 {
             unsafe { _mm256_fmadd_ps(a, b, c) }
         }
@@ -235,10 +223,6 @@ mod x86 {
         #[inline(always)]
         unsafe fn store(to: *mut f32, vector: __m512) {
             unsafe { _mm512_storeu_ps(to, vector) }
-        }
-        #[inline(always)]
-        unsafe fn load_half(from: *const u16) -> __m512 {
-            unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
         }
         #[inline(always)]
         unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {

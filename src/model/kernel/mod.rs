@@ -32,9 +32,7 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             // The standard library remembers the answers, so asking is cheap.
-            let has_avx2 = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("f16c");
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             if has_avx2 && is_x86_feature_detected!("avx512f") {
                 let has_vnni =
                     is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni");
@@ -83,13 +81,13 @@ macro_rules! for_each_level {
         #[allow(clippy::too_many_arguments, reason = "strides and lengths of raw matrices")]
         pub(super) unsafe fn $name(level: $crate::model::kernel::Level, $($argument: $type),*) {
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma,f16c")]
+            #[target_feature(enable = "avx2,fma")]
             unsafe fn avx2($($argument: $type),*) {
                 // SAFETY: compiled for AVX2 and FMA; the rest is the caller's promise.
                 unsafe { $body::<$crate::model::kernel::lanes::Avx2>($($argument),*) }
             }
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
             unsafe fn avx512($($argument: $type),*) {
                 // SAFETY: compiled for AVX-512F; the rest is the caller's promise.
                 unsafe { $body::<$crate::model::kernel::lanes::Avx512>($($argument),*) }
