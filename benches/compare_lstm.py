@@ -25,8 +25,9 @@ if COMPILED: m = torch.compile(m)
 x = torch.randint(V, (T, B)); y = torch.randint(V, (T, B)); st = None
 def step():
     global st
-    o, st = m(x, st); st = tuple(z.detach() for z in st)
-    l = F.cross_entropy(o.reshape(-1, V), y.reshape(-1)); opt.zero_grad(set_to_none=True); l.backward()
+    with torch.autocast("cpu", torch.bfloat16, enabled=AUTOCAST):
+        o, st = m(x, st); l = F.cross_entropy(o.reshape(-1, V), y.reshape(-1))
+    st = tuple(z.detach() for z in st); opt.zero_grad(set_to_none=True); l.backward()
     nn.utils.clip_grad_norm_(m.parameters(), 1.0); opt.step()
 measure(step, B * T)
 """
@@ -153,7 +154,7 @@ def beside_a_busy_core(run):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("executable"); parser.add_argument("--rounds", type=int, default=3); parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--only", nargs="+", default=[], metavar="SECTION", help="teaching candle keras f32 int16 int8 many article loaded")
+    parser.add_argument("--only", nargs="+", default=[], metavar="SECTION", help="teaching bf16 candle keras f32 int16 int8 many article loaded")
     a = parser.parse_args(); s = a.seconds
     ours = lambda threads, *arguments: lambda: ceilid(a.executable, s, threads, *arguments)
     theirs = lambda program, **constants: lambda: peer(program, SECONDS=s, **constants)
@@ -163,10 +164,15 @@ def main():
     ask = lambda storage, streams: ("ask", "--storage", storage, "--streams", streams)
     one_stream = lambda storage: [(f"ceilid, {t} thread{'s'[:t - 1]}", ours(t, *ask(storage, "1"))) for t in (1, 2)]
     teach = [("ceilid, 1 thread", ours(1, "teach")), ("ceilid, 2 threads", ours(2, "teach"))]
-    torch_teaches = lambda t, kind: (f"PyTorch {kind}, {t} thread{'s'[:t - 1]}", theirs(TEACH, THREADS=t, COMPILED=kind == "compiled"))
+    torch_teaches = lambda t, kind: (f"PyTorch {kind}, {t} thread{'s'[:t - 1]}",
+                                     theirs(TEACH, THREADS=t, COMPILED="compiled" in kind, AUTOCAST="bf16" in kind))
+    torch_eager_and_compiled = [torch_teaches(t, kind) for t in (1, 2) for kind in ("eager", "compiled")]
     sections = {
-        "teaching": ("teaching 64 x 100", teach + [torch_teaches(t, kind) for t in (1, 2) for kind in ("eager", "compiled")]
+        "teaching": ("teaching 64 x 100", teach + torch_eager_and_compiled
                      + [("peak", theirs(PEAK, THREADS=2))]),
+        "bf16": ("teaching 64 x 100, factors of products rounded to bf16",
+                 [(f"ceilid bf16, {t} thread{'s'[:t - 1]}", ours(t, "teach-bf16")) for t in (1, 2)] + torch_eager_and_compiled
+                 + [torch_teaches(2, "bf16 " + kind) for kind in ("eager", "compiled")]),
         "candle": ("teaching 64 x 100, candle-nn", teach[1:] + [("candle-nn, 2 threads", ours(2, "candle"))]),
         "keras": ("teaching 64 x 100, Keras at every position", teach[1:] + [("Keras, 2 threads", theirs(KERAS, THREADS=2, TASK="teach"))]),
         "f32": ("asking, 1 stream, f32", one_stream("f32") + onnx(False, (1, 2)) + torch_asks(1, (1, 2))),

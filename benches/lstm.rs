@@ -1,5 +1,5 @@
-//! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach] [ask]
-//! [branch] [candle] [--seconds S]`.
+//! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach]
+//! [teach-bf16] [ask] [branch] [candle] [--seconds S]`.
 //!
 //! One JSON line a measurement: characters a second by the clock (mean and best repetition) and a second of processor
 //! time (all threads; Linux only). Weights are random: speed does not depend on them. `candle` teaches the same network
@@ -11,7 +11,7 @@ use candle_nn::{Module, Optimizer as _, VarBuilder, VarMap};
 use ceilid::model::checkpoint::{Model, ModelCard};
 use ceilid::model::direct::DirectNetwork;
 use ceilid::model::engine::{Engine, EngineState, Storage};
-use ceilid::model::network::{Dropout, Network, NetworkConfig, NetworkState};
+use ceilid::model::network::{Dropout, Network, NetworkConfig, NetworkState, ProductPrecision};
 use ceilid::model::optimizer::{Optimizer, Rule, clip_norm};
 use ceilid::model::streams::Batch;
 use ceilid::model::weights::Weights;
@@ -37,9 +37,14 @@ fn main() {
         after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")),
     );
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
-    let all = !["teach", "ask", "branch", "candle"].into_iter().any(asked);
+    let all = !["teach", "teach-bf16", "ask", "branch", "candle"]
+        .into_iter()
+        .any(asked);
     if all || asked("teach") {
-        teach(64, 100, seconds);
+        teach("", ProductPrecision::F32, 64, 100, seconds);
+    }
+    if all || asked("teach-bf16") {
+        teach(" bf16", ProductPrecision::Bf16, 64, 100, seconds);
     }
     if asked("candle") {
         teach_candle(64, 100, seconds).expect("candle runs on every CPU");
@@ -66,10 +71,10 @@ fn main() {
 }
 
 /// The whole step: forward with dropout, loss, backward, clipping, Adam.
-fn teach(streams: usize, steps: usize, seconds: Duration) {
+fn teach(name: &str, precision: ProductPrecision, streams: usize, steps: usize, seconds: Duration) {
     let config = NetworkConfig::article(VOCABULARY_SIZE);
     let mut weights = Weights::random(config.clone(), 1);
-    let mut network = DirectNetwork::default();
+    let mut network = DirectNetwork::new(precision);
     let mut state = NetworkState::zero(&config, streams);
     let mut gradient = vec![0.0; weights.values().len()];
     let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
@@ -86,7 +91,7 @@ fn teach(streams: usize, steps: usize, seconds: Duration) {
     };
     let mut step = 0;
     measure(
-        &format!("teach {streams}x{steps}"),
+        &format!("teach{name} {streams}x{steps}"),
         streams * steps,
         seconds,
         || {

@@ -4,7 +4,7 @@
 use ceilid::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
 use ceilid::model::direct::DirectNetwork;
 use ceilid::model::engine::{Engine, Storage};
-use ceilid::model::network::NetworkConfig;
+use ceilid::model::network::{NetworkConfig, ProductPrecision};
 use ceilid::model::trainer::{
     Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved,
 };
@@ -53,7 +53,7 @@ fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
         config.clone(),
     );
     Trainer::new(
-        Box::new(DirectNetwork::default()),
+        Box::new(DirectNetwork::new(config.precision)),
         lessons,
         config,
         card,
@@ -238,52 +238,58 @@ fn a_model_goes_to_pytorch_and_back_with_the_same_logits() {
 
 #[test]
 fn a_run_that_was_stopped_twice_ends_with_the_bytes_of_an_unbroken_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let (whole, broken) = (
-        folder.path().join("whole.safetensors"),
-        folder.path().join("broken.safetensors"),
-    );
-    run_to_the_end(&mut trainer(&whole, recipe(6)));
-    // In the middle of an epoch, and at the end of one.
-    for (run, steps) in [3, 8, u64::MAX].into_iter().enumerate() {
-        let stop = AtomicBool::new(false);
-        let mut trainer = trainer(&broken, recipe(6));
-        if run > 0 {
-            trainer
-                .resume(checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap())
-                .unwrap();
-        }
-        let ending = trainer
-            .run(&mut StopAfter { steps, stop: &stop }, &stop, None)
-            .unwrap();
-        assert_eq!(
-            ending,
-            if steps == u64::MAX {
-                Ending::Finished
-            } else {
-                Ending::Stopped
+    for precision in [ProductPrecision::F32, ProductPrecision::Bf16] {
+        let recipe = || TrainingConfig {
+            precision,
+            ..recipe(6)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, broken) = (
+            folder.path().join("whole.safetensors"),
+            folder.path().join("broken.safetensors"),
+        );
+        run_to_the_end(&mut trainer(&whole, recipe()));
+        // In the middle of an epoch, and at the end of one.
+        for (run, steps) in [3, 8, u64::MAX].into_iter().enumerate() {
+            let stop = AtomicBool::new(false);
+            let mut trainer = trainer(&broken, recipe());
+            if run > 0 {
+                trainer
+                    .resume(checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap())
+                    .unwrap();
             }
+            let ending = trainer
+                .run(&mut StopAfter { steps, stop: &stop }, &stop, None)
+                .unwrap();
+            assert_eq!(
+                ending,
+                if steps == u64::MAX {
+                    Ending::Finished
+                } else {
+                    Ending::Stopped
+                }
+            );
+        }
+        assert!(
+            std::fs::read(&whole).unwrap() == std::fs::read(&broken).unwrap(),
+            "the model files differ"
+        );
+        let state = |path| {
+            let mut state = checkpoint::load_state(&checkpoint::state_path(path)).unwrap();
+            // The only thing that a clock touches.
+            state.progress.seconds = 0.0;
+            state
+                .progress
+                .history
+                .iter_mut()
+                .for_each(|record| record.seconds = 0.0);
+            state
+        };
+        assert!(
+            state(&whole) == state(&broken),
+            "the states to resume from differ"
         );
     }
-    assert!(
-        std::fs::read(&whole).unwrap() == std::fs::read(&broken).unwrap(),
-        "the model files differ"
-    );
-    let state = |path| {
-        let mut state = checkpoint::load_state(&checkpoint::state_path(path)).unwrap();
-        // The only thing that a clock touches.
-        state.progress.seconds = 0.0;
-        state
-            .progress
-            .history
-            .iter_mut()
-            .for_each(|record| record.seconds = 0.0);
-        state
-    };
-    assert!(
-        state(&whole) == state(&broken),
-        "the states to resume from differ"
-    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, Model
 use crate::model::direct::DirectNetwork;
 use crate::model::folk::{FolkRecord, LeftOut, Progress};
 use crate::model::graph::{Card, GraphNetwork};
-use crate::model::network::{Network, NetworkConfig};
+use crate::model::network::{Network, NetworkConfig, ProductPrecision};
 use crate::model::optimizer::Rule;
 use crate::model::streams::Objective;
 use crate::model::trainer::{
@@ -74,6 +74,10 @@ pub struct Args {
     /// Share of each layer's outputs set to zero while learning [default: .2]
     #[arg(long, value_name = "X")]
     dropout: Option<f32>,
+    /// What factors of the network's matrix products are rounded to; sums and weights are f32 either way. `bf16` is 1.6
+    /// times as fast on processors that have AVX-512 BF16, and slower on others
+    #[arg(long, value_enum)]
+    precision: Option<PrecisionName>,
     /// Where to compute; cards need a binary built with `--features cuda` or `--features metal`, and go the plain way through
     /// candle's graph
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
@@ -102,11 +106,20 @@ enum DeviceName {
     Metal,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PrecisionName {
+    F32,
+    Bf16,
+}
+
 impl DeviceName {
     /// What runs the article's network there.
-    fn network(self) -> Result<Box<dyn Network>, Failure> {
+    fn network(self, precision: ProductPrecision) -> Result<Box<dyn Network>, Failure> {
         let (card, feature) = match self {
-            Self::Cpu => return Ok(Box::new(DirectNetwork::default())),
+            Self::Cpu => return Ok(Box::new(DirectNetwork::new(precision))),
+            _ if precision != ProductPrecision::F32 => {
+                return Err(Failure::usage(anyhow!("--precision is for `--device cpu`")));
+            }
             Self::Cuda => (Card::Cuda, "cuda"),
             Self::Metal => (Card::Metal, "metal"),
         };
@@ -151,9 +164,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if !args.without.is_empty() {
         return Err(Failure::usage(anyhow!("--without is for `--preset folk`")));
     }
-    let computing = args.device.network()?;
-    let corpus = Corpus::read(&args)?;
     let recipe = recipe(&args, context);
+    let computing = args.device.network(recipe.precision)?;
+    let corpus = Corpus::read(&args)?;
     let mut network = NetworkConfig::article(corpus.vocabulary.len());
     network.dropout = args.dropout.unwrap_or(network.dropout);
     network.check().map_err(Failure::usage)?;
@@ -224,6 +237,7 @@ fn run_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         ("--dropout", args.dropout.is_some()),
         ("--weight-decay", args.weight_decay.is_some()),
         ("--average", args.average.is_some()),
+        ("--precision", args.precision.is_some()),
         ("--device", args.device != DeviceName::Cpu),
     ];
     if let Some((flag, _)) = asked_in_vain.iter().find(|(_, is_given)| *is_given) {
@@ -445,6 +459,10 @@ fn recipe(args: &Args, context: &Context) -> TrainingConfig {
         sequence: size(args.seq, usual.sequence),
         learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
         weight_decay: args.weight_decay.unwrap_or(usual.weight_decay),
+        precision: match args.precision {
+            Some(PrecisionName::Bf16) => ProductPrecision::Bf16,
+            Some(PrecisionName::F32) | None => ProductPrecision::F32,
+        },
         average: match args.average {
             Some(share) => Some(share).filter(|&share| share > 0.0),
             None => usual.average,

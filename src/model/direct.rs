@@ -11,7 +11,7 @@ use super::kernel::lstm::{
 };
 use super::kernel::product::{PackedMatrix, Start};
 use super::kernel::softmax::{RowCost, cross_entropy};
-use super::network::{Network, NetworkConfig, NetworkError, NetworkState, Score};
+use super::network::{Network, NetworkConfig, NetworkError, NetworkState, ProductPrecision, Score};
 use super::streams::Batch;
 use super::weights::Weights;
 use crate::token::TokenId;
@@ -21,6 +21,7 @@ use rayon::prelude::*;
 #[derive(Debug)]
 pub struct DirectNetwork {
     level: Level,
+    precision: ProductPrecision,
     layers: Vec<Layer>,
     /// What the first layer's gates get from each character, `(vocabulary, 4·hidden)`; backwards, the sum of their
     /// gradients.
@@ -35,7 +36,7 @@ pub struct DirectNetwork {
     packed: PackedMatrix,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Layer {
     room: LayerRoom,
     /// h and c before the first step, `(2, streams, hidden)`
@@ -47,6 +48,15 @@ struct Layer {
 }
 
 impl Layer {
+    fn new(precision: ProductPrecision) -> Self {
+        Self {
+            room: LayerRoom::new(precision),
+            start: Vec::new(),
+            output: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
     /// What the next layer takes.
     fn given(&self) -> &[f32] {
         if self.kept.is_empty() {
@@ -60,18 +70,20 @@ impl Layer {
 /// Rows of logits a task takes.
 const ROWS_PER_TASK: usize = 256;
 
-impl Default for DirectNetwork {
-    fn default() -> Self {
+impl DirectNetwork {
+    /// A network whose products have factors of this precision.
+    pub fn new(precision: ProductPrecision) -> Self {
         let level = Level::detect();
         Self {
             level,
+            precision,
             layers: Vec::new(),
             table: Vec::new(),
             logits: Vec::new(),
             costs: Vec::new(),
             output_gradient: Vec::new(),
             input_gradient: Vec::new(),
-            packed: PackedMatrix::empty(level),
+            packed: PackedMatrix::empty(level, precision),
         }
     }
 }
@@ -155,6 +167,18 @@ fn first_predicted(config: &NetworkConfig, batch: &Batch) -> usize {
     }
 }
 
+/// What the dense layer takes, `(rows, hidden)`.
+fn last_given<'a>(layers: &'a [Layer], config: &NetworkConfig, batch: &Batch) -> &'a [f32] {
+    let layer = layers.last().expect("a network has layers");
+    &layer.given()[first_predicted(config, batch)..]
+}
+
+impl Default for DirectNetwork {
+    fn default() -> Self {
+        Self::new(ProductPrecision::default())
+    }
+}
+
 impl DirectNetwork {
     /// Runs the layers, moves `state` on and leaves the logits.
     fn forward(
@@ -167,7 +191,8 @@ impl DirectNetwork {
     ) {
         let (v, h) = (config.vocabulary_size, config.hidden_size);
         let dropout = dropout.filter(|_| config.dropout > 0.0);
-        self.layers.resize_with(config.layer_count, Layer::default);
+        self.layers
+            .resize_with(config.layer_count, || Layer::new(self.precision));
         let first = weights.layers[0];
         self.packed
             .pack_transposed(first.input, 4 * h, config.embedding_size);
@@ -210,20 +235,12 @@ impl DirectNetwork {
             }
         }
         self.packed.pack_transposed(weights.out_weight, v, h);
-        let mut logits = std::mem::take(&mut self.logits);
         multiply_rows(
             &self.packed,
-            (self.last_given(config, batch), h),
-            (sized(&mut logits, batch.targets.len() * v), v),
+            (last_given(&self.layers, config, batch), h),
+            (sized(&mut self.logits, batch.targets.len() * v), v),
             Start::Row(weights.out_bias),
         );
-        self.logits = logits;
-    }
-
-    /// What the dense layer takes, `(rows, hidden)`.
-    fn last_given(&self, config: &NetworkConfig, batch: &Batch) -> &[f32] {
-        let layer = self.layers.last().expect("a network has layers");
-        &layer.given()[first_predicted(config, batch)..]
     }
 
     /// Costs of all rows; the logits become the gradient of their mean.
@@ -270,9 +287,11 @@ impl DirectNetwork {
                 .for_each(|(sum, value)| *sum += value);
         }
         multiply_transposed(
+            &mut self.packed,
             (&self.logits, v),
-            (self.last_given(config, batch), h),
+            (last_given(&self.layers, config, batch), h),
             out_weight,
+            Start::Zero,
         );
         let first = first_predicted(config, batch);
         let output_gradient = sized(&mut self.output_gradient, batch.steps * batch.streams * h);
@@ -326,7 +345,13 @@ impl DirectNetwork {
                     width,
                 );
                 let size = config.embedding_size;
-                multiply_transposed((&self.table, width), (embeddings, size), input);
+                multiply_transposed(
+                    &mut self.packed,
+                    (&self.table, width),
+                    (embeddings, size),
+                    input,
+                    Start::Zero,
+                );
                 self.packed.pack_straight(weights.input, width, size);
                 multiply_rows(
                     &self.packed,
@@ -429,6 +454,11 @@ mod tests {
         (score, state, gradient)
     }
 
+    fn far(a: &[f32], b: &[f32]) -> f32 {
+        let distances = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        distances.fold(0.0, f32::max)
+    }
+
     #[test]
     fn loss_state_and_gradients_are_those_of_candles_own_operations() {
         // 35 streams: three groups of uneven size.
@@ -444,12 +474,6 @@ mod tests {
                 plain.0
             );
             assert_eq!(direct.0.correct, plain.0.correct);
-            let far = |a: &[f32], b: &[f32]| {
-                a.iter()
-                    .zip(b)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0.0, f32::max)
-            };
             assert!(far(&direct.1.values, &plain.1.values) < 1e-5);
             let largest = plain
                 .2
@@ -461,6 +485,21 @@ mod tests {
                 far(&direct.2, &plain.2)
             );
         }
+    }
+
+    /// bf16 keeps 8 bits, so a factor is off by 1/512 at most, and sums of many by less.
+    #[test]
+    fn rounded_factors_cost_a_hundredth_of_a_gradient_at_most() {
+        let batch = batch(6, 35, false);
+        let exact = learn(&mut DirectNetwork::default(), &batch);
+        let rounded = learn(&mut DirectNetwork::new(ProductPrecision::Bf16), &batch);
+        let largest = exact.2.iter().copied().fold(0.0, f32::max);
+        let distance = far(&exact.2, &rounded.2);
+        assert!(
+            distance > 0.0 && distance < 0.01 * largest,
+            "{distance} of {largest}"
+        );
+        assert!((exact.0.nats - rounded.0.nats).abs() < 1e-3 * exact.0.nats);
     }
 
     /// Numbers of PyTorch 2.15: an `nn.Embedding(5, 3)`, `nn.LSTM(3, 4, 2)` and `nn.Linear(4, 5)` filled in the order
@@ -520,13 +559,15 @@ mod tests {
     #[test]
     fn the_bits_do_not_depend_on_the_number_of_threads() {
         let batch = batch(6, 35, false);
-        let on = |threads| {
+        let on = |threads, precision| {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            pool.install(|| learn(&mut DirectNetwork::default(), &batch))
+            pool.install(|| learn(&mut DirectNetwork::new(precision), &batch))
         };
-        assert_eq!(on(1), on(3));
+        for precision in [ProductPrecision::F32, ProductPrecision::Bf16] {
+            assert_eq!(on(1, precision), on(3, precision));
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! candle's own LSTM makes a graph node of every gate of every step; here a whole sequence of a layer is one node.
 
 use super::kernel::lstm::{LayerRoom, LayerShape, LayerStart, LayerWeights, WeightGradient};
-use super::network::Dropout;
+use super::network::{Dropout, ProductPrecision};
 use crate::token::TokenId;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
@@ -19,7 +19,9 @@ pub struct Memory {
 impl Memory {
     fn take(&self) -> LayerRoom {
         let mut rooms = self.rooms.lock().expect("no holder of this lock panics");
-        rooms.pop().unwrap_or_default()
+        rooms
+            .pop()
+            .unwrap_or_else(|| LayerRoom::new(ProductPrecision::F32))
     }
 
     fn give_back(&self, room: LayerRoom) {

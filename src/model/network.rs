@@ -2,6 +2,7 @@
 //! Does not compute: [`super::direct`] and [`super::graph`] do.
 
 pub use super::dropout::Dropout;
+pub use super::kernel::product::ProductPrecision;
 use super::streams::Batch;
 use super::weights::Weights;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@
 
 use super::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
 use super::cost::stream_cost;
-use super::network::{Dropout, Network, NetworkError, NetworkState, Score};
+use super::network::{Dropout, Network, NetworkError, NetworkState, ProductPrecision, Score};
 use super::optimizer::{Optimizer, Rule, clip_norm};
 use super::streams::{Epoch, Objective};
 use super::weights::Weights;
@@ -40,6 +40,9 @@ pub struct TrainingConfig {
     /// (Polyak and Juditsky 1992). `None`: the weights of the moment.
     #[serde(default)]
     pub average: Option<f64>,
+    /// What factors of matrix products are rounded to.
+    #[serde(default)]
+    pub precision: ProductPrecision,
     /// Sequences side by side.
     pub batch: usize,
     /// Characters in sequence before the weights change.
@@ -77,6 +80,7 @@ impl TrainingConfig {
             clip_norm: Some(1.0),
             weight_decay: 0.05,
             average: Some(0.998),
+            precision: ProductPrecision::F32,
             batch: 32,
             sequence: 32,
             epochs: 14,

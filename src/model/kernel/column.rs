@@ -218,11 +218,13 @@ impl ColumnMatrix {
         unsafe {
             match (level, self.storage) {
                 #[cfg(target_arch = "x86_64")]
-                (Level::Avx512Vnni, Storage::Int8) => {
+                (level, Storage::Int8) if level.has_vnni() => {
                     x86::sum_int8_vnni(weights.cast(), inputs, &mut sums)
                 }
                 #[cfg(target_arch = "x86_64")]
-                (Level::Avx512Vnni, _) => x86::sum_int16_vnni(weights.cast(), inputs, &mut sums),
+                (level, _) if level.has_vnni() => {
+                    x86::sum_int16_vnni(weights.cast(), inputs, &mut sums)
+                }
                 #[cfg(target_arch = "x86_64")]
                 (Level::Avx2 | Level::Avx512, Storage::Int8) => {
                     x86::sum_int8_avx2(weights.cast(), inputs, &mut sums)
@@ -245,7 +247,7 @@ impl ColumnMatrix {
 /// VNNI multiplies unsigned by signed numbers of 8 bits, so inputs are moved up by 128 (which flips the top bit) and
 /// sums begin with −128 · Σ w.
 fn is_shifted(level: Level, storage: Storage) -> bool {
-    level == Level::Avx512Vnni && storage == Storage::Int8
+    level.has_vnni() && storage == Storage::Int8
 }
 
 /// What a column's weights are multiplied with before they are rounded, as large as fits.

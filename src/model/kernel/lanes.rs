@@ -24,6 +24,10 @@ pub(super) trait Lanes: Copy {
     unsafe fn div(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn min(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The lower 16 bits of each value, moved up: of two bf16 in a word, the lower as f32.
+    unsafe fn low_half(words: Self::Vector) -> Self::Vector;
+    /// The upper 16 bits of each value: of two bf16 in a word, the upper as f32.
+    unsafe fn high_half(words: Self::Vector) -> Self::Vector;
     /// 2ⁿ where n stands in the low bits of each value, as adding 1.5·2²³ leaves it there (see [`exp`]).
     unsafe fn power_of_two(biased: Self::Vector) -> Self::Vector;
 }
@@ -131,6 +135,14 @@ impl Lanes for Portable {
         std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    unsafe fn low_half(words: [f32; 8]) -> [f32; 8] {
+        words.map(|word| f32::from_bits(word.to_bits() << 16))
+    }
+    #[inline(always)]
+    unsafe fn high_half(words: [f32; 8]) -> [f32; 8] {
+        words.map(|word| f32::from_bits(word.to_bits() & 0xFFFF_0000))
+    }
+    #[inline(always)]
     unsafe fn power_of_two(biased: [f32; 8]) -> [f32; 8] {
         biased.map(|value| f32::from_bits((value.to_bits() << 23).wrapping_add(1.0_f32.to_bits())))
     }
@@ -193,6 +205,14 @@ mod x86 {
             unsafe { _mm256_max_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn low_half(words: __m256) -> __m256 {
+            unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(words))) }
+        }
+        #[inline(always)]
+        unsafe fn high_half(words: __m256) -> __m256 {
+            unsafe { _mm256_and_ps(words, _mm256_castsi256_ps(_mm256_set1_epi32(!0xFFFF))) }
+        }
+        #[inline(always)]
         unsafe fn power_of_two(biased: __m256) -> __m256 {
             unsafe {
                 let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(biased));
@@ -251,6 +271,19 @@ mod x86 {
         #[inline(always)]
         unsafe fn max(a: __m512, b: __m512) -> __m512 {
             unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn low_half(words: __m512) -> __m512 {
+            unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(words))) }
+        }
+        #[inline(always)]
+        unsafe fn high_half(words: __m512) -> __m512 {
+            unsafe {
+                _mm512_castsi512_ps(_mm512_and_si512(
+                    _mm512_castps_si512(words),
+                    _mm512_set1_epi32(!0xFFFF),
+                ))
+            }
         }
         #[inline(always)]
         unsafe fn power_of_two(biased: __m512) -> __m512 {

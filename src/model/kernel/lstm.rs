@@ -5,7 +5,7 @@
 //! can be done for the whole sequence (input projection, weight gradients) in blocks of rows, the recurrence in
 //! groups of streams, which never wait for each other.
 
-use super::product::{PackedMatrix, Rows, Start};
+use super::product::{Left, PackedMatrix, ProductPrecision, Rows, Start};
 use super::{Level, gates};
 use crate::token::TokenId;
 use rayon::prelude::*;
@@ -69,8 +69,9 @@ pub struct LayerRoom {
     packed: PackedMatrix,
 }
 
-impl Default for LayerRoom {
-    fn default() -> Self {
+impl LayerRoom {
+    /// Room for a layer whose products have factors of this precision.
+    pub fn new(precision: ProductPrecision) -> Self {
         let level = Level::detect();
         Self {
             level,
@@ -79,7 +80,7 @@ impl Default for LayerRoom {
             cell_tanh: Vec::new(),
             start_gradient: Vec::new(),
             bias_gradients: Vec::new(),
-            packed: PackedMatrix::empty(level),
+            packed: PackedMatrix::empty(level, precision),
         }
     }
 }
@@ -165,8 +166,11 @@ impl LayerRoom {
                         _ => output.at((row - streams) * hidden).cast_const(),
                     };
                     recurrent.multiply_pointers(
-                        before,
-                        hidden,
+                        Left {
+                            values: before,
+                            row_stride: hidden,
+                            depth_stride: 1,
+                        },
                         z.at(row * 4 * hidden),
                         4 * hidden,
                         count,
@@ -257,8 +261,11 @@ impl LayerRoom {
                         );
                     }
                     recurrent.multiply_pointers(
-                        dz.at((step * streams + first) * 4 * hidden),
-                        4 * hidden,
+                        Left {
+                            values: dz.at((step * streams + first) * 4 * hidden),
+                            row_stride: 4 * hidden,
+                            depth_stride: 1,
+                        },
                         recurrent_gradient.at(first * hidden),
                         hidden,
                         count,
@@ -298,26 +305,22 @@ impl LayerRoom {
     }
 
     /// After [`Self::recur_back`]: that of the input weights, dW = dzᵀ · x.
-    pub fn input_gradient(&self, shape: LayerShape, sequence: &[f32], gradient: &mut [f32]) {
+    pub fn input_gradient(&mut self, shape: LayerShape, sequence: &[f32], gradient: &mut [f32]) {
         let LayerShape { inputs, hidden, .. } = shape;
         assert_eq!(gradient.len(), 4 * hidden * inputs);
-        // One gate a task.
-        let gates = gradient.par_chunks_mut(hidden * inputs).enumerate();
-        gates.for_each(|(gate, dw)| {
-            multiply_matrices(
-                (hidden, inputs, shape.rows()),
-                dw,
-                Matrix::transposed(&self.gates[gate * hidden..], 4 * hidden),
-                Matrix::row_major(sequence, inputs),
-                Sum::Overwrite,
-            );
-        });
+        multiply_transposed(
+            &mut self.packed,
+            (&self.gates, 4 * hidden),
+            (sequence, inputs),
+            gradient,
+            Start::Zero,
+        );
     }
 
     /// After [`Self::recur_back`]: those of the recurrent weights, dU = dzᵀ · h₋₁, and of the bias; `output` is what
     /// [`Self::recur`] wrote.
     pub fn recurrent_gradient(
-        &self,
+        &mut self,
         shape: LayerShape,
         start: LayerStart<'_>,
         output: &[f32],
@@ -337,28 +340,23 @@ impl LayerRoom {
                 .zip(group)
                 .for_each(|(sum, value)| *sum += value);
         }
-        let gates = recurrent.par_chunks_mut(hidden * hidden).enumerate();
-        gates.for_each(|(gate, du)| {
-            let dz_from = |row: usize| {
-                Matrix::transposed(&self.gates[row * 4 * hidden + gate * hidden..], 4 * hidden)
-            };
-            multiply_matrices(
-                (hidden, hidden, streams),
-                du,
-                dz_from(0),
-                Matrix::row_major(start.output, hidden),
-                Sum::Overwrite,
+        let (of_first, of_others) = self.gates.split_at(streams * 4 * hidden);
+        multiply_transposed(
+            &mut self.packed,
+            (of_first, 4 * hidden),
+            (start.output, hidden),
+            recurrent,
+            Start::Zero,
+        );
+        if steps > 1 {
+            multiply_transposed(
+                &mut self.packed,
+                (of_others, 4 * hidden),
+                (&output[..(steps - 1) * streams * hidden], hidden),
+                recurrent,
+                Start::Result,
             );
-            if steps > 1 {
-                multiply_matrices(
-                    (hidden, hidden, (steps - 1) * streams),
-                    du,
-                    dz_from(streams),
-                    Matrix::row_major(output, hidden),
-                    Sum::Add,
-                );
-            }
-        });
+        }
     }
 }
 
@@ -405,29 +403,28 @@ pub fn multiply_rows(
         });
 }
 
-/// leftᵀ · right of two matrices of the same rows, over the rows: `(left_width, right_width)`.
+/// `result (left width, right width)` = `start` + leftᵀ · right of two matrices of the same rows, over the rows; the
+/// right one is packed.
 pub fn multiply_transposed(
+    packed: &mut PackedMatrix,
     (left, left_width): (&[f32], usize),
     (right, right_width): (&[f32], usize),
     result: &mut [f32],
+    start: Start<'_>,
 ) {
     assert_eq!(result.len(), left_width * right_width);
+    packed.pack_straight(right, left.len() / left_width, right_width);
     let rows_per_task = left_width.div_ceil(PRODUCT_TASKS);
     let tasks = result
         .par_chunks_mut(rows_per_task * right_width)
         .enumerate();
     tasks.for_each(|(task, result)| {
-        multiply_matrices(
-            (
-                result.len() / right_width,
-                right_width,
-                left.len() / left_width,
-            ),
-            result,
-            Matrix::transposed(&left[task * rows_per_task..], left_width),
-            Matrix::row_major(right, right_width),
-            Sum::Overwrite,
-        );
+        let rows = Rows {
+            count: result.len() / right_width,
+            stride: right_width,
+        };
+        let left = &left[task * rows_per_task..];
+        packed.multiply_columns(left, left_width, result, rows, start);
     });
 }
 
@@ -438,83 +435,6 @@ fn stream_groups(streams: usize) -> impl IndexedParallelIterator<Item = (usize, 
     (0..streams.div_ceil(size))
         .into_par_iter()
         .map(move |group| (group, group * size, size.min(streams - group * size)))
-}
-
-/// A matrix inside a slice.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    values: &'a [f32],
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    fn row_major(values: &'a [f32], columns: usize) -> Self {
-        Self {
-            values,
-            row_stride: columns,
-            column_stride: 1,
-        }
-    }
-
-    /// A matrix of `columns` columns a row, seen with rows and columns exchanged.
-    fn transposed(values: &'a [f32], columns: usize) -> Self {
-        Self {
-            values,
-            row_stride: 1,
-            column_stride: columns,
-        }
-    }
-
-    fn check(&self, rows: usize, columns: usize) {
-        assert!(
-            (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len()
-        );
-    }
-}
-
-/// What a product does with what stands in its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sum {
-    Overwrite,
-    Add,
-}
-
-/// `result (rows, columns)` = or += `left (rows, depth)` · `right (depth, columns)`, on this thread.
-fn multiply_matrices(
-    (rows, columns, depth): (usize, usize, usize),
-    result: &mut [f32],
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    sum: Sum,
-) {
-    assert_eq!(result.len(), rows * columns);
-    left.check(rows, depth);
-    right.check(depth, columns);
-    // SAFETY: the three matrices were checked to lie within their slices; strides are far below isize::MAX.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            depth,
-            result.as_mut_ptr(),
-            1,
-            columns as isize,
-            sum == Sum::Add,
-            left.values.as_ptr(),
-            left.column_stride as isize,
-            left.row_stride as isize,
-            right.values.as_ptr(),
-            right.column_stride as isize,
-            right.row_stride as isize,
-            1.0_f32,
-            1.0_f32,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
 }
 
 /// A slice that several tasks write at once, each its own rows.

@@ -22,8 +22,10 @@ pub enum Level {
     Avx2,
     /// AVX-512F (x86-64 servers since 2017).
     Avx512,
-    /// AVX-512F with the 8-bit dot products of VNNI (since 2019).
+    /// AVX-512F with the whole-number dot products of VNNI (since 2019).
     Avx512Vnni,
+    /// The same with the dot products of bf16 (AMD since 2022, Intel servers since 2020).
+    Avx512Bf16,
 }
 
 impl Level {
@@ -36,10 +38,10 @@ impl Level {
             if has_avx2 && is_x86_feature_detected!("avx512f") {
                 let has_vnni =
                     is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vnni");
-                return if has_vnni {
-                    Self::Avx512Vnni
-                } else {
-                    Self::Avx512
+                return match has_vnni {
+                    true if is_x86_feature_detected!("avx512bf16") => Self::Avx512Bf16,
+                    true => Self::Avx512Vnni,
+                    false => Self::Avx512,
                 };
             }
             if has_avx2 {
@@ -52,7 +54,13 @@ impl Level {
     /// All that this processor has, for tests that hold them against each other.
     #[cfg(test)]
     pub fn available() -> Vec<Self> {
-        let all = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Vnni];
+        let all = [
+            Self::Portable,
+            Self::Avx2,
+            Self::Avx512,
+            Self::Avx512Vnni,
+            Self::Avx512Bf16,
+        ];
         let best = all
             .iter()
             .position(|&level| level == Self::detect())
@@ -64,8 +72,12 @@ impl Level {
     fn width(self) -> usize {
         match self {
             Self::Portable | Self::Avx2 => 8,
-            Self::Avx512 | Self::Avx512Vnni => 16,
+            Self::Avx512 | Self::Avx512Vnni | Self::Avx512Bf16 => 16,
         }
+    }
+
+    fn has_vnni(self) -> bool {
+        matches!(self, Self::Avx512Vnni | Self::Avx512Bf16)
     }
 }
 
@@ -98,7 +110,7 @@ macro_rules! for_each_level {
                     #[cfg(target_arch = "x86_64")]
                     $crate::model::kernel::Level::Avx2 => avx2($($argument),*),
                     #[cfg(target_arch = "x86_64")]
-                    $crate::model::kernel::Level::Avx512 | $crate::model::kernel::Level::Avx512Vnni => avx512($($argument),*),
+                    level if level.width() == 16 => avx512($($argument),*),
                     _ => $body::<$crate::model::kernel::lanes::Portable>($($argument),*),
                 }
             }

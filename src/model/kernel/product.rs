@@ -1,37 +1,60 @@
-//! In: a matrix of weights, packed once, and rows to multiply with it many times. Out: rows · matrix. Packing is
-//! split over threads, products are not.
+//! In: a matrix, packed once, and rows to multiply with it many times. Out: rows · matrix, from f32 factors or from
+//! factors rounded to bf16; sums are f32. Packing is split over threads, products are not.
 //!
-//! The `gemm` crate packs its right side on every call, which for the few rows of one LSTM step costs more than the
-//! product.
+//! A general matrix product packs its right side on every call, which for the few rows of one LSTM step costs more than
+//! the product.
 
 use super::lanes::Lanes;
 use super::{Level, for_each_level};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
-/// Rows of a register tile: 6 rows × 2 vectors fill 12 of the 16 vector registers of AVX2.
-const TILE_ROWS: usize = 6;
 /// Vectors across a register tile.
 const TILE_VECTORS: usize = 2;
+/// Most rows of a register tile: with two vectors they fill 16 of the 32 registers of AVX-512.
+const TILE_ROWS: usize = 8;
+/// The same where there are 16 registers.
+const NARROW_TILE_ROWS: usize = 6;
 /// Rows taken at a time: their `DEPTH_BLOCK` values (48 KiB) stay in the L2 cache while all weights pass by.
 const ROW_BLOCK: usize = 48;
-/// Depth taken at a time: with 16 columns, a piece of a panel (16 KiB) and 6 rows (6 KiB) stay in a 32 KiB L1 cache.
+/// Rows that stand side by side where the left side is copied from columns: a cache line.
+const SIDE_BY_SIDE: usize = LINE;
+/// Words of depth taken at a time: with 16 columns, a piece of a panel (16 KiB) and 6 rows (6 KiB) stay in a 32 KiB L1
+/// cache.
 const DEPTH_BLOCK: usize = 256;
+/// Blocks of depth from which on all rows pass by one block after the other, and not all depth by each block of rows.
+const DEEP: usize = 8;
+
+/// What the factors of a matrix product are rounded to. Sums, and all that is not a product, are f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProductPrecision {
+    /// Nothing.
+    #[default]
+    F32,
+    /// 8 bits of mantissa: twice as many products an instruction on processors that have AVX-512 BF16; slower than f32
+    /// on others, with the same bits (sums below 10⁻³⁸ aside).
+    Bf16,
+}
 
 /// A `(depth, columns)` matrix laid out as the kernel reads it: panels of two vectors of columns, zero-padded at the
 /// end.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     level: Level,
+    precision: ProductPrecision,
     depth: usize,
     columns: usize,
-    /// `(panel, depth, panel width)`
+    /// `(panel, words, panel width)`: a word is one f32, or two bf16, the one of less depth in the low half.
     panels: Vec<Line>,
 }
 
 /// 64 bytes on a cache line, so that no vector of weights crosses one.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
-struct Line([f32; LINE]);
+struct Line([u32; LINE]);
 const LINE: usize = 16;
 
 /// What the sums begin with.
@@ -52,69 +75,117 @@ pub struct Rows {
     pub stride: usize,
 }
 
+/// Where the left side of a product stands: value `k` of row `r` is `values[r · row_stride + k · depth_stride]`; one of
+/// the strides is 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub values: *const f32,
+    pub row_stride: usize,
+    pub depth_stride: usize,
+}
+
 impl PackedMatrix {
     /// No matrix yet: to be filled by [`Self::pack_transposed`] or [`Self::pack_straight`].
-    pub fn empty(level: Level) -> Self {
+    pub fn empty(level: Level, precision: ProductPrecision) -> Self {
         Self {
             level,
+            precision,
             depth: 0,
             columns: 0,
             panels: Vec::new(),
         }
     }
 
-    /// Packs `weights` of shape `(columns, depth)`, as PyTorch stores them, so that [`Self::multiply`] gives x · Wᵀ.
+    /// Packs `weights` of shape `(columns, depth)`, as PyTorch stores them, so that [`Self::multiply`] gives x · Wᵀ, as
+    /// f32.
     pub fn transposed(level: Level, weights: &[f32], columns: usize, depth: usize) -> Self {
-        let mut packed = Self::empty(level);
+        let mut packed = Self::empty(level, ProductPrecision::F32);
         packed.pack_transposed(weights, columns, depth);
         packed
     }
 
-    /// Packs `weights` of shape `(depth, columns)`, so that [`Self::multiply`] gives x · W.
-    #[cfg(test)]
-    pub fn straight(level: Level, weights: &[f32], depth: usize, columns: usize) -> Self {
-        let mut packed = Self::empty(level);
-        packed.pack_straight(weights, depth, columns);
-        packed
-    }
-
-    /// [`Self::transposed`] in the memory of what was packed before.
+    /// Packs `weights` of shape `(columns, depth)`, so that [`Self::multiply`] gives x · Wᵀ, in the memory of what was
+    /// packed before.
     pub fn pack_transposed(&mut self, weights: &[f32], columns: usize, depth: usize) {
         assert_eq!(weights.len(), columns * depth);
-        self.pack(depth, columns, |k, n| weights[n * depth + k]);
+        let precision = self.precision;
+        self.pack(depth, columns, |word, columns, line| {
+            for (to, column) in line.iter_mut().zip(columns) {
+                let column = &weights[column * depth..][..depth];
+                *to = match precision {
+                    ProductPrecision::F32 => column[word].to_bits(),
+                    ProductPrecision::Bf16 => pair(
+                        column[2 * word],
+                        column.get(2 * word + 1).copied().unwrap_or(0.0),
+                    ),
+                };
+            }
+        });
     }
 
     /// Packs `weights` of shape `(depth, columns)`, so that [`Self::multiply`] gives x · W, in the memory of what was
     /// packed before.
     pub fn pack_straight(&mut self, weights: &[f32], depth: usize, columns: usize) {
         assert_eq!(weights.len(), columns * depth);
-        self.pack(depth, columns, |k, n| weights[k * columns + n]);
+        let precision = self.precision;
+        let width = columns;
+        self.pack(depth, columns, |word, columns, line| match precision {
+            ProductPrecision::F32 => {
+                let row = &weights[word * width..][columns];
+                line.iter_mut()
+                    .zip(row)
+                    .for_each(|(to, value)| *to = value.to_bits());
+            }
+            ProductPrecision::Bf16 => {
+                let rows = &weights[2 * word * width..];
+                let low = &rows[columns.clone()];
+                let high = rows.get(width + columns.start..width + columns.end);
+                let high = high.unwrap_or(&[0.0; LINE]);
+                line.iter_mut()
+                    .zip(low.iter().zip(high))
+                    .for_each(|(to, (&low, &high))| *to = pair(low, high));
+            }
+        });
     }
 
-    fn pack(&mut self, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32 + Sync) {
+    /// `fill(word of depth, columns, a line of them)`.
+    fn pack(
+        &mut self,
+        depth: usize,
+        columns: usize,
+        fill: impl Fn(usize, Range<usize>, &mut [u32]) + Sync,
+    ) {
         (self.depth, self.columns) = (depth, columns);
         let width = self.level.width() * TILE_VECTORS;
-        let panel_count = columns.div_ceil(width);
+        let lines_a_panel = self.words() * width / LINE;
         // Zero where nothing is written below: the columns beyond the last.
         self.panels.clear();
         self.panels
-            .resize(panel_count * depth * width / LINE, Line([0.0; LINE]));
-        let panels = self.panels.par_chunks_mut((depth * width / LINE).max(1));
+            .resize(columns.div_ceil(width) * lines_a_panel, Line([0; LINE]));
+        let panels = self.panels.par_chunks_mut(lines_a_panel.max(1));
         panels.enumerate().for_each(|(panel, lines)| {
-            let first = panel * width;
-            for k in 0..depth {
-                for column in 0..width.min(columns - first) {
-                    let place = k * width + column;
-                    lines[place / LINE].0[place % LINE] = at(k, first + column);
+            for (word, lines) in lines.chunks_exact_mut(width / LINE).enumerate() {
+                for (line, first) in lines.iter_mut().zip((panel * width..columns).step_by(LINE)) {
+                    let columns = first..columns.min(first + LINE);
+                    fill(word, columns.clone(), &mut line.0[..columns.len()]);
                 }
             }
         });
     }
 
+    /// Words that the depth fills.
+    fn words(&self) -> usize {
+        match self.precision {
+            ProductPrecision::F32 => self.depth,
+            ProductPrecision::Bf16 => self.depth.div_ceil(2),
+        }
+    }
+
     /// `result (rows, columns)` = `start` + `left (rows, depth)` · self; the depth is not zero.
     ///
-    /// Each value is summed over the depth in order, one rounding a term, whatever the rows beside it and whatever the
-    /// instruction set: the bits do not depend on how many rows are asked for at once.
+    /// Each value is summed over the depth in order, one rounding a term (of two bf16 terms the second first), whatever
+    /// the rows beside it and whatever the instruction set: the bits do not depend on how many rows are asked for at
+    /// once.
     pub fn multiply(
         &self,
         left: &[f32],
@@ -131,31 +202,59 @@ impl PackedMatrix {
             left_rows.stride >= self.depth
                 && left.len() >= (left_rows.count - 1) * left_rows.stride + self.depth
         );
-        assert!(
-            result_rows.stride >= self.columns
-                && result.len() >= (result_rows.count - 1) * result_rows.stride + self.columns
-        );
-        // SAFETY: the lengths were checked just above.
-        unsafe {
-            self.multiply_pointers(
-                left.as_ptr(),
-                left_rows.stride,
-                result.as_mut_ptr(),
-                result_rows.stride,
-                left_rows.count,
-                start,
-            )
+        self.check_result(result, result_rows);
+        let left = Left {
+            values: left.as_ptr(),
+            row_stride: left_rows.stride,
+            depth_stride: 1,
         };
+        let (result, stride) = (result.as_mut_ptr(), result_rows.stride);
+        // SAFETY: the lengths were checked just above.
+        unsafe { self.multiply_pointers(left, result, stride, left_rows.count, start) };
+    }
+
+    /// [`Self::multiply`] with the left side given by its columns, `(depth, rows)`, the first of each `depth` values
+    /// `stride` after the other.
+    pub fn multiply_columns(
+        &self,
+        left: &[f32],
+        stride: usize,
+        result: &mut [f32],
+        result_rows: Rows,
+        start: Start<'_>,
+    ) {
+        let count = result_rows.count;
+        assert!(self.depth > 0 && stride >= count);
+        if count == 0 {
+            return;
+        }
+        assert!(left.len() >= (self.depth - 1) * stride + count);
+        self.check_result(result, result_rows);
+        let left = Left {
+            values: left.as_ptr(),
+            row_stride: 1,
+            depth_stride: stride,
+        };
+        let (result, stride) = (result.as_mut_ptr(), result_rows.stride);
+        // SAFETY: the lengths were checked just above.
+        unsafe { self.multiply_pointers(left, result, stride, count, start) };
+    }
+
+    fn check_result(&self, result: &[f32], rows: Rows) {
+        assert!(
+            rows.stride >= self.columns
+                && result.len() >= (rows.count - 1) * rows.stride + self.columns
+        );
     }
 
     /// [`Self::multiply`] on pointers.
     ///
     /// # Safety
-    /// `left` is valid for `rows` rows of `depth` values that are `left_stride` apart, `result` likewise for `columns`.
+    /// `left` is valid for `rows` rows of `depth` values, and `result` for as many of `columns` that are
+    /// `result_stride` apart.
     pub(super) unsafe fn multiply_pointers(
         &self,
-        left: *const f32,
-        left_stride: usize,
+        left: Left,
         result: *mut f32,
         result_stride: usize,
         rows: usize,
@@ -169,92 +268,172 @@ impl PackedMatrix {
                 (row.as_ptr(), 0)
             }
         };
+        let job = Job {
+            panels: self.panels.as_ptr().cast(),
+            depth: self.depth,
+            columns: self.columns,
+            left,
+            rows,
+            result,
+            result_stride,
+            first,
+            first_stride,
+        };
         // SAFETY: the panels hold `depth` × `columns` rounded up; the rest is the caller's promise. The level was
         // detected.
         unsafe {
-            multiply(
-                self.level,
-                self.panels.as_ptr().cast(),
-                self.depth,
-                self.columns,
-                left,
-                left_stride,
-                result,
-                result_stride,
-                rows,
-                first,
-                first_stride,
-            );
+            match (self.precision, self.level) {
+                (ProductPrecision::F32, level) => multiply_f32(level, &job),
+                #[cfg(target_arch = "x86_64")]
+                (ProductPrecision::Bf16, Level::Avx512Bf16) => x86::multiply_bf16(&job),
+                (ProductPrecision::Bf16, level) => multiply_bf16(level, &job),
+            }
         }
     }
 }
 
-for_each_level! {
-    fn multiply(
-        panels: *const f32,
-        depth: usize,
-        columns: usize,
-        left: *const f32,
-        left_stride: usize,
-        result: *mut f32,
-        result_stride: usize,
-        rows: usize,
-        first: *const f32,
-        first_stride: usize,
-    ) = multiply_body
+/// To bf16, in the upper half: to the nearest, halves to the even one; the lower half is anything.
+#[inline(always)]
+fn round_bf16(value: f32) -> u32 {
+    let bits = value.to_bits();
+    bits.wrapping_add(0x7FFF + (bits >> 16 & 1))
 }
 
-/// `first`: what the sums begin with, rows `first_stride` apart, or null for zero.
+/// Two bf16 in a word.
 #[inline(always)]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "strides and lengths of raw matrices"
-)]
-unsafe fn multiply_body<L: Lanes>(
-    panels: *const f32,
+fn pair(low: f32, high: f32) -> u32 {
+    round_bf16(low) >> 16 | round_bf16(high) & 0xFFFF_0000
+}
+
+/// A product: what [`PackedMatrix::multiply_pointers`] was given.
+pub(super) struct Job {
+    panels: *const u32,
     depth: usize,
     columns: usize,
-    left: *const f32,
-    left_stride: usize,
+    left: Left,
+    rows: usize,
     result: *mut f32,
     result_stride: usize,
-    rows: usize,
+    /// What the sums begin with, rows `first_stride` apart, or null for zero.
     first: *const f32,
     first_stride: usize,
+}
+
+for_each_level! {
+    fn multiply_f32(job: &Job) = multiply_f32_body
+}
+
+for_each_level! {
+    fn multiply_bf16(job: &Job) = multiply_bf16_body
+}
+
+#[inline(always)]
+unsafe fn multiply_f32_body<L: Lanes>(job: &Job) {
+    // SAFETY: the caller's promise.
+    unsafe { multiply_body::<L, 1>(job, |left, weights, sum| L::mul_add(left, weights, sum)) }
+}
+
+#[inline(always)]
+unsafe fn multiply_bf16_body<L: Lanes>(job: &Job) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        multiply_body::<L, 2>(job, |left, weights, sum| {
+            let sum = L::mul_add(L::high_half(left), L::high_half(weights), sum);
+            L::mul_add(L::low_half(left), L::low_half(weights), sum)
+        })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::super::lanes::Avx512;
+    use super::{Job, multiply_body};
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+    pub(super) unsafe fn multiply_bf16(job: &Job) {
+        // SAFETY: the caller's promise; all 512 bits are a vector of bf16.
+        unsafe {
+            multiply_body::<Avx512, 2>(job, |left, weights, sum| {
+                let pairs = |vector: __m512| std::mem::transmute::<__m512, __m512bh>(vector);
+                _mm512_dpbf16_ps(sum, pairs(left), pairs(weights))
+            });
+        }
+    }
+}
+
+/// Words of `GROUP` factors; `add(left, weights, sum)` adds their products to a vector of sums.
+#[inline(always)]
+unsafe fn multiply_body<L: Lanes, const GROUP: usize>(
+    job: &Job,
+    add: impl Fn(L::Vector, L::Vector, L::Vector) -> L::Vector + Copy,
 ) {
     let width = L::WIDTH * TILE_VECTORS;
-    for block_row in (0..rows).step_by(ROW_BLOCK) {
-        let rows = ROW_BLOCK.min(rows - block_row);
-        let tile_count = rows.div_ceil(TILE_ROWS);
-        for from in (0..depth).step_by(DEPTH_BLOCK) {
-            let block = DEPTH_BLOCK.min(depth - from);
-            for panel in 0..columns.div_ceil(width) {
+    let words = job.depth.div_ceil(GROUP);
+    let mut copied = [const { MaybeUninit::<u32>::uninit() }; ROW_BLOCK * DEPTH_BLOCK];
+    let (row_blocks, depth_blocks) = (job.rows.div_ceil(ROW_BLOCK), words.div_ceil(DEPTH_BLOCK));
+    for block in 0..row_blocks * depth_blocks {
+        let (row_block, depth_block) = if depth_blocks < DEEP {
+            (block / depth_blocks, block % depth_blocks)
+        } else {
+            (block % row_blocks, block / row_blocks)
+        };
+        let (first_row, from) = (row_block * ROW_BLOCK, depth_block * DEPTH_BLOCK);
+        let rows = ROW_BLOCK.min(job.rows - first_row);
+        let block = DEPTH_BLOCK.min(words - from);
+        // SAFETY: rows, words and columns stay within what the caller promises.
+        unsafe {
+            let left = job.left.at(first_row, from * GROUP);
+            let depth = (block * GROUP).min(job.depth - from * GROUP);
+            let left = if GROUP == 1 && job.left.depth_stride == 1 {
+                Words {
+                    words: left.values.cast(),
+                    row_stride: left.row_stride,
+                    word_stride: 1,
+                }
+            } else if job.left.depth_stride == 1 {
+                round_rows(left, rows, depth, copied.as_mut_ptr().cast())
+            } else {
+                copy_columns::<GROUP>(left, rows, depth, copied.as_mut_ptr().cast())
+            };
+            for panel in 0..job.columns.div_ceil(width) {
                 let column = panel * width;
-                let mut row = block_row;
-                for tile in 0..tile_count {
-                    // Tiles as even as possible: 16 rows are 6 + 5 + 5, and each still hides the latency of the
-                    // multiply-add.
-                    let tile_rows = rows / tile_count + usize::from(tile < rows % tile_count);
-                    // SAFETY: rows and columns stay within what the caller promises; `columns - column` limits what
-                    // is written.
-                    unsafe {
-                        let weights = panels.add((panel * depth + from) * width);
-                        let left = (left.add(row * left_stride + from), left_stride);
-                        let result = (result.add(row * result_stride + column), result_stride);
-                        let first = match from {
-                            0 if first.is_null() => (first, 0),
-                            0 => (first.add(row * first_stride + column), first_stride),
-                            _ => (result.0.cast_const(), result_stride),
-                        };
-                        let columns = width.min(columns - column);
-                        match tile_rows {
-                            6 => tile_body::<L, 6>(weights, block, left, result, first, columns),
-                            5 => tile_body::<L, 5>(weights, block, left, result, first, columns),
-                            4 => tile_body::<L, 4>(weights, block, left, result, first, columns),
-                            3 => tile_body::<L, 3>(weights, block, left, result, first, columns),
-                            2 => tile_body::<L, 2>(weights, block, left, result, first, columns),
-                            _ => tile_body::<L, 1>(weights, block, left, result, first, columns),
-                        }
+                let weights = job.panels.add((panel * words + from) * width).cast::<f32>();
+                let columns = width.min(job.columns - column);
+                // Tiles as even as possible, and none across rows that stand side by side.
+                let mut row = 0;
+                while row < rows {
+                    let together = match left.word_stride {
+                        1 => rows,
+                        _ => (row / SIDE_BY_SIDE + 1) * SIDE_BY_SIDE,
+                    };
+                    let rest = rows.min(together) - row;
+                    let most = if L::WIDTH == 16 {
+                        TILE_ROWS
+                    } else {
+                        NARROW_TILE_ROWS
+                    };
+                    let tile_rows = rest.div_ceil(rest.div_ceil(most));
+                    let place = (first_row + row) * job.result_stride + column;
+                    let result = (job.result.add(place), job.result_stride);
+                    let first = match from {
+                        0 if job.first.is_null() => (job.first, 0),
+                        0 => (
+                            job.first.add((first_row + row) * job.first_stride + column),
+                            job.first_stride,
+                        ),
+                        _ => (result.0.cast_const(), result.1),
+                    };
+                    let left = left.at(row);
+                    match tile_rows {
+                        8 => tile_body::<L, 8>(weights, block, left, result, first, columns, add),
+                        7 => tile_body::<L, 7>(weights, block, left, result, first, columns, add),
+                        6 => tile_body::<L, 6>(weights, block, left, result, first, columns, add),
+                        5 => tile_body::<L, 5>(weights, block, left, result, first, columns, add),
+                        4 => tile_body::<L, 4>(weights, block, left, result, first, columns, add),
+                        3 => tile_body::<L, 3>(weights, block, left, result, first, columns, add),
+                        2 => tile_body::<L, 2>(weights, block, left, result, first, columns, add),
+                        _ => tile_body::<L, 1>(weights, block, left, result, first, columns, add),
                     }
                     row += tile_rows;
                 }
@@ -263,27 +442,129 @@ unsafe fn multiply_body<L: Lanes>(
     }
 }
 
+impl Left {
+    /// From a row and a depth on.
+    #[inline(always)]
+    unsafe fn at(self, row: usize, depth: usize) -> Self {
+        // SAFETY: the caller stays within the matrix.
+        let values = unsafe {
+            self.values
+                .add(row * self.row_stride + depth * self.depth_stride)
+        };
+        Self { values, ..self }
+    }
+}
+
+/// The left side as tiles read it: word `k` of row `r` is `words[r · row_stride + k · word_stride]`, but where rows
+/// stand side by side each [`SIDE_BY_SIDE`] of them begin after all words of those before.
+#[derive(Clone, Copy)]
+struct Words {
+    words: *const u32,
+    row_stride: usize,
+    word_stride: usize,
+}
+
+impl Words {
+    /// From a row on.
+    #[inline(always)]
+    unsafe fn at(self, row: usize) -> Self {
+        let place = match self.word_stride {
+            1 => row * self.row_stride,
+            _ => row / SIDE_BY_SIDE * SIDE_BY_SIDE * DEPTH_BLOCK + row % SIDE_BY_SIDE,
+        };
+        // SAFETY: the caller stays within the block.
+        let words = unsafe { self.words.add(place) };
+        Self { words, ..self }
+    }
+}
+
+/// Rows of f32 as rows of bf16.
+#[inline(always)]
+unsafe fn round_rows(left: Left, rows: usize, depth: usize, copied: *mut u16) -> Words {
+    for row in 0..rows {
+        // SAFETY: the caller promises rows of `depth` values, and room for `ROW_BLOCK` rows of `DEPTH_BLOCK` words.
+        unsafe {
+            let from = left.values.add(row * left.row_stride);
+            let to = copied.add(row * 2 * DEPTH_BLOCK);
+            for k in 0..depth {
+                *to.add(k) = (round_bf16(*from.add(k)) >> 16) as u16;
+            }
+            if depth % 2 == 1 {
+                *to.add(depth) = 0;
+            }
+        }
+    }
+    Words {
+        words: copied.cast(),
+        row_stride: DEPTH_BLOCK,
+        word_stride: 1,
+    }
+}
+
+/// Rows that stand side by side in memory, words of `GROUP` factors of each.
+#[inline(always)]
+unsafe fn copy_columns<const GROUP: usize>(
+    left: Left,
+    rows: usize,
+    depth: usize,
+    copied: *mut u32,
+) -> Words {
+    for first in (0..rows).step_by(SIDE_BY_SIDE) {
+        let count = SIDE_BY_SIDE.min(rows - first);
+        for (word, k) in (0..depth).step_by(GROUP).enumerate() {
+            // SAFETY: the caller promises `depth` columns of rows, and room for `ROW_BLOCK` rows of `DEPTH_BLOCK`
+            // words.
+            unsafe {
+                let low = left.values.add(k * left.depth_stride + first);
+                let high = match k + 1 < depth {
+                    true => low.add(left.depth_stride),
+                    false => [0.0; SIDE_BY_SIDE].as_ptr(),
+                };
+                let to = copied.add(first * DEPTH_BLOCK + word * SIDE_BY_SIDE);
+                if GROUP == 1 {
+                    std::ptr::copy_nonoverlapping(low.cast(), to, count);
+                } else if count == SIDE_BY_SIDE {
+                    // Whole, so that the compiler sees vectors.
+                    let low = low.cast::<[f32; SIDE_BY_SIDE]>().read();
+                    let high = high.cast::<[f32; SIDE_BY_SIDE]>().read();
+                    let mut pairs = [0; SIDE_BY_SIDE];
+                    for (pair_of, (&low, &high)) in pairs.iter_mut().zip(low.iter().zip(&high)) {
+                        *pair_of = pair(low, high);
+                    }
+                    to.cast::<[u32; SIDE_BY_SIDE]>().write(pairs);
+                } else {
+                    for row in 0..count {
+                        *to.add(row) = pair(*low.add(row), *high.add(row));
+                    }
+                }
+            }
+        }
+    }
+    Words {
+        words: copied,
+        row_stride: 1,
+        word_stride: SIDE_BY_SIDE,
+    }
+}
+
 /// One register tile at the right edge or inside: `ROWS` rows × up to two vectors of columns.
 #[inline(always)]
 unsafe fn tile_body<L: Lanes, const ROWS: usize>(
     panel: *const f32,
-    depth: usize,
-    left: (*const f32, usize),
+    words: usize,
+    left: Words,
     (result, result_stride): (*mut f32, usize),
     (first, first_stride): (*const f32, usize),
     columns: usize,
+    add: impl Fn(L::Vector, L::Vector, L::Vector) -> L::Vector + Copy,
 ) {
     let width = L::WIDTH * TILE_VECTORS;
     // SAFETY: the caller promises `ROWS` rows, and `columns` of the result and of what it begins with.
     unsafe {
         if columns == width {
-            return whole_tile_body::<L, ROWS>(
-                panel,
-                depth,
-                left,
-                (result, result_stride),
-                (first, first_stride),
-            );
+            let result = (result, result_stride);
+            let first = (first, first_stride);
+            return whole_tile_body::<L, ROWS>(panel, words, left, result, first, add);
         }
         // The last panel: through a whole tile on the stack.
         let mut whole = [0.0_f32; TILE_ROWS * 2 * LINE];
@@ -296,13 +577,8 @@ unsafe fn tile_body<L: Lanes, const ROWS: usize>(
                 );
             }
         }
-        whole_tile_body::<L, ROWS>(
-            panel,
-            depth,
-            left,
-            (whole.as_mut_ptr(), width),
-            (whole.as_ptr(), width),
-        );
+        let tile = whole.as_mut_ptr();
+        whole_tile_body::<L, ROWS>(panel, words, left, (tile, width), (tile, width), add);
         for row in 0..ROWS {
             std::ptr::copy_nonoverlapping(
                 whole.as_ptr().add(row * width),
@@ -317,13 +593,14 @@ unsafe fn tile_body<L: Lanes, const ROWS: usize>(
 #[inline(always)]
 unsafe fn whole_tile_body<L: Lanes, const ROWS: usize>(
     panel: *const f32,
-    depth: usize,
-    (left, left_stride): (*const f32, usize),
+    words: usize,
+    left: Words,
     (result, result_stride): (*mut f32, usize),
     (first, first_stride): (*const f32, usize),
+    add: impl Fn(L::Vector, L::Vector, L::Vector) -> L::Vector + Copy,
 ) {
     let width = L::WIDTH * TILE_VECTORS;
-    // SAFETY: the caller promises `ROWS` rows of `depth` values, and whole rows of the panel and the result.
+    // SAFETY: the caller promises `ROWS` rows of `words` words, and whole rows of the panel and the result.
     unsafe {
         let mut sums = [[L::splat(0.0); TILE_VECTORS]; ROWS];
         if !first.is_null() {
@@ -333,15 +610,16 @@ unsafe fn whole_tile_body<L: Lanes, const ROWS: usize>(
                 }
             }
         }
-        for k in 0..depth {
+        for word in 0..words {
             let weights = [
-                L::load(panel.add(k * width)),
-                L::load(panel.add(k * width + L::WIDTH)),
+                L::load(panel.add(word * width)),
+                L::load(panel.add(word * width + L::WIDTH)),
             ];
+            let values = left.words.add(word * left.word_stride).cast::<f32>();
             for (row, sums) in sums.iter_mut().enumerate() {
-                let value = L::splat(*left.add(row * left_stride + k));
+                let value = L::splat(*values.add(row * left.row_stride));
                 for (sum, weights) in sums.iter_mut().zip(weights) {
-                    *sum = L::mul_add(value, weights, *sum);
+                    *sum = add(value, weights, *sum);
                 }
             }
         }
@@ -357,96 +635,122 @@ unsafe fn whole_tile_body<L: Lanes, const ROWS: usize>(
 mod tests {
     use super::*;
 
+    const PRECISIONS: [ProductPrecision; 2] = [ProductPrecision::F32, ProductPrecision::Bf16];
+
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count)
             .map(|n| (((n + seed) * 7919 % 1009) as f32 - 504.0) / 504.0)
             .collect()
     }
 
+    fn rows(count: usize, stride: usize) -> Rows {
+        Rows { count, stride }
+    }
+
+    /// `(columns, rows)` of a matrix of `(rows, columns)`.
+    fn turned(matrix: &[f32], columns: usize) -> Vec<f32> {
+        (0..columns)
+            .flat_map(|column| matrix.iter().skip(column).step_by(columns).copied())
+            .collect()
+    }
+
+    /// By rows and by columns, from a matrix packed either way, on every level, from short and from deep sums.
     #[test]
-    fn rows_times_matrix_is_the_sum_of_products_on_every_level() {
-        for (rows, depth, columns) in [
+    fn rows_times_matrix_is_the_sum_of_products_with_the_same_bits_however_it_is_asked() {
+        for (count, depth, columns) in [
             (1, 1, 1),
             (5, 7, 33),
             (16, 300, 40),
             (13, 64, 1),
             (101, 257, 16),
+            (50, 2600, 35),
+            (20, 4500, 9),
         ] {
-            let (left, weights, start) = (
-                numbers(rows * depth, 1),
-                numbers(depth * columns, 2),
-                numbers(rows * columns, 3),
-            );
-            let mut first_bits: Option<Vec<u32>> = None;
-            for level in Level::available() {
-                let packed = PackedMatrix::straight(level, &weights, depth, columns);
-                let mut result = start.clone();
-                let rows_of = |stride| Rows {
-                    count: rows,
-                    stride,
-                };
-                packed.multiply(
-                    &left,
-                    rows_of(depth),
-                    &mut result,
-                    rows_of(columns),
-                    Start::Result,
+            for precision in PRECISIONS {
+                let (left, weights, start) = (
+                    numbers(count * depth, 1),
+                    numbers(depth * columns, 2),
+                    numbers(count * columns, 3),
                 );
-                for row in 0..rows {
-                    for column in 0..columns {
-                        let sum: f64 = (0..depth)
-                            .map(|k| {
-                                f64::from(left[row * depth + k])
-                                    * f64::from(weights[k * columns + column])
-                            })
-                            .sum();
-                        let expected = sum + f64::from(start[row * columns + column]);
+                let (by_columns, by_rows) = (turned(&left, depth), turned(&weights, columns));
+                let factor = |value: f32| match precision {
+                    ProductPrecision::F32 => f64::from(value),
+                    ProductPrecision::Bf16 => f64::from(half::bf16::from_f32(value).to_f32()),
+                };
+                let exact = |row: usize, column: usize| {
+                    let products = (0..depth).map(|k| {
+                        factor(left[row * depth + k]) * factor(weights[k * columns + column])
+                    });
+                    products.sum::<f64>() + f64::from(start[row * columns + column])
+                };
+                let mut first: Option<Vec<f32>> = None;
+                for level in Level::available() {
+                    let mut packed = PackedMatrix::empty(level, precision);
+                    packed.pack_straight(&weights, depth, columns);
+                    let (left_rows, result_rows) = (rows(count, depth), rows(count, columns));
+                    let mut found = start.clone();
+                    packed.multiply(&left, left_rows, &mut found, result_rows, Start::Result);
+                    let first = first.get_or_insert_with(|| found.clone());
+                    assert_eq!(first, &found, "{level:?} gives the bits of the others");
+                    for (place, found) in found.iter().enumerate() {
+                        let exact = exact(place / columns, place % columns);
                         assert!(
-                            (f64::from(result[row * columns + column]) - expected).abs() < 1e-4,
-                            "{level:?} {row} {column}"
+                            (f64::from(*found) - exact).abs() < 1e-4 * (depth as f64).sqrt(),
+                            "{level:?} {precision:?} {place}: {found} {exact}"
                         );
                     }
+                    let mut found = start.clone();
+                    packed.multiply_columns(
+                        &by_columns,
+                        count,
+                        &mut found,
+                        result_rows,
+                        Start::Result,
+                    );
+                    assert_eq!(first, &found, "{level:?} {precision:?} by columns");
+                    packed.pack_transposed(&by_rows, columns, depth);
+                    let mut found = start.clone();
+                    packed.multiply(&left, left_rows, &mut found, result_rows, Start::Result);
+                    assert_eq!(first, &found, "{level:?} {precision:?} packed transposed");
                 }
-                let bits: Vec<u32> = result.iter().map(|value| value.to_bits()).collect();
-                assert_eq!(
-                    *first_bits.get_or_insert(bits.clone()),
-                    bits,
-                    "{level:?} gives the bits of the others"
-                );
             }
         }
     }
 
     #[test]
     fn a_row_gives_the_same_bits_alone_and_among_others() {
-        let (rows, depth, columns) = (9, 70, 50);
-        let (left, weights) = (numbers(rows * depth, 1), numbers(depth * columns, 2));
-        let packed = PackedMatrix::transposed(Level::detect(), &weights, columns, depth);
-        let mut together = vec![0.0; rows * columns];
-        packed.multiply(
-            &left,
-            Rows {
-                count: rows,
-                stride: depth,
-            },
-            &mut together,
-            Rows {
-                count: rows,
-                stride: columns,
-            },
-            Start::Zero,
-        );
-        for row in 0..rows {
-            let mut alone = vec![0.0; columns];
-            let one = |stride| Rows { count: 1, stride };
+        let (count, depth, columns) = (9, 71, 50);
+        let (left, weights) = (numbers(count * depth, 1), numbers(depth * columns, 2));
+        for precision in PRECISIONS {
+            let mut packed = PackedMatrix::empty(Level::detect(), precision);
+            packed.pack_transposed(&weights, columns, depth);
+            let mut together = vec![0.0; count * columns];
             packed.multiply(
-                &left[row * depth..],
-                one(depth),
-                &mut alone,
-                one(columns),
+                &left,
+                rows(count, depth),
+                &mut together,
+                rows(count, columns),
                 Start::Zero,
             );
-            assert_eq!(alone, together[row * columns..][..columns]);
+            for (left, together) in left.chunks(depth).zip(together.chunks(columns)) {
+                let mut alone = vec![0.0; columns];
+                let (left_row, result_row) = (rows(1, depth), rows(1, columns));
+                packed.multiply(left, left_row, &mut alone, result_row, Start::Zero);
+                assert_eq!(alone, together);
+            }
+        }
+    }
+
+    /// Ties to even, as the processor's own conversion.
+    #[test]
+    fn numbers_are_rounded_to_bf16_as_the_half_crate_does() {
+        for bits in (0x3F7F_0000_u32..0x3F82_0000)
+            .step_by(0x4000)
+            .chain([0x3F80_8001, 0xC2F7_FFFF])
+        {
+            let value = f32::from_bits(bits);
+            let expected = half::bf16::from_f32(value).to_bits();
+            assert_eq!((round_bf16(value) >> 16) as u16, expected, "{bits:x}");
         }
     }
 }
