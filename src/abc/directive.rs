@@ -123,6 +123,8 @@ pub enum MidiDirective {
     Control(u8, u8),
     /// `trim a/b`: silence left at the end of each note.
     Trim(u8, u8),
+    /// `expand a/b`: how much longer than written each note is held.
+    Expand(u8, u8),
     /// `chordattack n`: ticks between the notes of a chord.
     ChordAttack(u16),
     /// `nobarlines` / `barlines`: whether accidentals last to the end of the bar.
@@ -201,6 +203,10 @@ impl MidiDirective {
             "trim" => {
                 let (silence, whole) = fraction(rest.first()?)?;
                 Self::Trim(silence, whole)
+            }
+            "expand" => {
+                let (longer, whole) = fraction(rest.first()?)?;
+                Self::Expand(longer, whole)
             }
             "chordattack" => Self::ChordAttack(number(rest, 0)?),
             "nobarlines" => Self::BarLines(false),

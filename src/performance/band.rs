@@ -12,7 +12,7 @@ use super::style::{
     DOUBLE_BASS, DanceStyle, GUITAR, JOINING, LEADING, PIPES, dance_style, role_style,
 };
 use super::variation;
-use super::wishes::Wishes;
+use super::wishes::{Hold, Wishes};
 use super::{Stroke, TimedMessage, Track, sort_messages, stroke};
 use crate::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
 use crate::music::pitch::Pitch;
@@ -190,8 +190,11 @@ impl<'a> Band<'a> {
         for stroke in &mut strokes {
             let after = slurred.partition_point(|span| span.end <= stroke.onset);
             let span = slurred.get(after);
-            if !span.is_some_and(|span| span.contains(&stroke.onset)) {
-                leave_early(stroke, self.wishes.trim(index, stroke.onset));
+            let is_slurred = span.is_some_and(|span| span.contains(&stroke.onset));
+            match self.wishes.hold(index, stroke.onset) {
+                Some(Hold::Shorter(by)) if !is_slurred => leave_early(stroke, by),
+                Some(Hold::Longer(by)) => stroke.end += by,
+                _ => {}
             }
             let semitones = self.wishes.transposition(index, stroke.onset);
             stroke.pitch =

@@ -40,10 +40,19 @@ pub struct Wishes {
     transpositions: Vec<(Ticks, Option<usize>, i16)>,
     /// From where a written C of which voice sounds so many semitones above middle C, in order of time.
     written_cs: Vec<(Ticks, Option<usize>, i16)>,
-    /// From where each note of which voice is left how much early, in order of time.
-    trims: Vec<(Ticks, Option<usize>, Ticks)>,
+    /// From where notes of which voice are held how long, in order of time.
+    holds: Vec<(Ticks, Option<usize>, Hold)>,
     /// Kinds of chord that the tune names: what stands after the root, and semitones above it.
     chord_kinds: Vec<(String, Vec<u8>)>,
+}
+
+/// How long a note is held beside what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Left this much early.
+    Shorter(Ticks),
+    /// Held this much longer, into the next one.
+    Longer(Ticks),
 }
 
 /// How long grace notes last.
@@ -99,9 +108,9 @@ impl Wishes {
         transposed.saturating_add(written_c)
     }
 
-    /// How much early a note of this voice is left here.
-    pub fn trim(&self, voice: usize, at: Ticks) -> Ticks {
-        in_force(&self.trims, voice, at).unwrap_or(Ticks::ZERO)
+    /// How long a note of this voice is held here.
+    pub fn hold(&self, voice: usize, at: Ticks) -> Option<Hold> {
+        in_force(&self.holds, voice, at)
     }
 
     /// Semitones above the root that the tune itself gives chords of this name.
@@ -154,8 +163,12 @@ impl Wishes {
                 self.written_cs.push((at, voice, above));
             }
             MidiDirective::Trim(count, of) => {
-                let trim = units(*count, *of);
-                self.trims.extend(trim.map(|trim| (at, voice, trim)));
+                let hold = units(*count, *of).map(Hold::Shorter);
+                self.holds.extend(hold.map(|hold| (at, voice, hold)));
+            }
+            MidiDirective::Expand(count, of) => {
+                let hold = units(*count, *of).map(Hold::Longer);
+                self.holds.extend(hold.map(|hold| (at, voice, hold)));
             }
             MidiDirective::ChordName { name, intervals } => {
                 self.chord_kinds.push((name.clone(), intervals.clone()))
@@ -254,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_left_early_where_that_is_written_but_not_within_a_slur() {
+    fn notes_are_left_early_where_that_is_written_but_not_within_a_slur_or_held_on() {
         let held = |directives: &str, pitch: u8| {
             let performance = performed(directives, "C(DE)F|");
             let messages = &performance.tracks[0].messages;
@@ -274,6 +287,8 @@ mod tests {
         };
         let shorter = |pitch| held("", pitch) - held("%%MIDI trim 1/4", pitch);
         assert_eq!([60, 62, 65].map(shorter), [120, 0, 120]);
+        let longer = |pitch| held("%%MIDI trim 1/4\n%%MIDI expand 1/4", pitch) - held("", pitch);
+        assert_eq!([60, 62].map(longer), [120, 120]);
     }
 
     #[test]
