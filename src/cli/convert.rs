@@ -63,8 +63,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         formats: &target.formats,
         font: font.map(FontInUse::new),
     };
+    // This thread is one of them: with one, nothing is handed from thread to thread.
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
+        .use_current_thread()
         .build()
         .map_err(Failure::environment)?;
     let mut writer = Writer::new(&target)?;

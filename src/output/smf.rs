@@ -34,7 +34,7 @@ pub fn to_bytes(performance: &Performance) -> Vec<u8> {
 }
 
 fn conductor(performance: &Performance) -> Vec<TrackEvent<'_>> {
-    let mut track = TrackWriter::new();
+    let mut track = TrackWriter::with_capacity(performance.marks.len() + 2);
     track.push(
         Ticks::ZERO,
         meta(MetaMessage::TrackName(text(&performance.title))),
@@ -63,7 +63,7 @@ fn conductor(performance: &Performance) -> Vec<TrackEvent<'_>> {
 }
 
 fn part(part: &Track, end: Ticks) -> Vec<TrackEvent<'_>> {
-    let mut track = TrackWriter::new();
+    let mut track = TrackWriter::with_capacity(part.messages.len() + 2);
     track.push(Ticks::ZERO, meta(MetaMessage::TrackName(text(&part.name))));
     for timed in &part.messages {
         track.push(timed.at, midi(timed.message));
@@ -78,9 +78,10 @@ struct TrackWriter<'a> {
 }
 
 impl<'a> TrackWriter<'a> {
-    fn new() -> Self {
+    /// A track of about so many events.
+    fn with_capacity(events: usize) -> Self {
         Self {
-            events: Vec::new(),
+            events: Vec::with_capacity(events),
             last: Ticks::ZERO,
         }
     }
