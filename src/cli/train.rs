@@ -74,7 +74,7 @@ pub struct Args {
     /// Share of each layer's outputs set to zero while learning [default: .2]
     #[arg(long, value_name = "X")]
     dropout: Option<f32>,
-    /// What factors of the network's matrix products are rounded to; sums and weights are f32 either way. `bf16` is 1.6
+    /// What factors of the network's matrix products are rounded to; sums and weights are f32 either way. `bf16` is 1.7
     /// times as fast on processors that have AVX-512 BF16, and slower on others
     #[arg(long, value_enum)]
     precision: Option<PrecisionName>,

@@ -27,24 +27,24 @@ pub struct Pair<'p> {
 /// What the caller knows of the helper.
 #[derive(Debug)]
 struct Helper<'p> {
-    desk: &'p Desk,
+    exchange: &'p Exchange,
     thread: Thread,
     own: Range<usize>,
     /// Steps so far.
     step: u64,
-    /// The helper did the last step, so that its cells are on the desk alone.
+    /// The helper did the last step, so that its cells are in the exchange alone.
     has_cells: bool,
 }
 
-/// What the two lay down for each other. Each step's words have their place, and the one before its own, so that
-/// nothing is overwritten that is still to be read.
+/// What each of the two publishes for the other. Odd and even steps have words of their own, so that nothing is
+/// overwritten that is still to be read.
 #[derive(Debug)]
-struct Desk {
+struct Exchange {
     /// Panels of the helper; the caller's are those before them.
     panels: Range<usize>,
     /// `2 · step`: offered; `2 · step + 1`: taken by the helper; any odd number: nothing on offer.
     offer: Line<AtomicU64>,
-    /// `step · layers` + layers that the caller has laid down, and the same of the helper.
+    /// `step · layers` + layers that the caller has published, and the same of the helper.
     caller_done: Line<AtomicU64>,
     helper_done: Line<AtomicU64>,
     token: AtomicU32,
@@ -78,19 +78,19 @@ impl<'p> Pair<'p> {
                 helper: None,
             });
         }
-        let desk = Desk::new(state, panels.end / 2..panels.end);
+        let exchange = Exchange::new(state, panels.end / 2..panels.end);
         let mut helpers_state = state.clone();
         thread::scope(|scope| {
             let helper = thread::Builder::new()
                 .name("engine helper".to_owned())
-                .spawn_scoped(scope, || desk.help(engine, &mut helpers_state));
+                .spawn_scoped(scope, || exchange.help(engine, &mut helpers_state));
             let mut pair = Pair {
                 engine,
                 state,
                 helper: helper.ok().map(|helper| Helper {
-                    desk: &desk,
+                    exchange: &exchange,
                     thread: helper.thread().clone(),
-                    own: 0..desk.panels.start,
+                    own: 0..exchange.panels.start,
                     step: 0,
                     has_cells: false,
                 }),
@@ -125,7 +125,7 @@ impl Drop for Pair<'_> {
     fn drop(&mut self) {
         if let Some(helper) = &mut self.helper {
             helper.fetch_cells(self.engine, self.state);
-            helper.desk.is_over.store(true, Ordering::SeqCst);
+            helper.exchange.is_over.store(true, Ordering::SeqCst);
             helper.thread.unpark();
         }
     }
@@ -135,34 +135,34 @@ impl Helper<'_> {
     /// All layers of one step.
     fn step(&mut self, engine: &Engine, states: &mut [EngineState], token: TokenId) {
         self.step += 1;
-        let (desk, step) = (self.desk, self.step);
-        let words = desk.words_after(step);
-        desk.token.store(token, Ordering::Relaxed);
-        desk.offer.0.store(2 * step, Ordering::SeqCst);
-        if desk.is_asleep.load(Ordering::SeqCst) {
+        let (exchange, step) = (self.exchange, self.step);
+        let words = exchange.words_after(step);
+        exchange.token.store(token, Ordering::Relaxed);
+        exchange.offer.0.store(2 * step, Ordering::SeqCst);
+        if exchange.is_asleep.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
         let mut has_help = true;
         for layer in 0..engine.layer_count() {
-            let laid_down = step * engine.layer_count() as u64 + layer as u64 + 1;
+            let published = step * engine.layer_count() as u64 + layer as u64 + 1;
             engine.advance(layer, self.own.clone(), states, &[token]);
-            if layer == 0 && desk.take_back(step) {
+            if layer == 0 && exchange.take_back(step) {
                 has_help = false;
                 self.fetch_cells(engine, &mut states[0]);
             }
             if has_help {
                 engine.settle(layer, self.own.clone(), states);
                 store(words, &states[0].words, engine.words_of(layer, &self.own));
-                desk.caller_done.0.store(laid_down, Ordering::Release);
-                wait(&desk.helper_done.0, laid_down);
-                let helpers = engine.words_of(layer, &desk.panels);
+                exchange.caller_done.0.store(published, Ordering::Release);
+                wait(&exchange.helper_done.0, published);
+                let helpers = engine.words_of(layer, &exchange.panels);
                 load(&mut states[0].words, words, helpers);
             } else {
-                engine.advance(layer, desk.panels.clone(), states, &[token]);
+                engine.advance(layer, exchange.panels.clone(), states, &[token]);
                 engine.settle(layer, engine.panels(), states);
                 let all = engine.words_of(layer, &engine.panels());
                 store(words, &states[0].words, all);
-                desk.lay_down_cells(engine, layer, &states[0]);
+                exchange.publish_cells(engine, layer, &states[0]);
             }
         }
         self.has_cells = has_help;
@@ -171,12 +171,12 @@ impl Helper<'_> {
     /// Makes the caller's state whole.
     fn fetch_cells(&mut self, engine: &Engine, state: &mut EngineState) {
         if std::mem::take(&mut self.has_cells) {
-            self.desk.fetch_cells(engine, state);
+            self.exchange.fetch_cells(engine, state);
         }
     }
 }
 
-impl Desk {
+impl Exchange {
     fn new(state: &EngineState, panels: Range<usize>) -> Self {
         let words = || state.words.iter().copied().map(AtomicU32::new).collect();
         let cell = |value: &f32| AtomicU32::new(value.to_bits());
@@ -199,21 +199,21 @@ impl Desk {
 
     /// False when the helper has come to this step.
     fn take_back(&self, step: u64) -> bool {
-        // Most often it has, and then a look is cheaper than an exchange.
+        // Most often it has, and then a look is cheaper.
         if self.offer.0.load(Ordering::Acquire) != 2 * step {
             return false;
         }
-        let exchanged = self.offer.0.compare_exchange(
+        let taken_back = self.offer.0.compare_exchange(
             2 * step,
             NOT_OFFERED,
             Ordering::AcqRel,
             Ordering::Acquire,
         );
-        exchanged.is_ok()
+        taken_back.is_ok()
     }
 
     /// The helper's cells of a layer, whoever computed them.
-    fn lay_down_cells(&self, engine: &Engine, layer: usize, state: &EngineState) {
+    fn publish_cells(&self, engine: &Engine, layer: usize, state: &EngineState) {
         let cells = engine.cells_of(layer, &self.panels);
         for (to, from) in self.cell[cells.clone()].iter().zip(&state.cell[cells]) {
             to.store(from.to_bits(), Ordering::Relaxed);
@@ -249,16 +249,16 @@ impl Desk {
             let words = self.words_after(step);
             let token = self.token.load(Ordering::Relaxed);
             for layer in 0..layer_count {
-                let laid_down = step * layer_count as u64 + layer as u64 + 1;
+                let published = step * layer_count as u64 + layer as u64 + 1;
                 let states = std::slice::from_mut(&mut *state);
                 engine.advance(layer, self.panels.clone(), states, &[token]);
                 engine.settle(layer, self.panels.clone(), states);
                 let own = engine.words_of(layer, &self.panels);
                 store(words, &state.words, own);
-                self.lay_down_cells(engine, layer, state);
-                self.helper_done.0.store(laid_down, Ordering::Release);
+                self.publish_cells(engine, layer, state);
+                self.helper_done.0.store(published, Ordering::Release);
                 if layer + 1 < layer_count {
-                    wait(&self.caller_done.0, laid_down);
+                    wait(&self.caller_done.0, published);
                     load(&mut state.words, words, engine.words_of(layer, &callers));
                 }
             }
@@ -299,10 +299,10 @@ impl Desk {
     }
 }
 
-/// Turns round until the other has laid down so much.
-fn wait(done: &AtomicU64, laid_down: u64) {
+/// Turns round until the other has published so much.
+fn wait(done: &AtomicU64, published: u64) {
     let mut turns = 0;
-    while done.load(Ordering::Acquire) < laid_down {
+    while done.load(Ordering::Acquire) < published {
         turns += 1;
         if turns < TURNS {
             std::hint::spin_loop();

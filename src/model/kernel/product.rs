@@ -18,7 +18,7 @@ const TILE_ROWS: usize = 8;
 /// The same where there are 16 registers.
 const NARROW_TILE_ROWS: usize = 6;
 /// Rows taken at a time: their `DEPTH_BLOCK` values (48 KiB) stay in the L2 cache while all weights pass by.
-const ROW_BLOCK: usize = 48;
+const ROW_BLOCK: usize = 128;
 /// Rows that stand side by side where the left side is copied from columns: a cache line.
 const SIDE_BY_SIDE: usize = LINE;
 /// Words of depth taken at a time: with 16 columns, a piece of a panel (16 KiB) and 6 rows (6 KiB) stay in a 32 KiB L1
@@ -47,7 +47,8 @@ pub struct PackedMatrix {
     precision: ProductPrecision,
     depth: usize,
     columns: usize,
-    /// `(panel, words, panel width)`: a word is one f32, or two bf16, the one of less depth in the low half.
+    /// Block by block of [`DEPTH_BLOCK`] words of depth `(panel, word, panel width)`: a word is one f32, or two bf16, the
+    /// one of less depth in the low half.
     panels: Vec<Line>,
 }
 
@@ -127,8 +128,7 @@ impl PackedMatrix {
     /// packed before.
     pub fn pack_straight(&mut self, weights: &[f32], depth: usize, columns: usize) {
         assert_eq!(weights.len(), columns * depth);
-        let precision = self.precision;
-        let width = columns;
+        let (level, precision, width) = (self.level, self.precision, columns);
         self.pack(depth, columns, |word, columns, line| match precision {
             ProductPrecision::F32 => {
                 let row = &weights[word * width..][columns];
@@ -140,10 +140,18 @@ impl PackedMatrix {
                 let rows = &weights[2 * word * width..];
                 let low = &rows[columns.clone()];
                 let high = rows.get(width + columns.start..width + columns.end);
-                let high = high.unwrap_or(&[0.0; LINE]);
-                line.iter_mut()
-                    .zip(low.iter().zip(high))
-                    .for_each(|(to, (&low, &high))| *to = pair(low, high));
+                let high = high.unwrap_or(&ZEROS[..low.len()]);
+                assert!(low.len() == line.len() && high.len() == line.len());
+                // SAFETY: the three are as long as each other, and no longer than a line; the level was detected.
+                unsafe {
+                    pair_rows(
+                        level,
+                        low.as_ptr(),
+                        high.as_ptr(),
+                        line.len(),
+                        line.as_mut_ptr(),
+                    )
+                };
             }
         });
     }
@@ -157,17 +165,36 @@ impl PackedMatrix {
     ) {
         (self.depth, self.columns) = (depth, columns);
         let width = self.level.width() * TILE_VECTORS;
-        let lines_a_panel = self.words() * width / LINE;
-        // Zero where nothing is written below: the columns beyond the last.
-        self.panels.clear();
+        let (words, panels) = (self.words(), columns.div_ceil(width));
+        let lines_a_word = width / LINE;
+        // What stands there from before is overwritten, but beyond the last column, which nobody looks at.
         self.panels
-            .resize(columns.div_ceil(width) * lines_a_panel, Line([0; LINE]));
-        let panels = self.panels.par_chunks_mut(lines_a_panel.max(1));
-        panels.enumerate().for_each(|(panel, lines)| {
-            for (word, lines) in lines.chunks_exact_mut(width / LINE).enumerate() {
-                for (line, first) in lines.iter_mut().zip((panel * width..columns).step_by(LINE)) {
-                    let columns = first..columns.min(first + LINE);
-                    fill(word, columns.clone(), &mut line.0[..columns.len()]);
+            .resize(words * panels * lines_a_word, Line([0; LINE]));
+        let fill_word = |lines: &mut [Line], word: usize, panel: usize| {
+            for (line, first) in lines.iter_mut().zip((panel * width..columns).step_by(LINE)) {
+                let columns = first..columns.min(first + LINE);
+                fill(word, columns.clone(), &mut line.0[..columns.len()]);
+            }
+        };
+        if words <= DEPTH_BLOCK {
+            let of_panels = self.panels.par_chunks_mut((words * lines_a_word).max(1));
+            of_panels.enumerate().for_each(|(panel, lines)| {
+                for (word, lines) in lines.chunks_exact_mut(lines_a_word).enumerate() {
+                    fill_word(lines, word, panel);
+                }
+            });
+            return;
+        }
+        // Word by word, as the rows of a deep matrix stand in memory.
+        let blocks = self
+            .panels
+            .par_chunks_mut(DEPTH_BLOCK * panels * lines_a_word);
+        blocks.enumerate().for_each(|(block, lines)| {
+            let words = lines.len() / (panels * lines_a_word);
+            for word in 0..words {
+                for panel in 0..panels {
+                    let lines = &mut lines[(panel * words + word) * lines_a_word..][..lines_a_word];
+                    fill_word(lines, block * DEPTH_BLOCK + word, panel);
                 }
             }
         });
@@ -305,6 +332,39 @@ fn pair(low: f32, high: f32) -> u32 {
     round_bf16(low) >> 16 | round_bf16(high) & 0xFFFF_0000
 }
 
+for_each_level! {
+    /// # Safety
+    /// `low`, `high` and `words` are valid for `count`, at most [`LINE`].
+    fn pair_rows(low: *const f32, high: *const f32, count: usize, words: *mut u32) = pair_rows_body
+}
+
+/// Two rows of f32 as one of pairs.
+#[inline(always)]
+unsafe fn pair_rows_body<L: Lanes>(
+    low: *const f32,
+    high: *const f32,
+    count: usize,
+    words: *mut u32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count < LINE {
+            for n in 0..count {
+                *words.add(n) = pair(*low.add(n), *high.add(n));
+            }
+            return;
+        }
+        // As arrays, so that the compiler sees vectors.
+        let low = low.cast::<[f32; LINE]>().read();
+        let high = high.cast::<[f32; LINE]>().read();
+        let mut pairs = [0; LINE];
+        for (pair_of, (&low, &high)) in pairs.iter_mut().zip(low.iter().zip(&high)) {
+            *pair_of = pair(low, high);
+        }
+        words.cast::<[u32; LINE]>().write(pairs);
+    }
+}
+
 /// A product: what [`PackedMatrix::multiply_pointers`] was given.
 pub(super) struct Job {
     panels: *const u32,
@@ -394,11 +454,12 @@ unsafe fn multiply_body<L: Lanes, const GROUP: usize>(
             } else if job.left.depth_stride == 1 {
                 round_rows(left, rows, depth, copied.as_mut_ptr().cast())
             } else {
-                copy_columns::<GROUP>(left, rows, depth, copied.as_mut_ptr().cast())
+                copy_columns::<L, GROUP>(left, rows, depth, copied.as_mut_ptr().cast())
             };
             for panel in 0..job.columns.div_ceil(width) {
                 let column = panel * width;
-                let weights = job.panels.add((panel * words + from) * width).cast::<f32>();
+                let weights = (from * job.columns.div_ceil(width) + panel * block) * width;
+                let weights = job.panels.add(weights).cast::<f32>();
                 let columns = width.min(job.columns - column);
                 // Tiles as even as possible, and none across rows that stand side by side.
                 let mut row = 0;
@@ -501,9 +562,12 @@ unsafe fn round_rows(left: Left, rows: usize, depth: usize, copied: *mut u16) ->
     }
 }
 
+/// What stands beside the last value of an odd depth.
+static ZEROS: [f32; LINE] = [0.0; LINE];
+
 /// Rows that stand side by side in memory, words of `GROUP` factors of each.
 #[inline(always)]
-unsafe fn copy_columns<const GROUP: usize>(
+unsafe fn copy_columns<L: Lanes, const GROUP: usize>(
     left: Left,
     rows: usize,
     depth: usize,
@@ -518,24 +582,13 @@ unsafe fn copy_columns<const GROUP: usize>(
                 let low = left.values.add(k * left.depth_stride + first);
                 let high = match k + 1 < depth {
                     true => low.add(left.depth_stride),
-                    false => [0.0; SIDE_BY_SIDE].as_ptr(),
+                    false => ZEROS.as_ptr(),
                 };
                 let to = copied.add(first * DEPTH_BLOCK + word * SIDE_BY_SIDE);
                 if GROUP == 1 {
                     std::ptr::copy_nonoverlapping(low.cast(), to, count);
-                } else if count == SIDE_BY_SIDE {
-                    // Whole, so that the compiler sees vectors.
-                    let low = low.cast::<[f32; SIDE_BY_SIDE]>().read();
-                    let high = high.cast::<[f32; SIDE_BY_SIDE]>().read();
-                    let mut pairs = [0; SIDE_BY_SIDE];
-                    for (pair_of, (&low, &high)) in pairs.iter_mut().zip(low.iter().zip(&high)) {
-                        *pair_of = pair(low, high);
-                    }
-                    to.cast::<[u32; SIDE_BY_SIDE]>().write(pairs);
                 } else {
-                    for row in 0..count {
-                        *to.add(row) = pair(*low.add(row), *high.add(row));
-                    }
+                    pair_rows_body::<L>(low, high, count, to);
                 }
             }
         }
