@@ -34,8 +34,8 @@ pub enum ProductPrecision {
     /// Nothing.
     #[default]
     F32,
-    /// 8 bits of mantissa: twice as many products an instruction on processors that have AVX-512 BF16; slower than f32
-    /// on others, with the same bits (sums below 10⁻³⁸ aside).
+    /// 8 bits of mantissa: twice as many products an instruction on processors that have AVX-512 BF16. Others take apart
+    /// what those have instructions for, with the same bits (sums below 10⁻³⁸ aside).
     Bf16,
 }
 
