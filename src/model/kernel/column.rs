@@ -5,7 +5,7 @@
 //! are laid out in the order they are read, as f32 or as whole numbers of 16 or 8 bits.
 
 use super::lanes::Lanes;
-use super::{Level, for_each_level};
+use super::{LINE, Level, Line, for_each_level};
 use std::ops::Range;
 
 /// Columns of a panel, in which a matrix is read: eight AVX-512 vectors of sums, enough to hide the latency of the
@@ -58,12 +58,6 @@ pub struct ColumnMatrix {
     /// What the sums of a column begin with: see [`Self::encode`]. Nothing for f32.
     offsets: Vec<i32>,
 }
-
-/// A cache line of words.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Debug)]
-struct Line([u32; LINE]);
-const LINE: usize = 16;
 
 impl ColumnMatrix {
     /// Packs a matrix given value by value as `at(row of the depth, column)`.

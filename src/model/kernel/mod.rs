@@ -81,6 +81,12 @@ impl Level {
     }
 }
 
+/// A cache line of 32-bit words, so that no vector of packed weights crosses one.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+struct Line([u32; LINE]);
+const LINE: usize = 16;
+
 /// Makes `fn NAME(level, arguments…)` out of a body that is generic over [`lanes::Lanes`]: one copy compiled for each
 /// instruction set, chosen by `level`.
 ///

@@ -5,7 +5,7 @@
 //! the product.
 
 use super::lanes::Lanes;
-use super::{Level, for_each_level};
+use super::{LINE, Level, Line, for_each_level};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::mem::MaybeUninit;
@@ -17,12 +17,12 @@ const TILE_VECTORS: usize = 2;
 const TILE_ROWS: usize = 8;
 /// The same where there are 16 registers.
 const NARROW_TILE_ROWS: usize = 6;
-/// Rows taken at a time: their `DEPTH_BLOCK` values (48 KiB) stay in the L2 cache while all weights pass by.
+/// Rows taken at a time: their `DEPTH_BLOCK` words (128 KiB) stay in the L2 cache while all weights pass by.
 const ROW_BLOCK: usize = 128;
 /// Rows that stand side by side where the left side is copied from columns: a cache line.
 const SIDE_BY_SIDE: usize = LINE;
 /// Words of depth taken at a time: with 16 columns, a piece of a panel (16 KiB) and 6 rows (6 KiB) stay in a 32 KiB L1
-/// cache.
+/// cache; with 32, in the L2 cache.
 const DEPTH_BLOCK: usize = 256;
 /// Blocks of depth from which on all rows pass by one block after the other, and not all depth by each block of rows.
 const DEEP: usize = 8;
@@ -51,12 +51,6 @@ pub struct PackedMatrix {
     /// one of less depth in the low half.
     panels: Vec<Line>,
 }
-
-/// 64 bytes on a cache line, so that no vector of weights crosses one.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Debug)]
-struct Line([u32; LINE]);
-const LINE: usize = 16;
 
 /// What the sums begin with.
 #[derive(Clone, Copy, Debug, PartialEq)]
