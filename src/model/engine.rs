@@ -80,7 +80,7 @@ impl Engine {
         let Model { weights, card } = model;
         let level = Level::detect();
         let config = weights.config().clone();
-        let (hidden, padded) = (config.hidden_size, padded(&config));
+        let (hidden, padded) = (config.hidden_size, padded(config.hidden_size));
         let layer = |layer: usize| {
             let input = weights.named(&format!("rnn.weight_ih_l{layer}"));
             let recurrent = weights.named(&format!("rnn.weight_hh_l{layer}"));
@@ -142,7 +142,7 @@ impl Engine {
 
     /// A stream that has heard nothing. Its logits are zero until the first step.
     pub fn state(&self) -> EngineState {
-        let (layers, padded) = (self.config.layer_count, padded(&self.config));
+        let (layers, padded) = (self.config.layer_count, padded(self.config.hidden_size));
         let mut words = vec![0; layers * self.out.words()];
         self.out.encode(&vec![0.0; layers * padded], &mut words);
         EngineState {
@@ -169,6 +169,7 @@ impl Engine {
     /// As [`Self::step`], or when there are not as many tokens as streams.
     pub fn step_many(&self, states: &mut [EngineState], tokens: &[TokenId]) {
         assert_eq!(states.len(), tokens.len());
+        self.assert_made(states);
         for layer in 0..self.layers.len() {
             self.advance(layer, self.panels(), states, tokens);
             self.settle(layer, self.panels(), states);
@@ -178,17 +179,29 @@ impl Engine {
 
     /// Lets two threads share the steps of one stream: `ask` takes them by [`Pair::step`], which gives the bits of
     /// [`Self::step`]. For one long stream where the other processor has nothing better to do.
+    ///
+    /// # Panics
+    /// When `state` was made by an engine of another shape.
     pub fn with_helper<R>(
         &self,
         state: &mut EngineState,
         ask: impl FnOnce(&mut Pair<'_>) -> R,
     ) -> R {
+        self.assert_made(std::slice::from_ref(state));
         Pair::with(self, state, ask)
+    }
+
+    fn assert_made(&self, states: &[EngineState]) {
+        let words = self.layers.len() * self.out.words();
+        assert!(
+            states.iter().all(|state| state.words.len() == words),
+            "states of this engine"
+        );
     }
 
     /// Panels of every layer.
     pub(super) fn panels(&self) -> Range<usize> {
-        0..padded(&self.config) / UNITS
+        0..padded(self.config.hidden_size) / UNITS
     }
 
     pub(super) fn layer_count(&self) -> usize {
@@ -219,7 +232,7 @@ impl Engine {
         let Layer { weights, bias } = &self.layers[layer];
         let input = self.words_of(layer, &self.panels());
         let input = input.end - weights.words()..input.end;
-        for panel in panels.clone() {
+        for panel in panels {
             let columns = panel * PANEL..(panel + 1) * PANEL;
             let units = panel * UNITS..(panel + 1) * UNITS;
             for (states, tokens) in states
@@ -318,8 +331,8 @@ fn inputs_of(states: &[EngineState], words: Range<usize>) -> [&[u32]; INPUTS_AT_
 
 /// The units of a layer, rounded up to whole panels: the weights of those beyond the last are zero, and so is their
 /// state.
-fn padded(config: &NetworkConfig) -> usize {
-    config.hidden_size.next_multiple_of(UNITS)
+fn padded(hidden: usize) -> usize {
+    hidden.next_multiple_of(UNITS)
 }
 
 /// A panel holds i of its units, then f, g and o. Which row of PyTorch's weights, `gate · hidden + unit`, is a column's?
@@ -331,7 +344,7 @@ fn gate_of_column(hidden: usize, column: usize) -> Option<usize> {
 
 /// Values of `(4·hidden)` gates as the columns stand.
 fn in_columns(hidden: usize, gates: &[f32]) -> Vec<f32> {
-    (0..4 * hidden.next_multiple_of(UNITS))
+    (0..4 * padded(hidden))
         .map(|column| gate_of_column(hidden, column).map_or(0.0, |gate| gates[gate]))
         .collect()
 }

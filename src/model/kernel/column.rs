@@ -14,7 +14,7 @@ pub const PANEL: usize = 128;
 /// Inputs that a panel is multiplied with at once: their sums fill 24 of the 32 registers of AVX-512.
 pub const INPUTS_AT_ONCE: usize = 3;
 
-/// What an input of 1 becomes: outputs of an LSTM lie within ±1.
+/// See [`Storage::input_max`].
 const INT8_INPUT_MAX: f32 = 127.0;
 const INT16_INPUT_MAX: f32 = 4096.0;
 
@@ -42,6 +42,15 @@ impl Storage {
             Self::Int8 => 4,
         }
     }
+
+    /// What an input of 1 becomes: outputs of an LSTM lie within ±1.
+    const fn input_max(self) -> f32 {
+        match self {
+            Self::F32 => 1.0,
+            Self::Int16 => INT16_INPUT_MAX,
+            Self::Int8 => INT8_INPUT_MAX,
+        }
+    }
 }
 
 /// A `(depth, columns)` matrix for [`Self::add_panel`].
@@ -53,9 +62,9 @@ pub struct ColumnMatrix {
     words: usize,
     /// `(panel, words, PANEL)` words, zero beyond the last column.
     weights: Vec<Line>,
-    /// What a sum of one stands for, a column; nothing for f32.
+    /// What a whole number of one in the sum of a column stands for.
     scales: Vec<f32>,
-    /// What the sums of a column begin with: see [`Self::encode`]. Nothing for f32.
+    /// What the whole numbers of a column's sum begin with: see [`is_shifted`].
     offsets: Vec<i32>,
 }
 
@@ -72,43 +81,27 @@ impl ColumnMatrix {
         let words = depth.div_ceil(group);
         let padded = columns.next_multiple_of(PANEL);
         let mut weights = vec![Line([0; LINE]); padded * words / LINE];
-        let (mut scales, mut offsets) = (Vec::new(), Vec::new());
+        let (mut scales, mut offsets) = (vec![0.0; padded], vec![0; padded]);
+        let bits_each = u32::BITS / group as u32;
+        let mask = u32::MAX >> (u32::BITS - bits_each);
         for n in 0..columns {
-            let factor = match storage {
-                Storage::F32 => 1.0,
-                _ => factor(storage, depth, |k| at(k, n)),
-            };
-            let mut sum = 0;
+            let factor = factor(storage, depth, |k| at(k, n));
+            let whole = |k: usize| (at(k, n) * factor).round() as i32;
             for word in 0..words {
-                let value = (word * group..depth.min((word + 1) * group)).rev();
                 let place = (n / PANEL * words + word) * PANEL + n % PANEL;
+                let inputs = word * group..depth.min((word + 1) * group);
                 weights[place / LINE].0[place % LINE] = match storage {
                     Storage::F32 => at(word, n).to_bits(),
                     // The first input in the lowest bits.
-                    _ => value.fold(0, |bits, k| {
-                        let weight = (at(k, n) * factor).round() as i32;
-                        sum += weight;
-                        (bits << (32 / group))
-                            | (weight.cast_unsigned() & (u32::MAX >> (32 - 32 / group)))
+                    _ => inputs.rev().fold(0, |bits, k| {
+                        (bits << bits_each) | (whole(k).cast_unsigned() & mask)
                     }),
                 };
             }
-            match storage {
-                Storage::F32 => {}
-                Storage::Int16 => scales.push(1.0 / factor / INT16_INPUT_MAX),
-                Storage::Int8 => scales.push(1.0 / factor / INT8_INPUT_MAX),
+            scales[n] = 1.0 / factor / storage.input_max();
+            if is_shifted(level, storage) {
+                offsets[n] = -128 * (0..depth).map(whole).sum::<i32>();
             }
-            if storage != Storage::F32 {
-                offsets.push(if is_shifted(level, storage) {
-                    -128 * sum
-                } else {
-                    0
-                });
-            }
-        }
-        if storage != Storage::F32 {
-            scales.resize(padded, 0.0);
-            offsets.resize(padded, 0);
         }
         Self {
             level,
@@ -252,8 +245,9 @@ fn factor(storage: Storage, depth: usize, column: impl Fn(usize) -> f32) -> f32 
         return 1.0;
     }
     match storage {
+        Storage::F32 => 1.0,
         Storage::Int8 => f32::from(i8::MAX) / largest,
-        _ => {
+        Storage::Int16 => {
             // However large the inputs, no sum leaves 31 bits, what rounding adds included.
             let room = i32::MAX as f32 / INT16_INPUT_MAX - depth as f32;
             (f32::from(i16::MAX) / largest).min(room / sizes().sum::<f32>())

@@ -39,8 +39,8 @@ pub enum ProductPrecision {
     Bf16,
 }
 
-/// A `(depth, columns)` matrix laid out as the kernel reads it: panels of two vectors of columns, zero-padded at the
-/// end.
+/// A `(depth, columns)` matrix laid out as the kernel reads it: panels of two vectors of columns, the last filled up
+/// with anything.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     level: Level,
@@ -215,23 +215,8 @@ impl PackedMatrix {
         result_rows: Rows,
         start: Start<'_>,
     ) {
-        assert!(left_rows.count == result_rows.count && self.depth > 0);
-        if left_rows.count == 0 {
-            return;
-        }
-        assert!(
-            left_rows.stride >= self.depth
-                && left.len() >= (left_rows.count - 1) * left_rows.stride + self.depth
-        );
-        self.check_result(result, result_rows);
-        let left = Left {
-            values: left.as_ptr(),
-            row_stride: left_rows.stride,
-            depth_stride: 1,
-        };
-        let (result, stride) = (result.as_mut_ptr(), result_rows.stride);
-        // SAFETY: the lengths were checked just above.
-        unsafe { self.multiply_pointers(left, result, stride, left_rows.count, start) };
+        assert!(left_rows.count == result_rows.count && left_rows.stride >= self.depth);
+        self.multiply_strided(left, (left_rows.stride, 1), result, result_rows, start);
     }
 
     /// [`Self::multiply`] with the left side given by its columns, `(depth, rows)`, the first of each `depth` values
@@ -244,28 +229,36 @@ impl PackedMatrix {
         result_rows: Rows,
         start: Start<'_>,
     ) {
-        let count = result_rows.count;
-        assert!(self.depth > 0 && stride >= count);
-        if count == 0 {
-            return;
-        }
-        assert!(left.len() >= (self.depth - 1) * stride + count);
-        self.check_result(result, result_rows);
-        let left = Left {
-            values: left.as_ptr(),
-            row_stride: 1,
-            depth_stride: stride,
-        };
-        let (result, stride) = (result.as_mut_ptr(), result_rows.stride);
-        // SAFETY: the lengths were checked just above.
-        unsafe { self.multiply_pointers(left, result, stride, count, start) };
+        assert!(stride >= result_rows.count);
+        self.multiply_strided(left, (1, stride), result, result_rows, start);
     }
 
-    fn check_result(&self, result: &[f32], rows: Rows) {
+    fn multiply_strided(
+        &self,
+        left: &[f32],
+        (row_stride, depth_stride): (usize, usize),
+        result: &mut [f32],
+        rows: Rows,
+        start: Start<'_>,
+    ) {
+        assert!(self.depth > 0);
+        if rows.count == 0 {
+            return;
+        }
+        let last_row = rows.count - 1;
+        assert!(left.len() > last_row * row_stride + (self.depth - 1) * depth_stride);
         assert!(
-            rows.stride >= self.columns
-                && result.len() >= (rows.count - 1) * rows.stride + self.columns
+            rows.stride >= self.columns && result.len() >= last_row * rows.stride + self.columns
         );
+        let left = Left {
+            values: left.as_ptr(),
+            row_stride,
+            depth_stride,
+        };
+        // SAFETY: the lengths were checked just above.
+        unsafe {
+            self.multiply_pointers(left, result.as_mut_ptr(), rows.stride, rows.count, start)
+        };
     }
 
     /// [`Self::multiply`] on pointers.
