@@ -58,7 +58,7 @@ fn parse_parts(text: &str, file_header: &str, is_cut: bool) -> Parsed {
         std::mem::swap(&mut parser.found, &mut found);
     }
     parser.tune.header.reserve(HEADER_LINES_USUAL);
-    let line_count = text.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let line_count = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
     parser.tune.body.reserve(line_count);
     let mut lines = Lines::new(text);
     while let Some((start, line)) = lines.next() {
@@ -96,10 +96,7 @@ impl<'a> Iterator for Lines<'a> {
             return None;
         }
         let start = self.at;
-        let end = rest
-            .bytes()
-            .position(|byte| matches!(byte, b'\n' | b'\r'))
-            .unwrap_or(rest.len());
+        let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
         let ending = if rest[end..].starts_with("\r\n") {
             2
         } else {
@@ -508,7 +505,7 @@ fn has_key_line(rest: &str) -> bool {
 /// The text before the first `%` that is not escaped, and the comment after it.
 fn split_comment(line: &str) -> (&str, Option<Box<str>>) {
     let mut from = 0;
-    while let Some(found) = line[from..].find('%') {
+    while let Some(found) = memchr::memchr(b'%', &line.as_bytes()[from..]) {
         let at = from + found;
         if at > 0 && line.as_bytes()[at - 1] == b'\\' {
             from = at + 1;

@@ -297,11 +297,8 @@ impl<R: Read> Tunebook<R> {
 
     fn deliver(&mut self) -> TuneText {
         self.has_tune = true;
-        let mut bytes = std::mem::take(&mut self.tune);
-        while bytes.last().is_some_and(u8::is_ascii_whitespace) {
-            bytes.pop();
-        }
-        let (text, is_latin1) = to_text(bytes);
+        let (text, is_latin1) = to_text(self.tune.trim_ascii_end().to_vec());
+        self.tune.clear();
         TuneText {
             text,
             first_line: self.tune_line,
@@ -341,7 +338,7 @@ impl<R: Read> Tunebook<R> {
                 continue;
             }
             let rest = &self.chunk[self.chunk_at..];
-            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let end = memchr::memchr2(b'\n', b'\r', rest);
             let text = &rest[..end.unwrap_or(rest.len())];
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
             self.line_is_cut |= text.len() > room;

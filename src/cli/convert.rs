@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Tunes read before they are converted together: enough to keep every core busy, few enough to hold in memory.
 const BATCH_TUNES: usize = 128;
@@ -195,7 +196,7 @@ impl Target {
 
 /// A tune, the file it is from, and the name its own files get.
 struct Named {
-    file: String,
+    file: Arc<str>,
     name: String,
     text: TuneText,
 }
@@ -363,7 +364,7 @@ impl<'a> Writer<'a> {
 struct Tally {
     tunes: usize,
     faulty_tunes: usize,
-    told: HashMap<String, usize>,
+    told: HashMap<Arc<str>, usize>,
     files_without_tune: usize,
 }
 
@@ -374,7 +375,7 @@ impl Tally {
             return;
         }
         self.faulty_tunes += 1;
-        let told = self.told.entry(tune.file.clone()).or_default();
+        let told = self.told.entry(Arc::clone(&tune.file)).or_default();
         for error in &converted.errors {
             *told += 1;
             if *told <= ERRORS_A_FILE_MAX {
@@ -419,8 +420,8 @@ fn read_batch<R: Read>(
     input: &Path,
     names: &mut TuneNames,
 ) -> Result<Vec<Named>, Failure> {
-    let file = input.display().to_string();
-    let mut batch = Vec::new();
+    let file: Arc<str> = input.display().to_string().into();
+    let mut batch = Vec::with_capacity(BATCH_TUNES);
     let mut bytes = 0;
     while batch.len() < BATCH_TUNES && bytes < BATCH_BYTES {
         let tune = tunebook
@@ -430,7 +431,7 @@ fn read_batch<R: Read>(
         let Some(text) = tune else { break };
         bytes += text.text().len();
         batch.push(Named {
-            file: file.clone(),
+            file: Arc::clone(&file),
             name: names.next(&text),
             text,
         });

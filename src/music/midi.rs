@@ -20,7 +20,7 @@ impl Channel {
     }
 
     /// Every channel, 0 first.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
         (0..16).map(Self)
     }
 
@@ -255,6 +255,11 @@ impl MessageBytes {
             bytes: [status, first, second],
             len: 3,
         }
+    }
+
+    /// The bytes in one word, the first in the lowest place, zero above the last.
+    pub const fn word(&self) -> u32 {
+        u32::from_le_bytes([self.bytes[0], self.bytes[1], self.bytes[2], 0])
     }
 }
 

@@ -227,6 +227,9 @@ impl Accidental {
 
     /// The nearest whole semitone, halves towards the natural, and the cents left over (-50..=50).
     pub fn semitones_and_cents(self) -> (i32, i32) {
+        if self.denominator == 1 {
+            return (i32::from(self.numerator), 0);
+        }
         let cents = self.cents();
         let rounded = (cents.abs() + 49) / 100 * cents.signum();
         (rounded, cents - rounded * 100)

@@ -100,7 +100,11 @@ impl NoteLength {
     /// Whether this is a whole number of ticks at `resolution`.
     pub fn falls_on_ticks(self, resolution: TicksPerQuarter) -> bool {
         // In lowest terms, the numerator takes nothing off the denominator.
-        (4 * u32::from(resolution.0)).is_multiple_of(self.denominator)
+        let whole = 4 * u32::from(resolution.0);
+        if self.denominator.is_power_of_two() {
+            return whole.trailing_zeros() >= self.denominator.trailing_zeros();
+        }
+        whole.is_multiple_of(self.denominator)
     }
 
     /// How long this sounds at `resolution`, to the nearest tick (halves up).

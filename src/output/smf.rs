@@ -4,14 +4,19 @@
 //! Source: Standard MIDI Files 1.0 (RP-001).
 
 use crate::music::key::Mode;
-use crate::music::midi::MidiMessage;
 use crate::music::time::{Meter, Tempo, Ticks};
 use crate::performance::{Mark, Performance, Track};
-use midly::num::{u4, u7, u15, u24, u28};
-use midly::{Format, Header, MetaMessage, PitchBend, Timing, TrackEvent, TrackEventKind};
+use midly::num::{u15, u24, u28};
+use midly::{Format, Header, MetaMessage, Timing, TrackEvent, TrackEventKind};
+use std::ops::Range;
 
 /// The longest text a meta event carries, in bytes; longer ones are cut at a character.
 const TEXT_BYTES_MAX: usize = 1 << 16;
+
+/// The most bytes of a channel message and the time before it: four and three, in a word.
+const EVENT_BYTES_MAX: usize = 8;
+/// Where the header counts the tracks.
+const TRACK_COUNT: Range<usize> = 10..12;
 
 /// The whole file.
 pub fn to_bytes(performance: &Performance) -> Vec<u8> {
@@ -19,17 +24,17 @@ pub fn to_bytes(performance: &Performance) -> Vec<u8> {
         Format::Parallel,
         Timing::Metrical(u15::new(performance.ppq.get())),
     );
-    let mut tracks = Vec::with_capacity(1 + performance.tracks.len());
-    tracks.push(conductor(performance));
-    tracks.extend(
-        performance
-            .tracks
-            .iter()
-            .map(|track| part(track, performance.end)),
-    );
-    let mut bytes = Vec::new();
-    midly::write_std(&header, tracks.iter().map(|events| events.iter()), &mut bytes)
+    let conductor = conductor(performance);
+    let messages = performance.tracks.iter().map(|track| track.messages.len());
+    let events = conductor.len() + messages.sum::<usize>();
+    let mut bytes = Vec::with_capacity(EVENT_BYTES_MAX * events + 256);
+    midly::write(&header, [&conductor], &mut bytes)
         .expect("writing to memory fails for tracks over 4 GiB alone, and a score's bounds keep it below that");
+    for track in &performance.tracks {
+        push_part(&mut bytes, track, performance.end);
+    }
+    let count = u16::try_from(1 + performance.tracks.len()).unwrap_or(u16::MAX);
+    bytes[TRACK_COUNT].copy_from_slice(&count.to_be_bytes());
     bytes
 }
 
@@ -62,13 +67,58 @@ fn conductor(performance: &Performance) -> Vec<TrackEvent<'_>> {
     track.end(performance.end)
 }
 
-fn part(part: &Track, end: Ticks) -> Vec<TrackEvent<'_>> {
-    let mut track = TrackWriter::with_capacity(part.messages.len() + 2);
-    track.push(Ticks::ZERO, meta(MetaMessage::TrackName(text(&part.name))));
+/// Lays down a part's chunk. Notes are most of a file: each is written as a word, without an event made of it first.
+fn push_part(bytes: &mut Vec<u8>, part: &Track, end: Ticks) {
+    let name = text(&part.name);
+    let (name_length, name_length_bytes) = variable_length(name.len() as u32); // at most TEXT_BYTES_MAX
+    bytes.extend_from_slice(b"MTrk\0\0\0\0");
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0, 0xFF, 0x03]); // at once, a meta event: the track's name
+    bytes.extend_from_slice(&name_length.to_le_bytes()[..name_length_bytes]);
+    bytes.extend_from_slice(name);
+    let mut at = bytes.len();
+    bytes.resize(at + EVENT_BYTES_MAX * (part.messages.len() + 1), 0);
+    let (mut last, mut running_status) = (Ticks::ZERO, 0);
     for timed in &part.messages {
-        track.push(timed.at, midi(timed.message));
+        let (delta, delta_bytes) = variable_length(delta(last, timed.at));
+        last = last.max(timed.at);
+        let message = timed.message.to_bytes();
+        let (mut word, mut message_bytes) = (message.word(), message.as_ref().len());
+        let status = word as u8; // the lowest byte
+        if status == running_status {
+            (word, message_bytes) = (word >> 8, message_bytes - 1);
+        }
+        running_status = status;
+        let event = delta | u64::from(word) << (8 * delta_bytes);
+        bytes[at..at + EVENT_BYTES_MAX].copy_from_slice(&event.to_le_bytes());
+        at += delta_bytes + message_bytes;
     }
-    track.end(end)
+    bytes.truncate(at);
+    let (delta, delta_bytes) = variable_length(delta(last, end));
+    bytes.extend_from_slice(&delta.to_le_bytes()[..delta_bytes]);
+    bytes.extend_from_slice(&[0xFF, 0x2F, 0]); // the end of the track
+    let length = (bytes.len() - start) as u32; // a score's bounds keep it far below 4 GiB
+    bytes[start - 4..start].copy_from_slice(&length.to_be_bytes());
+}
+
+/// A number of at most 28 bits as its bytes in a file, the first in the lowest place, and how many they are (1..=4):
+/// seven bits each, the highest first, and the eighth bit set in all but the last.
+fn variable_length(number: u32) -> (u64, usize) {
+    let spread = number & 0x7F
+        | (number << 1) & 0x7F00
+        | (number << 2) & 0x7F_0000
+        | (number << 3) & 0x7F00_0000;
+    let bytes =
+        1 + u32::from(number > 0x7F) + u32::from(number > 0x3FFF) + u32::from(number > 0x1F_FFFF);
+    let word = (spread | 0x8080_8000).swap_bytes() >> (32 - 8 * bytes);
+    (u64::from(word), bytes as usize)
+}
+
+/// The time from `last` to `at`, in at most 28 bits: 155 hours at 480 ticks and 120 quarters a minute. A score's bounds
+/// are far below.
+fn delta(last: Ticks, at: Ticks) -> u32 {
+    let delta = u32::try_from(at.get().saturating_sub(last.get())).unwrap_or(u32::MAX);
+    delta.min(u28::max_value().as_int())
 }
 
 /// Times to deltas: each event's distance from the one before it.
@@ -87,9 +137,7 @@ impl<'a> TrackWriter<'a> {
     }
 
     fn push(&mut self, at: Ticks, kind: TrackEventKind<'a>) {
-        // A delta has 28 bits: 155 hours at 480 ticks and 120 quarters a minute. A score's bounds are far below.
-        let delta = u32::try_from(at.get().saturating_sub(self.last.get())).unwrap_or(u32::MAX);
-        let delta = u28::new(delta.min(u28::max_value().as_int()));
+        let delta = u28::new(delta(self.last, at));
         self.events.push(TrackEvent { delta, kind });
         self.last = self.last.max(at);
     }
@@ -102,35 +150,6 @@ impl<'a> TrackWriter<'a> {
 
 fn meta(message: MetaMessage<'_>) -> TrackEventKind<'_> {
     TrackEventKind::Meta(message)
-}
-
-fn midi<'a>(message: MidiMessage) -> TrackEventKind<'a> {
-    let channel = u4::new(message.channel().index());
-    let message = match message {
-        MidiMessage::NoteOn {
-            pitch, velocity, ..
-        } => midly::MidiMessage::NoteOn {
-            key: u7::new(pitch.number()),
-            vel: u7::new(velocity.value()),
-        },
-        MidiMessage::NoteOff { pitch, .. } => midly::MidiMessage::NoteOff {
-            key: u7::new(pitch.number()),
-            vel: u7::new(64),
-        },
-        MidiMessage::ControlChange {
-            controller, value, ..
-        } => midly::MidiMessage::Controller {
-            controller: u7::new(controller.value()),
-            value: u7::new(value.value()),
-        },
-        MidiMessage::ProgramChange { program, .. } => midly::MidiMessage::ProgramChange {
-            program: u7::new(program.number()),
-        },
-        MidiMessage::PitchBend { bend, .. } => midly::MidiMessage::PitchBend {
-            bend: PitchBend::from_int(bend.value()),
-        },
-    };
-    TrackEventKind::Midi { channel, message }
 }
 
 /// The format holds 24 bits, which is also `Tempo`'s bound.
@@ -162,4 +181,32 @@ fn text(text: &str) -> &[u8] {
         end -= 1;
     }
     &text.as_bytes()[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_length_is_as_the_table_of_the_standard_has_it() {
+        // RP-001, "variable-length quantities".
+        let table: [(u32, &[u8]); 12] = [
+            (0x00, &[0x00]),
+            (0x40, &[0x40]),
+            (0x7F, &[0x7F]),
+            (0x80, &[0x81, 0x00]),
+            (0x2000, &[0xC0, 0x00]),
+            (0x3FFF, &[0xFF, 0x7F]),
+            (0x4000, &[0x81, 0x80, 0x00]),
+            (0x10_0000, &[0xC0, 0x80, 0x00]),
+            (0x1F_FFFF, &[0xFF, 0xFF, 0x7F]),
+            (0x20_0000, &[0x81, 0x80, 0x80, 0x00]),
+            (0x800_0000, &[0xC0, 0x80, 0x80, 0x00]),
+            (0xFFF_FFFF, &[0xFF, 0xFF, 0xFF, 0x7F]),
+        ];
+        for (number, expected) in table {
+            let (word, bytes) = variable_length(number);
+            assert_eq!(&word.to_le_bytes()[..bytes], expected);
+        }
+    }
 }

@@ -11,15 +11,14 @@ use std::sync::Arc;
 ///
 /// Voices take the channels in order, the drum channel left out; the sixteenth voice shares the first's.
 pub fn plain(score: &Score) -> Performance {
-    let channels: Vec<Channel> = Channel::all()
-        .filter(|&channel| channel != Channel::DRUMS)
-        .collect();
-    let track = |(index, voice)| plain_track(voice, channels[index % channels.len()], index);
+    let channels = Channel::all().filter(|&channel| channel != Channel::DRUMS);
+    let places = channels.cycle().zip(score.voices.iter().enumerate());
+    let track = |(channel, (index, voice))| plain_track(voice, channel, index);
     Performance {
         title: score.title().to_owned(),
         ppq: score.resolution,
         marks: marks(score),
-        tracks: score.voices.iter().enumerate().map(track).collect(),
+        tracks: places.map(track).collect(),
         end: score.end,
     }
 }
@@ -46,19 +45,22 @@ pub(super) fn marks(score: &Score) -> Vec<TimedMark> {
         .iter()
         .map(|symbol| (symbol.onset, Mark::Chord(Arc::clone(&symbol.text))));
     let all = tempi.chain(meters).chain(keys).chain(parts).chain(chords);
-    let all = all.chain(lyrics(score));
-    let mut marks: Vec<TimedMark> = all.map(|(at, mark)| TimedMark { at, mark }).collect();
+    let all = all.map(|(at, mark)| TimedMark { at, mark });
+    let mut marks: Vec<TimedMark> = all.chain(lyrics(score)).collect();
     marks.sort_by_key(|timed| timed.at);
     marks
 }
 
 /// The first verse, as it is sung to the first voice that has words.
-fn lyrics(score: &Score) -> Vec<(Ticks, Mark)> {
-    let of_voice = |voice: &Voice| -> Vec<(Ticks, Mark)> {
+fn lyrics(score: &Score) -> Vec<TimedMark> {
+    let of_voice = |voice: &Voice| -> Vec<TimedMark> {
         let syllable = |note: &Note| {
             let lyrics = &note.marks.as_ref()?.lyrics;
             let first = lyrics.iter().find(|lyric| lyric.verse == 0)?;
-            Some((note.onset, Mark::Lyric(Arc::from(first.text.as_str()))))
+            Some(TimedMark {
+                at: note.onset,
+                mark: Mark::Lyric(Arc::from(first.text.as_str())),
+            })
         };
         voice.notes.iter().filter_map(syllable).collect()
     };
@@ -104,8 +106,11 @@ fn plain_track(voice: &Voice, channel: Channel, index: usize) -> Track {
     let stroke = |note: &Note| Stroke::new(note.onset, note.end(), note.pitch, Velocity::PLAIN);
     let strokes: Vec<Stroke> = voice.notes.iter().map(stroke).collect();
     let mut messages = stroke::messages(strokes, channel);
-    messages.extend(bends(&voice.notes, channel));
-    sort_messages(&mut messages);
+    let bends: Vec<TimedMessage> = bends(&voice.notes, channel).collect();
+    if !bends.is_empty() {
+        messages.extend(bends);
+        sort_messages(&mut messages);
+    }
     let name = voice
         .name
         .clone()

@@ -1,6 +1,6 @@
 //! One thing a hand does: a pitch begun, held and left, with how hard. What parts are made of before channels.
 
-use super::TimedMessage;
+use super::{TimedMessage, sort_messages};
 use crate::music::midi::{Channel, MidiMessage, Velocity};
 use crate::music::pitch::Pitch;
 use crate::music::time::Ticks;
@@ -39,7 +39,7 @@ impl Stroke {
     }
 }
 
-/// The strokes as note-ons and note-offs on one channel, each on with its off.
+/// The strokes as note-ons and note-offs on one channel, in order of time.
 ///
 /// A pitch struck again while it sounds ends there, and of two strokes on one pitch at once (a unison) the longer
 /// and louder is kept: MIDI cannot tell two notes on one pitch apart.
@@ -47,6 +47,35 @@ pub fn messages(mut strokes: Vec<Stroke>, channel: Channel) -> Vec<TimedMessage>
     if !strokes.is_sorted_by_key(|stroke| stroke.onset) {
         strokes.sort_by_key(|stroke| stroke.onset);
     }
+    let follows = |pair: &[Stroke]| pair[0].end <= pair[1].onset;
+    let is_one_line = strokes.windows(2).all(follows);
+    if !is_one_line {
+        strokes = without_unisons(strokes);
+    }
+    let begun_and_left = |stroke: Stroke| {
+        let Stroke {
+            onset,
+            end,
+            pitch,
+            velocity,
+        } = stroke;
+        let on = MidiMessage::NoteOn {
+            channel,
+            pitch,
+            velocity,
+        };
+        let off = MidiMessage::NoteOff { channel, pitch };
+        [(onset, on), (end, off)].map(|(at, message)| TimedMessage { at, message })
+    };
+    let mut messages: Vec<TimedMessage> = strokes.into_iter().flat_map(begun_and_left).collect();
+    if !is_one_line {
+        sort_messages(&mut messages);
+    }
+    messages
+}
+
+/// Strokes in order of their onsets, none of which sounds while another is struck on its pitch.
+fn without_unisons(mut strokes: Vec<Stroke>) -> Vec<Stroke> {
     let mut sounding: [Option<usize>; 128] = [None; 128];
     let mut kept = 0;
     for index in 0..strokes.len() {
@@ -64,28 +93,8 @@ pub fn messages(mut strokes: Vec<Stroke>, channel: Channel) -> Vec<TimedMessage>
         strokes[kept] = stroke;
         kept += 1;
     }
-    let mut messages = Vec::with_capacity(2 * kept);
-    for stroke in &strokes[..kept] {
-        let Stroke {
-            onset,
-            end,
-            pitch,
-            velocity,
-        } = *stroke;
-        messages.push(TimedMessage {
-            at: onset,
-            message: MidiMessage::NoteOn {
-                channel,
-                pitch,
-                velocity,
-            },
-        });
-        messages.push(TimedMessage {
-            at: end,
-            message: MidiMessage::NoteOff { channel, pitch },
-        });
-    }
-    messages
+    strokes.truncate(kept);
+    strokes
 }
 
 #[cfg(test)]
