@@ -12,8 +12,9 @@ macro_rules! decorations {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum Decoration {
             $($(#[$doc])* $variant,)*
-            /// A name that is not known; it is kept and has no effect (§4.14: ignore it).
-            Unknown(Arc<str>),
+            /// A name that is not known; it is kept and has no effect (§4.14: ignore it). Boxed once more, for there are
+            /// few of these, and so every decoration takes two words instead of three.
+            Unknown(Arc<Box<str>>),
         }
 
         impl Decoration {
@@ -21,7 +22,7 @@ macro_rules! decorations {
             pub fn from_name(name: &str) -> Self {
                 match name {
                     $($name $(| $other)* => Self::$variant,)*
-                    _ => Self::Unknown(Arc::from(name)),
+                    _ => Self::Unknown(Arc::new(Box::from(name))),
                 }
             }
 

@@ -27,6 +27,8 @@ const OCTAVE_MARKS_MAX: i32 = 9;
 const ENDING_TEXT_BYTES_MAX: usize = 200;
 /// The most signs between a note and a tie that stands apart from it.
 const LOOSE_TIE_SIGNS_MAX: usize = 16;
+/// The most different texts in quotes that are looked through for one that was met before.
+const QUOTED_TEXTS_MAX: usize = 32;
 /// The most `>` of one broken rhythm.
 const BROKEN_MAX: u8 = 6;
 
@@ -39,6 +41,8 @@ pub(super) struct Style {
     pub(super) bang_breaks: bool,
     /// `+` encloses decorations.
     pub(super) plus_decorates: bool,
+    /// Texts in quotes met before, at most [`QUOTED_TEXTS_MAX`]: a tune's chords come again and again, and share their text.
+    quoted: Vec<Arc<str>>,
 }
 
 impl Style {
@@ -63,6 +67,18 @@ impl Style {
             Directive::DecorationPlus => self.plus_decorates = true,
             _ => {}
         }
+    }
+
+    /// This text in quotes, shared with where it was met before.
+    fn quoted(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.quoted.iter().find(|known| ***known == *text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(text);
+        if self.quoted.len() < QUOTED_TEXTS_MAX {
+            self.quoted.push(Arc::clone(&new));
+        }
+        new
     }
 
     /// The decoration of a letter; the outer `None` where the letter means nothing.
@@ -139,7 +155,7 @@ struct Lexer<'a> {
     is_continued: bool,
 }
 
-impl Lexer<'_> {
+impl<'a> Lexer<'a> {
     fn run(&mut self) {
         while let Some(byte) = self.peek() {
             let start = self.at;
@@ -147,7 +163,7 @@ impl Lexer<'_> {
                 b'A'..=b'G' | b'a'..=b'g' | b'^' | b'_' | b'=' => match self.note() {
                     Some(note) => {
                         self.last_note = Some(self.symbols.len());
-                        self.push(start, SymbolKind::Note(note));
+                        self.push_with(start, || SymbolKind::Note(note));
                     }
                     None => {
                         self.complain(Code::StrayAccidental, start, "an accidental without a note")
@@ -242,6 +258,7 @@ impl Lexer<'_> {
     }
 
     /// The place of `start..self.at` in the tune's text.
+    #[inline]
     fn span(&self, start: usize) -> Span {
         let (start, end) = (start as u32, self.at as u32);
         match self.expanded {
@@ -258,6 +275,14 @@ impl Lexer<'_> {
         self.symbols.push(Symbol { kind, span });
     }
 
+    /// As [`Lexer::push`], for the many: made in its place, where `push` would make it elsewhere and copy it.
+    #[inline(always)]
+    fn push_with(&mut self, start: usize, kind: impl FnOnce() -> SymbolKind) {
+        let span = self.span(start);
+        let symbol = || Symbol { kind: kind(), span };
+        self.symbols.extend(std::iter::once_with(symbol));
+    }
+
     /// White space; once, even where a character between two spaces meant nothing.
     fn space(&mut self, start: usize) {
         if !matches!(
@@ -267,7 +292,7 @@ impl Lexer<'_> {
                 ..
             })
         ) {
-            self.push(start, SymbolKind::Space);
+            self.push_with(start, || SymbolKind::Space);
         }
     }
 
@@ -320,6 +345,12 @@ impl Lexer<'_> {
                 )
             });
         }
+        if denominator == 1 && (1..=max).contains(&numerator) {
+            return Multiplier {
+                numerator: numerator as u16,
+                denominator: 1,
+            };
+        }
         let (mut a, mut b) = (numerator.min(max), denominator.clamp(1, max));
         let (numerator, denominator) = (a, b);
         while b != 0 {
@@ -333,6 +364,7 @@ impl Lexer<'_> {
     }
 
     /// A note from its accidental to its tie; `None` (past the accidental) when no letter follows.
+    #[inline(always)]
     fn note(&mut self) -> Option<Note> {
         let start = self.at;
         let accidental = self.accidental();
@@ -507,7 +539,7 @@ impl Lexer<'_> {
     /// A bar line and the repeats around it, in any of the shapes of §4.8.
     fn bar(&mut self, start: usize) {
         if let Some(bar) = self.bar_line(start, 0) {
-            self.push(start, SymbolKind::Bar(bar));
+            self.push_with(start, || SymbolKind::Bar(bar));
             self.ending_after_bar();
         } else {
             self.at = start + 1;
@@ -759,7 +791,7 @@ impl Lexer<'_> {
     fn text_ending(&mut self, start: usize) {
         self.at += 2;
         let text = self.until_quote();
-        match text_ending_pass(&text) {
+        match text_ending_pass(text) {
             Some(pass) => {
                 let ending = Ending {
                     passes: vec![(pass, pass)],
@@ -778,11 +810,11 @@ impl Lexer<'_> {
     }
 
     /// The text up to the closing quote, which is passed; to the end of the line when there is none.
-    fn until_quote(&mut self) -> Box<str> {
-        let start = self.at;
+    fn until_quote(&mut self) -> &'a str {
+        let (text, start) = (self.text, self.at);
         if let Some(length) = closing_quote(&self.bytes[start..]) {
             self.at += length + 1;
-            return self.text[start..start + length].into();
+            return &text[start..start + length];
         }
         self.at = self.bytes.len();
         self.complain(
@@ -790,9 +822,7 @@ impl Lexer<'_> {
             start,
             "a quoted text is not closed on its line",
         );
-        self.text[start..]
-            .trim_end_matches(['\\', ' ', '\t'])
-            .into()
+        text[start..].trim_end_matches(['\\', ' ', '\t'])
     }
 
     fn quoted(&mut self, start: usize) {
@@ -802,7 +832,8 @@ impl Lexer<'_> {
 
     fn quoted_kind(&mut self) -> SymbolKind {
         self.at += 1;
-        let text: Arc<str> = Arc::from(self.until_quote());
+        let text = self.until_quote();
+        let text = self.style.quoted(text);
         if text.starts_with(['^', '_', '<', '>', '@']) {
             SymbolKind::Annotation(text)
         } else {

@@ -3,7 +3,7 @@
 //! Comes in: the text of a `w:` line, and the steps of the voice above it. Goes out: syllables, and notes to put them on.
 //! Does not do: verses (the resolver counts them), or singing.
 
-use super::resolve::{StepKind, Track};
+use super::track::{StepKind, Track};
 
 /// A piece of a `w:` line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,10 @@
 mod bars;
 mod lyrics;
 mod resolve;
+mod shift;
+mod track;
 mod unfold;
+mod written_voice;
 
 pub use crate::abc::{Decoration, MidiDirective};
 pub use bars::{BarFault, WrittenBar};

@@ -3,7 +3,8 @@
 //! Comes in: tracks of steps in the order written. Goes out: a `Score` in ticks.
 //! Does not do: lengths and pitches (see `resolve`).
 
-use super::resolve::{Resolved, Step, StepKind, Track, WrittenNote};
+use super::resolve::Resolved;
+use super::track::{Step, StepKind, Track, WrittenNote};
 use super::{
     Bar, ChordSymbol, KeyMark, MeterMark, MidiMark, Note, PartMark, Reading, Score, TempoMark,
     Voice, WrittenBar, bars,
@@ -19,6 +20,8 @@ pub const NOTES_MAX: usize = 250_000;
 const STEPS_MAX: usize = 1_000_000;
 /// The most stretches that repeats and parts may cut one voice into.
 const STRETCHES_MAX: usize = 20_000;
+/// The most chord symbols of a voice whose meaning is kept until they come again.
+const CHORDS_KNOWN_MAX: usize = 32;
 /// Fractions of a tick that onsets are counted in where lengths do not fall on ticks.
 const SUBTICKS: u64 = 1 << 16;
 
@@ -755,6 +758,7 @@ struct Player<'a> {
     bar_starts: Vec<u64>,
     overlay: Option<PlayedOverlay>,
     bar_first_step: usize,
+    last_written_bar: usize,
     layer: usize,
     /// By layer, what waits for the next notes.
     ties: Vec<Vec<OpenTie>>,
@@ -764,6 +768,8 @@ struct Player<'a> {
     key: Key,
     meter_changes: Vec<(usize, Meter)>,
     key_changes: Vec<(usize, Key)>,
+    /// What the chord symbols met so far mean; at most [`CHORDS_KNOWN_MAX`].
+    chords: Vec<(&'a Arc<str>, Option<Chord>)>,
     passes: Vec<u16>,
     is_sorted: bool,
 }
@@ -777,14 +783,17 @@ impl<'a> Player<'a> {
         notes_max: usize,
     ) -> Self {
         let (mut meter_changes, mut key_changes) = (Vec::new(), Vec::new());
-        if index == 0 {
-            for (at, step) in track.steps.iter().enumerate() {
-                match &step.kind {
-                    StepKind::Meter(meter) => meter_changes.push((at, *meter)),
-                    StepKind::Key(key) => key_changes.push((at, **key)),
-                    _ => {}
-                }
+        let mut chord_count = 0;
+        for (at, step) in track.steps.iter().enumerate() {
+            match &step.kind {
+                StepKind::Chord(_) => chord_count += 1,
+                StepKind::Meter(meter) => meter_changes.push((at, *meter)),
+                StepKind::Key(key) => key_changes.push((at, **key)),
+                _ => {}
             }
+        }
+        score.chords.reserve(2 * chord_count);
+        if index == 0 {
             score.meters.push(MeterMark {
                 onset: Ticks::ZERO,
                 meter: track.meter,
@@ -812,6 +821,7 @@ impl<'a> Player<'a> {
             bar_starts: Vec::with_capacity(2 * track.bar_starts.len()),
             overlay: None,
             bar_first_step: 0,
+            last_written_bar: 0,
             layer: 0,
             ties: vec![Vec::new()],
             tied: Vec::new(),
@@ -819,6 +829,7 @@ impl<'a> Player<'a> {
             key: track.key,
             meter_changes,
             key_changes,
+            chords: Vec::new(),
             passes,
             is_sorted: true,
         }
@@ -959,14 +970,30 @@ impl<'a> Player<'a> {
         self.clock.ticks(self.at)
     }
 
-    fn chord(&mut self, text: &Arc<str>) {
+    fn chord(&mut self, text: &'a Arc<str>) {
         let onset = self.now();
-        self.score.chords.push(ChordSymbol {
+        let known = self
+            .chords
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, text));
+        let chord = match known {
+            Some((_, chord)) => *chord,
+            None => {
+                let chord = Chord::from_name(text);
+                if self.chords.len() < CHORDS_KNOWN_MAX {
+                    self.chords.push((text, chord));
+                }
+                chord
+            }
+        };
+        let voice = self.index;
+        let symbol = || ChordSymbol {
             onset,
-            voice: self.index,
+            voice,
             text: Arc::clone(text),
-            chord: Chord::from_name(text),
-        });
+            chord,
+        };
+        self.score.chords.extend(std::iter::once_with(symbol));
     }
 
     fn late_chords(&mut self, at: usize) {
@@ -1003,13 +1030,14 @@ impl<'a> Player<'a> {
                         .notes
                         .last()
                         .is_none_or(|last| (last.onset, last.pitch) <= (onset, note.pitch));
-                    self.notes.push(Note {
+                    let sounding = || Note {
                         onset,
                         duration: end - onset,
                         pitch: note.pitch,
                         cents: note.cents,
                         marks: note.marks.clone(),
-                    });
+                    };
+                    self.notes.extend(std::iter::once_with(sounding));
                     self.notes.len() - 1
                 }
             };
@@ -1025,6 +1053,23 @@ impl<'a> Player<'a> {
         std::mem::swap(ties, &mut self.tied);
     }
 
+    /// Which written bar `bar_first_step` lies in: nearly always the one after the last that was asked for.
+    fn written_bar(&mut self) -> usize {
+        let starts = &self.track.bar_starts;
+        let begins = |bar: usize| {
+            let start = starts.get(bar);
+            start.is_some_and(|&start| start as usize <= self.bar_first_step)
+        };
+        let next = self.last_written_bar + 1;
+        self.last_written_bar = if begins(next) && !begins(next + 1) {
+            next
+        } else {
+            let begun = starts.partition_point(|&start| start as usize <= self.bar_first_step);
+            begun.saturating_sub(1)
+        };
+        self.last_written_bar
+    }
+
     /// Ends the bar here, if anything stands in it.
     fn close_bar(&mut self) {
         let end = self.at;
@@ -1032,11 +1077,7 @@ impl<'a> Player<'a> {
             self.bar_starts.push(self.bar_start);
         }
         if end > self.bar_start && self.index == 0 {
-            let written = self
-                .track
-                .bar_starts
-                .partition_point(|&start| start as usize <= self.bar_first_step)
-                .saturating_sub(1);
+            let written = self.written_bar();
             let pass = self
                 .passes
                 .get_mut(written)
