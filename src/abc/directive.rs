@@ -3,6 +3,8 @@
 //! Comes in: their text. Goes out: the ones that change what sounds, as values; all others by name.
 //! Does not do: obeying them; formatting directives mean nothing here.
 
+use crate::music::{Letter, Pitch};
+
 /// How far an accidental reaches within its bar (ABC 2.1 §11.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AccidentalReach {
@@ -63,6 +65,13 @@ pub enum MidiDirective {
     },
     /// `channel n`: 1..=16.
     Channel(u8),
+    /// `drummap note n`: on the drum channel, a note written so strikes drum n.
+    DrumMap {
+        /// The MIDI number of the note without a key signature, 0..=127.
+        written: u8,
+        /// The drum, 0..=127.
+        drum: u8,
+    },
     /// `transpose n`: semitones, from here on.
     Transpose(i16),
     /// `rtranspose n`: semitones on top of the transposition in force.
@@ -156,6 +165,10 @@ impl MidiDirective {
                 _ => return None,
             },
             "channel" => Self::Channel(midi(0).filter(|channel| (1..=16).contains(channel))?),
+            "drummap" => Self::DrumMap {
+                written: note_number(rest.first()?)?,
+                drum: midi(1)?,
+            },
             "transpose" => Self::Transpose(number(rest, 0)?),
             "rtranspose" => Self::TransposeFurther(number(rest, 0)?),
             "gchord" => Self::ChordPattern(rest.first().map_or(String::new(), ToString::to_string)),
@@ -220,6 +233,28 @@ fn number<N: std::str::FromStr>(words: &[&str], index: usize) -> Option<N> {
     words.get(index)?.parse().ok()
 }
 
+/// The MIDI number of a note such as `^c,`, by itself; `None` for anything else, and off the keyboard.
+fn note_number(word: &str) -> Option<u8> {
+    let letter_at = word.find(|sign: char| !matches!(sign, '^' | '_' | '='))?;
+    let (accidentals, rest) = word.split_at(letter_at);
+    let mut signs = rest.chars();
+    let letter = signs.next().filter(char::is_ascii)?;
+    let mut number = i32::from(Pitch::MIDDLE_C.number())
+        + i32::from(Letter::from_char(letter)?.semitones())
+        + if letter.is_ascii_lowercase() { 12 } else { 0 };
+    for sign in accidentals.chars().chain(signs) {
+        number += match sign {
+            '^' => 1,
+            '_' => -1,
+            '\'' => 12,
+            ',' => -12,
+            '=' => 0,
+            _ => return None,
+        };
+    }
+    u8::try_from(number).ok().filter(|&number| number < 128)
+}
+
 fn fraction(word: &str) -> Option<(u8, u8)> {
     let (numerator, denominator) = word.split_once('/')?;
     let pair = (numerator.parse().ok()?, denominator.parse().ok()?);
@@ -266,6 +301,13 @@ mod tests {
             }
         );
         assert_eq!(midi("MIDI nobarlines"), MidiDirective::BarLines(false));
+        assert_eq!(
+            midi("MIDI drummap _b, 35"),
+            MidiDirective::DrumMap {
+                written: 70,
+                drum: 35
+            }
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::ornament::{self, Added};
 use super::pattern::Pattern;
 use super::role::Role;
 use super::style::{
-    DOUBLE_BASS, DanceStyle, GUITAR, JOINING, LEADING, PIPES, dance_style, role_style,
+    DOUBLE_BASS, DanceStyle, GUITAR, JOINING, LEADING, PIPES, STANDARD_KIT, dance_style, role_style,
 };
 use super::variation;
 use super::wishes::{Hold, Wishes};
@@ -142,6 +142,7 @@ impl<'a> Band<'a> {
     ) -> Vec<Stroke> {
         match part.role {
             Role::Melody | Role::OtherVoices => self.melody(part.voice, pass, Added::Yes, rng),
+            Role::SecondMelody if self.wishes.is_percussion(0) => Vec::new(),
             Role::SecondMelody => {
                 let mut strokes = self.melody(0, pass, Added::No, rng);
                 for stroke in &mut strokes {
@@ -167,6 +168,8 @@ impl<'a> Band<'a> {
         let Some(voice) = self.score.voices.get(index) else {
             return Vec::new();
         };
+        let is_percussion = self.wishes.is_percussion(index);
+        let added = if is_percussion { Added::No } else { added };
         let mut notes = if pass.is_repeat && added == Added::Yes {
             variation::varied(&voice.notes, self.score, &self.grid, self.style, rng)
         } else {
@@ -197,8 +200,11 @@ impl<'a> Band<'a> {
                 _ => {}
             }
             let semitones = self.wishes.transposition(index, stroke.onset);
-            stroke.pitch =
-                Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones));
+            stroke.pitch = if is_percussion {
+                self.wishes.drum(stroke.pitch)
+            } else {
+                Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones))
+            };
         }
         strokes
     }
@@ -252,6 +258,15 @@ impl<'a> Band<'a> {
         }
     }
 
+    /// The channel: the tune's wish, else the one of its role.
+    fn channel(&self, part: Part) -> Channel {
+        let wish = match part.role {
+            Role::Melody | Role::OtherVoices => self.wishes.channel(part.voice),
+            _ => None,
+        };
+        wish.unwrap_or_else(|| part.role.channel(part.voice))
+    }
+
     /// The instrument: what was asked for, else the tune's wish, else what the roster and the table say.
     fn program(&self, part: Part, roster: Roster) -> Program {
         let (wish, usual) = match part.role {
@@ -261,13 +276,17 @@ impl<'a> Band<'a> {
                     .get(part.voice)
                     .copied()
                     .flatten(),
-                roster.leading,
+                if self.wishes.is_percussion(part.voice) {
+                    STANDARD_KIT
+                } else {
+                    roster.leading
+                },
             ),
             Role::SecondMelody => (None, roster.joining),
             Role::Drone => (self.wishes.written.drone_program(), PIPES.0),
             Role::Chords => (self.wishes.chord_program, GUITAR.0),
             Role::Bass => (self.wishes.bass_program, DOUBLE_BASS.0),
-            Role::Bodhran => (None, 0),
+            Role::Bodhran => (None, STANDARD_KIT),
         };
         let asked = self.arrangement.roles.of(part.role).program;
         asked
@@ -295,7 +314,7 @@ impl<'a> Band<'a> {
         roster: Roster,
         starts: impl Iterator<Item = Ticks>,
     ) -> Track {
-        let channel: Channel = part.role.channel(part.voice);
+        let channel = self.channel(part);
         let mut messages = stroke::messages(strokes.to_vec(), channel);
         let program = self.program(part, roster);
         let row = role_style(part.role);

@@ -158,6 +158,8 @@ pub const JOINING: [(u8, u8, u8, i32); 4] = [
 pub const GUITAR: (u8, u8) = (25, 50);
 pub const DOUBLE_BASS: (u8, u8) = (32, 36);
 pub const PIPES: (u8, u8) = (109, 48);
+/// General MIDI's first drum kit, on the drum channel.
+pub const STANDARD_KIT: u8 = 0;
 /// A drone is begun anew after so many bars.
 pub const DRONE_BARS: usize = 4;
 

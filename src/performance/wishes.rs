@@ -3,17 +3,23 @@
 //! The meanings are those of abc2midi's guide, since that is the program people wrote them for.
 
 use super::pattern::Pattern;
+use super::role::Role;
 use super::written::Written;
-use crate::music::midi::{DataByte, Program, Velocity};
+use crate::music::midi::{Channel, DataByte, Program, Velocity};
 use crate::music::pitch::Pitch;
 use crate::music::time::{TICKS_PER_QUARTER, Ticks, TicksPerQuarter};
 use crate::score::{MidiDirective, MidiMark, Score};
+use std::collections::BTreeMap;
 
 /// What the tune asks of whoever plays it; `None` and empty lists where it asks nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
     /// Each voice's instrument.
     pub voice_programs: Vec<Option<Program>>,
+    /// Each voice's channel.
+    voice_channels: Vec<Option<Channel>>,
+    /// What notes on the drum channel strike, where that is another drum than they are written for.
+    drum_map: BTreeMap<Pitch, Pitch>,
     /// The instrument of the chords.
     pub chord_program: Option<Program>,
     /// The instrument of the bass.
@@ -69,6 +75,7 @@ impl Wishes {
     pub fn of(score: &Score) -> Self {
         let mut wishes = Self {
             voice_programs: vec![None; score.voices.len()],
+            voice_channels: vec![None; score.voices.len()],
             ..Self::default()
         };
         for mark in &score.midi {
@@ -101,6 +108,21 @@ impl Wishes {
         Ticks::new(ticks).rescaled(TICKS_PER_QUARTER, resolution)
     }
 
+    /// The channel that a voice is to be played on.
+    pub fn channel(&self, voice: usize) -> Option<Channel> {
+        self.voice_channels.get(voice).copied().flatten()
+    }
+
+    /// Whether the notes of a voice are strokes on drums.
+    pub fn is_percussion(&self, voice: usize) -> bool {
+        self.channel(voice) == Some(Channel::DRUMS)
+    }
+
+    /// The drum that a note of such a voice strikes.
+    pub fn drum(&self, note: Pitch) -> Pitch {
+        self.drum_map.get(&note).copied().unwrap_or(note)
+    }
+
     /// Semitones that are added to a note of this voice here.
     pub fn transposition(&self, voice: usize, at: Ticks) -> i16 {
         let transposed = in_force(&self.transpositions, voice, at).unwrap_or(0);
@@ -127,14 +149,24 @@ impl Wishes {
             length.map(|length| length.nearest_ticks(resolution))
         };
         match &mark.directive {
-            // A channel of one's own choosing is not taken: the band's channels are fixed. Its program is.
             MidiDirective::Program { program, .. } => {
-                let concerned = self.voice_programs.iter_mut().enumerate();
-                for (_, wish) in
-                    concerned.filter(|(index, _)| voice.is_none_or(|voice| voice == *index))
-                {
+                for wish in of_voices(&mut self.voice_programs, voice) {
                     *wish = Program::new(*program).or(*wish);
                 }
+            }
+            MidiDirective::Channel(number) => {
+                // A channel that another member of the band has is not taken: two instruments cannot share one.
+                let asked = Channel::new(number.saturating_sub(1)).filter(|channel| {
+                    *channel == Channel::DRUMS
+                        || matches!(Role::of_channel(*channel), Role::Melody | Role::OtherVoices)
+                });
+                for wish in of_voices(&mut self.voice_channels, voice) {
+                    *wish = asked.or(*wish);
+                }
+            }
+            MidiDirective::DrumMap { written, drum } => {
+                let pair = Pitch::new(*written).zip(Pitch::new(*drum));
+                self.drum_map.extend(pair);
             }
             MidiDirective::ChordProgram(program) => self.chord_program = Program::new(*program),
             MidiDirective::BassProgram(program) => self.bass_program = Program::new(*program),
@@ -191,6 +223,14 @@ impl Wishes {
             // Drums, drone and accents are `Written`'s, and broken rhythm is the score's.
             _ => {}
         }
+    }
+}
+
+/// The wishes of one voice, or of all where none is named.
+fn of_voices<T>(wishes: &mut [T], voice: Option<usize>) -> &mut [T] {
+    match voice {
+        Some(index) => wishes.get_mut(index..=index).unwrap_or_default(),
+        None => wishes,
     }
 }
 
@@ -264,6 +304,34 @@ mod tests {
         let apart = onsets(&played("%%MIDI chordattack 40", "[CEG]2|"));
         let spread = |onsets: &[u64]| onsets[2] - onsets[0];
         assert_eq!(spread(&apart), spread(&together) + 80);
+    }
+
+    #[test]
+    fn a_voice_on_the_drum_channel_strikes_drums_as_they_are_mapped_and_nothing_is_added() {
+        let directives =
+            "%%MIDI channel 10\n%%MIDI transpose 5\n%%MIDI drummap C 36\n%%MIDI drummap ^c 51";
+        let performance = performed(directives, "C^c|DF|");
+        let notes: Vec<(u8, u8)> = performance.tracks[0]
+            .messages
+            .iter()
+            .filter_map(|timed| match timed.message {
+                MidiMessage::NoteOn { channel, pitch, .. } => {
+                    Some((channel.index(), pitch.number()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(notes, [(9, 36), (9, 51), (9, 62), (9, 65)]);
+    }
+
+    #[test]
+    fn a_voice_takes_a_channel_that_is_asked_for_and_free() {
+        let channel = |asked: &str| {
+            let performance = performed(asked, "CDEF|");
+            performance.tracks[0].messages[0].message.channel().index()
+        };
+        assert_eq!(channel("%%MIDI channel 12"), 11);
+        assert_eq!(channel("%%MIDI channel 3"), 0, "the guitar's");
     }
 
     #[test]
