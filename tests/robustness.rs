@@ -32,7 +32,7 @@ const PIECES: &[&str] = &[
     "\n%%MIDI drum dzd2 35 38 42 110 1 127\n", "\n%%MIDI drumon\n", "\n%%MIDI drumoff\n", "\n%%MIDI drumbars 3\n", "\n%%MIDI droneon\n",
     "\n%%MIDI droneoff\n", "\n%%MIDI drone 70 60 48 0 127\n", "\n%%MIDI beat 100 90 0 3\n", "\n%%MIDI beatmod -300\n", "\n%%MIDI ratio 255 1\n",
     "\n%%MIDI beatstring fmp\n", "\n%%MIDI nobeataccents\n", "\n%%MIDI gchord fzczfzcz\n", "\n%%MIDI transpose -120\n", "&&",
-    "\n%%MIDI program 40\n", "\n%%MIDI nobarlines\n", "\n%%propagate-accidentals octave\n", "\n%%begintext\n", "\n%%endtext\n",
+    "\n%%MIDI program 40\n", "\n%%MIDI channel 10\n", "\n%%MIDI channel 12\n", "\n%%MIDI drummap ^c, 35\n", "\n%%MIDI nobarlines\n", "\n%%propagate-accidentals octave\n", "\n%%begintext\n", "\n%%endtext\n",
     "\nm: ~n2 = (3o/n/m/ n\n", "\nX:2\nK:C\n", "\nT:again\n", "é", "\u{0}", "\u{7f}", "\u{1f3bb}", "\t", "  ", "{c}d2", "C>D E<F", "GABc", "~G2",
 ];
 

@@ -11,6 +11,7 @@ const TUNES: &[&str] = &[
     "X:3\nT:Parts\nP:(AB)2\nM:3/4\nL:1/4\nK:Am\nP:A\n|: ABc |1 d3 :|2 e3 ||\nP:B\nZ2 | x3 | y z3 |]\n",
     "X:4\nT:Macros\nm:~n2 = (3o/n/m/ n\nU:k=!trill!\nM:4/4\nL:1/8\nK:C\n~G2 kA2 B>c d<<e & C8 |] % the end\n",
     "X:5\nT:Quotes\nM:2/4\nL:1/4\nK:C\n[\"\\\"Am\"~GB]C|[\"A]m\"CE] D:|[\"1st time\"C2:|[\"2.\"D2|]\n",
+    "X:6\nT:Braces\nM:2/4\nL:1/4\nK:C\n|::[#\"1st\")!{g}!CE]D|[`\"1st\"C!trill!E]D:|\n",
 ];
 
 #[test]

@@ -1062,7 +1062,10 @@ impl<'a> Lexer<'a> {
             .take(DECORATION_BYTES_MAX + 1)
             .position(|&byte| {
                 byte == close
-                    || matches!(byte, b'!' | b' ' | b'\t' | b'[' | b']' | b'|' | b':' | b'"')
+                    || matches!(
+                        byte,
+                        b'!' | b' ' | b'\t' | b'[' | b']' | b'{' | b'}' | b'|' | b':' | b'"'
+                    )
             })?;
         if after[end] != close || end == 0 {
             return None;

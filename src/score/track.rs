@@ -30,7 +30,7 @@ pub(super) struct Step {
 
 #[derive(Clone)]
 pub(super) enum StepKind {
-    /// `count` notes from `first` on begin together; the next step comes `advance` later.
+    /// `count` notes from `first` on begin together and last as long; the next step comes that much, `advance`, later.
     Notes {
         first: u32,
         count: u32,
@@ -56,7 +56,6 @@ pub(super) enum StepKind {
 pub(super) struct WrittenNote {
     pub(super) pitch: Pitch,
     pub(super) cents: i8,
-    pub(super) length: NoteLength,
     pub(super) is_tied: bool,
     pub(super) marks: Option<Arc<NoteMarks>>,
 }

@@ -877,8 +877,7 @@ impl<'a> Player<'a> {
                     self.late_chords(at);
                 }
                 let written = &track.notes[*first as usize..(*first + *count) as usize];
-                self.sound(written);
-                self.at += self.clock.units(*advance);
+                self.sound(written, *advance);
             }
             StepKind::Rest(length) => {
                 self.at += self.clock.units(*length);
@@ -1007,12 +1006,13 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Notes that begin here; those tied to from before only last longer.
-    fn sound(&mut self, written: &[WrittenNote]) {
+    /// Notes that begin here, to where they end; those tied to from before only last longer.
+    fn sound(&mut self, written: &[WrittenNote], length: NoteLength) {
         let onset = self.now();
+        self.at += self.clock.units(length);
+        let end = self.now();
         let ties = &mut self.ties[self.layer];
         for note in written {
-            let end = self.clock.ticks(self.at + self.clock.units(note.length));
             let pitch = (note.pitch, note.cents);
             let tied = ties.iter().position(|tie| tie.written_pitch == pitch);
             let index = match tied {

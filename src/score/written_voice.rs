@@ -243,6 +243,13 @@ impl WrittenVoice {
         self.track.steps.push(Step { kind, span });
     }
 
+    /// As [`WrittenVoice::push`], for the many: made in its place, where `push` would make it elsewhere and copy it.
+    #[inline(always)]
+    fn push_with(&mut self, kind: impl FnOnce() -> StepKind, span: Span) {
+        let step = || Step { kind: kind(), span };
+        self.track.steps.extend(std::iter::once_with(step));
+    }
+
     pub(super) fn change_clef(&mut self, change: &ClefChange) {
         self.shift.change(change);
         self.semitones = self.shift.semitones();
@@ -290,12 +297,7 @@ impl WrittenVoice {
                 self.decoration(decoration, span);
             }
             SymbolKind::ChordSymbol(text) => {
-                let step = || Step {
-                    kind: StepKind::Chord(Arc::clone(text)),
-                    span,
-                };
-                let steps = &mut self.track.steps;
-                steps.extend(std::iter::once_with(step));
+                self.push_with(|| StepKind::Chord(Arc::clone(text)), span)
             }
             SymbolKind::Overlay => self.overlay(shared, span),
         }
@@ -361,7 +363,6 @@ impl WrittenVoice {
         let written = || WrittenNote {
             pitch,
             cents,
-            length,
             is_tied,
             marks,
         };
@@ -393,20 +394,15 @@ impl WrittenVoice {
         let others = marks
             .as_ref()
             .filter(|marks| !marks.decorations.is_empty())
-            .map(|marks| {
-                Arc::new(NoteMarks {
-                    decorations: marks.decorations.clone(),
-                    ..NoteMarks::default()
-                })
-            });
+            .map(|marks| shared.usual_marks.find(&marks.decorations, 0, 0));
         let first = self.track.notes.len();
         let mut ties = Vec::new();
         let mut advance = None;
         for (index, note) in chord.notes().enumerate() {
             // §4.17: a chord lasts as long as its first note.
-            let first_length = *advance
-                .get_or_insert_with(|| self.length(shared, chord.length, note.length, scale, span));
-            let length = first_length;
+            if advance.is_none() {
+                advance = Some(self.length(shared, chord.length, note.length, scale, span));
+            }
             let (pitch, cents, accidental) = self.pitch(shared, note, span);
             let is_tied = note.tie != Tie::None || chord.tie != Tie::None;
             if is_tied {
@@ -420,7 +416,6 @@ impl WrittenVoice {
             self.track.notes.push(WrittenNote {
                 pitch,
                 cents,
-                length,
                 is_tied,
                 marks,
             });
@@ -465,7 +460,7 @@ impl WrittenVoice {
         self.last_sound = None;
     }
 
-    /// Adds a step that takes time. It is made in its place, not made elsewhere and copied.
+    /// Adds a step that takes time.
     #[inline(always)]
     fn sound(
         &mut self,
@@ -475,20 +470,19 @@ impl WrittenVoice {
         span: Span,
     ) {
         shared.has_begun = true;
-        let track = &mut self.track;
+        let step = self.track.steps.len();
         if !self.has_music {
-            self.aligned_from = track.steps.len();
+            self.aligned_from = step;
             self.has_music = true;
         }
         if self.verse.is_some() || self.symbol_lines > 0 {
             // The first note after lyrics: the next lyrics begin here.
-            self.aligned_from = track.steps.len();
+            self.aligned_from = step;
             self.verse = None;
             self.symbol_lines = 0;
         }
-        self.last_sound = Some(track.steps.len());
-        let step = || Step { kind: kind(), span };
-        track.steps.extend(std::iter::once_with(step));
+        self.last_sound = Some(step);
+        self.push_with(kind, span);
         let bar = &mut self.bar;
         if !bar.is_overlay {
             bar.length = bar.length.checked_add(advance).unwrap_or(bar.length);
@@ -811,16 +805,9 @@ impl WrittenVoice {
                 *length = scaled(old);
                 (old, *length)
             }
-            StepKind::Notes {
-                first,
-                count,
-                advance,
-            } => {
+            StepKind::Notes { advance, .. } => {
                 let old = *advance;
                 *advance = scaled(old);
-                for note in &mut track.notes[*first as usize..(*first + *count) as usize] {
-                    note.length = *advance;
-                }
                 (old, *advance)
             }
             _ => return,
@@ -861,15 +848,11 @@ impl WrittenVoice {
         self.by_octave.clear();
         self.decorations.clear();
         self.layers = 0;
-        let track = &mut self.track;
-        let step = || Step {
-            kind: StepKind::Bar(line),
-            span,
-        };
-        track.steps.extend(std::iter::once_with(step));
+        self.push_with(|| StepKind::Bar(line), span);
         if is_overlaid {
             return;
         }
+        let track = &mut self.track;
         let next = track.steps.len() as u32;
         if track.bar_starts.len() as u32 == self.bar.number {
             track.bar_starts.push(next);
