@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Tunes read before they are converted together: enough to keep every core busy, few enough to hold in memory.
-const BATCH_TUNES: usize = 128;
+const BATCH_TUNES: usize = 512;
 /// Text of a batch in bytes, beyond which it is converted early: long tunes are held a few at a time.
 const BATCH_BYTES: usize = 1 << 20;
 /// How often each tune of a set is played.
