@@ -199,6 +199,20 @@ pub enum SymbolKind {
     ScoreLineBreak,
 }
 
+impl SymbolKind {
+    /// Whether it changes nothing but how the music is printed.
+    pub fn is_print_only(&self) -> bool {
+        matches!(
+            self,
+            Self::Space
+                | Self::ScoreLineBreak
+                | Self::Spacer(_)
+                | Self::Annotation(_)
+                | Self::Shorthand(_, None)
+        )
+    }
+}
+
 /// A note as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {

@@ -294,12 +294,8 @@ impl Resolver {
     fn music(&mut self, music: &MusicLine) {
         for symbol in &music.symbols {
             match &symbol.kind {
-                SymbolKind::Space
-                | SymbolKind::ScoreLineBreak
-                | SymbolKind::Spacer(_)
-                | SymbolKind::Annotation(_)
-                | SymbolKind::Shorthand(_, None) => {}
                 SymbolKind::Field(field) => self.body_field(field, false),
+                kind if kind.is_print_only() => {}
                 _ => {
                     let (voice, shared) = self.voice_and_shared();
                     voice.symbol(shared, symbol);

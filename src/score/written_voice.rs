@@ -275,13 +275,6 @@ impl WrittenVoice {
     pub(super) fn symbol(&mut self, shared: &mut Shared, symbol: &Symbol) {
         let span = symbol.span;
         match &symbol.kind {
-            SymbolKind::Space
-            | SymbolKind::ScoreLineBreak
-            | SymbolKind::Spacer(_)
-            | SymbolKind::Annotation(_)
-            | SymbolKind::Shorthand(_, None) => {}
-            // What it changes may be for other voices, too.
-            SymbolKind::Field(_) => {}
             SymbolKind::Note(note) => self.note(shared, note, span),
             SymbolKind::Bar(bar) => self.bar(shared, *bar, span),
             SymbolKind::Chord(chord) => self.chord(shared, chord, span),
@@ -300,6 +293,8 @@ impl WrittenVoice {
                 self.push_with(|| StepKind::Chord(Arc::clone(text)), span)
             }
             SymbolKind::Overlay => self.overlay(shared, span),
+            // A field may be for other voices, too; the rest is print.
+            _ => {}
         }
     }
 
