@@ -3,7 +3,7 @@
 //! Comes in: their text. Goes out: the ones that change what sounds, as values; all others by name.
 //! Does not do: obeying them; formatting directives mean nothing here.
 
-use crate::music::{Letter, Pitch};
+use crate::music::{Accidental, Letter, Pitch, SpelledPitch};
 
 /// How far an accidental reaches within its bar (ABC 2.1 §11.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -239,20 +239,29 @@ fn note_number(word: &str) -> Option<u8> {
     let (accidentals, rest) = word.split_at(letter_at);
     let mut signs = rest.chars();
     let letter = signs.next().filter(char::is_ascii)?;
-    let mut number = i32::from(Pitch::MIDDLE_C.number())
-        + i32::from(Letter::from_char(letter)?.semitones())
-        + if letter.is_ascii_lowercase() { 12 } else { 0 };
-    for sign in accidentals.chars().chain(signs) {
-        number += match sign {
+    let mut semitones = 0i16;
+    for sign in accidentals.chars() {
+        semitones = semitones.checked_add(match sign {
             '^' => 1,
             '_' => -1,
-            '\'' => 12,
-            ',' => -12,
-            '=' => 0,
-            _ => return None,
-        };
+            _ => 0,
+        })?;
     }
-    u8::try_from(number).ok().filter(|&number| number < 128)
+    let mut octave = i16::from(letter.is_ascii_lowercase());
+    for sign in signs {
+        octave = octave.checked_add(match sign {
+            '\'' => 1,
+            ',' => -1,
+            _ => return None,
+        })?;
+    }
+    let spelled = SpelledPitch {
+        letter: Letter::from_char(letter)?,
+        accidental: Accidental::new(semitones, 1)?,
+        octave,
+    };
+    let number = u8::try_from(spelled.number_and_cents().0).ok()?;
+    Pitch::new(number).map(Pitch::number)
 }
 
 fn fraction(word: &str) -> Option<(u8, u8)> {
@@ -315,6 +324,10 @@ mod tests {
         assert_eq!(
             midi("MIDI channel 99"),
             MidiDirective::Other(vec!["channel".into(), "99".into()])
+        );
+        assert_eq!(
+            midi("MIDI drummap c^ 35"),
+            MidiDirective::Other(vec!["drummap".into(), "c^".into(), "35".into()])
         );
         assert_eq!(
             midi("MIDI grace 1/0"),
