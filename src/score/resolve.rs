@@ -6,7 +6,7 @@
 use super::bars::WrittenBar;
 use super::shift::Shift;
 use super::track::{StepKind, Track};
-use super::written_voice::{Shared, Start, WrittenVoice};
+use super::written_voice::{SIGNS_A_BAR_USUAL, Shared, Start, WrittenVoice};
 use super::{About, Obeys};
 use crate::abc::{
     self, AccidentalReach, Code, Diagnostics, Directive, Field, FieldValue, Line, LineContent,
@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 /// The most voices of one tune.
 const VOICES_MAX: usize = 256;
+
 /// All that is written, resolved.
 pub(super) struct Resolved {
     pub(super) about: About,
@@ -184,6 +185,7 @@ impl Resolver {
     fn add_voice(&mut self, id: &str) -> usize {
         let index = self.voices.len();
         let room = if index == 0 { self.sign_count } else { 0 };
+        self.shared.bars.reserve(room / SIGNS_A_BAR_USUAL);
         self.voices
             .push(WrittenVoice::new(index, id, &self.start, room));
         index

@@ -787,8 +787,8 @@ impl<'a> Player<'a> {
         for (at, step) in track.steps.iter().enumerate() {
             match &step.kind {
                 StepKind::Chord(_) => chord_count += 1,
-                StepKind::Meter(meter) => meter_changes.push((at, *meter)),
-                StepKind::Key(key) => key_changes.push((at, **key)),
+                StepKind::Meter(meter) if index == 0 => meter_changes.push((at, *meter)),
+                StepKind::Key(key) if index == 0 => key_changes.push((at, **key)),
                 _ => {}
             }
         }

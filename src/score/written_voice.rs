@@ -26,7 +26,7 @@ const DOTTED: (u8, u8) = (3, 1);
 /// The longest a single note or rest may be, in whole notes.
 const WHOLE_NOTES_MAX: u32 = 4_096;
 /// Signs of a bar, its line included, that room is made for.
-const SIGNS_A_BAR_USUAL: usize = 4;
+pub(super) const SIGNS_A_BAR_USUAL: usize = 4;
 /// The most grace notes of one group that are kept.
 const GRACE_NOTES_MAX: usize = 64;
 /// The most verses of lyrics that are kept.
@@ -391,13 +391,12 @@ impl WrittenVoice {
             .filter(|marks| !marks.decorations.is_empty())
             .map(|marks| shared.usual_marks.find(&marks.decorations, 0, 0));
         let first = self.track.notes.len();
+        // §4.17: a chord lasts as long as its first note.
+        let advance = chord.notes().next().map_or(NoteLength::ZERO, |note| {
+            self.length(shared, chord.length, note.length, scale, span)
+        });
         let mut ties = Vec::new();
-        let mut advance = None;
         for (index, note) in chord.notes().enumerate() {
-            // §4.17: a chord lasts as long as its first note.
-            if advance.is_none() {
-                advance = Some(self.length(shared, chord.length, note.length, scale, span));
-            }
             let (pitch, cents, accidental) = self.pitch(shared, note, span);
             let is_tied = note.tie != Tie::None || chord.tie != Tie::None;
             if is_tied {
@@ -416,7 +415,6 @@ impl WrittenVoice {
             });
         }
         self.ties = ties;
-        let advance = advance.unwrap_or(NoteLength::ZERO);
         let count = (self.track.notes.len() - first) as u32;
         let step = || StepKind::Notes {
             first: first as u32,
