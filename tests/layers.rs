@@ -25,7 +25,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "critic",      own: &["music", "abc", "score", "corpus"], outside: &[] },
     Layer { module: "compose",     own: &["music", "abc", "score", "token", "model", "critic"], outside: &["rand", "rand_chacha", "rayon", "serde"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
-    Layer { module: "picture",     own: &[], outside: &[] },
+    Layer { module: "picture",     own: &["music", "abc", "score"], outside: &[] },
     Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "nix", "rustysynth_ext", "rustysynth", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },
     Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "token", "model", "compose", "output"], outside: &["jiff", "rand", "rusqlite", "serde", "serde_json", "strsim", "toml", "tracing"] },
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.

@@ -7,22 +7,25 @@ use super::track::{StepKind, Track};
 
 /// A piece of a `w:` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Syllable {
+pub enum Syllable {
     /// Sung on the next note; ends with `-` where the word goes on.
     Text(String),
-    /// `*` or `_`: a note without a new syllable.
+    /// `*`, or a second hyphen: a note without a new syllable.
     Skip,
+    /// `_`: the syllable before is held for one more note.
+    Hold,
     /// `|`: on to the next bar.
     NextBar,
 }
 
 /// Cuts a `w:` line into syllables.
-pub(super) struct Syllables<'a> {
+pub struct Syllables<'a> {
     rest: &'a str,
 }
 
 impl<'a> Syllables<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    /// Of this text, its escapes decoded.
+    pub fn new(text: &'a str) -> Self {
         Self { rest: text }
     }
 }
@@ -35,7 +38,8 @@ impl Iterator for Syllables<'_> {
         let first = self.rest.chars().next()?;
         if let Some(sign) = match first {
             '|' => Some(Syllable::NextBar),
-            '*' | '_' => Some(Syllable::Skip),
+            '*' => Some(Syllable::Skip),
+            '_' => Some(Syllable::Hold),
             // A second hyphen stands for one more note on the same syllable.
             '-' => Some(Syllable::Skip),
             _ => None,
@@ -133,6 +137,7 @@ mod tests {
             .map(|syllable| match syllable {
                 Syllable::Text(text) => text,
                 Syllable::Skip => "*".into(),
+                Syllable::Hold => "_".into(),
                 Syllable::NextBar => "|".into(),
             })
             .collect()
@@ -148,7 +153,7 @@ mod tests {
         );
         assert_eq!(
             cut("time__ when-ev-er"),
-            ["time", "*", "*", "when-", "ev-", "er"]
+            ["time", "_", "_", "when-", "ev-", "er"]
         );
         assert_eq!(
             cut("of~the day, a\\-b c - d"),

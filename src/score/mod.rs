@@ -13,6 +13,7 @@ mod written_voice;
 
 pub use crate::abc::{Decoration, MidiDirective};
 pub use bars::{BarFault, WrittenBar};
+pub use lyrics::{Syllable, Syllables};
 
 use crate::abc::{Diagnostic, Tune};
 use crate::music::chord::Chord;
@@ -261,6 +262,16 @@ pub fn read(tune: &Tune) -> Reading {
 /// As [`read`], with broken rhythm in the proportion that `%%MIDI ratio` asks for.
 pub fn read_obeying(tune: &Tune) -> Reading {
     unfold::unfold(resolve::resolve(tune, Obeys::Directives))
+}
+
+/// What `>` (1), `>>` (2), `<` (-1) … multiply the lengths before and after it by (ABC 2.1 §4.4).
+pub fn broken_rhythm(count: i8) -> ((u32, u32), (u32, u32)) {
+    written_voice::broken_factors(count, written_voice::DOTTED)
+}
+
+/// The unit note length of a tune without `L:` (ABC 2.1 §3.1.7).
+pub fn usual_unit(meter: Meter) -> NoteLength {
+    resolve::usual_unit(meter)
 }
 
 /// What a reading obeys.

@@ -332,7 +332,7 @@ impl Resolver {
 }
 
 /// The default unit note length (§3.1.7).
-fn usual_unit(meter: Meter) -> NoteLength {
+pub(super) fn usual_unit(meter: Meter) -> NoteLength {
     match (meter.bar_length(), NoteLength::new(3, 4)) {
         (Some(bar), Some(limit)) if bar < limit => NoteLength::SIXTEENTH,
         _ => NoteLength::EIGHTH,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 const SLURS_USUAL_MAX: u32 = 16;
 const LAYERS_USUAL_MAX: u32 = 16;
 /// What `>` makes of two notes (§4.4).
-const DOTTED: (u8, u8) = (3, 1);
+pub(super) const DOTTED: (u8, u8) = (3, 1);
 /// The longest a single note or rest may be, in whole notes.
 const WHOLE_NOTES_MAX: u32 = 4_096;
 /// Signs of a bar, its line included, that room is made for.
@@ -929,7 +929,7 @@ impl WrittenVoice {
                         break;
                     }
                 }
-                Syllable::Skip => {
+                Syllable::Skip | Syllable::Hold => {
                     places.next_note(&self.track);
                 }
                 Syllable::Text(text) => match places.next_note(&self.track) {
@@ -1034,7 +1034,7 @@ impl WrittenVoice {
 }
 
 /// What `>` (1), `>>` (2), `<` (-1) … multiply the lengths before and after by (§4.4).
-fn broken_factors(count: i8, ratio: (u8, u8)) -> ((u32, u32), (u32, u32)) {
+pub(super) fn broken_factors(count: i8, ratio: (u8, u8)) -> ((u32, u32), (u32, u32)) {
     let whole = 1u32 << count.unsigned_abs().min(8);
     let (mut long, mut short) = ((2 * whole - 1, whole), (1, whole));
     if ratio != DOTTED && whole == 2 {
