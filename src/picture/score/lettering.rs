@@ -1,20 +1,211 @@
-//! How wide and high words are, in the letters they are printed in.
+//! The letters that words are printed in: how wide and high words are, and the codes of their letters in a PDF.
 //!
-//! In: words and their [`Font`]. Out: their size in ems.
-//! Not: breaking lines or placing them.
+//! In: words and their [`Font`]. Out: sizes in ems, codes of the encoding WinAnsi. Not: where words stand.
+//!
+//! The fonts are five of the fourteen that every PDF reader has (ISO 32000-1, 9.6.2.2). Their widths are public
+//! (Adobe's Core 14 AFM files), and so they can be set without a font at hand. The faces that SVG asks for are as wide
+//! letter by letter: Times New Roman, Liberation Serif, Tinos and Nimbus Roman; Arial and its kin.
 
 use super::drawing::Font;
 
+/// Widths of codes 32..=255 in thousandths of an em; 0 where no letter stands.
+type Widths = [u16; 224];
+
+/// The width of a letter that no font here has, and of one of the wide scripts of Asia, in ems.
+const FOREIGN_WIDTH: f32 = 0.6;
+const WIDE_WIDTH: f32 = 1.0;
+
 /// How far words reach from their start, in ems.
 pub fn width(text: &str, font: Font) -> f32 {
-    let each = match font {
-        Font::Sans => 0.55,
-        _ => 0.5,
-    };
-    text.chars().count() as f32 * each
+    let widths = widths(font);
+    text.chars()
+        .map(|letter| match code(letter) {
+            Some(code) => f32::from(widths[usize::from(code) - 32]) / 1000.0,
+            None if letter >= '\u{1100}' => WIDE_WIDTH,
+            None => FOREIGN_WIDTH,
+        })
+        .sum()
 }
 
-/// How far words reach above and below their baseline, in ems.
-pub fn extent(_text: &str, _font: Font) -> (f32, f32) {
-    (0.7, 0.22)
+/// How far words reach above and below their baseline, in ems: what is inked, not what a line of text takes.
+pub fn extent(text: &str, font: Font) -> (f32, f32) {
+    let (x_height, capital_height, descent) = match font {
+        Font::Sans => (0.54, 0.74, 0.22),
+        _ => (0.47, 0.69, 0.22),
+    };
+    let (mut above, mut below) = (0.0_f32, 0.0_f32);
+    for letter in text.chars() {
+        let (up, down) = match letter {
+            'a' | 'c' | 'e' | 'm' | 'n' | 'o' | 'r' | 's' | 'u' | 'v' | 'w' | 'x' | 'z' => {
+                (x_height, 0.02)
+            }
+            'g' | 'p' | 'q' | 'y' => (x_height, descent),
+            '.' | '-' | '_' | ' ' => (0.3, 0.02),
+            ',' | ';' => (x_height, 0.17),
+            'j' | 'Q' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '/' | '\\' | '$' => {
+                (capital_height, descent)
+            }
+            ' '..='~' => (capital_height, 0.02),
+            'ç' | 'þ' | 'ý' | 'ÿ' => (capital_height, descent),
+            'ß'..='þ' => (capital_height, 0.02),
+            // A capital and its accent.
+            _ => (capital_height + 0.22, descent),
+        };
+        above = above.max(up);
+        below = below.max(down);
+    }
+    (above, below)
+}
+
+/// The words as codes of the encoding WinAnsi, as a PDF shows them. What it lacks is shown by its letter without its
+/// accent, and by `?` where it has none.
+pub fn codes(text: &str) -> impl Iterator<Item = u8> + '_ {
+    text.chars().map(|letter| code(letter).unwrap_or(b'?'))
+}
+
+/// The letter's code in WinAnsi (ISO 32000-1, annex D), accents dropped that it lacks.
+fn code(letter: char) -> Option<u8> {
+    const FROM_128: [char; 32] = [
+        '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0',
+        '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
+    ];
+    let number = u32::from(letter);
+    let plain = |letters: &[u8], first: u32| letters[(number - first) as usize];
+    match number {
+        0x20..=0x7E | 0xA0..=0xFF => u8::try_from(number).ok(),
+        _ => {
+            let special = FROM_128
+                .iter()
+                .zip(128..)
+                .find(|&(&known, _)| known == letter && known != '\0');
+            match (special, letter, number) {
+                (Some((_, code)), ..) => Some(code),
+                (_, '♯', _) => Some(b'#'),
+                (_, '♭', _) => Some(b'b'),
+                (_, '‐' | '‑' | '−', _) => Some(b'-'),
+                (_, '′', _) => Some(b'\''),
+                (_, '\u{2000}'..='\u{200A}' | '\u{202F}', _) => Some(b' '),
+                (_, _, 0x100..=0x17F) => Some(plain(LATIN_EXTENDED_A, 0x100)),
+                (_, _, 0x1E00..=0x1EFF) => Some(plain(LATIN_ADDITIONAL, 0x1E00)),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// Letters U+0100..=U+017F without their accents.
+const LATIN_EXTENDED_A: &[u8; 128] = b"AaAaAaCcCcCcCcDdDdEeEeEeEeEeGgGgGgGgHhHhIiIiIiIiIiJjJjKkkLlLlLlLlLlNnNnNnnNnOoOoOoOoRrRrRrSsSsSsSsTtTtTtUuUuUuUuUuUuWwYyYZzZzZzs";
+
+/// Letters U+1E00..=U+1EFF without their accents; the dotted consonants of Irish are here.
+const LATIN_ADDITIONAL: &[u8; 256] = b"AaBbBbBbCcDdDdDdDdDdEeEeEeEeEeFfGgHhHhHhHhHhIiIiKkKkKkLlLlLlLlMmMmMmNnNnNnNnOoOoOoOoPpPpRrRrRrRrSsSsSsSsSsTtTtTtTtUuUuUuUuUuVvVvWwWwWwWwWwXxXxYyZzZzZzhtwyasssSdAaAaAaAaAaAaAaAaAaAaAaAaEeEeEeEeEeEeEeEeIiIiOoOoOoOoOoOoOoOoOoOoOoOoUuUuUuUuUuUuUuYyYyYyYyLlVvYy";
+
+const fn widths(font: Font) -> &'static Widths {
+    match font {
+        Font::Roman => &ROMAN,
+        Font::Bold => &BOLD,
+        Font::Italic => &ITALIC,
+        Font::BoldItalic => &BOLD_ITALIC,
+        Font::Sans => &SANS,
+    }
+}
+
+/// Times-Roman.
+#[rustfmt::skip]
+const ROMAN: Widths = [
+    250, 333, 408, 500, 500, 833, 778, 180, 333, 333, 500, 564, 250, 333, 250, 278, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 278, 278,
+    564, 564, 564, 444, 921, 722, 667, 667, 722, 611, 556, 722, 722, 333, 389, 722, 611, 889, 722, 722, 556, 722, 667, 556, 611, 722, 722, 944,
+    722, 722, 611, 333, 278, 333, 469, 500, 333, 444, 500, 444, 500, 444, 333, 500, 500, 278, 278, 500, 278, 778, 500, 500, 500, 500, 333, 389,
+    278, 500, 500, 722, 500, 500, 444, 480, 200, 480, 541, 0, 500, 0, 333, 500, 444, 1000, 500, 500, 333, 1000, 556, 333, 889, 0, 611, 0,
+    0, 333, 333, 444, 444, 350, 500, 1000, 333, 980, 389, 333, 722, 0, 444, 722, 250, 333, 500, 500, 500, 500, 200, 500, 333, 760, 276, 500,
+    564, 333, 760, 333, 400, 564, 300, 300, 333, 500, 453, 250, 333, 300, 310, 500, 750, 750, 750, 444, 722, 722, 722, 722, 722, 722, 889, 667,
+    611, 611, 611, 611, 333, 333, 333, 333, 722, 722, 722, 722, 722, 722, 722, 564, 722, 722, 722, 722, 722, 722, 556, 500, 444, 444, 444, 444,
+    444, 444, 667, 444, 444, 444, 444, 444, 278, 278, 278, 278, 500, 500, 500, 500, 500, 500, 500, 564, 500, 500, 500, 500, 500, 500, 500, 500,
+];
+
+/// Times-Bold.
+#[rustfmt::skip]
+const BOLD: Widths = [
+    250, 333, 555, 500, 500, 1000, 833, 278, 333, 333, 500, 570, 250, 333, 250, 278, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 333, 333,
+    570, 570, 570, 500, 930, 722, 667, 722, 722, 667, 611, 778, 778, 389, 500, 778, 667, 944, 722, 778, 611, 778, 722, 556, 667, 722, 722, 1000,
+    722, 722, 667, 333, 278, 333, 581, 500, 333, 500, 556, 444, 556, 444, 333, 500, 556, 278, 333, 556, 278, 833, 556, 500, 556, 556, 444, 389,
+    333, 556, 500, 722, 500, 500, 444, 394, 220, 394, 520, 0, 500, 0, 333, 500, 500, 1000, 500, 500, 333, 1000, 556, 333, 1000, 0, 667, 0,
+    0, 333, 333, 500, 500, 350, 500, 1000, 333, 1000, 389, 333, 722, 0, 444, 722, 250, 333, 500, 500, 500, 500, 220, 500, 333, 747, 300, 500,
+    570, 333, 747, 333, 400, 570, 300, 300, 333, 556, 540, 250, 333, 300, 330, 500, 750, 750, 750, 500, 722, 722, 722, 722, 722, 722, 1000, 722,
+    667, 667, 667, 667, 389, 389, 389, 389, 722, 722, 778, 778, 778, 778, 778, 570, 778, 722, 722, 722, 722, 722, 611, 556, 500, 500, 500, 500,
+    500, 500, 722, 444, 444, 444, 444, 444, 278, 278, 278, 278, 500, 556, 500, 500, 500, 500, 500, 570, 500, 556, 556, 556, 556, 500, 556, 500,
+];
+
+/// Times-Italic.
+#[rustfmt::skip]
+const ITALIC: Widths = [
+    250, 333, 420, 500, 500, 833, 778, 214, 333, 333, 500, 675, 250, 333, 250, 278, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 333, 333,
+    675, 675, 675, 500, 920, 611, 611, 667, 722, 611, 611, 722, 722, 333, 444, 667, 556, 833, 667, 722, 611, 722, 611, 500, 556, 722, 611, 833,
+    611, 556, 556, 389, 278, 389, 422, 500, 333, 500, 500, 444, 500, 444, 278, 500, 500, 278, 278, 444, 278, 722, 500, 500, 500, 500, 389, 389,
+    278, 500, 444, 667, 444, 444, 389, 400, 275, 400, 541, 0, 500, 0, 333, 500, 556, 889, 500, 500, 333, 1000, 500, 333, 944, 0, 556, 0,
+    0, 333, 333, 556, 556, 350, 500, 889, 333, 980, 389, 333, 667, 0, 389, 556, 250, 389, 500, 500, 500, 500, 275, 500, 333, 760, 276, 500,
+    675, 333, 760, 333, 400, 675, 300, 300, 333, 500, 523, 250, 333, 300, 310, 500, 750, 750, 750, 500, 611, 611, 611, 611, 611, 611, 889, 667,
+    611, 611, 611, 611, 333, 333, 333, 333, 722, 667, 722, 722, 722, 722, 722, 675, 722, 722, 722, 722, 722, 556, 611, 500, 500, 500, 500, 500,
+    500, 500, 667, 444, 444, 444, 444, 444, 278, 278, 278, 278, 500, 500, 500, 500, 500, 500, 500, 675, 500, 500, 500, 500, 500, 444, 500, 444,
+];
+
+/// Times-BoldItalic.
+#[rustfmt::skip]
+const BOLD_ITALIC: Widths = [
+    250, 389, 555, 500, 500, 833, 778, 278, 333, 333, 500, 570, 250, 333, 250, 278, 500, 500, 500, 500, 500, 500, 500, 500, 500, 500, 333, 333,
+    570, 570, 570, 500, 832, 667, 667, 667, 722, 667, 667, 722, 778, 389, 500, 667, 611, 889, 722, 722, 611, 722, 667, 556, 611, 722, 667, 889,
+    667, 611, 611, 333, 278, 333, 570, 500, 333, 500, 500, 444, 500, 444, 333, 500, 556, 278, 278, 500, 278, 778, 556, 500, 500, 500, 389, 389,
+    278, 556, 444, 667, 500, 444, 389, 348, 220, 348, 570, 0, 500, 0, 333, 500, 500, 1000, 500, 500, 333, 1000, 556, 333, 944, 0, 611, 0,
+    0, 333, 333, 500, 500, 350, 500, 1000, 333, 1000, 389, 333, 722, 0, 389, 611, 250, 389, 500, 500, 500, 500, 220, 500, 333, 747, 266, 500,
+    606, 333, 747, 333, 400, 570, 300, 300, 333, 576, 500, 250, 333, 300, 300, 500, 750, 750, 750, 500, 667, 667, 667, 667, 667, 667, 944, 667,
+    667, 667, 667, 667, 389, 389, 389, 389, 722, 722, 722, 722, 722, 722, 722, 570, 722, 722, 722, 722, 722, 611, 611, 500, 500, 500, 500, 500,
+    500, 500, 722, 444, 444, 444, 444, 444, 278, 278, 278, 278, 500, 556, 500, 500, 500, 500, 500, 570, 500, 556, 556, 556, 556, 444, 500, 444,
+];
+
+/// Helvetica.
+#[rustfmt::skip]
+const SANS: Widths = [
+    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278,
+    584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944,
+    667, 667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500,
+    278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584, 0, 556, 0, 222, 556, 333, 1000, 556, 556, 333, 1000, 667, 333, 1000, 0, 611, 0,
+    0, 222, 222, 333, 333, 350, 556, 1000, 333, 1000, 500, 333, 944, 0, 500, 667, 278, 333, 556, 556, 556, 556, 260, 556, 333, 737, 370, 556,
+    584, 333, 737, 333, 400, 584, 333, 333, 333, 556, 537, 278, 333, 333, 365, 556, 834, 834, 834, 611, 667, 667, 667, 667, 667, 667, 1000, 722,
+    667, 667, 667, 667, 278, 278, 278, 278, 722, 722, 778, 778, 778, 778, 778, 584, 778, 722, 722, 722, 722, 667, 667, 611, 556, 556, 556, 556,
+    556, 556, 889, 500, 556, 556, 556, 556, 278, 278, 278, 278, 556, 556, 556, 556, 556, 556, 556, 584, 611, 556, 556, 556, 556, 500, 556, 500,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_as_wide_as_their_letters() {
+        let check = |text, font, thousandths: f32| {
+            assert!(
+                (width(text, font) * 1000.0 - thousandths).abs() < 0.01,
+                "{text}: {}",
+                width(text, font)
+            );
+        };
+        check("", Font::Roman, 0.0);
+        check("A b", Font::Roman, 722.0 + 250.0 + 500.0);
+        check("Am7", Font::Sans, 667.0 + 833.0 + 556.0);
+        check(
+            "Céilí – “x”",
+            Font::Bold,
+            722.0 + 444.0 + 278.0 + 278.0 + 278.0 + 250.0 + 500.0 + 250.0 + 500.0 + 500.0 + 500.0,
+        );
+    }
+
+    #[test]
+    fn a_pdf_gets_every_letter_or_the_one_below_its_accent() {
+        let shown: Vec<u8> = codes("Ceól’s ṫóġáil Łódź ŵ 漢").collect();
+        assert_eq!(shown, b"Ce\xF3l\x92s t\xF3g\xE1il L\xF3dz w ?");
+    }
+
+    #[test]
+    fn ink_below_the_line_is_seen() {
+        assert_eq!(extent("van", Font::Roman), (0.47, 0.02));
+        assert_eq!(extent("Jig", Font::Roman), (0.69, 0.22));
+    }
 }

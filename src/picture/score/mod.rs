@@ -7,9 +7,12 @@
 //! Tune ─ sheet ─→ columns in time ─ spacing, lines ─→ systems ─ staff, beam, curve, marks, words ─→ Drawing ─→ svg · pdf
 //! ```
 
+pub mod contour;
 pub mod drawing;
 pub mod glyph;
 pub mod lettering;
+pub mod outlines;
+pub mod svg;
 
 pub use drawing::Drawing;
 pub use glyph::Glyph;

@@ -1,0 +1,433 @@
+//! An engraved tune as SVG, for pages, readers and programs.
+//!
+//! In: a [`Drawing`]. Out: one `<svg>` element, each glyph defined once. Not: pages; the picture is as high as the tune.
+//!
+//! The picture has no colour of its own (`currentColor`), so it is dark on light and light on dark. For readers that do
+//! not see it has a title and a description. Signs say what they are by `data-kind`, and what belongs to a written bar
+//! stands in a group with `data-bar`; a glyph's reference is its number in SMuFL.
+//!
+//! A user unit is a hundredth of a staff space, and every number is whole: fewer bytes, and nothing to round.
+
+use super::contour::{self, Contour};
+use super::drawing::{Anchor, Block, Drawing, Font, Item, Kind, Point, Shape};
+use super::glyph::Glyph;
+
+/// How a picture is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SvgSettings<'a> {
+    /// How many pixels of CSS (1/96 inch) lie between two staff lines.
+    pub staff_space_px: f32,
+    /// What the identifiers of bars begin with, so that several pictures can stand in one page.
+    pub id_prefix: &'a str,
+}
+
+impl Default for SvgSettings<'_> {
+    /// A staff of 7 mm, as in printed music.
+    fn default() -> Self {
+        Self {
+            staff_space_px: STAFF_SPACE_PX,
+            id_prefix: "",
+        }
+    }
+}
+
+/// 1.75 mm.
+const STAFF_SPACE_PX: f32 = 1.75 / 25.4 * 96.0;
+
+/// Fonts as wide, letter by letter, as those that lines were broken for.
+const ROMAN_FACES: &str = "'Times New Roman','Liberation Serif',Tinos,'Nimbus Roman',serif";
+const SANS_FACES: &str = "Arial,'Liberation Sans',Arimo,'Nimbus Sans',sans-serif";
+
+/// The picture, ending with a line feed.
+pub fn picture(drawing: &Drawing, settings: &SvgSettings) -> String {
+    let mut svg = Writer::with_capacity(drawing);
+    let (width, height) = (hundredths(drawing.width), hundredths(drawing.height));
+    let px = |units: i32| f64::from(units) * f64::from(settings.staff_space_px) / 100.0;
+    svg.text("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 ");
+    svg.numbers(&[width, height]);
+    svg.text(&format!(
+        "\" width=\"{:.1}\" height=\"{:.1}\" fill=\"currentColor\" font-family=\"{ROMAN_FACES}\">\n",
+        px(width),
+        px(height)
+    ));
+    svg.element("title", &drawing.title);
+    svg.element("desc", &drawing.description);
+    svg.definitions(drawing);
+    for block in &drawing.blocks {
+        svg.block(block, settings.id_prefix);
+    }
+    svg.text("</svg>\n");
+    svg.0
+}
+
+/// Staff spaces as the whole number of hundredths nearest to them.
+fn hundredths(spaces: f32) -> i32 {
+    // Saturates: no length of a drawing is near the limits of i32.
+    (spaces * 100.0).round() as i32
+}
+
+/// The text so far.
+struct Writer(String);
+
+impl Writer {
+    fn with_capacity(drawing: &Drawing) -> Self {
+        let items: usize = drawing.blocks.iter().map(|block| block.items.len()).sum();
+        Self(String::with_capacity(6_000 + 40 * items))
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    /// Writes a number with no space before it.
+    fn number(&mut self, number: i32) {
+        let mut digits = [0; 10];
+        let mut at = digits.len();
+        let mut rest = number.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            self.0.push('-');
+        }
+        self.0
+            .extend(digits[at..].iter().map(|&digit| char::from(digit)));
+    }
+
+    /// Writes numbers as a path or list takes them: a minus needs no space before it.
+    fn numbers(&mut self, numbers: &[i32]) {
+        for (index, &number) in numbers.iter().enumerate() {
+            if index > 0 && number >= 0 {
+                self.0.push(' ');
+            }
+            self.number(number);
+        }
+    }
+
+    fn attribute(&mut self, name: &str, value: i32) {
+        self.0.push(' ');
+        self.text(name);
+        self.text("=\"");
+        self.number(value);
+        self.0.push('"');
+    }
+
+    /// An element of words alone; nothing where there are no words.
+    fn element(&mut self, name: &str, words: &str) {
+        if !words.is_empty() {
+            self.0.push('<');
+            self.text(name);
+            self.0.push('>');
+            self.escaped(words);
+            self.text("</");
+            self.text(name);
+            self.text(">\n");
+        }
+    }
+
+    /// Words as XML holds them; characters that XML 1.0 forbids become U+FFFD.
+    fn escaped(&mut self, words: &str) {
+        for letter in words.chars() {
+            match letter {
+                '&' => self.text("&amp;"),
+                '<' => self.text("&lt;"),
+                '>' => self.text("&gt;"),
+                '"' => self.text("&quot;"),
+                '\t' => self.0.push(' '),
+                '\0'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => self.0.push('\u{FFFD}'),
+                _ => self.0.push(letter),
+            }
+        }
+    }
+
+    /// The outline of each glyph that the drawing uses, once.
+    fn definitions(&mut self, drawing: &Drawing) {
+        let mut used = [false; Glyph::ALL.len()];
+        for item in drawing.blocks.iter().flat_map(|block| &block.items) {
+            if let Shape::Glyph { glyph, .. } = item.shape {
+                used[glyph as usize] = true;
+            }
+        }
+        self.text("<defs>");
+        for &glyph in Glyph::ALL.iter().filter(|&&glyph| used[glyph as usize]) {
+            self.text("<path id=\"");
+            self.glyph_id(glyph);
+            self.text("\" d=\"");
+            self.text(glyph.path());
+            self.text("\"/>");
+        }
+        self.text("</defs>\n");
+    }
+
+    fn glyph_id(&mut self, glyph: Glyph) {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        for shift in [12, 8, 4, 0] {
+            let digit = usize::from(glyph.smufl() >> shift) & 15;
+            self.0.push(char::from(DIGITS[digit]));
+        }
+    }
+
+    /// A block: first what belongs to no bar, then a group for each bar.
+    fn block(&mut self, block: &Block, id_prefix: &str) {
+        self.text("<g");
+        let top = hundredths(block.top);
+        if top != 0 {
+            self.text(" transform=\"translate(0 ");
+            self.number(top);
+            self.text(")\"");
+        }
+        self.text(">\n");
+        let bar_of = |item: &Item| item.place.map(|place| place.bar);
+        let mut items: Vec<&Item> = block.items.iter().collect();
+        // All is of one colour, so the order in which it is painted does not show.
+        items.sort_by_key(|item| bar_of(item));
+        for bar in items.chunk_by(|a, b| bar_of(a) == bar_of(b)) {
+            match bar_of(bar[0]) {
+                Some(number) => {
+                    self.text("<g id=\"");
+                    self.escaped(id_prefix);
+                    self.text("bar");
+                    self.text(&number.to_string());
+                    self.text("\" data-bar=\"");
+                    self.text(&number.to_string());
+                    self.text("\">");
+                    self.items(bar);
+                    self.text("</g>\n");
+                }
+                None => {
+                    self.items(bar);
+                    self.0.push('\n');
+                }
+            }
+        }
+        self.text("</g>\n");
+    }
+
+    fn items(&mut self, items: &[&Item]) {
+        self.strokes(items);
+        for item in items {
+            self.item(item);
+        }
+    }
+
+    /// Plain straight strokes: one path for all of a thickness.
+    fn strokes(&mut self, items: &[&Item]) {
+        let mut strokes: Vec<(i32, Point, Point)> = items
+            .iter()
+            .filter_map(|item| match item.shape {
+                Shape::Line {
+                    from,
+                    to,
+                    thickness,
+                    is_dashed: false,
+                } => Some((hundredths(thickness), from, to)),
+                _ => None,
+            })
+            .collect();
+        strokes.sort_by_key(|&(thickness, ..)| thickness);
+        for same in strokes.chunk_by(|a, b| a.0 == b.0) {
+            self.stroke_start(same[0].0);
+            self.text(" d=\"");
+            for &(_, from, to) in same {
+                self.line(from, to);
+            }
+            self.text("\"/>");
+        }
+    }
+
+    fn stroke_start(&mut self, thickness: i32) {
+        self.text("<path stroke=\"currentColor\"");
+        self.attribute("stroke-width", thickness);
+    }
+
+    /// A line as part of a path.
+    fn line(&mut self, from: Point, to: Point) {
+        let (x, y) = (hundredths(from.x), hundredths(from.y));
+        let (across, down) = (hundredths(to.x) - x, hundredths(to.y) - y);
+        self.0.push('M');
+        self.numbers(&[x, y]);
+        match (across, down) {
+            (0, _) => {
+                self.0.push('v');
+                self.number(down);
+            }
+            (_, 0) => {
+                self.0.push('h');
+                self.number(across);
+            }
+            _ => {
+                self.0.push('l');
+                self.numbers(&[across, down]);
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        match &item.shape {
+            Shape::Glyph { glyph, at, scale } => {
+                self.text("<use href=\"#");
+                self.glyph_id(*glyph);
+                self.0.push('"');
+                self.kind(item.kind);
+                let (x, y) = (hundredths(at.x), hundredths(at.y));
+                if *scale == 1.0 {
+                    self.attribute("x", x);
+                    self.attribute("y", y);
+                } else {
+                    self.text(" transform=\"translate(");
+                    self.numbers(&[x, y]);
+                    self.text(&format!(")scale({})\"", (scale * 1000.0).round() / 1000.0));
+                }
+                self.text("/>");
+            }
+            Shape::Line {
+                from,
+                to,
+                thickness,
+                is_dashed: true,
+            } => {
+                self.stroke_start(hundredths(*thickness));
+                self.text(" stroke-dasharray=\"60 40\" d=\"");
+                self.line(*from, *to);
+                self.text("\"/>");
+            }
+            // Drawn by `strokes`.
+            Shape::Line { .. } => {}
+            Shape::Polygon(corners) => {
+                self.text("<polygon points=\"");
+                for (index, corner) in corners.iter().enumerate() {
+                    if index > 0 {
+                        self.0.push(' ');
+                    }
+                    self.number(hundredths(corner.x));
+                    self.0.push(',');
+                    self.number(hundredths(corner.y));
+                }
+                self.text("\"/>");
+            }
+            Shape::Curve {
+                points: [from, control, other_control, to],
+                thickness,
+                is_dotted: true,
+            } => {
+                self.stroke_start(hundredths(*thickness));
+                self.text(" fill=\"none\" stroke-dasharray=\"20 40\"");
+                self.kind(item.kind);
+                self.text(" d=\"M");
+                self.numbers(&[hundredths(from.x), hundredths(from.y)]);
+                self.0.push('C');
+                for (index, point) in [control, other_control, to].into_iter().enumerate() {
+                    if index > 0 {
+                        self.0.push(' ');
+                    }
+                    self.numbers(&[hundredths(point.x), hundredths(point.y)]);
+                }
+                self.text("\"/>");
+            }
+            Shape::Curve {
+                points, thickness, ..
+            } => self.contour(item.kind, &contour::curve(points, *thickness)),
+            Shape::Brace { x, top, bottom } => {
+                self.contour(item.kind, &contour::brace(*x, *top, *bottom));
+            }
+            Shape::Text {
+                at,
+                text,
+                font,
+                size,
+                anchor,
+            } => {
+                self.text("<text");
+                self.kind(item.kind);
+                self.attribute("x", hundredths(at.x));
+                self.attribute("y", hundredths(at.y));
+                self.attribute("font-size", hundredths(*size));
+                self.text(match anchor {
+                    Anchor::Start => "",
+                    Anchor::Middle => " text-anchor=\"middle\"",
+                    Anchor::End => " text-anchor=\"end\"",
+                });
+                if matches!(font, Font::Bold | Font::BoldItalic) {
+                    self.text(" font-weight=\"bold\"");
+                }
+                if matches!(font, Font::Italic | Font::BoldItalic) {
+                    self.text(" font-style=\"italic\"");
+                }
+                if *font == Font::Sans {
+                    self.text(" font-family=\"");
+                    self.text(SANS_FACES);
+                    self.0.push('"');
+                }
+                self.0.push('>');
+                self.escaped(text);
+                self.text("</text>");
+            }
+        }
+    }
+
+    fn contour(&mut self, kind: Kind, contour: &Contour) {
+        self.text("<path");
+        self.kind(kind);
+        self.text(" d=\"M");
+        let (mut x, mut y) = (hundredths(contour.start.x), hundredths(contour.start.y));
+        self.numbers(&[x, y]);
+        for (index, points) in contour.curves.iter().enumerate() {
+            self.0.push('c');
+            debug_assert!(index < 64, "contours are short");
+            let relative = points.map(|point| [hundredths(point.x) - x, hundredths(point.y) - y]);
+            self.numbers(relative.as_flattened());
+            [x, y] = [x + relative[2][0], y + relative[2][1]];
+        }
+        self.text("z\"/>");
+    }
+
+    /// What the sign is for, where its shape alone does not say it. Beams are the only polygons and go without.
+    fn kind(&mut self, kind: Kind) {
+        self.text(" data-kind=\"");
+        self.text(name(kind));
+        self.0.push('"');
+    }
+}
+
+/// The word for a kind in `data-kind`.
+const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Staff => "staff",
+        Kind::Bar => "bar",
+        Kind::Bracket => "bracket",
+        Kind::Clef => "clef",
+        Kind::Key => "key",
+        Kind::Meter => "meter",
+        Kind::Head => "head",
+        Kind::GraceHead => "grace",
+        Kind::Accidental => "accidental",
+        Kind::Dot => "dot",
+        Kind::Stem => "stem",
+        Kind::Flag => "flag",
+        Kind::Beam => "beam",
+        Kind::Stroke => "stroke",
+        Kind::Ledger => "ledger",
+        Kind::Rest => "rest",
+        Kind::Tie => "tie",
+        Kind::Slur => "slur",
+        Kind::Tuplet => "tuplet",
+        Kind::Sign => "sign",
+        Kind::Ending => "ending",
+        Kind::Chord => "chord",
+        Kind::Annotation => "annotation",
+        Kind::Lyric => "lyric",
+        Kind::Tempo => "tempo",
+        Kind::Part => "part",
+        Kind::Jump => "jump",
+        Kind::Name => "name",
+        Kind::BarNumber => "bar-number",
+        Kind::Heading => "heading",
+        Kind::Words => "words",
+        Kind::Tablature => "tablature",
+    }
+}
