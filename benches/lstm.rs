@@ -9,11 +9,12 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::rnn::{LSTMConfig, RNN};
 use candle_nn::{Module, Optimizer as _, VarBuilder, VarMap};
 use ceilid::model::checkpoint::{Model, ModelCard};
-use ceilid::model::direct::DirectNetwork;
+use ceilid::model::direct_characters::DirectCharacters;
 use ceilid::model::engine::{Engine, EngineState, Storage};
-use ceilid::model::network::{Dropout, Network, NetworkConfig, NetworkState, ProductPrecision};
+use ceilid::model::network::{Dropout, Network, NetworkState, ProductPrecision};
 use ceilid::model::optimizer::{Optimizer, Rule, clip_norm};
-use ceilid::model::streams::Batch;
+use ceilid::model::shape::{CharactersConfig, Shape};
+use ceilid::model::streams::CharactersBatch;
 use ceilid::model::weights::Weights;
 use ceilid::token::{TokenId, Vocabulary};
 use std::time::{Duration, Instant};
@@ -72,10 +73,10 @@ fn main() {
 
 /// The whole step: forward with dropout, loss, backward, clipping, Adam.
 fn teach(name: &str, precision: ProductPrecision, streams: usize, steps: usize, seconds: Duration) {
-    let config = NetworkConfig::article(VOCABULARY_SIZE);
+    let config = CharactersConfig::article(VOCABULARY_SIZE);
     let mut weights = Weights::random(config.clone(), 1);
-    let mut network = DirectNetwork::new(precision);
-    let mut state = NetworkState::zero(&config, streams);
+    let mut network = DirectCharacters::new(precision);
+    let mut state = NetworkState::zero(config.stack(), streams);
     let mut gradient = vec![0.0; weights.values().len()];
     let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
     let ids = |start: usize| {
@@ -83,7 +84,7 @@ fn teach(name: &str, precision: ProductPrecision, streams: usize, steps: usize, 
             .map(|n| ((n * 31 + start) * 7 % VOCABULARY_SIZE) as u32)
             .collect::<Vec<_>>()
     };
-    let batch = Batch {
+    let batch = CharactersBatch {
         steps,
         streams,
         inputs: ids(1),
@@ -113,7 +114,7 @@ fn teach(name: &str, precision: ProductPrecision, streams: usize, steps: usize, 
 
 /// candle-nn's own LSTM layers and AdamW; no clipping, which only helps it.
 fn teach_candle(streams: usize, steps: usize, seconds: Duration) -> candle_core::Result<()> {
-    let config = NetworkConfig::article(VOCABULARY_SIZE);
+    let config = CharactersConfig::article(VOCABULARY_SIZE);
     let device = Device::Cpu;
     let variables = VarMap::new();
     let builder = VarBuilder::from_varmap(&variables, DType::F32, &device);
@@ -121,7 +122,7 @@ fn teach_candle(streams: usize, steps: usize, seconds: Duration) -> candle_core:
         candle_nn::embedding(VOCABULARY_SIZE, config.embedding_size, builder.pp("emb"))?;
     let layers = (0..config.layer_count)
         .map(|layer| {
-            let inputs = config.layer_inputs(layer);
+            let inputs = config.stack().layer_inputs(layer);
             let place = builder.pp(format!("rnn{layer}"));
             candle_nn::rnn::lstm(inputs, config.hidden_size, LSTMConfig::default(), place)
         })
@@ -166,7 +167,7 @@ fn branch(seconds: Duration) {
 }
 
 fn engine(storage: Storage) -> Engine {
-    let config = NetworkConfig::article(VOCABULARY_SIZE);
+    let config = CharactersConfig::article(VOCABULARY_SIZE);
     let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect())
         .expect("characters in order");
     let model = Model {

@@ -2,7 +2,7 @@
 
 use ceilid::model::checkpoint::{Model, ModelCard};
 use ceilid::model::engine::{Engine, EngineState, Storage};
-use ceilid::model::network::NetworkConfig;
+use ceilid::model::shape::CharactersConfig;
 use ceilid::model::weights::Weights;
 use ceilid::token::Vocabulary;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -41,7 +41,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
 fn a_step_a_batch_of_steps_and_a_branch_allocate_nothing() {
     assert!(allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))) > 0);
     let vocabulary = Vocabulary::of_text("abcdefg").unwrap();
-    let config = NetworkConfig {
+    let config = CharactersConfig {
         vocabulary_size: 7,
         embedding_size: 5,
         hidden_size: 48,

@@ -2,9 +2,10 @@
 //! input loses or spoils anything.
 
 use ceilid::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
-use ceilid::model::direct::DirectNetwork;
+use ceilid::model::direct_characters::DirectCharacters;
 use ceilid::model::engine::{Engine, Storage};
-use ceilid::model::network::{NetworkConfig, ProductPrecision};
+use ceilid::model::network::ProductPrecision;
+use ceilid::model::shape::CharactersConfig;
 use ceilid::model::trainer::{
     Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved,
 };
@@ -15,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 const TUNE: &str = "X:1\nT:The Long Note\nM:6/8\nK:D\n|:DFA dAF|GBd gdB|AFD EFG|F3 D3:|\n\n";
 
-fn small_network(vocabulary: &Vocabulary) -> NetworkConfig {
-    NetworkConfig {
+fn small_network(vocabulary: &Vocabulary) -> CharactersConfig {
+    CharactersConfig {
         vocabulary_size: vocabulary.len(),
         embedding_size: 8,
         hidden_size: 32,
@@ -53,7 +54,7 @@ fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
         config.clone(),
     );
     Trainer::new(
-        Box::new(DirectNetwork::new(config.precision)),
+        Box::new(DirectCharacters::new(config.precision)),
         lessons,
         config,
         card,

@@ -10,7 +10,7 @@ use crate::corpus::tunebook;
 use crate::model::checkpoint::Model;
 use crate::model::engine::{Engine, Storage};
 use crate::model::folk;
-use crate::model::network::Score;
+use crate::model::network::Cost;
 use crate::token::TokenError;
 use anyhow::anyhow;
 use serde_json::json;
@@ -140,7 +140,7 @@ fn unknown_character(path: &Path, error: TokenError) -> Failure {
 }
 
 /// `rounded`: what the text costs with weights of 8 bits, which is how tunes are asked for.
-fn report(path: &Path, score: Score, rounded: Score, context: &Context) -> String {
+fn report(path: &Path, score: Cost, rounded: Cost, context: &Context) -> String {
     if context.json {
         let report = json!({
             "stream": path.display().to_string(), "characters": score.predicted, "bits_per_character": score.bits(),

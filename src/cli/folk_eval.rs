@@ -8,8 +8,12 @@ use crate::critic::comparison::{Tell, likenesses, telling_apart};
 use crate::critic::features::{Melody, SCALARS, scalars};
 use crate::critic::histogram::{Counted, divergence, overlap};
 use crate::critic::{Critic, Refusals};
-use crate::model::folk::{FolkWeights, Lesson, judge};
+use crate::model::direct::DirectNetwork;
+use crate::model::folk::judge;
+use crate::model::lesson::Lesson;
 use crate::model::network::NetworkError;
+use crate::model::shape::NetworkConfig;
+use crate::model::weights::Weights;
 use crate::token::folk::{Dance, to_abc};
 use crate::{abc, score};
 use rayon::prelude::*;
@@ -97,7 +101,7 @@ pub enum FolkEvalError {
 /// [`FolkEvalError`].
 pub fn measure(
     corpus: &FolkCorpus,
-    weights: &FolkWeights,
+    weights: &Weights<NetworkConfig>,
     model: FolkModel,
     request: FolkRequest,
     count: usize,
@@ -115,7 +119,13 @@ pub fn measure(
             found: corpus.settings.len(),
         });
     }
-    let judged = |lessons: &[Lesson]| judge(weights, &lessons.iter().collect::<Vec<_>>());
+    let judged = |lessons: &[Lesson]| {
+        judge(
+            &mut DirectNetwork::default(),
+            weights,
+            &lessons.iter().collect::<Vec<_>>(),
+        )
+    };
     let (valid_score, test_score) = (judged(&valid)?, judged(&test)?);
 
     let index = corpus.index();
@@ -143,10 +153,10 @@ pub fn measure(
         melodies(&kept_abc),
     );
     let figures = FolkFigures {
-        valid_bits_a_note: valid_score.bits_a_note(),
-        test_bits_a_note: test_score.bits_a_note(),
+        valid_bits_a_note: valid_score.bits(),
+        test_bits_a_note: test_score.bits(),
         test_tunes: test.len(),
-        test_notes: test_score.notes,
+        test_notes: test_score.units,
         people: set(&people_abc, &people, &Refusals::default()),
         raw: set(&raw_abc, &raw, &raw_refusals),
         kept: set(&kept_abc, &kept, &kept_refusals),

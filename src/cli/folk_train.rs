@@ -15,11 +15,15 @@ use crate::corpus::{CorpusError, Part, Setting, Split, tunebook};
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
 use crate::critic::features::{Melody, NAMES, SCALARS, scalars};
+use crate::model::direct::DirectNetwork;
 use crate::model::folk::{
-    Drop, EpochRecord, FolkConfig, FolkEngine, FolkFileError, FolkRecord, FolkTrainer, FolkWeights,
-    Lesson, Phase, Progress, SavedError, TrainSettings, judge, to_bytes,
+    EpochRecord, FolkEngine, FolkFileError, FolkRecord, FolkTrainer, Phase, Progress, SavedError,
+    TrainSettings, judge, to_bytes,
 };
-use crate::model::network::NetworkError;
+use crate::model::lesson::{DropShares, Lesson};
+use crate::model::network::{Network, NetworkError};
+use crate::model::shape::NetworkConfig;
+use crate::model::weights::Weights;
 use crate::token::folk::{FolkTune, Style, Unfit, to_abc, written_in_score};
 use crate::{abc, score};
 use rayon::prelude::*;
@@ -138,7 +142,7 @@ impl FolkCorpus {
 /// How long and with what a folk model is taught.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FolkRecipe {
-    pub config: FolkConfig,
+    pub config: NetworkConfig,
     pub settings: TrainSettings,
     /// Over all corpora, then over the target alone.
     pub wide: Phase,
@@ -151,7 +155,7 @@ pub const EPOCHS: u32 = 24;
 impl FolkRecipe {
     /// The shipped model's, so many epochs long: half of them over all corpora, the rest over the target alone.
     pub fn of_epochs(epochs: u32) -> Self {
-        let drop = Drop {
+        let drop = DropShares {
             inputs: 0.1,
             hidden: 0.25,
             outputs: 0.3,
@@ -159,7 +163,7 @@ impl FolkRecipe {
         };
         let fine = epochs.div_ceil(2);
         Self {
-            config: FolkConfig::shipped(),
+            config: NetworkConfig::shipped(),
             settings: TrainSettings::default(),
             wide: Phase {
                 epochs: u64::from(epochs - fine),
@@ -259,6 +263,7 @@ struct Classes<'a> {
 /// # Errors
 /// [`FolkTrainError`].
 pub fn train(
+    network: Box<dyn Network<NetworkConfig>>,
     corpus: &FolkCorpus,
     recipe: &FolkRecipe,
     output: &Path,
@@ -290,7 +295,7 @@ pub fn train(
             valid: classes.valid.len(),
         });
     }
-    let (mut trainer, mut note) = start(corpus, recipe, output, resumes)?;
+    let (mut trainer, mut note) = start(network, corpus, recipe, output, resumes)?;
     let is_wide = |note: &RunNote| note.wide_done < recipe.wide.epochs;
     while note.fine_done < recipe.fine.epochs {
         let wide = is_wide(&note);
@@ -313,11 +318,11 @@ pub fn train(
         }) += 1;
         note.record.epochs.push(EpochRecord {
             is_fine: !wide,
-            train: progress.train.bits_a_note(),
-            valid: progress.valid.bits_a_note(),
+            train: progress.train.bits(),
+            valid: progress.valid.bits(),
         });
         if progress.is_best {
-            note.record.valid_bits_a_note = progress.valid.bits_a_note();
+            note.record.valid_bits_a_note = progress.valid.bits();
             keep(trainer.best(), &mut note.record, &classes.test, output)?;
         }
         let text = serde_json::to_string(&note).map_err(FolkFileError::Record)?;
@@ -343,12 +348,13 @@ pub fn train(
 
 /// A new run, or the one that the state beside the model is of.
 fn start(
+    network: Box<dyn Network<NetworkConfig>>,
     corpus: &FolkCorpus,
     recipe: &FolkRecipe,
     output: &Path,
     resumes: bool,
 ) -> Result<(FolkTrainer, RunNote), FolkTrainError> {
-    let weights = FolkWeights::random(recipe.config.clone(), recipe.settings.seed);
+    let weights = Weights::random(recipe.config.clone(), recipe.settings.seed);
     let corpora = corpus.hash();
     let path = state_path(output);
     let saved = match std::fs::read(&path) {
@@ -364,7 +370,7 @@ fn start(
             source,
         };
         let (trainer, note) =
-            FolkTrainer::restore(&bytes, weights, recipe.settings).map_err(unusable)?;
+            FolkTrainer::restore(&bytes, network, weights, recipe.settings).map_err(unusable)?;
         let mut note: RunNote = serde_json::from_str(&note).map_err(FolkFileError::Record)?;
         if !recipe.goes_on_from(&note.recipe) || note.corpora != corpora {
             return Err(FolkTrainError::OtherRun { path });
@@ -397,16 +403,16 @@ fn start(
         fine_done: 0,
         record,
     };
-    Ok((FolkTrainer::new(weights, recipe.settings), note))
+    Ok((FolkTrainer::new(network, weights, recipe.settings), note))
 }
 
 fn keep(
-    weights: &FolkWeights,
+    weights: &Weights<NetworkConfig>,
     record: &mut FolkRecord,
     test: &[&Lesson],
     output: &Path,
 ) -> Result<(), FolkTrainError> {
-    record.test_bits_a_note = judge(weights, test)?.bits_a_note();
+    record.test_bits_a_note = judge(&mut DirectNetwork::default(), weights, test)?.bits();
     write(output, &to_bytes(weights, record)?)
 }
 
@@ -422,7 +428,7 @@ const DRAFTS_HEARD: usize = 800;
 /// that the critic lets pass.
 fn calibrate(
     corpus: &FolkCorpus,
-    weights: &FolkWeights,
+    weights: &Weights<NetworkConfig>,
     seed: u64,
 ) -> Result<(Habits, Tell), FolkTrainError> {
     let mut model = FolkModel {

@@ -4,6 +4,7 @@ use super::{Context, Failure, files, shipped};
 use crate::corpus::tunebook;
 use crate::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
 use crate::model::folk;
+use crate::model::shape::Shape;
 use crate::token::Vocabulary;
 use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};

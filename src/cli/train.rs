@@ -10,10 +10,12 @@ use crate::corpus::{Part, Setting, Split};
 use crate::daemon::time_span::TimeSpan;
 use crate::model::checkpoint::{self, CheckpointError, CorpusSource, Model, ModelCard};
 use crate::model::direct::DirectNetwork;
+use crate::model::direct_characters::DirectCharacters;
 use crate::model::folk::{FolkRecord, LeftOut, Progress};
 use crate::model::graph::{Card, GraphNetwork};
-use crate::model::network::{Network, NetworkConfig, ProductPrecision};
+use crate::model::network::{Network, ProductPrecision};
 use crate::model::optimizer::Rule;
+use crate::model::shape::{CharactersConfig, NetworkConfig, Shape};
 use crate::model::streams::Objective;
 use crate::model::trainer::{
     Ending, Lessons, Observer, Trainer, TrainingConfig, TrainingError, TrainingProgress, csv_log,
@@ -113,10 +115,31 @@ enum PrecisionName {
 }
 
 impl DeviceName {
-    /// What runs the article's network there.
-    fn network(self, precision: ProductPrecision) -> Result<Box<dyn Network>, Failure> {
+    /// What computes the article's network there.
+    fn characters(
+        self,
+        precision: ProductPrecision,
+    ) -> Result<Box<dyn Network<CharactersConfig>>, Failure> {
+        Ok(match self.card(precision)? {
+            Some(card) => Box::new(card),
+            None => Box::new(DirectCharacters::new(precision)),
+        })
+    }
+
+    /// What computes the folk network there.
+    fn decisions(
+        self,
+        precision: ProductPrecision,
+    ) -> Result<Box<dyn Network<NetworkConfig>>, Failure> {
+        Ok(match self.card(precision)? {
+            Some(card) => Box::new(card),
+            None => Box::new(DirectNetwork::new(precision)),
+        })
+    }
+
+    fn card(self, precision: ProductPrecision) -> Result<Option<GraphNetwork>, Failure> {
         let (card, feature) = match self {
-            Self::Cpu => return Ok(Box::new(DirectNetwork::new(precision))),
+            Self::Cpu => return Ok(None),
             _ if precision != ProductPrecision::F32 => {
                 return Err(Failure::usage(anyhow!("--precision is for `--device cpu`")));
             }
@@ -129,7 +152,7 @@ impl DeviceName {
             );
             Failure::environment(anyhow!("no {feature} device: {error}")).hint(hint)
         })?;
-        Ok(Box::new(network))
+        Ok(Some(network))
     }
 }
 
@@ -165,9 +188,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return Err(Failure::usage(anyhow!("--without is for `--preset folk`")));
     }
     let recipe = recipe(&args, context);
-    let computing = args.device.network(recipe.precision)?;
+    let computing = args.device.characters(recipe.precision)?;
     let corpus = Corpus::read(&args)?;
-    let mut network = NetworkConfig::article(corpus.vocabulary.len());
+    let mut network = CharactersConfig::article(corpus.vocabulary.len());
     network.dropout = args.dropout.unwrap_or(network.dropout);
     network.check().map_err(Failure::usage)?;
     context.say(network.table());
@@ -237,18 +260,18 @@ fn run_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         ("--dropout", args.dropout.is_some()),
         ("--weight-decay", args.weight_decay.is_some()),
         ("--average", args.average.is_some()),
-        ("--precision", args.precision.is_some()),
-        ("--device", args.device != DeviceName::Cpu),
     ];
     if let Some((flag, _)) = asked_in_vain.iter().find(|(_, is_given)| *is_given) {
         return Err(Failure::usage(anyhow!("{flag} is for `--preset article`")));
     }
+    let network = args.device.decisions(precision(args))?;
     let corpus = FolkCorpus::read(&args.corpus).map_err(at_fault)?;
     let mut recipe = FolkRecipe::of_epochs(args.epochs.unwrap_or(folk_train::EPOCHS));
     recipe.settings.seed = context.seed.unwrap_or(recipe.settings.seed);
     recipe.settings.streams = args
         .batch
         .map_or(recipe.settings.streams, |batch| batch as usize); // lossless: at most SIZE_MAX
+    recipe.settings.precision = precision(args);
     recipe.settings.left_out = LeftOut {
         place: args.without.contains(&InputsName::Place),
         lookback: args.without.contains(&InputsName::Lookback),
@@ -270,8 +293,8 @@ fn run_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         context.say(format_args!(
             "epoch {:>2}: {:.4} bits a note; validation {:.4}{}; {:.0} s",
             progress.epoch,
-            progress.train.bits_a_note(),
-            progress.valid.bits_a_note(),
+            progress.train.bits(),
+            progress.valid.bits(),
             if progress.is_best { ", the best" } else { "" },
             began.elapsed().as_secs_f64()
         ));
@@ -281,9 +304,16 @@ fn run_folk(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let goes_on =
         || !stop.load(Ordering::Relaxed) && limit.is_none_or(|limit| began.elapsed() < limit);
-    let (ending, record) =
-        folk_train::train(&corpus, &recipe, &args.output, args.resume, told, goes_on)
-            .map_err(folk_failure)?;
+    let (ending, record) = folk_train::train(
+        network,
+        &corpus,
+        &recipe,
+        &args.output,
+        args.resume,
+        told,
+        goes_on,
+    )
+    .map_err(folk_failure)?;
     log_failure.map_or(Ok(()), Err)?;
     let said = match (ending, record.epochs.is_empty()) {
         (FolkEnding::Finished, _) => "all epochs done",
@@ -431,6 +461,13 @@ fn sources_of(books: &[Tunebook], used_for: &str) -> Vec<CorpusSource> {
     books.iter().map(source).collect()
 }
 
+fn precision(args: &Args) -> ProductPrecision {
+    match args.precision {
+        Some(PrecisionName::Bf16) => ProductPrecision::Bf16,
+        Some(PrecisionName::F32) | None => ProductPrecision::F32,
+    }
+}
+
 fn recipe(args: &Args, context: &Context) -> TrainingConfig {
     let asked = (
         args.objective.unwrap_or(ObjectiveName::All),
@@ -459,10 +496,7 @@ fn recipe(args: &Args, context: &Context) -> TrainingConfig {
         sequence: size(args.seq, usual.sequence),
         learning_rate: args.learning_rate.unwrap_or(usual.learning_rate),
         weight_decay: args.weight_decay.unwrap_or(usual.weight_decay),
-        precision: match args.precision {
-            Some(PrecisionName::Bf16) => ProductPrecision::Bf16,
-            Some(PrecisionName::F32) | None => ProductPrecision::F32,
-        },
+        precision: precision(args),
         average: match args.average {
             Some(share) => Some(share).filter(|&share| share > 0.0),
             None => usual.average,

@@ -6,7 +6,7 @@
 //! as it is. The metadata has one key, `ceilid`, with a JSON text ([`ModelCard`]). No clock goes into the file: the
 //! same corpus, options and seed give the same bytes.
 
-use super::network::{NetworkConfig, NetworkError};
+use super::shape::{CharactersConfig, NetworkError, Shape};
 use super::trainer::{TrainingConfig, TrainingFigures, TrainingState};
 use super::weights::Weights;
 use crate::token::Vocabulary;
@@ -40,7 +40,7 @@ pub struct CorpusSource {
 pub struct ModelCard {
     /// Version of this text, 1.
     pub format: u32,
-    pub network: NetworkConfig,
+    pub network: CharactersConfig,
     pub vocabulary: Vocabulary,
     pub corpus: Vec<CorpusSource>,
     /// How training and validation text were told apart.
@@ -53,7 +53,7 @@ pub struct ModelCard {
 
 impl ModelCard {
     /// A card for a network that was taught elsewhere.
-    pub fn imported(network: NetworkConfig, vocabulary: Vocabulary) -> Self {
+    pub fn imported(network: CharactersConfig, vocabulary: Vocabulary) -> Self {
         let split_rule = "unknown: imported".to_owned();
         Self {
             format: FORMAT,
@@ -68,7 +68,7 @@ impl ModelCard {
 
     /// A card for a network that is about to be taught.
     pub fn new(
-        network: NetworkConfig,
+        network: CharactersConfig,
         vocabulary: Vocabulary,
         corpus: Vec<CorpusSource>,
         split_rule: &str,
@@ -89,7 +89,7 @@ impl ModelCard {
 /// A network with its vocabulary and its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    pub weights: Weights,
+    pub weights: Weights<CharactersConfig>,
     pub card: ModelCard,
 }
 
@@ -280,7 +280,10 @@ pub fn load_state(path: &Path) -> Result<TrainingState, CheckpointError> {
 ///
 /// # Errors
 /// `Damaged`, or `Mismatch` naming the tensor that is missing or has another shape.
-pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointError> {
+pub fn import_weights(
+    bytes: &[u8],
+    dropout: f32,
+) -> Result<Weights<CharactersConfig>, CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
     let dims = |name: &str| {
         let view = tensors.tensor(name).map_err(|_| missing(name))?;
@@ -298,7 +301,7 @@ pub fn import_weights(bytes: &[u8], dropout: f32) -> Result<Weights, CheckpointE
     let layer_count = (0..)
         .take_while(|layer| tensors.tensor(&format!("rnn.weight_hh_l{layer}")).is_ok())
         .count();
-    let config = NetworkConfig {
+    let config = CharactersConfig {
         vocabulary_size,
         embedding_size,
         hidden_size,
@@ -401,8 +404,8 @@ fn parse_card(json: &str) -> Result<ModelCard, CheckpointError> {
 
 fn read_weights(
     tensors: &SafeTensors<'_>,
-    config: &NetworkConfig,
-) -> Result<Weights, CheckpointError> {
+    config: &CharactersConfig,
+) -> Result<Weights<CharactersConfig>, CheckpointError> {
     config.check()?;
     let mut values = Vec::new();
     let read = |name: &str, shape: &[usize]| {

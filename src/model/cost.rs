@@ -1,41 +1,43 @@
-//! In: a network and a text as token ids. Out: what the text costs the network, character by character. Teaches
-//! nothing.
+//! What lessons cost a network: how well it said what came.
 
-use super::network::{Network, NetworkError, NetworkState, Score};
-use super::streams::Batch;
-use super::weights::Weights;
-use crate::token::TokenId;
+use super::exact;
+use serde::{Deserialize, Serialize};
 
-/// Steps computed at a time, which bounds memory.
-const STEPS_AT_ONCE: usize = 2000;
+/// How well a batch, an epoch or a text was predicted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Questions answered: characters; or decisions, and what sounded.
+    pub predicted: u64,
+    /// What bits are counted by: characters; or notes struck as written.
+    pub units: u64,
+    /// Sum of −ln p of what really came.
+    #[serde(with = "exact")]
+    pub nats: f64,
+    /// How often the likeliest answer was the one that came.
+    pub correct: u64,
+}
 
-/// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted
-/// from all before it and counted.
-///
-/// # Errors
-/// As [`Network::judge`].
-pub fn stream_cost(
-    network: &mut dyn Network,
-    weights: &Weights,
-    first: TokenId,
-    text: &[TokenId],
-) -> Result<Score, NetworkError> {
-    let mut state = NetworkState::zero(weights.config(), 1);
-    let mut score = Score::default();
-    let mut before = first;
-    for targets in text.chunks(STEPS_AT_ONCE) {
-        let inputs = std::iter::once(before)
-            .chain(targets.iter().copied())
-            .take(targets.len())
-            .collect();
-        let batch = Batch {
-            steps: targets.len(),
-            streams: 1,
-            inputs,
-            targets: targets.to_vec(),
-        };
-        score.add(network.judge(weights, &batch, &mut state)?);
-        before = targets[targets.len() - 1];
+impl Cost {
+    /// Adds another batch.
+    pub fn add(&mut self, other: Self) {
+        self.predicted += other.predicted;
+        self.units += other.units;
+        self.nats += other.nats;
+        self.correct += other.correct;
     }
-    Ok(score)
+
+    /// −ln p a unit; 0 for nothing.
+    pub fn nats_mean(&self) -> f64 {
+        self.nats / self.units.max(1) as f64
+    }
+
+    /// −log₂ p a unit: bits a character, or bits a note with all decisions, plans too, counted in.
+    pub fn bits(&self) -> f64 {
+        self.nats_mean() / std::f64::consts::LN_2
+    }
+
+    /// Share predicted right, `0.0..=1.0`.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.predicted.max(1) as f64
+    }
 }

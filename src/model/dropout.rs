@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// Where a training step's dropped units come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
-    pub(super) noise: Noise,
+    noise: Noise,
 }
 
 /// Units whose fate one 64-bit draw decides, 16 bits each.
@@ -23,11 +23,17 @@ impl Dropout {
         }
     }
 
-    /// Those of one layer of it.
-    pub(super) fn of_layer(self, layer: usize) -> Self {
+    /// Those of one part of the network, such as a layer.
+    pub(super) fn part(self, index: usize) -> Self {
         Self {
-            noise: self.noise.part(layer as u64),
+            noise: self.noise.part(index as u64),
         }
+    }
+
+    /// What [`Self::drop_units`] would multiply units with.
+    pub(super) fn mask(self, chance: f32, mask: &mut [f32]) {
+        mask.fill(1.0);
+        self.drop_units(chance, mask);
     }
 
     /// Sets each unit to zero with the chance given and scales the others up to keep the mean.
@@ -65,6 +71,16 @@ impl Dropout {
             }
         });
     }
+}
+
+/// Multiplies each step's units with the same mask. `mask (streams, units)`, `units (steps, streams, units)`
+pub(super) fn leave_out(mask: &[f32], units: &mut [f32]) {
+    units.par_chunks_exact_mut(mask.len()).for_each(|units| {
+        units
+            .iter_mut()
+            .zip(mask)
+            .for_each(|(unit, factor)| *unit *= factor);
+    });
 }
 
 #[derive(Clone, Copy)]

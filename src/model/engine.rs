@@ -6,10 +6,11 @@
 //! streams do. [`super::pair`] shares the steps of one stream between two threads.
 
 use super::checkpoint::{CheckpointError, Model, ModelCard};
+use super::cost::Cost;
 use super::kernel::column::{ColumnMatrix, INPUTS_AT_ONCE, PANEL};
 use super::kernel::{Level, step_gates};
-use super::network::{NetworkConfig, Score};
 use super::pair::Pair;
+use super::shape::CharactersConfig;
 use super::weights::Weights;
 use crate::token::{TokenId, Vocabulary};
 use std::ops::Range;
@@ -25,7 +26,7 @@ const UNITS: usize = PANEL / 4;
 pub struct Engine {
     level: Level,
     storage: Storage,
-    config: NetworkConfig,
+    config: CharactersConfig,
     card: ModelCard,
     /// What the first layer's gates get from each character, `(vocabulary, panels, PANEL)`: embedding · W_ihᵀ + bias.
     first: Vec<f32>,
@@ -297,8 +298,8 @@ impl Engine {
 
     /// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character
     /// predicted from all before it and counted.
-    pub fn stream_cost(&self, first: TokenId, text: &[TokenId]) -> Score {
-        let mut score = Score::default();
+    pub fn stream_cost(&self, first: TokenId, text: &[TokenId]) -> Cost {
+        let mut score = Cost::default();
         self.with_helper(&mut self.state(), |pair| {
             let mut before = first;
             for &target in text {
@@ -311,6 +312,7 @@ impl Engine {
                 // The first of equals, as argmax is understood.
                 let likeliest = logits.iter().position(|&logit| logit == most);
                 score.predicted += 1;
+                score.units += 1;
                 score.nats += sum.ln() - f64::from(logits[target as usize] - most);
                 score.correct += u64::from(likeliest == Some(target as usize));
                 before = target;
@@ -364,7 +366,7 @@ impl EngineState {
 }
 
 /// `(vocabulary, 4·hidden)`: embedding · W_ihᵀ + bias of the first layer, so that a step only looks it up.
-fn first_layer_table(weights: &Weights) -> Vec<f32> {
+fn first_layer_table(weights: &Weights<CharactersConfig>) -> Vec<f32> {
     let config = weights.config();
     let embedding_size = config.embedding_size;
     let (embedding, input) = (
@@ -391,12 +393,12 @@ fn first_layer_table(weights: &Weights) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cost::stream_cost;
-    use super::super::direct::DirectNetwork;
-    use super::super::network::NetworkConfig;
+    use super::super::direct_characters::DirectCharacters;
+    use super::super::shape::CharactersConfig;
+    use super::super::streams::stream_cost;
     use super::*;
 
-    fn engine(weights: &Weights, storage: Storage) -> Engine {
+    fn engine(weights: &Weights<CharactersConfig>, storage: Storage) -> Engine {
         let characters: Vec<char> = ('0'..).take(weights.config().vocabulary_size).collect();
         let vocabulary = Vocabulary::from_sorted(characters).unwrap();
         let card = ModelCard::imported(weights.config().clone(), vocabulary);
@@ -409,8 +411,8 @@ mod tests {
         )
     }
 
-    fn random(hidden_size: usize) -> Weights {
-        let config = NetworkConfig {
+    fn random(hidden_size: usize) -> Weights<CharactersConfig> {
+        let config = CharactersConfig {
             vocabulary_size: 21,
             embedding_size: 6,
             hidden_size,
@@ -423,7 +425,7 @@ mod tests {
     /// PyTorch's logits after the second stream of the test of the same numbers in `direct.rs`.
     #[test]
     fn logits_are_those_of_pytorch() {
-        let config = NetworkConfig {
+        let config = CharactersConfig {
             vocabulary_size: 5,
             embedding_size: 3,
             hidden_size: 4,
@@ -448,7 +450,7 @@ mod tests {
     fn a_text_costs_the_engine_what_it_costs_the_network_that_is_taught() {
         let weights = random(33);
         let text: Vec<TokenId> = (0..300).map(|n| (n * n % 21) as TokenId).collect();
-        let exact = stream_cost(&mut DirectNetwork::default(), &weights, 1, &text).unwrap();
+        let exact = stream_cost(&mut DirectCharacters::default(), &weights, 1, &text).unwrap();
         for (storage, tolerance) in [
             (Storage::F32, 1e-5),
             (Storage::Int16, 1e-3),

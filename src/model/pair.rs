@@ -328,14 +328,14 @@ fn load(to: &mut [u32], from: &[AtomicU32], range: Range<usize>) {
 mod tests {
     use super::super::checkpoint::{Model, ModelCard};
     use super::super::engine::Storage;
-    use super::super::network::NetworkConfig;
+    use super::super::shape::CharactersConfig;
     use super::super::weights::Weights;
     use super::*;
     use crate::token::Vocabulary;
     use std::time::Duration;
 
     fn engine(storage: Storage, layer_count: usize) -> Engine {
-        let config = NetworkConfig {
+        let config = CharactersConfig {
             vocabulary_size: 21,
             embedding_size: 6,
             hidden_size: 80,

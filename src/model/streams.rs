@@ -1,7 +1,10 @@
 //! In: tunes as token ids. Out: batches of many streams side by side, each character predicted from all before it.
 //! Does not compute.
 
+use super::network::{Cost, Network, NetworkError, NetworkState};
 use super::noise::{Noise, Purpose};
+use super::shape::{CharactersConfig, Shape};
+use super::weights::Weights;
 use crate::token::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +20,7 @@ pub enum Objective {
 
 /// Some steps of some streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct CharactersBatch {
     pub steps: usize,
     pub streams: usize,
     /// `(steps, streams)`
@@ -26,7 +29,7 @@ pub struct Batch {
     pub targets: Vec<TokenId>,
 }
 
-impl Batch {
+impl CharactersBatch {
     /// Whether only the last position is predicted.
     pub fn is_last_only(&self) -> bool {
         self.targets.len() != self.inputs.len()
@@ -108,8 +111,8 @@ impl Epoch {
         self.objective == Objective::All
     }
 
-    /// Batch `index`, `0..batch_count`.
-    pub fn batch(&self, index: usize) -> Batch {
+    /// CharactersBatch `index`, `0..batch_count`.
+    pub fn batch(&self, index: usize) -> CharactersBatch {
         let starts: Vec<usize> = match self.objective {
             Objective::All => {
                 let stream_length = self.tokens.len() / self.streams;
@@ -125,13 +128,47 @@ impl Epoch {
             Objective::All => (1..=self.steps).flat_map(row).collect(),
             Objective::Last => row(self.steps).collect(),
         };
-        Batch {
+        CharactersBatch {
             steps: self.steps,
             streams: self.streams,
             inputs,
             targets,
         }
     }
+}
+
+/// Steps computed at a time, which bounds memory.
+const STEPS_AT_ONCE: usize = 2000;
+
+/// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted
+/// from all before it and counted.
+///
+/// # Errors
+/// As [`Network::judge`].
+pub fn stream_cost(
+    network: &mut dyn Network<CharactersConfig>,
+    weights: &Weights<CharactersConfig>,
+    first: TokenId,
+    text: &[TokenId],
+) -> Result<Cost, NetworkError> {
+    let mut state = NetworkState::zero(weights.config().stack(), 1);
+    let mut cost = Cost::default();
+    let mut before = first;
+    for targets in text.chunks(STEPS_AT_ONCE) {
+        let inputs = std::iter::once(before)
+            .chain(targets.iter().copied())
+            .take(targets.len())
+            .collect();
+        let batch = CharactersBatch {
+            steps: targets.len(),
+            streams: 1,
+            inputs,
+            targets: targets.to_vec(),
+        };
+        cost.add(network.judge(weights, &batch, &mut state)?);
+        before = targets[targets.len() - 1];
+    }
+    Ok(cost)
 }
 
 #[cfg(test)]

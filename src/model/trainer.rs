@@ -5,10 +5,11 @@
 //! killed or out of time goes on to the same bits as one that was not.
 
 use super::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
-use super::cost::stream_cost;
-use super::network::{Dropout, Network, NetworkError, NetworkState, ProductPrecision, Score};
+use super::exact;
+use super::network::{Cost, Dropout, Network, NetworkError, NetworkState, ProductPrecision};
 use super::optimizer::{Optimizer, Rule, clip_norm};
-use super::streams::{Epoch, Objective};
+use super::shape::{CharactersConfig, Shape};
+use super::streams::{Epoch, Objective, stream_cost};
 use super::weights::Weights;
 use crate::token::TokenId;
 use serde::{Deserialize, Serialize};
@@ -156,8 +157,8 @@ pub struct EpochRecord {
     /// Learning rate of the last step.
     #[serde(with = "exact")]
     pub learning_rate: f64,
-    pub train: Score,
-    pub validation: Score,
+    pub train: Cost,
+    pub validation: Cost,
     /// Time spent teaching so far, over all the runs that led here.
     pub seconds: f64,
 }
@@ -190,7 +191,7 @@ pub struct TrainingProgress {
     /// Steps taken.
     pub steps: u64,
     /// Of this epoch so far.
-    pub train: Score,
+    pub train: Cost,
     /// Epochs done.
     pub history: Vec<EpochRecord>,
     /// Time spent teaching.
@@ -287,11 +288,11 @@ pub enum TrainingError {
 
 /// A run: a network, its lessons and how far it is.
 pub struct Trainer {
-    network: Box<dyn Network>,
+    network: Box<dyn Network<CharactersConfig>>,
     lessons: Lessons,
     card: ModelCard,
     path: PathBuf,
-    weights: Weights,
+    weights: Weights<CharactersConfig>,
     /// The running mean of the weights; empty when the recipe has none.
     average: Vec<f32>,
     optimizer: Optimizer,
@@ -305,7 +306,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainingError::TooShort`], [`TrainingError::NoValidation`], sizes out of range.
     pub fn new(
-        network: Box<dyn Network>,
+        network: Box<dyn Network<CharactersConfig>>,
         lessons: Lessons,
         config: TrainingConfig,
         card: ModelCard,
@@ -319,7 +320,7 @@ impl Trainer {
             Vec::new()
         };
         let optimizer = Optimizer::new(config.optimizer, weights.values().len());
-        let state = NetworkState::zero(&card.network, config.batch);
+        let state = NetworkState::zero(card.network.stack(), config.batch);
         let found = lessons.tunes.iter().map(Vec::len).sum();
         let first = Epoch::new(
             config.objective,
@@ -352,7 +353,7 @@ impl Trainer {
             epoch: 1,
             batch: 0,
             steps: 0,
-            train: Score::default(),
+            train: Cost::default(),
             history: Vec::new(),
             seconds: 0.0,
         };
@@ -550,7 +551,7 @@ impl Trainer {
     }
 
     /// What is judged and kept: the running mean of the weights where the recipe has one.
-    fn judged_weights(&self) -> Weights {
+    fn judged_weights(&self) -> Weights<CharactersConfig> {
         let mut weights = self.weights.clone();
         if !self.average.is_empty() {
             weights.values_mut().copy_from_slice(&self.average);
@@ -621,7 +622,7 @@ impl Trainer {
 pub fn csv_log(history: &[EpochRecord]) -> String {
     let mut csv = "epoch,steps,learning_rate,train_nats,train_bits,train_accuracy,validation_nats,validation_bits,validation_accuracy,seconds\n".to_owned();
     for record in history {
-        let score = |score: &Score| {
+        let score = |score: &Cost| {
             format!(
                 "{:.5},{:.5},{:.5}",
                 score.nats_mean(),
@@ -640,17 +641,4 @@ pub fn csv_log(history: &[EpochRecord]) -> String {
 
 fn json(config: &TrainingConfig) -> String {
     serde_json::to_string(config).expect("a configuration is plain data")
-}
-
-/// f64 as its bits: JSON text may lose the last one.
-pub(super) mod exact {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        value.to_bits().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        u64::deserialize(deserializer).map(f64::from_bits)
-    }
 }

@@ -1,61 +1,36 @@
-//! In: a shape and a seed. Out: every number the network learns, in one flat list. Does not read or write files.
+//! All that a network learns, in one flat list.
+//!
+//! In: a shape and a seed, or the numbers. Out: the weights, whole or tensor by tensor. Does not read or write files.
 
-use super::network::{NetworkConfig, TensorPlace};
+use super::kernel::lstm::LayerWeights;
 use super::noise::{Noise, Purpose};
+use super::shape::{Shape, TensorPlace};
 
-/// All weights of a network, tensor after tensor in the order of [`NetworkConfig::tensors`].
+/// All weights of a network, tensor after tensor in the order of [`Shape::tensors`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    config: NetworkConfig,
+pub struct Weights<S> {
+    config: S,
     values: Vec<f32>,
 }
 
-impl Weights {
-    /// First weights from a seed: embedding normal(0, 1), input weights Glorot-uniform, recurrent weights orthogonal
-    /// a gate, forget bias 1, dense layer uniform ±1/√hidden. (Glorot and Bengio 2010; Saxe et al. 2014; Jozefowicz
-    /// et al. 2015.)
-    pub fn random(config: NetworkConfig, seed: u64) -> Self {
+impl<S: Shape> Weights<S> {
+    /// First weights from a seed; each tensor has noise of its own.
+    pub fn random(config: S, seed: u64) -> Self {
         let mut values = vec![0.0; config.parameter_count()];
-        let hidden = config.hidden_size;
-        for (index, place) in config.tensors().iter().enumerate() {
-            let noise = Noise::new(seed, Purpose::Weights, index as u64);
-            let tensor = &mut values[place.range()];
-            let mut fill_uniform = |bound: f64| {
-                for (at, value) in tensor.iter_mut().enumerate() {
-                    *value = (bound * (2.0 * noise.uniform(at as u64) - 1.0)) as f32;
-                }
-            };
-            match place.name.as_str() {
-                "emb.weight" => {
-                    for (at, value) in tensor.iter_mut().enumerate() {
-                        *value = noise.normal(at as u64) as f32;
-                    }
-                }
-                "out.weight" | "out.bias" => fill_uniform(1.0 / (hidden as f64).sqrt()),
-                name if name.starts_with("rnn.weight_ih") => {
-                    fill_uniform((6.0 / (place.shape[0] + place.shape[1]) as f64).sqrt())
-                }
-                name if name.starts_with("rnn.weight_hh") => {
-                    for (gate, square) in tensor.chunks_exact_mut(hidden * hidden).enumerate() {
-                        fill_orthogonal(square, hidden, noise.part(gate as u64));
-                    }
-                }
-                // The bias of a layer: forget gate 1, so that it remembers until it learns to forget.
-                _ => tensor[hidden..2 * hidden].fill(1.0),
-            }
+        for (place, index) in config.tensors().iter().zip(0..) {
+            let noise = Noise::new(seed, Purpose::Weights, index);
+            config.fill(place, noise, &mut values[place.range()]);
         }
         Self { config, values }
     }
 
-    /// Weights from their numbers.
-    ///
-    /// Returns `None` when there are not as many as the shape needs.
-    pub fn from_values(config: NetworkConfig, values: Vec<f32>) -> Option<Self> {
+    /// Weights from their numbers; `None` when there are not as many as the shape needs.
+    pub fn from_values(config: S, values: Vec<f32>) -> Option<Self> {
         (values.len() == config.parameter_count()).then_some(Self { config, values })
     }
 
     /// The network's shape.
-    pub fn config(&self) -> &NetworkConfig {
+    pub fn config(&self) -> &S {
         &self.config
     }
 
@@ -79,19 +54,77 @@ impl Weights {
     /// # Panics
     /// When the network has no such tensor; names are constants of this crate.
     pub fn named(&self, name: &str) -> &[f32] {
-        let place = self
-            .config
-            .tensors()
-            .into_iter()
-            .find(|place| place.name == name);
-        &self.values[place.expect("a tensor of this network").range()]
+        let places = self.config.tensors();
+        let place = places.iter().find(|place| place.name == name);
+        self.tensor(place.expect("a tensor of this network"))
     }
 }
 
+/// Views of a flat list of weights: the table of inputs, the LSTM layers, and what is asked of them.
+pub(super) struct Parts<'a> {
+    /// `(rows, inputs)`
+    pub(super) table: &'a [f32],
+    pub(super) layers: Vec<LayerWeights<'a>>,
+    /// In the order of [`Shape::heads`].
+    pub(super) heads: Vec<&'a [f32]>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of<S: Shape>(weights: &'a Weights<S>) -> Self {
+        let (config, mut rest) = (weights.config(), weights.values());
+        let mut take = |count: usize| rest.split_off(..count).expect("as long as the shape says");
+        let stack = config.stack();
+        Self {
+            table: take(config.input_table().1 * stack.inputs),
+            layers: (0..stack.layers)
+                .map(|layer| {
+                    let [input, recurrent, bias] = stack.layer_sizes(layer).map(&mut take);
+                    LayerWeights {
+                        input,
+                        recurrent,
+                        bias,
+                    }
+                })
+                .collect(),
+            heads: head_sizes(config).map(&mut take).collect(),
+        }
+    }
+}
+
+/// The same of a gradient.
+pub(super) struct PartsMut<'a> {
+    pub(super) table: &'a mut [f32],
+    /// input weights, recurrent weights, bias
+    pub(super) layers: Vec<[&'a mut [f32]; 3]>,
+    pub(super) heads: Vec<&'a mut [f32]>,
+}
+
+impl<'a> PartsMut<'a> {
+    pub(super) fn of<S: Shape>(config: &S, mut rest: &'a mut [f32]) -> Self {
+        let mut take = |count: usize| {
+            rest.split_off_mut(..count)
+                .expect("as long as the shape says")
+        };
+        let stack = config.stack();
+        Self {
+            table: take(config.input_table().1 * stack.inputs),
+            layers: (0..stack.layers)
+                .map(|layer| stack.layer_sizes(layer).map(&mut take))
+                .collect(),
+            heads: head_sizes(config).map(&mut take).collect(),
+        }
+    }
+}
+
+fn head_sizes<S: Shape>(config: &S) -> impl Iterator<Item = usize> {
+    let heads = config.heads().into_iter();
+    heads.map(|(_, shape)| shape.iter().product())
+}
+
 #[cfg(test)]
-impl Weights {
+impl<S: Shape> Weights<S> {
     /// sin(.7 n) / 2 for every n: weights that another program makes in one line, for tests against its numbers.
-    pub(super) fn sine(config: NetworkConfig) -> Self {
+    pub(super) fn sine(config: S) -> Self {
         let values = (0..config.parameter_count())
             .map(|n| ((n as f64 * 0.7).sin() * 0.5) as f32)
             .collect();
@@ -100,7 +133,7 @@ impl Weights {
 }
 
 /// Fills a square matrix with random orthonormal rows: Gram and Schmidt, twice over, which is exact to rounding.
-fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
+pub(super) fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
     let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
     for row in 0..size {
         let mut new: Vec<f64> = (0..size)
@@ -125,10 +158,11 @@ fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shape::CharactersConfig;
     use super::*;
 
-    fn small() -> NetworkConfig {
-        NetworkConfig {
+    fn small() -> CharactersConfig {
+        CharactersConfig {
             vocabulary_size: 7,
             embedding_size: 3,
             hidden_size: 12,

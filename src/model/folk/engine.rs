@@ -2,13 +2,14 @@
 
 use super::super::kernel::product::{PackedMatrix, Rows, Start};
 use super::super::kernel::{Level, step_gates};
-use super::network::{FolkConfig, FolkWeights};
+use super::super::shape::{NetworkConfig, Shape};
+use super::super::weights::Weights;
 use crate::token::folk::{DECISIONS, INPUTS_PER_STEP, PITCHES};
 
 /// A folk network ready to be asked; shared by threads.
 #[derive(Clone, Debug)]
 pub struct FolkEngine {
-    config: FolkConfig,
+    config: NetworkConfig,
     level: Level,
     /// `(columns, embedding)`
     input: Vec<f32>,
@@ -113,7 +114,7 @@ impl FolkState {
 
 impl FolkEngine {
     /// Packs weights.
-    pub fn new(weights: &FolkWeights) -> Self {
+    pub fn new(weights: &Weights<NetworkConfig>) -> Self {
         let config = weights.config().clone();
         let level = Level::detect();
         let (h, f, s) = (config.hidden_size, config.feature_size(), config.sound_size);
@@ -122,7 +123,7 @@ impl FolkEngine {
                 level,
                 weights.named(&format!("rnn.weight_ih_l{layer}")),
                 4 * h,
-                config.layer_inputs(layer),
+                config.stack().layer_inputs(layer),
             ),
             recurrent: PackedMatrix::transposed(
                 level,
@@ -319,19 +320,21 @@ impl FolkEngine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trainer::{Lesson, judge};
+    use super::super::super::direct::DirectNetwork;
+    use super::super::super::lesson::Lesson;
+    use super::super::trainer::judge;
     use super::*;
     use crate::token::folk::{Cursor, Decision, INPUT_COLUMNS, Sound, Style};
 
-    fn small() -> FolkWeights {
-        let config = FolkConfig {
+    fn small() -> Weights<NetworkConfig> {
+        let config = NetworkConfig {
             input_columns: INPUT_COLUMNS,
             embedding_size: 12,
             hidden_size: 20,
             layer_count: 2,
             sound_size: 9,
         };
-        FolkWeights::random(config, 5)
+        Weights::random(config, 5)
     }
 
     fn bits(logits: &[f32], allowed: &[bool], index: usize) -> f64 {
@@ -374,8 +377,13 @@ mod tests {
             assert!(cursor.push(*step));
         }
         let tune = cursor.into_tune().unwrap();
-        let score = judge(&weights, &[&Lesson::of(&tune)]).unwrap();
-        let counted = score.decision_bits + score.sound_bits;
+        let score = judge(
+            &mut DirectNetwork::default(),
+            &weights,
+            &[&Lesson::of(&tune)],
+        )
+        .unwrap();
+        let counted = score.nats / std::f64::consts::LN_2;
         assert!((counted - total).abs() < 1e-3 * total, "{counted} {total}");
     }
 

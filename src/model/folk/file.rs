@@ -1,7 +1,8 @@
 //! In: folk weights and their record, or the bytes of a file. Out: one `.safetensors` file with half-precision tensors and the
 //! record in its metadata, or the weights again. Writes no other format.
 
-use super::network::{FolkConfig, FolkWeights};
+use super::super::shape::{NetworkConfig, Shape};
+use super::super::weights::Weights;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct EpochRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FolkRecord {
     /// The network's sizes.
-    pub config: FolkConfig,
+    pub config: NetworkConfig,
     /// Names of the corpora, with how many tunes of each were learnt from.
     pub corpora: Vec<(String, u64)>,
     /// Which tunes were held out.
@@ -67,7 +68,10 @@ pub enum FolkFileError {
 }
 
 /// The file's bytes: weights rounded to half precision.
-pub fn to_bytes(weights: &FolkWeights, record: &FolkRecord) -> Result<Vec<u8>, FolkFileError> {
+pub fn to_bytes(
+    weights: &Weights<NetworkConfig>,
+    record: &FolkRecord,
+) -> Result<Vec<u8>, FolkFileError> {
     let halves: Vec<(String, Vec<usize>, Vec<u8>)> = weights
         .config()
         .tensors()
@@ -111,7 +115,7 @@ pub fn is_folk(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`FolkFileError`].
-pub fn from_bytes(bytes: &[u8]) -> Result<(FolkWeights, FolkRecord), FolkFileError> {
+pub fn from_bytes(bytes: &[u8]) -> Result<(Weights<NetworkConfig>, FolkRecord), FolkFileError> {
     let damaged = |source| FolkFileError::Damaged {
         bytes: bytes.len(),
         source,
@@ -120,7 +124,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(FolkWeights, FolkRecord), FolkFileErr
     let fields = metadata.metadata().as_ref().ok_or(FolkFileError::Foreign)?;
     let record: FolkRecord = serde_json::from_str(fields.get(KIND).ok_or(FolkFileError::Foreign)?)?;
     // Before anything is allocated: sizes that a file of this length could hold.
-    if !record.config.fits_this_version() || record.config.parameter_count() > bytes.len() {
+    if record.config.check().is_err() || record.config.parameter_count() > bytes.len() {
         return Err(FolkFileError::Foreign);
     }
     let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
@@ -141,7 +145,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<(FolkWeights, FolkRecord), FolkFileErr
         );
     }
     let weights =
-        FolkWeights::from_values(record.config.clone(), values).ok_or(FolkFileError::Foreign)?;
+        Weights::from_values(record.config.clone(), values).ok_or(FolkFileError::Foreign)?;
     Ok((weights, record))
 }
 
@@ -152,7 +156,7 @@ mod tests {
 
     fn record() -> FolkRecord {
         FolkRecord {
-            config: FolkConfig {
+            config: NetworkConfig {
                 input_columns: INPUT_COLUMNS,
                 embedding_size: 4,
                 hidden_size: 6,
@@ -176,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_model_comes_back_from_its_file_in_half_precision() {
-        let weights = FolkWeights::random(record().config, 3);
+        let weights = Weights::random(record().config, 3);
         let bytes = to_bytes(&weights, &record()).unwrap();
         assert!(is_folk(&bytes) && !is_folk(b"not a model"));
         let (again, said) = from_bytes(&bytes).unwrap();
@@ -192,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_cut_file_and_a_lying_record_are_refused() {
-        let weights = FolkWeights::random(record().config, 3);
+        let weights = Weights::random(record().config, 3);
         let bytes = to_bytes(&weights, &record()).unwrap();
         assert!(matches!(
             from_bytes(&bytes[..bytes.len() / 2]),

@@ -5,15 +5,10 @@
 
 mod engine;
 mod file;
-mod graph;
-mod network;
 mod saved;
 mod trainer;
 
 pub use engine::{FolkEngine, FolkState};
 pub use file::{EpochRecord, FolkFileError, FolkRecord, from_bytes, is_folk, to_bytes};
-pub use network::{FolkConfig, FolkWeights};
 pub use saved::SavedError;
-pub use trainer::{
-    Drop, FolkScore, FolkTrainer, LeftOut, Lesson, Phase, Progress, TrainSettings, judge,
-};
+pub use trainer::{FolkTrainer, LeftOut, Phase, Progress, TrainSettings, judge};

@@ -1,6 +1,8 @@
 //! In: a trainer between two epochs. Out: bytes from which it goes on to the same weights, bit for bit, and the trainer again.
 
-use super::network::FolkWeights;
+use super::super::network::Network;
+use super::super::shape::NetworkConfig;
+use super::super::weights::Weights;
 use super::trainer::{FolkTrainer, TrainSettings};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -85,7 +87,8 @@ impl FolkTrainer {
     /// [`SavedError`].
     pub fn restore(
         bytes: &[u8],
-        start: FolkWeights,
+        network: Box<dyn Network<NetworkConfig>>,
+        start: Weights<NetworkConfig>,
         settings: TrainSettings,
     ) -> Result<(Self, String), SavedError> {
         let damaged = |source| SavedError::Damaged {
@@ -113,14 +116,14 @@ impl FolkTrainer {
             }
         };
         let weights = |name| {
-            FolkWeights::from_values(start.config().clone(), list(name)?)
+            Weights::from_values(start.config().clone(), list(name)?)
                 .ok_or(SavedError::Tensor { name, expected })
         };
         let best = match counters.best_bits {
             Some(bits) => Some((f64::from_bits(bits), weights("best")?)),
             None => None,
         };
-        let mut trainer = Self::new(weights("weights")?, settings);
+        let mut trainer = Self::new(network, weights("weights")?, settings);
         trainer.averaged = weights("averaged")?;
         trainer.best = best;
         trainer.optimizer.mean = list("mean")?;
@@ -134,49 +137,18 @@ impl FolkTrainer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::network::FolkConfig;
-    use super::super::trainer::{Drop, Lesson, Phase};
+    use super::super::super::direct::DirectNetwork;
+    use super::super::super::lesson::{DropShares, Lesson};
+    use super::super::trainer::Phase;
     use super::*;
-    use crate::token::folk::{
-        Cursor, DECISIONS, Decision, Expected, FolkTune, INPUT_COLUMNS, PITCHES, Sound, Step, Style,
-    };
-
-    /// A tune of a part of three bars, its choices drawn from a small generator.
-    fn tune(seed: u64) -> FolkTune {
-        let mut state = seed;
-        let mut pick = |allowed: &[bool]| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let count = allowed.iter().filter(|allowed| **allowed).count() as u64;
-            let nth = ((state >> 33) % count) as usize;
-            let mut allowed = allowed.iter().enumerate().filter(|(_, allowed)| **allowed);
-            allowed.nth(nth).map_or(0, |(id, _)| id)
-        };
-        let mut cursor = Cursor::new(Style::Target);
-        while cursor.expected() != Expected::Nothing {
-            let (mut decisions, mut sounds) = ([false; DECISIONS], [false; PITCHES]);
-            cursor.allow_decisions(&mut decisions);
-            let decision = match cursor.expected() {
-                Expected::Bars => Decision::Bars(2),
-                Expected::Close => Decision::Close(1),
-                _ => Decision::from_id(pick(&decisions)).unwrap(),
-            };
-            let sound = matches!(decision, Decision::Length(_)).then(|| {
-                cursor.allow_sounds(&mut sounds);
-                Sound::from_id(pick(&sounds)).unwrap()
-            });
-            assert!(cursor.push(Step { decision, sound }));
-        }
-        cursor.into_tune().unwrap()
-    }
+    use crate::token::folk::{INPUT_COLUMNS, drawn_tune};
 
     #[test]
     fn a_trainer_goes_on_from_its_saved_state_to_the_same_weights() {
-        let lessons: Vec<Lesson> = (0..6).map(|seed| Lesson::of(&tune(seed))).collect();
+        let lessons: Vec<Lesson> = (0..6).map(|seed| Lesson::of(&drawn_tune(seed))).collect();
         let lessons: Vec<&Lesson> = lessons.iter().collect();
         let (taught, valid) = lessons.split_at(4);
-        let config = FolkConfig {
+        let config = NetworkConfig {
             input_columns: INPUT_COLUMNS,
             embedding_size: 6,
             hidden_size: 8,
@@ -192,26 +164,28 @@ mod tests {
             epochs: 3,
             rate: 1e-2,
             rate_end: 1e-3,
-            drop: Drop {
+            drop: DropShares {
                 inputs: share,
                 hidden: share,
                 outputs: share,
                 recurrent: share,
             },
         };
-        let start = || FolkWeights::random(config.clone(), 1);
-        let mut straight = FolkTrainer::new(start(), settings);
+        let network = || Box::new(DirectNetwork::default());
+        let start = || Weights::random(config.clone(), 1);
+        let mut straight = FolkTrainer::new(network(), start(), settings);
         for done in 0..3 {
             straight
                 .teach_epoch(taught, valid, &phase, done, || true)
                 .unwrap();
         }
-        let mut stopped = FolkTrainer::new(start(), settings);
+        let mut stopped = FolkTrainer::new(network(), start(), settings);
         stopped
             .teach_epoch(taught, valid, &phase, 0, || true)
             .unwrap();
         let saved = stopped.save("after one").unwrap();
-        let (mut resumed, note) = FolkTrainer::restore(&saved, start(), settings).unwrap();
+        let (mut resumed, note) =
+            FolkTrainer::restore(&saved, network(), start(), settings).unwrap();
         assert_eq!(note, "after one");
         for done in 1..3 {
             resumed
@@ -221,7 +195,7 @@ mod tests {
         assert_eq!(resumed.best(), straight.best());
         assert_eq!(resumed.weights, straight.weights);
         assert!(matches!(
-            FolkTrainer::restore(&saved[..saved.len() / 2], start(), settings),
+            FolkTrainer::restore(&saved[..saved.len() / 2], network(), start(), settings),
             Err(SavedError::Damaged { .. })
         ));
     }

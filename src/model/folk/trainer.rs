@@ -1,140 +1,13 @@
 //! In: lessons (tunes with their inputs worked out). Out: weights that predict them, and how well. Reads no files, knows no clock.
 
-use super::super::network::{Dropout, NetworkError};
+use super::super::lesson::{Batch, DropShares, Lesson};
+use super::super::network::{Cost, Dropout, Network, NetworkError, NetworkState, ProductPrecision};
 use super::super::noise::{Noise, Purpose};
 use super::super::optimizer::{Optimizer, Rule, clip_norm};
-pub use super::graph::Drop;
-use super::graph::{self, Batch};
-use super::network::FolkWeights;
-use crate::token::folk::{
-    Cursor, DECISIONS, FolkTune, INPUTS_PER_STEP, LOOKBACK_INPUTS, PITCHES, PLACE_INPUTS, Sound,
-    input_columns,
-};
+use super::super::shape::{NetworkConfig, Shape};
+use super::super::weights::Weights;
+use crate::token::folk::{INPUTS_PER_STEP, LOOKBACK_INPUTS, PLACE_INPUTS, input_columns};
 use serde::{Deserialize, Serialize};
-
-/// A tune ready to be taught.
-#[derive(Clone, Debug)]
-pub struct Lesson {
-    inputs: Vec<[u32; INPUTS_PER_STEP]>,
-    decisions: Vec<u32>,
-    /// `PITCHES` where nothing sounds.
-    sounds: Vec<u32>,
-    allowed: Vec<[u64; MASK_WORDS]>,
-    /// Which sounds may come, a bit each.
-    allowed_sounds: Vec<u64>,
-    note_count: usize,
-}
-
-const _: () = assert!(PITCHES <= 64);
-const MASK_WORDS: usize = DECISIONS.div_ceil(64);
-
-/// One step of a lesson.
-pub(super) struct Taught<'a> {
-    pub(super) inputs: &'a [u32; INPUTS_PER_STEP],
-    pub(super) decision: u32,
-    pub(super) sound: Option<u32>,
-    allowed: &'a [u64; MASK_WORDS],
-    allowed_sounds: u64,
-}
-
-impl Taught<'_> {
-    pub(super) fn may_decide(&self, id: usize) -> bool {
-        self.allowed[id / 64] >> (id % 64) & 1 == 1
-    }
-
-    pub(super) fn may_sound(&self, id: usize) -> bool {
-        self.allowed_sounds >> id & 1 == 1
-    }
-}
-
-impl Lesson {
-    /// Walks through a tune.
-    pub fn of(tune: &FolkTune) -> Self {
-        let mut lesson = Self {
-            inputs: Vec::new(),
-            decisions: Vec::new(),
-            sounds: Vec::new(),
-            allowed: Vec::new(),
-            allowed_sounds: Vec::new(),
-            note_count: tune.note_count(),
-        };
-        let mut cursor = Cursor::new(tune.plan.style);
-        let (mut decisions, mut sounds) = ([false; DECISIONS], [false; PITCHES]);
-        for step in tune.steps() {
-            lesson.inputs.push(cursor.inputs());
-            cursor.allow_decisions(&mut decisions);
-            cursor.allow_sounds(&mut sounds);
-            let mut words = [0_u64; MASK_WORDS];
-            for (id, _) in decisions
-                .iter()
-                .enumerate()
-                .filter(|(_, allowed)| **allowed)
-            {
-                words[id / 64] |= 1 << (id % 64);
-            }
-            lesson.allowed.push(words);
-            let bits = (0..PITCHES).filter(|&id| sounds[id]);
-            lesson
-                .allowed_sounds
-                .push(bits.fold(0, |mask, id| mask | 1 << id));
-            lesson.decisions.push(step.decision.id() as u32); // lossless: below DECISIONS
-            lesson
-                .sounds
-                .push(step.sound.map_or(PITCHES, Sound::id) as u32); // lossless: at most PITCHES
-            if !cursor.push(step) {
-                break; // no tune made by this crate comes here
-            }
-        }
-        lesson
-    }
-
-    /// Steps it has.
-    pub fn len(&self) -> usize {
-        self.decisions.len()
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.decisions.is_empty()
-    }
-
-    pub(super) fn step(&self, step: usize) -> Option<Taught<'_>> {
-        Some(Taught {
-            inputs: self.inputs.get(step)?,
-            decision: self.decisions[step],
-            sound: Some(self.sounds[step]).filter(|&sound| (sound as usize) < PITCHES),
-            allowed: &self.allowed[step],
-            allowed_sounds: self.allowed_sounds[step],
-        })
-    }
-}
-
-/// How well tunes were predicted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FolkScore {
-    /// Notes struck as written: what bits are divided by.
-    pub notes: u64,
-    /// Steps of the streams.
-    pub steps: u64,
-    /// Bits of all decisions: plans and lengths.
-    pub decision_bits: f64,
-    /// Bits of what sounded.
-    pub sound_bits: f64,
-}
-
-impl FolkScore {
-    /// All bits, plans counted in, over notes.
-    pub fn bits_a_note(&self) -> f64 {
-        (self.decision_bits + self.sound_bits) / self.notes.max(1) as f64
-    }
-
-    fn add(&mut self, nats: graph::Nats, notes: usize, steps: usize) {
-        self.notes += notes as u64;
-        self.steps += steps as u64;
-        self.decision_bits += nats.decisions / std::f64::consts::LN_2;
-        self.sound_bits += nats.sounds / std::f64::consts::LN_2;
-    }
-}
 
 /// How a stretch of lessons is taught.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,7 +18,7 @@ pub struct Phase {
     pub rate: f64,
     pub rate_end: f64,
     /// What is left out.
-    pub drop: Drop,
+    pub drop: DropShares,
 }
 
 /// What holds for all of the teaching.
@@ -162,6 +35,9 @@ pub struct TrainSettings {
     pub decay: f64,
     /// How much of the averaged weights stays at each step.
     pub average: f64,
+    /// What factors of matrix products are rounded to.
+    #[serde(default)]
+    pub precision: ProductPrecision,
     /// What the network is not told, to see what telling it is worth.
     pub left_out: LeftOut,
 }
@@ -193,6 +69,7 @@ impl Default for TrainSettings {
             norm_max: 1.0,
             decay: 0.02,
             average: 0.998,
+            precision: ProductPrecision::default(),
             left_out: LeftOut::default(),
         }
     }
@@ -202,17 +79,18 @@ impl Default for TrainSettings {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
     pub epoch: u64,
-    pub train: FolkScore,
-    pub valid: FolkScore,
+    pub train: Cost,
+    pub valid: Cost,
     pub is_best: bool,
 }
 
 /// Teaches one network.
 pub struct FolkTrainer {
     settings: TrainSettings,
-    pub(super) weights: FolkWeights,
-    pub(super) averaged: FolkWeights,
-    pub(super) best: Option<(f64, FolkWeights)>,
+    network: Box<dyn Network<NetworkConfig>>,
+    pub(super) weights: Weights<NetworkConfig>,
+    pub(super) averaged: Weights<NetworkConfig>,
+    pub(super) best: Option<(f64, Weights<NetworkConfig>)>,
     pub(super) optimizer: Optimizer,
     pub(super) epoch: u64,
     pub(super) step: u64,
@@ -220,10 +98,15 @@ pub struct FolkTrainer {
 
 impl FolkTrainer {
     /// A trainer that goes on from these weights.
-    pub fn new(weights: FolkWeights, settings: TrainSettings) -> Self {
+    pub fn new(
+        network: Box<dyn Network<NetworkConfig>>,
+        weights: Weights<NetworkConfig>,
+        settings: TrainSettings,
+    ) -> Self {
         let optimizer = Optimizer::new(Rule::Adam, weights.values().len());
         let mut trainer = Self {
             settings,
+            network,
             averaged: weights.clone(),
             weights,
             best: None,
@@ -254,16 +137,19 @@ impl FolkTrainer {
         let mut gradient = vec![0.0; self.weights.values().len()];
         let batch_count = lessons.len().div_ceil(self.settings.streams) as u64;
         self.epoch += 1;
-        let mut train = FolkScore::default();
+        let mut train = Cost::default();
         for (batch_index, group) in (0..).zip(self.groups(lessons)) {
             if !goes_on() {
                 return Ok(None);
             }
             let chosen: Vec<&Lesson> = group.iter().map(|&index| lessons[index]).collect();
-            let batch = Batch::of(&chosen);
+            let batch = Batch::of(&chosen, 0..usize::MAX, phase.drop);
             self.step += 1;
             let noise = Dropout::of_step(self.settings.seed, self.step);
-            let nats = graph::learn(&self.weights, &batch, phase.drop, noise, &mut gradient)?;
+            let mut state = NetworkState::zero(self.weights.config().stack(), chosen.len());
+            let cost =
+                self.network
+                    .learn(&self.weights, &batch, &mut state, noise, &mut gradient)?;
             clip_norm(&mut gradient, self.settings.norm_max);
             let rate = rate(
                 phase,
@@ -292,19 +178,15 @@ impl FolkTrainer {
             {
                 *averaged = stays * *averaged + (1.0 - stays) * value;
             }
-            train.add(
-                nats,
-                chosen.iter().map(|lesson| lesson.note_count).sum(),
-                batch.step_count(),
-            );
+            train.add(cost);
         }
-        let score = judge(&self.averaged, valid)?;
+        let score = judge(self.network.as_mut(), &self.averaged, valid)?;
         let is_best = self
             .best
             .as_ref()
-            .is_none_or(|(bits, _)| score.bits_a_note() < *bits);
+            .is_none_or(|(bits, _)| score.bits() < *bits);
         if is_best {
-            self.best = Some((score.bits_a_note(), self.averaged.clone()));
+            self.best = Some((score.bits(), self.averaged.clone()));
         }
         Ok(Some(Progress {
             epoch: self.epoch,
@@ -324,7 +206,7 @@ impl FolkTrainer {
     }
 
     /// The averaged weights that predicted the validation tunes best.
-    pub fn best(&self) -> &FolkWeights {
+    pub fn best(&self) -> &Weights<NetworkConfig> {
         self.best
             .as_ref()
             .map_or(&self.averaged, |(_, weights)| weights)
@@ -362,19 +244,20 @@ impl FolkTrainer {
 ///
 /// # Errors
 /// [`NetworkError::Tensor`].
-pub fn judge(weights: &FolkWeights, lessons: &[&Lesson]) -> Result<FolkScore, NetworkError> {
+pub fn judge(
+    network: &mut dyn Network<NetworkConfig>,
+    weights: &Weights<NetworkConfig>,
+    lessons: &[&Lesson],
+) -> Result<Cost, NetworkError> {
     let mut sorted = lessons.to_vec();
     sorted.sort_by_key(|lesson| lesson.len());
-    let mut score = FolkScore::default();
+    let mut cost = Cost::default();
     for chunk in sorted.chunks(JUDGED_TOGETHER) {
-        let batch = Batch::of(chunk);
-        score.add(
-            graph::judge(weights, &batch)?,
-            chunk.iter().map(|lesson| lesson.note_count).sum(),
-            batch.step_count(),
-        );
+        let batch = Batch::of(chunk, 0..usize::MAX, DropShares::default());
+        let mut state = NetworkState::zero(weights.config().stack(), chunk.len());
+        cost.add(network.judge(weights, &batch, &mut state)?);
     }
-    Ok(score)
+    Ok(cost)
 }
 
 /// Tunes judged in one batch.

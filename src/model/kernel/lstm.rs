@@ -202,15 +202,14 @@ impl LayerRoom {
         &self.cell[(shape.steps - 1) * shape.streams * shape.hidden..]
     }
 
-    /// The first part of backward: from the gradient of h of every step, and of c of the last (`None`: zero), that of
-    /// the pre-activations.
+    /// The first part of backward: from the gradient of h of every step, that of the pre-activations; c of the last
+    /// step has none.
     pub fn recur_back(
         &mut self,
         shape: LayerShape,
         recurrent_weights: &[f32],
         start: LayerStart<'_>,
         output_gradient: &[f32],
-        last_cell_gradient: Option<&[f32]>,
     ) {
         let LayerShape {
             steps,
@@ -227,9 +226,6 @@ impl LayerRoom {
         let start_gradient = sized(&mut self.start_gradient, 2 * streams * hidden);
         start_gradient.fill(0.0);
         let (recurrent_gradient, cell_gradient) = start_gradient.split_at_mut(streams * hidden);
-        if let Some(last_cell_gradient) = last_cell_gradient {
-            cell_gradient.copy_from_slice(last_cell_gradient);
-        }
         let group_count = stream_groups(streams).len();
         let bias_gradients = sized(&mut self.bias_gradients, group_count * 4 * hidden);
         bias_gradients.fill(0.0);
@@ -281,17 +277,13 @@ impl LayerRoom {
         &self.gates
     }
 
-    /// After [`Self::recur_back`]: the gradients of h and c before the first step, `(2, streams, hidden)`.
-    pub fn start_gradient(&self) -> &[f32] {
-        &self.start_gradient
-    }
-
     /// After [`Self::recur_back`]: that of the input, `(steps, streams, inputs)`.
     pub fn sequence_gradient(
         &mut self,
         shape: LayerShape,
         input_weights: &[f32],
         gradient: &mut [f32],
+        start: Start<'_>,
     ) {
         let LayerShape { inputs, hidden, .. } = shape;
         assert_eq!(gradient.len(), shape.rows() * inputs);
@@ -300,7 +292,7 @@ impl LayerRoom {
             &self.packed,
             (&self.gates, 4 * hidden),
             (gradient, inputs),
-            Start::Zero,
+            start,
         );
     }
 
@@ -413,6 +405,13 @@ pub fn multiply_transposed(
     start: Start<'_>,
 ) {
     assert_eq!(result.len(), left_width * right_width);
+    if left.is_empty() {
+        match start {
+            Start::Zero => result.fill(0.0),
+            Start::Result | Start::Row(_) => {}
+        }
+        return;
+    }
     packed.pack_straight(right, left.len() / left_width, right_width);
     let rows_per_task = left_width.div_ceil(PRODUCT_TASKS);
     let tasks = result

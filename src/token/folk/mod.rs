@@ -98,3 +98,34 @@ impl FolkTune {
             .count()
     }
 }
+
+/// A tune of three bars a part, its choices drawn from a small generator: for tests.
+#[cfg(test)]
+pub(crate) fn drawn_tune(seed: u64) -> FolkTune {
+    let mut state = seed;
+    let mut pick = |allowed: &[bool]| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let count = allowed.iter().filter(|allowed| **allowed).count() as u64;
+        let nth = ((state >> 33) % count) as usize;
+        let mut allowed = allowed.iter().enumerate().filter(|(_, allowed)| **allowed);
+        allowed.nth(nth).map_or(0, |(id, _)| id)
+    };
+    let mut cursor = Cursor::new(Style::Target);
+    while cursor.expected() != Expected::Nothing {
+        let (mut decisions, mut sounds) = ([false; DECISIONS], [false; PITCHES]);
+        cursor.allow_decisions(&mut decisions);
+        let decision = match cursor.expected() {
+            Expected::Bars => Decision::Bars(2),
+            Expected::Close => Decision::Close(1),
+            _ => Decision::from_id(pick(&decisions)).unwrap(),
+        };
+        let sound = matches!(decision, Decision::Length(_)).then(|| {
+            cursor.allow_sounds(&mut sounds);
+            Sound::from_id(pick(&sounds)).unwrap()
+        });
+        assert!(cursor.push(Step { decision, sound }));
+    }
+    cursor.into_tune().unwrap()
+}
