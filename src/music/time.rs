@@ -135,6 +135,13 @@ impl NoteLength {
     }
 }
 
+/// No time at all.
+impl Default for NoteLength {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 impl PartialOrd for NoteLength {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))

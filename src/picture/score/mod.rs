@@ -7,17 +7,34 @@
 //! Tune ─ sheet ─→ columns in time ─ spacing, lines ─→ systems ─ staff, beam, curve, marks, words ─→ Drawing ─→ svg · pdf
 //! ```
 
+mod beam;
+mod column;
 pub mod contour;
+mod curve;
 pub mod drawing;
 pub mod glyph;
 pub mod lettering;
+mod lines;
+mod marks;
+mod note;
 pub mod outlines;
+mod reading;
+mod sheet;
+mod skyline;
+mod spacing;
+mod staff;
 pub mod svg;
+mod system;
+mod title;
+mod value;
+mod words;
 
 pub use drawing::Drawing;
 pub use glyph::Glyph;
 
 use crate::abc::Tune;
+use crate::music::Mode;
+use drawing::{Block, BlockKind};
 
 /// What the reader of the score asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,13 +92,99 @@ pub struct Engraving {
     pub left_out: Vec<LeftOut>,
 }
 
+/// Between a heading and the music, two lines of music, and the music and words below.
+const BLOCK_GAP: f32 = 1.6;
+/// The least distance from the top of one line of music to the top of the next.
+const SYSTEM_DISTANCE_MIN: f32 = 9.0;
+
 /// Sets a tune. Never fails; what cannot be set is left out and named.
-pub fn engrave(_tune: &Tune, layout: &Layout) -> Engraving {
+pub fn engrave(tune: &Tune, layout: &Layout) -> Engraving {
+    let width = if layout.width.is_finite() {
+        layout.width.clamp(Layout::WIDTH_MIN, Layout::WIDTH_MAX)
+    } else {
+        Layout::default().width
+    };
+    let (sheet, left_out) = reading::read(tune);
+    let mut blocks: Vec<Block> = Vec::new();
+    blocks.extend(title::heading(&sheet.heading, width));
+    if !sheet.bars.is_empty() {
+        let stems = beam::stems(&sheet);
+        let columns = column::columns(&sheet, &stems);
+        let spacing = spacing::spacing(&sheet, &columns);
+        let mut systems = system::Systems::new(&sheet, &columns, &stems, &spacing, width);
+        let lines = lines::lines(
+            &sheet,
+            &columns,
+            &stems,
+            &spacing,
+            layout.lines,
+            |bar, is_first| systems.room(bar, is_first),
+        );
+        for (index, line) in lines.iter().enumerate() {
+            blocks.push(systems.set(line, index == 0));
+            let last_bar = columns.columns[line.columns.end - 1].bar as usize;
+            if columns.bars[last_bar].end == line.columns.end {
+                blocks.extend(title::between(&sheet.bars[last_bar].words_after, width));
+            }
+        }
+    }
+    blocks.extend(title::closing(&sheet.heading, width));
+    let mut height = 0.0;
+    let mut last_top = f32::NEG_INFINITY;
+    for block in &mut blocks {
+        block.top = if height > 0.0 {
+            height + BLOCK_GAP
+        } else {
+            0.0
+        };
+        if block.kind == BlockKind::System {
+            block.top = block.top.max(last_top + SYSTEM_DISTANCE_MIN);
+            last_top = block.top;
+        }
+        height = block.top + block.height;
+    }
     Engraving {
         drawing: Drawing {
-            width: layout.width.clamp(Layout::WIDTH_MIN, Layout::WIDTH_MAX),
-            ..Drawing::default()
+            title: sheet.heading.titles.first().cloned().unwrap_or_default(),
+            description: description(&sheet),
+            width,
+            height,
+            blocks,
         },
-        left_out: Vec::new(),
+        left_out,
     }
+}
+
+/// What a picture shows, in words: `jig, 6/8, D major, 16 bars`.
+fn description(sheet: &sheet::Sheet) -> String {
+    let heading = &sheet.heading;
+    let mut words: Vec<String> = Vec::new();
+    words.extend(heading.rhythm.clone().filter(|rhythm| !rhythm.is_empty()));
+    words.extend(
+        heading
+            .meter
+            .filter(|meter| !meter.is_free())
+            .map(|meter| meter.to_string()),
+    );
+    words.extend(heading.key.and_then(|key| {
+        let tonic = key.tonic?;
+        let sign = match tonic.accidental.numerator() {
+            1 => "♯",
+            -1 => "♭",
+            _ => "",
+        };
+        let mode = match key.mode {
+            Mode::Major => "major",
+            Mode::Minor => "minor",
+            Mode::Mixolydian => "mixolydian",
+            Mode::Dorian => "dorian",
+            Mode::Phrygian => "phrygian",
+            Mode::Lydian => "lydian",
+            Mode::Locrian => "locrian",
+        };
+        Some(format!("{}{sign} {mode}", tonic.letter.as_char()))
+    }));
+    let bars = sheet.bars.len();
+    words.push(format!("{bars} {}", if bars == 1 { "bar" } else { "bars" }));
+    words.join(", ")
 }
