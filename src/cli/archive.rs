@@ -1,7 +1,9 @@
 //! `ceilid archive`: the archive of a daemon in, also of one that runs; lists of its tunes, and files of them, out.
 
 use super::formats::Format;
+use super::picture::PictureFlags;
 use super::{Context, Failure, files, shipped};
+use crate::abc;
 use crate::daemon::Keeping;
 use crate::daemon::TuneId;
 use crate::daemon::archive::{ArchiveError, ArchiveReader, ArchivedTune, Search};
@@ -38,7 +40,7 @@ enum Action {
         /// Folder for the files, made if it is missing
         #[arg(short, long, value_name = "FOLDER")]
         output: PathBuf,
-        /// Formats to write, separated by commas: abc, mid, wav, flac, opus
+        /// Formats to write, separated by commas: abc, mid, wav, flac, opus, svg, pdf
         #[arg(
             long,
             value_name = "LIST",
@@ -46,6 +48,8 @@ enum Action {
             default_value = "abc,mid"
         )]
         format: Vec<Format>,
+        #[command(flatten)]
+        pictures: PictureFlags,
     },
 }
 
@@ -80,7 +84,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             choice,
             output,
             format,
-        } => export(&choice, &output, &format, context),
+            pictures,
+        } => export(&choice, &output, &format, &pictures, context),
     }
 }
 
@@ -88,14 +93,16 @@ fn export(
     choice: &Choice,
     folder: &Path,
     formats: &[Format],
+    pictures: &PictureFlags,
     context: &Context,
 ) -> Result<(), Failure> {
     if let Some(format) =
         (formats.iter()).find(|format| format.is_text() && **format != Format::Abc)
     {
         return Err(
-            Failure::usage(anyhow!("tunes are not exported as `{format}`"))
-                .hint("abc, mid, wav, flac and opus are; `ceilid convert` makes others of abc"),
+            Failure::usage(anyhow!("tunes are not exported as `{format}`")).hint(
+                "abc, mid, wav, flac, opus, svg and pdf are; `ceilid convert` makes others of abc",
+            ),
         );
     }
     std::fs::create_dir_all(folder)
@@ -114,6 +121,10 @@ fn export(
             let path = folder.join(format!("{:06}.{format}", tune.id.0));
             match format {
                 Format::Abc => files::write(&path, tune.abc.as_bytes())?,
+                Format::Svg | Format::Pdf => {
+                    let written = abc::parse(&tune.abc).tune;
+                    files::write(&path, &pictures.file(&written, *format))?;
+                }
                 other => other.write(&tune.heard(), font.as_ref(), &path)?,
             }
         }

@@ -4,11 +4,13 @@ use super::files::NewFile;
 use super::formats::Format;
 use super::instruments::FontInUse;
 use super::manner::Manner;
+use super::picture::{self, PictureFlags};
 use super::set::{self, Entry};
 use super::{Context, Failure, check, files, score_json, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::daemon::rendition::score_of;
 use crate::performance::Arrangement;
+use crate::picture::score::{Drawing, LeftOut};
 use crate::score::Score;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
@@ -35,11 +37,14 @@ pub struct Args {
     inputs: Vec<PathBuf>,
     /// A folder (a file a tune and format), a file (its ending names the format), or `-`
     ///
-    /// Several tunes in one .mid, .wav, .flac or .opus file are played one after the other without a gap.
+    /// Several tunes in one .mid, .wav, .flac or .opus file are played one after the other without a gap; in one .pdf
+    /// they are a book with contents and an index of first bars, in one .svg they stand one below the other.
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     #[command(flatten)]
     manner: Manner,
+    #[command(flatten)]
+    pictures: PictureFlags,
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     format: Vec<Format>,
@@ -62,6 +67,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .arrangement(if target.is_piece() { TIMES_IN_SET } else { 1 }),
         seed: context.seed(),
         formats: &target.formats,
+        pictures: &args.pictures,
         font: font.map(FontInUse::new),
     };
     // This thread is one of them: with one, nothing is handed from thread to thread.
@@ -72,6 +78,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .map_err(Failure::environment)?;
     let mut writer = Writer::new(&target)?;
     let mut piece: Vec<Entry> = Vec::new();
+    let mut album = target
+        .album_format()
+        .map(|format| args.pictures.album(format));
     let mut tally = Tally::default();
     for input in tunebooks(&args.inputs)? {
         let mut tunebook = Tunebook::new(open(&input)?);
@@ -94,6 +103,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 writer.write(&converted)?;
                 tally.count(tune, &converted, context);
                 piece.extend(converted.entry.take());
+                if let Some(album) = &mut album {
+                    let drawings = converted.drawings.drain(..);
+                    drawings.for_each(|(_, drawing)| album.add(drawing));
+                }
             }
         }
         if tally.tunes == before {
@@ -101,6 +114,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         }
     }
     writer.finish()?;
+    if let Some(album) = album.filter(|_| tally.tunes > 0) {
+        files::write(&target.path, &album.finish(&book_title(&args.inputs)))?;
+    }
     if target.is_piece() && !piece.is_empty() {
         let mut arrangement = conversion.arrangement.clone();
         if piece.len() == 1 && !args.manner.names_times() {
@@ -160,7 +176,12 @@ impl Target {
 
     /// Whether all tunes become one piece of music.
     fn is_piece(&self) -> bool {
-        !self.is_folder && !self.formats[0].is_text()
+        !self.is_folder && self.formats[0].is_performed()
+    }
+
+    /// The format of the picture that all tunes come into.
+    fn album_format(&self) -> Option<Format> {
+        (!self.is_folder && self.formats[0].is_picture()).then(|| self.formats[0])
     }
 
     /// Converts one tune; where each tune has files of its own, writes them.
@@ -176,12 +197,15 @@ impl Target {
             for (format, bytes) in std::mem::take(&mut converted.texts) {
                 files::write(&path(format), &bytes)?;
             }
+            for (format, drawing) in std::mem::take(&mut converted.drawings) {
+                files::write(&path(format), &conversion.pictures.alone(drawing, format))?;
+            }
             if let Some(entry) = converted.entry.take() {
                 let performance = set::performance(&[entry], &conversion.arrangement)?;
                 if let Some(font) = &conversion.font {
                     font.tell_lacks(&performance, context);
                 }
-                for format in self.formats.iter().filter(|format| !format.is_text()) {
+                for format in self.formats.iter().filter(|format| format.is_performed()) {
                     format.write(
                         &performance,
                         conversion.font.as_ref().map(FontInUse::font),
@@ -206,12 +230,16 @@ struct Conversion<'a> {
     arrangement: Arrangement,
     seed: u64,
     formats: &'a [Format],
+    pictures: &'a PictureFlags,
     font: Option<FontInUse>,
 }
 
-/// One tune in every text format asked for, what is played of it, and what was wrong with it.
+/// One tune in every text format asked for, its pictures, what is played of it, and what was wrong with it.
 struct Converted {
     texts: Vec<(Format, Vec<u8>)>,
+    drawings: Vec<(Format, Drawing)>,
+    /// What the pictures lack.
+    left_out: Vec<LeftOut>,
     entry: Option<Entry>,
     errors: Vec<Diagnostic>,
 }
@@ -219,7 +247,14 @@ struct Converted {
 impl Conversion<'_> {
     fn convert(&self, tune: &Named) -> Converted {
         let parsed = abc::parse_tune(&tune.text);
-        let needs_score = self.formats.iter().any(|&format| format != Format::Abc);
+        let needs_score =
+            (self.formats.iter()).any(|&format| format != Format::Abc && !format.is_picture());
+        let (mut drawings, mut left_out) = (Vec::new(), Vec::new());
+        for &format in self.formats.iter().filter(|format| format.is_picture()) {
+            let (drawing, lacks) = self.pictures.drawing(&parsed.tune, format);
+            drawings.push((format, drawing));
+            left_out = lacks;
+        }
         let reading = needs_score.then(|| score_of(&parsed.tune, self.arrangement.style));
         let mut texts = Vec::with_capacity(self.formats.len());
         for &format in self.formats.iter().filter(|format| format.is_text()) {
@@ -238,7 +273,7 @@ impl Conversion<'_> {
         let mut entry = None;
         if let Some(reading) = reading {
             errors.extend(reading.diagnostics);
-            let is_played = self.formats.iter().any(|format| !format.is_text());
+            let is_played = self.formats.iter().any(|format| format.is_performed());
             entry = is_played.then_some(Entry {
                 score: reading.score,
                 seed: self.seed,
@@ -248,6 +283,8 @@ impl Conversion<'_> {
         errors.retain(|finding| finding.severity() == Severity::Error);
         Converted {
             texts,
+            drawings,
+            left_out,
             entry,
             errors,
         }
@@ -304,7 +341,8 @@ impl<'a> Writer<'a> {
     fn new(target: &'a Target) -> Result<Self, Failure> {
         let is_stdout = target.path == Path::new("-");
         let stdout = is_stdout.then(|| io::BufWriter::new(io::stdout().lock()));
-        let file = match target.is_folder || is_stdout || target.is_piece() {
+        let has_texts = !target.is_folder && target.formats[0].is_text();
+        let file = match is_stdout || !has_texts {
             true => None,
             false => Some(NewFile::create(&target.path)?),
         };
@@ -371,6 +409,10 @@ struct Tally {
 impl Tally {
     fn count(&mut self, tune: &Named, converted: &Converted, context: &Context) {
         self.tunes += 1;
+        if !converted.left_out.is_empty() {
+            let lack = picture::lack(&converted.left_out);
+            context.say(format_args!("{}, {}: {lack}", tune.file, tune.name));
+        }
         if converted.errors.is_empty() {
             return;
         }
@@ -411,6 +453,15 @@ impl Tally {
         }
         Err(Failure::input(anyhow!("{} of {} tunes have errors", self.faulty_tunes, self.tunes))
             .hint("all tunes were written; what is wrong stands above, and `ceilid check` shows it in place"))
+    }
+}
+
+/// What a book of these files' tunes is called: the file's name, or that of the first one.
+fn book_title(inputs: &[PathBuf]) -> String {
+    let stem = inputs.first().and_then(|input| input.file_stem());
+    match stem.map(|stem| stem.to_string_lossy()) {
+        Some(stem) if stem != "-" => stem.into_owned(),
+        _ => "Tunes".to_owned(),
     }
 }
 

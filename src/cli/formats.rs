@@ -27,11 +27,15 @@ pub enum Format {
     Flac,
     /// Ogg Opus, 96 kbit/s, 48 kHz, stereo
     Opus,
+    /// Sheet music for a page
+    Svg,
+    /// Sheet music in print: a tune or a book
+    Pdf,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 7] = [
+    pub const ALL: [Format; 9] = [
         Format::Abc,
         Format::Mid,
         Format::Notes,
@@ -39,6 +43,8 @@ impl Format {
         Format::Wav,
         Format::Flac,
         Format::Opus,
+        Format::Svg,
+        Format::Pdf,
     ];
 
     /// The ending of its files, which is also its name on the command line.
@@ -51,6 +57,8 @@ impl Format {
             Format::Wav => "wav",
             Format::Flac => "flac",
             Format::Opus => "opus",
+            Format::Svg => "svg",
+            Format::Pdf => "pdf",
         }
     }
 
@@ -67,18 +75,28 @@ impl Format {
         matches!(self, Format::Abc | Format::Notes | Format::Json)
     }
 
+    /// Whether it shows the tune as it is written, rather than what sounds.
+    pub const fn is_picture(self) -> bool {
+        matches!(self, Format::Svg | Format::Pdf)
+    }
+
+    /// Whether it holds what sounds, to be played.
+    pub const fn is_performed(self) -> bool {
+        !self.is_text() && !self.is_picture()
+    }
+
     /// Whether it takes a SoundFont to make it.
     pub const fn is_audio(self) -> bool {
         matches!(self, Format::Wav | Format::Flac | Format::Opus)
     }
 
-    /// Writes the performance in this format, which is not a text, to a file that appears whole or not at all, or to stdout.
+    /// Writes the performance in this format, which is neither text nor picture, to a file that appears whole or not at all, or to stdout.
     ///
     /// # Errors
     /// The piece is too long to render (input); the place or the temporary folder cannot be written to (environment).
     ///
     /// # Panics
-    /// An audio format without a `font`, or a text format: callers load a font where [`Format::is_audio`] says so.
+    /// An audio format without a `font`, or a text or picture: callers load a font where [`Format::is_audio`] says so.
     pub fn write(
         self,
         performance: &Performance,
@@ -100,8 +118,15 @@ impl Format {
         let tags = Tags::of(performance);
         let mut file = NewFile::create(path)?;
         let written = match self {
-            Format::Abc | Format::Notes | Format::Json | Format::Mid => {
-                unreachable!("texts are not made from performances, and `mid` is above")
+            Format::Abc
+            | Format::Notes
+            | Format::Json
+            | Format::Svg
+            | Format::Pdf
+            | Format::Mid => {
+                unreachable!(
+                    "texts and pictures are not made from performances, and `mid` is above"
+                )
             }
             Format::Wav => wav::write(&mut frames, Depth::default(), &tags, &mut file),
             Format::Flac => flac::write(&mut frames, &tags, &mut file),

@@ -3,12 +3,15 @@
 use super::formats::Format;
 use super::instruments::FontInUse;
 use super::manner::Manner;
+use super::picture::PictureFlags;
 use super::set::{self, Entry, KeyChange};
 use super::wishes::Wishes;
 use super::{Context, Failure, convert, files, score_json, shipped, stop};
+use crate::abc;
 use crate::compose::{ComposeError, Composition};
 use crate::critic::Refusals;
 use crate::performance::{Arrangement, Performance};
+use crate::picture::score::Drawing;
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
@@ -31,6 +34,8 @@ pub struct Args {
     wishes: Wishes,
     #[command(flatten)]
     manner: Manner,
+    #[command(flatten)]
+    pictures: PictureFlags,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -43,7 +48,7 @@ pub struct Args {
     /// A folder (a file a tune and format, and tunebook.abc), a file (its ending names the format), or `-`
     ///
     /// Several tunes in one .mid, .wav, .flac or .opus file are a set: tunes of one dance in changing keys, played one after the
-    /// other without a gap.
+    /// other without a gap. In one .pdf they are a book, in one .svg they stand one below the other.
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
 }
@@ -126,6 +131,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let arrangement = args.manner.arrangement(TIMES_ALONE);
     let mut tally = Tally::default();
     let mut tunebook = String::new();
+    let mut album = destination
+        .album_format()
+        .map(|format| args.pictures.album(format));
     for batch in indices.chunks(BATCH_TUNES) {
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
@@ -133,7 +141,9 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
                 let composition = composer
                     .compose(context.seed(), index, &stop)
                     .map_err(compose_failure)?;
-                let files = destination.make(&composition, &arrangement, font.as_ref(), context)?;
+                let font = font.as_ref();
+                let files =
+                    destination.make(&composition, &arrangement, &args.pictures, font, context)?;
                 progress.inc(1);
                 Ok((composition, files))
             };
@@ -144,8 +154,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             for file in files {
                 destination.write(&composition, file, &mut tunebook)?;
             }
+            if let Some(album) = &mut album {
+                album.add(drawing(
+                    &composition,
+                    &args.pictures,
+                    destination.formats[0],
+                ));
+            }
             tally.count(&composition);
         }
+    }
+    if let Some(album) = album {
+        files::write(&destination.path, &album.finish("Tunes"))?;
     }
     destination.finish(&tunebook)?;
     progress.finish_and_clear();
@@ -159,7 +179,7 @@ struct Destination {
     formats: Vec<Format>,
 }
 
-/// One tune in one format that is a text.
+/// One tune in one format that is a text or a picture.
 struct File {
     format: Format,
     bytes: Vec<u8>,
@@ -183,7 +203,7 @@ impl Destination {
                 formats: args.format.clone(),
             });
         };
-        if !format.is_text() && args.count > 1 && args.shard.is_some() {
+        if format.is_performed() && args.count > 1 && args.shard.is_some() {
             let error = anyhow!("`{}` is one set, which has no shards", path.display());
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
@@ -196,14 +216,20 @@ impl Destination {
 
     /// Whether so many tunes are to be one piece.
     fn is_set(&self, count: u64) -> bool {
-        !self.is_folder && !self.formats[0].is_text() && count > 1
+        !self.is_folder && self.formats[0].is_performed() && count > 1
     }
 
-    /// The tune in all formats: what is a text is given back, the rest is on the disk.
+    /// The format of the picture that all tunes come into.
+    fn album_format(&self) -> Option<Format> {
+        (!self.is_folder && self.formats[0].is_picture()).then(|| self.formats[0])
+    }
+
+    /// The tune in all formats: texts and pictures are given back, the rest is on the disk.
     fn make(
         &self,
         composition: &Composition,
         arrangement: &Arrangement,
+        pictures: &PictureFlags,
         font: Option<&FontInUse>,
         context: &Context,
     ) -> Result<Vec<File>, Failure> {
@@ -219,6 +245,11 @@ impl Destination {
                 Format::Json => {
                     let name = format!("tune {}", composition.provenance.index + 1);
                     score_json::line(&name, &Entry::new(composition).score).into_bytes()
+                }
+                // One picture of all tunes is made of them in their order.
+                Format::Svg | Format::Pdf if !self.is_folder => continue,
+                Format::Svg | Format::Pdf => {
+                    pictures.alone(drawing(composition, pictures, format), format)
                 }
                 _ => {
                     let made = match piece.take() {
@@ -247,7 +278,7 @@ impl Destination {
         self.path.join(name)
     }
 
-    /// Writes a text to a file of its own, or adds it to the text that becomes the one file at the end.
+    /// Writes a file of its own, or adds it to the text that becomes the one file at the end.
     fn write(
         &self,
         composition: &Composition,
@@ -274,6 +305,13 @@ impl Destination {
             (false, text) => files::write(&self.path, text.as_bytes()),
         }
     }
+}
+
+/// The tune as sheet music. What is composed is small enough for all of it to be set.
+fn drawing(composition: &Composition, pictures: &PictureFlags, format: Format) -> Drawing {
+    pictures
+        .drawing(&abc::parse(&composition.abc).tune, format)
+        .0
 }
 
 /// The longest file of one tune, in seconds, unless its speed or how often it is played was asked for.

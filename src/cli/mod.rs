@@ -25,6 +25,7 @@ mod live;
 mod manner;
 mod model;
 mod notify;
+mod picture;
 mod play;
 mod remote;
 mod score_json;

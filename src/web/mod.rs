@@ -98,6 +98,7 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(api::queue))
         .routes(routes!(api::history))
         .routes(routes!(tunes::tune))
+        .routes(routes!(tunes::queued))
         .routes(routes!(api::skip))
         .routes(routes!(api::pause))
         .routes(routes!(api::resume))

@@ -8,16 +8,19 @@
 //! ```
 
 mod beam;
+pub mod book;
 mod column;
 pub mod contour;
 mod curve;
 pub mod drawing;
 pub mod glyph;
+pub mod incipit;
 pub mod lettering;
 mod lines;
 mod marks;
 mod note;
 pub mod outlines;
+pub mod pdf;
 mod reading;
 mod sheet;
 mod skyline;

@@ -38,23 +38,51 @@ const STAFF_SPACE_PX: f32 = 1.75 / 25.4 * 96.0;
 const ROMAN_FACES: &str = "'Times New Roman','Liberation Serif',Tinos,'Nimbus Roman',serif";
 const SANS_FACES: &str = "Arial,'Liberation Sans',Arimo,'Nimbus Sans',sans-serif";
 
-/// The picture, ending with a line feed.
+/// The picture of one tune, ending with a line feed.
 pub fn picture(drawing: &Drawing, settings: &SvgSettings) -> String {
-    let mut svg = Writer::with_capacity(drawing);
-    let (width, height) = (hundredths(drawing.width), hundredths(drawing.height));
-    let px = |units: i32| f64::from(units) * f64::from(settings.staff_space_px) / 100.0;
+    sheet(std::slice::from_ref(drawing), settings)
+}
+
+/// White between the tunes of a sheet, in staff spaces.
+const TUNE_GAP: f32 = 8.0;
+
+/// One picture of several tunes, one below the other. Where there are several, the bars of the second are called
+/// `tune2-bar0` and so on.
+pub fn sheet(drawings: &[Drawing], settings: &SvgSettings) -> String {
+    let mut svg = Writer::with_capacity(drawings);
+    let width = drawings
+        .iter()
+        .map(|drawing| drawing.width)
+        .fold(0.0, f32::max);
+    let gaps = drawings.len().saturating_sub(1) as f32 * TUNE_GAP;
+    let height = drawings.iter().map(|drawing| drawing.height).sum::<f32>() + gaps;
+    let px = |spaces: f32| spaces * settings.staff_space_px;
     svg.text("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 ");
-    svg.numbers(&[width, height]);
+    svg.numbers(&[hundredths(width), hundredths(height)]);
     svg.text(&format!(
         "\" width=\"{:.1}\" height=\"{:.1}\" fill=\"currentColor\" font-family=\"{ROMAN_FACES}\">\n",
         px(width),
         px(height)
     ));
-    svg.element("title", &drawing.title);
-    svg.element("desc", &drawing.description);
-    svg.definitions(drawing);
-    for block in &drawing.blocks {
-        svg.block(block, settings.id_prefix);
+    let titles: Vec<&str> = drawings
+        .iter()
+        .map(|drawing| drawing.title.as_str())
+        .collect();
+    svg.element("title", &titles.join(" · "));
+    if let [alone] = drawings {
+        svg.element("desc", &alone.description);
+    }
+    svg.definitions(drawings);
+    let mut top = 0.0;
+    for (index, drawing) in drawings.iter().enumerate() {
+        let prefix = match index {
+            0 => settings.id_prefix.to_owned(),
+            _ => format!("{}tune{}-", settings.id_prefix, index + 1),
+        };
+        for block in &drawing.blocks {
+            svg.block(block, top + block.top, &prefix);
+        }
+        top += drawing.height + TUNE_GAP;
     }
     svg.text("</svg>\n");
     svg.0
@@ -70,8 +98,9 @@ fn hundredths(spaces: f32) -> i32 {
 struct Writer(String);
 
 impl Writer {
-    fn with_capacity(drawing: &Drawing) -> Self {
-        let items: usize = drawing.blocks.iter().map(|block| block.items.len()).sum();
+    fn with_capacity(drawings: &[Drawing]) -> Self {
+        let blocks = drawings.iter().flat_map(|drawing| &drawing.blocks);
+        let items: usize = blocks.map(|block| block.items.len()).sum();
         Self(String::with_capacity(6_000 + 40 * items))
     }
 
@@ -145,10 +174,11 @@ impl Writer {
         }
     }
 
-    /// The outline of each glyph that the drawing uses, once.
-    fn definitions(&mut self, drawing: &Drawing) {
+    /// The outline of each glyph that the drawings use, once.
+    fn definitions(&mut self, drawings: &[Drawing]) {
         let mut used = [false; Glyph::ALL.len()];
-        for item in drawing.blocks.iter().flat_map(|block| &block.items) {
+        let blocks = drawings.iter().flat_map(|drawing| &drawing.blocks);
+        for item in blocks.flat_map(|block| &block.items) {
             if let Shape::Glyph { glyph, .. } = item.shape {
                 used[glyph as usize] = true;
             }
@@ -173,9 +203,9 @@ impl Writer {
     }
 
     /// A block: first what belongs to no bar, then a group for each bar.
-    fn block(&mut self, block: &Block, id_prefix: &str) {
+    fn block(&mut self, block: &Block, top: f32, id_prefix: &str) {
         self.text("<g");
-        let top = hundredths(block.top);
+        let top = hundredths(top);
         if top != 0 {
             self.text(" transform=\"translate(0 ");
             self.number(top);
@@ -429,5 +459,109 @@ const fn name(kind: Kind) -> &'static str {
         Kind::Heading => "heading",
         Kind::Words => "words",
         Kind::Tablature => "tablature",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::drawing::{BlockKind, Place};
+    use super::*;
+    use crate::music::NoteLength;
+
+    /// A line of music of one head on a stem and a word, in bar 3.
+    fn drawing() -> Drawing {
+        let place = Some(Place {
+            bar: 3,
+            voice: 0,
+            offset: NoteLength::ZERO,
+        });
+        let item = |kind, place, shape| Item { kind, place, shape };
+        let line = |from, to, thickness| Shape::Line {
+            from,
+            to,
+            thickness,
+            is_dashed: false,
+        };
+        Drawing {
+            title: "Rose & Thistle".to_owned(),
+            description: "A jig.".to_owned(),
+            width: 20.0,
+            height: 8.0,
+            blocks: vec![Block {
+                kind: BlockKind::System,
+                top: 1.5,
+                height: 6.5,
+                items: vec![
+                    item(
+                        Kind::Head,
+                        place,
+                        Shape::Glyph {
+                            glyph: Glyph::HeadBlack,
+                            at: Point::new(5.0, -0.5),
+                            scale: 1.0,
+                        },
+                    ),
+                    item(
+                        Kind::Stem,
+                        place,
+                        line(Point::new(6.12, -0.67), Point::new(6.12, -4.0), 0.12),
+                    ),
+                    item(
+                        Kind::Staff,
+                        None,
+                        line(Point::new(0.0, 0.0), Point::new(20.0, 0.0), 0.13),
+                    ),
+                    item(
+                        Kind::Chord,
+                        place,
+                        Shape::Text {
+                            at: Point::new(5.0, -5.0),
+                            text: "<A\u{1}>".into(),
+                            font: Font::Sans,
+                            size: 2.2,
+                            anchor: Anchor::Middle,
+                        },
+                    ),
+                ],
+                staves: Vec::new(),
+                bars: Vec::new(),
+                moments: Vec::new(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_picture_is_whole_numbers_with_each_glyph_once_and_a_group_a_bar() {
+        let svg = picture(
+            &drawing(),
+            &SvgSettings {
+                staff_space_px: 6.0,
+                id_prefix: "",
+            },
+        );
+        let head = Glyph::HeadBlack.path();
+        let expected = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 2000 800\" width=\"120.0\" height=\"48.0\" \
+             fill=\"currentColor\" font-family=\"{ROMAN_FACES}\">\n\
+             <title>Rose &amp; Thistle</title>\n<desc>A jig.</desc>\n\
+             <defs><path id=\"E0A4\" d=\"{head}\"/></defs>\n\
+             <g transform=\"translate(0 150)\">\n\
+             <path stroke=\"currentColor\" stroke-width=\"13\" d=\"M0 0h2000\"/>\n\
+             <g id=\"bar3\" data-bar=\"3\"><path stroke=\"currentColor\" stroke-width=\"12\" d=\"M612-67v-333\"/>\
+             <use href=\"#E0A4\" data-kind=\"head\" x=\"500\" y=\"-50\"/>\
+             <text data-kind=\"chord\" x=\"500\" y=\"-500\" font-size=\"220\" text-anchor=\"middle\" font-family=\"{SANS_FACES}\">\
+             &lt;A\u{FFFD}&gt;</text></g>\n\
+             </g>\n</svg>\n"
+        );
+        assert_eq!(svg, expected);
+    }
+
+    #[test]
+    fn bars_of_a_sheet_have_names_of_their_own() {
+        let two = sheet(&[drawing(), drawing()], &SvgSettings::default());
+        assert_eq!(two.matches("id=\"bar3\"").count(), 1);
+        assert_eq!(two.matches("id=\"tune2-bar3\"").count(), 1);
+        assert_eq!(two.matches("id=\"E0A4\"").count(), 1);
+        assert!(two.contains("<title>Rose &amp; Thistle · Rose &amp; Thistle</title>"));
     }
 }
