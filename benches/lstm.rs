@@ -1,5 +1,5 @@
-//! How fast the article's network is taught and asked, on this machine: `cargo bench --bench lstm -- [teach]
-//! [teach-bf16] [ask] [branch] [candle] [--seconds S]`.
+//! How fast both networks are taught and asked, on this machine: `cargo bench --bench lstm -- [teach] [teach-bf16] [ask]
+//! [branch] [candle] [decisions] [--seconds S]`; `decisions` is the network that plays, the others are the article's.
 //!
 //! One JSON line a measurement: characters a second by the clock (mean and best repetition) and a second of processor
 //! time (all threads; Linux only). Weights are random: speed does not depend on them. `candle` teaches the same network
@@ -8,20 +8,34 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::rnn::{LSTMConfig, RNN};
 use candle_nn::{Module, Optimizer as _, VarBuilder, VarMap};
+use ceilid::model::ask::Ask;
+use ceilid::model::characters_engine::CharactersEngine;
 use ceilid::model::checkpoint::{Model, ModelCard};
+use ceilid::model::direct::DirectNetwork;
 use ceilid::model::direct_characters::DirectCharacters;
 use ceilid::model::engine::{Engine, EngineState, Storage};
+use ceilid::model::lesson::{Batch, Lesson};
 use ceilid::model::network::{Dropout, Network, NetworkState, ProductPrecision};
 use ceilid::model::optimizer::{Optimizer, Rule, clip_norm};
-use ceilid::model::shape::{CharactersConfig, Shape};
+use ceilid::model::pair::Pair;
+use ceilid::model::recipe::TrainingConfig;
+use ceilid::model::shape::{CharactersConfig, NetworkConfig, Shape};
 use ceilid::model::streams::CharactersBatch;
 use ceilid::model::weights::Weights;
+use ceilid::teach::TuneCorpus;
+use ceilid::token::folk::{Cursor, Style};
 use ceilid::token::{TokenId, Vocabulary};
 use std::time::{Duration, Instant};
 
 const VOCABULARY_SIZE: usize = 93;
 /// Characters asked in one repetition, all streams together.
 const CHARACTERS_ASKED: usize = 3200;
+
+const STORAGES: [(&str, Storage); 3] = [
+    ("f32", Storage::F32),
+    ("int16", Storage::Int16),
+    ("int8", Storage::Int8),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args()
@@ -38,14 +52,28 @@ fn main() {
         after("--seconds").map_or(5.0, |text| text.parse().expect("a number of seconds")),
     );
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
-    let all = !["teach", "teach-bf16", "ask", "branch", "candle"]
-        .into_iter()
-        .any(asked);
+    let all = ![
+        "teach",
+        "teach-bf16",
+        "ask",
+        "branch",
+        "candle",
+        "decisions",
+    ]
+    .into_iter()
+    .any(asked);
     if all || asked("teach") {
         teach("", ProductPrecision::F32, 64, 100, seconds);
     }
     if all || asked("teach-bf16") {
         teach(" bf16", ProductPrecision::Bf16, 64, 100, seconds);
+    }
+    if all || asked("decisions") {
+        teach_decisions("", ProductPrecision::F32, seconds);
+        teach_decisions(" bf16", ProductPrecision::Bf16, seconds);
+        for (name, storage) in STORAGES {
+            ask_decisions(name, storage, seconds);
+        }
     }
     if asked("candle") {
         teach_candle(64, 100, seconds).expect("candle runs on every CPU");
@@ -55,11 +83,7 @@ fn main() {
     }
     if all || asked("ask") {
         let only = after("--storage").map(String::as_str);
-        for (name, storage) in [
-            ("f32", Storage::F32),
-            ("int16", Storage::Int16),
-            ("int8", Storage::Int8),
-        ] {
+        for (name, storage) in STORAGES {
             if only.is_none_or(|only| only == name) {
                 let streams =
                     after("--streams").map(|text| text.parse().expect("a number of streams"));
@@ -108,6 +132,61 @@ fn teach(name: &str, precision: ProductPrecision, streams: usize, steps: usize, 
                 .expect("a batch that fits the network");
             clip_norm(&mut gradient, 1.0);
             optimizer.step(weights.values_mut(), &gradient, 1e-3, 0.0);
+        },
+    );
+}
+
+/// The same of the network that plays, 32 tunes side by side; "characters" are decisions.
+fn teach_decisions(name: &str, precision: ProductPrecision, seconds: Duration) {
+    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/data/tunes/sampler.abc");
+    let corpus = TuneCorpus::read(&[book.into()], None).expect("the sampler is part of this crate");
+    let tunes = corpus
+        .settings
+        .iter()
+        .map(|setting| Lesson::of(&setting.tune));
+    let lessons: Vec<Lesson> = tunes.collect();
+    let streams: Vec<&Lesson> = lessons.iter().cycle().take(32).collect();
+    let batch = Batch::of(&streams, 0..usize::MAX, TrainingConfig::decisions().drop);
+    let decisions = streams.iter().map(|lesson| lesson.len()).sum();
+    let mut weights = Weights::random(NetworkConfig::shipped(), 1);
+    let mut network = DirectNetwork::new(precision);
+    let mut gradient = vec![0.0; weights.values().len()];
+    let mut optimizer = Optimizer::new(Rule::Adam, gradient.len());
+    let stack = weights.config().stack();
+    let mut step = 0;
+    measure(
+        &format!("teach decisions{name} 32 tunes"),
+        decisions,
+        seconds,
+        || {
+            step += 1;
+            let mut state = NetworkState::zero(stack, streams.len());
+            let noise = Dropout::of_step(1, step);
+            network
+                .learn(&weights, &batch, &mut state, noise, &mut gradient)
+                .expect("a batch that fits the network");
+            clip_norm(&mut gradient, 1.0);
+            optimizer.step(weights.values_mut(), &gradient, 1e-3, 0.0);
+        },
+    );
+}
+
+/// 32 streams as one draft round has them, decisions and sounds, on one thread.
+fn ask_decisions(name: &str, storage: Storage, seconds: Duration) {
+    let engine = Engine::new(&Weights::random(NetworkConfig::shipped(), 1), storage);
+    let mut states = vec![engine.state(); 32];
+    let inputs = [Cursor::new(Style::Target).inputs(); 32];
+    let mut sounds = Vec::new();
+    let steps = 100;
+    measure(
+        &format!("ask decisions {name} x32"),
+        steps * 32,
+        seconds,
+        || {
+            for _ in 0..steps {
+                engine.step_many(&mut states, &inputs);
+                engine.sounds(&mut states, &[3; 32], &mut sounds);
+            }
         },
     );
 }
@@ -166,7 +245,7 @@ fn branch(seconds: Duration) {
     });
 }
 
-fn engine(storage: Storage) -> Engine {
+fn engine(storage: Storage) -> CharactersEngine {
     let config = CharactersConfig::article(VOCABULARY_SIZE);
     let vocabulary = Vocabulary::from_sorted(('!'..).take(VOCABULARY_SIZE).collect())
         .expect("characters in order");
@@ -174,7 +253,7 @@ fn engine(storage: Storage) -> Engine {
         weights: Weights::random(config.clone(), 1),
         card: ModelCard::imported(config, vocabulary),
     };
-    Engine::new(model, storage)
+    CharactersEngine::new(model, storage)
 }
 
 /// The likeliest character fed back, `streams` at once, shared between as many threads as rayon has.
@@ -185,7 +264,7 @@ fn ask(name: &str, storage: Storage, streams: usize, seconds: Duration) {
     let title = format!("ask {name} x{streams}");
     if streams == 1 && threads > 1 {
         let (mut state, mut token) = (engine.state(), 3);
-        return engine.with_helper(&mut state, |pair| {
+        return Pair::with(&engine, &mut state, |pair| {
             measure(&title, steps, seconds, || {
                 for _ in 0..steps {
                     token = likeliest(pair.step(token));

@@ -55,6 +55,8 @@ pub mod score;
 
 pub mod critic;
 
+pub mod teach;
+
 pub mod performance;
 
 pub mod soundfont;

@@ -8,7 +8,9 @@ use ceilid::corpus::tunebook;
 use ceilid::critic::comparison::Tell;
 use ceilid::critic::features::Melody;
 use ceilid::critic::{Critic, rules};
-use ceilid::model::folk::{FolkEngine, from_bytes};
+use ceilid::model::checkpoint::Model;
+use ceilid::model::engine::{Engine, Storage};
+use ceilid::model::shape::NetworkConfig;
 use ceilid::music::Mode;
 use ceilid::score::{self, Score};
 use ceilid::token::folk::{
@@ -23,12 +25,13 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 fn composer(request: FolkRequest) -> FolkComposer {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models/folk.safetensors");
     let bytes = std::fs::read(path).expect("the shipped model is part of the repository");
-    let (weights, record) = from_bytes(&bytes).expect("the shipped model is whole");
+    let file = Model::<NetworkConfig>::from_bytes(&bytes).expect("the shipped model is whole");
+    let findings = file.card.findings.expect("it was taught to the end");
     let model = FolkModel {
-        engine: Arc::new(FolkEngine::new(&weights)),
+        engine: Arc::new(Engine::new(&file.weights, Storage::F32)),
         hash: "test".to_owned(),
-        habits: record.habits.try_into().map(Habits).unwrap_or_default(),
-        tell: Tell::from_numbers(&record.tell),
+        habits: findings.habits.try_into().map(Habits).unwrap_or_default(),
+        tell: Tell::from_numbers(&findings.tell),
     };
     FolkComposer::new(model, Arc::new(Critic::default()), request)
         .expect("requests of these tests can be granted")

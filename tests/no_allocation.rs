@@ -1,7 +1,9 @@
 //! Asking a network allocates nothing a step: whoever composes beside the music cannot be held up by the allocator.
 
+use ceilid::model::ask::Ask;
+use ceilid::model::characters_engine::CharactersEngine;
 use ceilid::model::checkpoint::{Model, ModelCard};
-use ceilid::model::engine::{Engine, EngineState, Storage};
+use ceilid::model::engine::{EngineState, Storage};
 use ceilid::model::shape::CharactersConfig;
 use ceilid::model::weights::Weights;
 use ceilid::token::Vocabulary;
@@ -53,7 +55,7 @@ fn a_step_a_batch_of_steps_and_a_branch_allocate_nothing() {
             weights: Weights::random(config.clone(), 1),
             card: ModelCard::imported(config.clone(), vocabulary.clone()),
         };
-        let engine = Engine::new(model, storage);
+        let engine = CharactersEngine::new(model, storage);
         let mut states: Vec<EngineState> = (0..5).map(|_| engine.state()).collect();
         let count = allocations(|| {
             for token in 0..7 {

@@ -1,18 +1,33 @@
 //! Teaching as a whole: a tune is learnt by heart, files read back as they were written, and no stop, kill or bad
 //! input loses or spoils anything.
 
-use ceilid::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
-use ceilid::model::direct_characters::DirectCharacters;
-use ceilid::model::engine::{Engine, Storage};
-use ceilid::model::network::ProductPrecision;
-use ceilid::model::shape::CharactersConfig;
-use ceilid::model::trainer::{
-    Ending, Lessons, Observer, Schedule, Trainer, TrainingConfig, TrainingProgress, Unobserved,
+use ceilid::model::ask::Ask;
+use ceilid::model::characters_engine::CharactersEngine;
+use ceilid::model::checkpoint::{
+    self, AnyModel, CheckpointError, DecisionSymbols, Imported, Model, ModelCard, Precision,
 };
+use ceilid::model::course::{CharactersCourse, TuneCourse};
+use ceilid::model::direct::DirectNetwork;
+use ceilid::model::direct_characters::DirectCharacters;
+use ceilid::model::engine::Storage;
+use ceilid::model::lesson::{DropShares, Lesson};
+use ceilid::model::network::ProductPrecision;
+use ceilid::model::recipe::{Schedule, TrainingConfig, TrainingProgress};
+use ceilid::model::shape::{CharactersConfig, NetworkConfig, Shape};
+use ceilid::model::trainer::{Course, Ending, Observer, RunLimits, Trainer, Unobserved};
+use ceilid::model::weights::Weights;
 use ceilid::token::Vocabulary;
+use ceilid::token::folk::{INPUT_COLUMNS, Style, from_score};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+const NO_LIMITS: RunLimits<'static> = RunLimits {
+    stop: &NEVER,
+    deadline: None,
+};
 
 const TUNE: &str = "X:1\nT:The Long Note\nM:6/8\nK:D\n|:DFA dAF|GBd gdB|AFD EFG|F3 D3:|\n\n";
 
@@ -38,46 +53,82 @@ fn recipe(epochs: u32) -> TrainingConfig {
     }
 }
 
-fn trainer(path: &Path, config: TrainingConfig) -> Trainer {
+fn trainer(path: &Path, config: TrainingConfig) -> Trainer<CharactersCourse> {
     let vocabulary = Vocabulary::of_text(TUNE).unwrap();
     let tune = vocabulary.encode(TUNE).unwrap();
-    let lessons = Lessons {
+    let course = CharactersCourse {
+        network: Box::new(DirectCharacters::new(config.precision)),
         tunes: vec![tune.clone(), tune.clone()],
         validation: tune,
         newline: vocabulary.id('\n').unwrap(),
+        epoch: None,
     };
-    let card = ModelCard::new(
-        small_network(&vocabulary),
-        vocabulary,
-        Vec::new(),
-        "none",
-        config.clone(),
-    );
-    Trainer::new(
-        Box::new(DirectCharacters::new(config.precision)),
-        lessons,
-        config,
-        card,
-        path.to_owned(),
-    )
-    .unwrap()
+    let network = small_network(&vocabulary);
+    let card = ModelCard::new(network, vocabulary, Vec::new(), "none", config.clone());
+    Trainer::new(course, config, card, path.to_owned()).unwrap()
 }
 
-fn run_to_the_end(trainer: &mut Trainer) {
-    assert_eq!(
-        trainer
-            .run(&mut Unobserved, &AtomicBool::new(false), None)
-            .unwrap(),
-        Ending::Finished
-    );
+/// Tunes of one part of four bars, each bar one of a few.
+fn lessons(count: usize) -> Vec<Lesson> {
+    const BARS: [&str; 7] = [
+        "DFA dAF", "GBd gdB", "AFD EFG", "A3 d3", "f2e dcB", "ABc def", "gfe d2A",
+    ];
+    let bar = |tune: usize, bar: usize| BARS[(tune * tune + 3 * bar * tune + bar) % BARS.len()];
+    let text = |n: usize| {
+        let bars = [bar(n, 0), bar(n, 1), bar(n, 2)].join("|");
+        format!("X:1\nT:Lesson {n}\nR:jig\nM:6/8\nL:1/8\nK:D\n|:{bars}|F3 D3:|\n")
+    };
+    let read = |n: usize| {
+        let score = ceilid::score::read(&ceilid::abc::parse(&text(n)).tune).score;
+        Lesson::of(&from_score(&score, Style::Target, "").unwrap())
+    };
+    (0..count).map(read).collect()
+}
+
+const SMALL: NetworkConfig = NetworkConfig {
+    input_columns: INPUT_COLUMNS,
+    embedding_size: 8,
+    hidden_size: 12,
+    layer_count: 2,
+    sound_size: 6,
+};
+
+/// Tunes, 20 of them the target's, in stretches shorter than a tune.
+fn tune_trainer(path: &Path, config: TrainingConfig) -> Trainer<TuneCourse> {
+    let mut tunes = lessons(34);
+    let course = TuneCourse {
+        network: Box::new(DirectNetwork::new(config.precision)),
+        validation: tunes.split_off(30),
+        tunes,
+        target_count: 20,
+        epoch: Vec::new(),
+        drop: DropShares::default(),
+    };
+    let card = ModelCard::new(SMALL, DecisionSymbols, Vec::new(), "none", config.clone());
+    Trainer::new(course, config, card, path.to_owned()).unwrap()
+}
+
+fn tune_recipe(precision: ProductPrecision) -> TrainingConfig {
+    TrainingConfig {
+        batch: 8,
+        sequence: 16,
+        epochs: 4,
+        precision,
+        ..TrainingConfig::decisions()
+    }
+}
+
+fn run_to_the_end<C: Course>(mut trainer: Trainer<C>) {
+    let ending = trainer.run(&mut Unobserved, NO_LIMITS).unwrap();
+    assert_eq!(ending, Ending::Finished);
 }
 
 #[test]
 fn a_tune_is_learnt_by_heart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tune.safetensors");
-    run_to_the_end(&mut trainer(&path, recipe(150)));
-    let engine = Engine::load(&path).unwrap();
+    run_to_the_end(trainer(&path, recipe(150)));
+    let engine = CharactersEngine::load(&path).unwrap();
     let mut state = engine.state();
     let mut token = engine.vocabulary().id('X').unwrap();
     let mut written = "X".to_owned();
@@ -97,16 +148,16 @@ fn a_tune_is_learnt_by_heart() {
 fn a_model_file_gives_the_logits_of_the_model_that_was_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tune.safetensors");
-    run_to_the_end(&mut trainer(&path, recipe(2)));
-    let model = Model::load(&path).unwrap();
+    run_to_the_end(trainer(&path, recipe(2)));
+    let model = Model::<CharactersConfig>::load(&path).unwrap();
     assert_eq!(
         model.to_bytes(Precision::F32),
         std::fs::read(&path).unwrap()
     );
     let again = Model::from_bytes(&model.to_bytes(Precision::F32)).unwrap();
     let halved = Model::from_bytes(&model.to_bytes(Precision::F16)).unwrap();
-    let logits = |model: &Model, storage| {
-        let engine = Engine::new(model.clone(), storage);
+    let logits = |model: &Model<CharactersConfig>, storage| {
+        let engine = CharactersEngine::new(model.clone(), storage);
         let mut state = engine.state();
         for token in engine.vocabulary().encode("X:1\nM").unwrap() {
             engine.step(&mut state, token);
@@ -129,7 +180,7 @@ struct StopAfter<'a> {
 }
 
 impl Observer for StopAfter<'_> {
-    fn batch_done(&mut self, progress: &TrainingProgress, _: usize, _: usize) {
+    fn batch_done(&mut self, progress: &TrainingProgress, _: f64) {
         self.stop
             .store(progress.steps >= self.steps, Ordering::Relaxed);
     }
@@ -193,13 +244,15 @@ fn a_model_goes_to_pytorch_and_back_with_the_same_logits() {
     });
     let file = safetensors::serialize(views, None).unwrap();
 
-    let weights = checkpoint::import_weights(&file, 0.0).unwrap();
+    let Imported::Characters(weights) = Imported::from_bytes(&file).unwrap() else {
+        panic!("its tensors are those of a network of characters");
+    };
     let vocabulary = Vocabulary::of_text("abcde").unwrap();
     let card = ModelCard::imported(weights.config().clone(), vocabulary);
     let model = Model { weights, card };
     let again = tensors(&model.to_bytes(Precision::F32));
     for storage in [Storage::F32, Storage::Int16] {
-        let engine = Engine::new(
+        let engine = CharactersEngine::new(
             Model::from_bytes(&model.to_bytes(Precision::F32)).unwrap(),
             storage,
         );
@@ -237,67 +290,138 @@ fn a_model_goes_to_pytorch_and_back_with_the_same_logits() {
     assert_eq!(again, expected);
 }
 
+/// Runs it whole, and stopped after so many steps twice: the model files and the states are the same.
+fn stopped_twice<C: Course>(trainer: impl Fn(&Path) -> Trainer<C>, stops: [u64; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (whole, broken) = (path("whole.safetensors"), path("broken.safetensors"));
+    run_to_the_end(trainer(&whole));
+    for (run, steps) in [stops[0], stops[1], u64::MAX].into_iter().enumerate() {
+        let stop = AtomicBool::new(false);
+        let mut trainer = trainer(&broken);
+        if run > 0 {
+            let state = checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap();
+            trainer.resume(state).unwrap();
+        }
+        let limits = RunLimits {
+            stop: &stop,
+            deadline: None,
+        };
+        let ending = trainer.run(&mut StopAfter { steps, stop: &stop }, limits);
+        let expected = match steps {
+            u64::MAX => Ending::Finished,
+            _ => Ending::Stopped,
+        };
+        assert_eq!(ending.unwrap(), expected);
+    }
+    let bytes = |path| std::fs::read(path).unwrap();
+    assert!(bytes(&whole) == bytes(&broken), "the model files differ");
+    let state = |path| {
+        let mut state = checkpoint::load_state(&checkpoint::state_path(path)).unwrap();
+        // The only thing that a clock touches.
+        state.progress.seconds = 0.0;
+        let history = state.progress.history.iter_mut();
+        history.for_each(|record| record.seconds = 0.0);
+        state
+    };
+    assert!(
+        state(&whole) == state(&broken),
+        "the states to resume from differ"
+    );
+}
+
 #[test]
 fn a_run_that_was_stopped_twice_ends_with_the_bytes_of_an_unbroken_one() {
     for precision in [ProductPrecision::F32, ProductPrecision::Bf16] {
+        // In the middle of an epoch, and at the end of one.
         let recipe = || TrainingConfig {
             precision,
             ..recipe(6)
         };
-        let folder = tempfile::tempdir().unwrap();
-        let (whole, broken) = (
-            folder.path().join("whole.safetensors"),
-            folder.path().join("broken.safetensors"),
-        );
-        run_to_the_end(&mut trainer(&whole, recipe()));
-        // In the middle of an epoch, and at the end of one.
-        for (run, steps) in [3, 8, u64::MAX].into_iter().enumerate() {
-            let stop = AtomicBool::new(false);
-            let mut trainer = trainer(&broken, recipe());
-            if run > 0 {
-                trainer
-                    .resume(checkpoint::load_state(&checkpoint::state_path(&broken)).unwrap())
-                    .unwrap();
-            }
-            let ending = trainer
-                .run(&mut StopAfter { steps, stop: &stop }, &stop, None)
-                .unwrap();
-            assert_eq!(
-                ending,
-                if steps == u64::MAX {
-                    Ending::Finished
-                } else {
-                    Ending::Stopped
-                }
-            );
-        }
-        assert!(
-            std::fs::read(&whole).unwrap() == std::fs::read(&broken).unwrap(),
-            "the model files differ"
-        );
-        let state = |path| {
-            let mut state = checkpoint::load_state(&checkpoint::state_path(path)).unwrap();
-            // The only thing that a clock touches.
-            state.progress.seconds = 0.0;
-            state
-                .progress
-                .history
-                .iter_mut()
-                .for_each(|record| record.seconds = 0.0);
-            state
-        };
-        assert!(
-            state(&whole) == state(&broken),
-            "the states to resume from differ"
-        );
+        stopped_twice(|path| trainer(path, recipe()), [3, 8]);
+        // In the middle of a tune, and of the second phase.
+        stopped_twice(|path| tune_trainer(path, tune_recipe(precision)), [5, 40]);
     }
+}
+
+#[test]
+fn a_model_of_decisions_says_what_it_was_taught_and_is_not_one_of_characters() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tunes.safetensors");
+    run_to_the_end(tune_trainer(&path, tune_recipe(ProductPrecision::F32)));
+    let bytes = std::fs::read(&path).unwrap();
+    let AnyModel::Decisions(model) = AnyModel::from_bytes(&bytes).unwrap() else {
+        panic!("a model of decisions");
+    };
+    let history = model.card.findings.clone().unwrap().history;
+    assert_eq!(history.len(), 4);
+    assert!(history[3].validation < history[0].validation, "{history:?}");
+    assert_eq!(
+        model.card.training,
+        Some(tune_recipe(ProductPrecision::F32))
+    );
+    let error = Model::<CharactersConfig>::from_bytes(&bytes).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a model of musical decisions, not of characters"
+    );
+    // To PyTorch and back.
+    let exported = model.to_bytes(Precision::F32);
+    let names: Vec<String> = tensors(&exported)
+        .into_iter()
+        .map(|tensor| tensor.0)
+        .collect();
+    assert!(names.contains(&"rnn.bias_hh_l1".to_owned()), "{names:?}");
+    let Imported::Decisions(imported) = Imported::from_bytes(&exported).unwrap() else {
+        panic!("a network of decisions");
+    };
+    assert_eq!(imported.weights, model.weights);
+}
+
+/// As `train --preset folk` wrote them before both kinds had one format.
+#[test]
+fn an_old_model_of_decisions_is_read() {
+    let weights = Weights::random(SMALL, 3);
+    let record = r#"{"config":{"input_columns":COLUMNS,"embedding_size":8,"hidden_size":12,"layer_count":2,"sound_size":6},
+        "corpora":[["book",3]],"split_rule":"none","epochs":[{"is_fine":true,"train":3.5,"valid":3.0}],
+        "recipe":"{\"settings\":{\"seed\":5,\"streams\":16,\"norm_max\":1.0,\"decay\":0.02,\"average\":0.998,\"left_out\":{\"place\":true,\"lookback\":false}},\"wide\":{\"epochs\":2,\"rate\":0.004,\"drop\":{\"inputs\":0.1,\"hidden\":0.0,\"outputs\":0.0,\"recurrent\":0.0}},\"fine\":{\"epochs\":3,\"rate\":0.001,\"drop\":{\"inputs\":0.1,\"hidden\":0.0,\"outputs\":0.0,\"recurrent\":0.0}}}",
+        "valid_bits_a_note":3.0,"test_bits_a_note":3.25,"habits":[0.25],"tell":[0.5]}"#
+        .replace("COLUMNS", &INPUT_COLUMNS.to_string());
+    let halves: Vec<(String, Vec<usize>, Vec<u8>)> = SMALL
+        .tensors()
+        .into_iter()
+        .map(|place| {
+            let values = weights.tensor(&place).iter();
+            let halves = values.flat_map(|&value| half::f16::from_f32(value).to_le_bytes());
+            (place.name.clone(), place.shape.clone(), halves.collect())
+        })
+        .collect();
+    let views = halves.iter().map(|(name, shape, bytes)| {
+        let dtype = safetensors::Dtype::F16;
+        let view = safetensors::tensor::TensorView::new(dtype, shape.clone(), bytes).unwrap();
+        (name.as_str(), view)
+    });
+    let metadata = [("ceilid-folk-2".to_owned(), record)].into();
+    let file = safetensors::serialize(views, Some(metadata)).unwrap();
+    let AnyModel::Decisions(model) = AnyModel::from_bytes(&file).unwrap() else {
+        panic!("a model of decisions");
+    };
+    let far = weights.values().iter().zip(model.weights.values());
+    assert!(far.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 2e-3);
+    let training = model.card.training.unwrap();
+    assert_eq!(
+        (training.seed, training.epochs, training.without.place),
+        (5, 5, true)
+    );
+    let findings = model.card.findings.unwrap();
+    assert_eq!((findings.test_bits, findings.tell), (Some(3.25), vec![0.5]));
 }
 
 #[test]
 fn a_run_is_not_resumed_with_another_recipe() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tune.safetensors");
-    run_to_the_end(&mut trainer(&path, recipe(1)));
+    run_to_the_end(trainer(&path, recipe(1)));
     let saved = checkpoint::load_state(&checkpoint::state_path(&path)).unwrap();
     let error = trainer(
         &path,
@@ -316,30 +440,30 @@ fn a_run_is_not_resumed_with_another_recipe() {
 fn a_cut_or_altered_model_is_refused_by_what_is_wrong_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tune.safetensors");
-    run_to_the_end(&mut trainer(&path, recipe(1)));
+    run_to_the_end(trainer(&path, recipe(1)));
     let bytes = std::fs::read(&path).unwrap();
     for length in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
-        let error = Model::from_bytes(&bytes[..length]).unwrap_err();
+        let error = Model::<CharactersConfig>::from_bytes(&bytes[..length]).unwrap_err();
         assert!(
             matches!(error, CheckpointError::Damaged { .. }),
             "{length}: {error}"
         );
     }
-    let model = Model::from_bytes(&bytes).unwrap();
+    let model = Model::<CharactersConfig>::from_bytes(&bytes).unwrap();
     let mut other = model.clone();
     other.card.vocabulary = Vocabulary::of_text("abc").unwrap();
-    let error = Model::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
+    let error = Model::<CharactersConfig>::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
     assert!(matches!(error, CheckpointError::Mismatch { .. }), "{error}");
     let mut other = model.clone();
     other.card.network.hidden_size = 64;
-    let error = Model::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
+    let error = Model::<CharactersConfig>::from_bytes(&other.to_bytes(Precision::F32)).unwrap_err();
     assert!(
         error.to_string().starts_with("tensor `rnn.weight_ih_l0`"),
         "{error}"
     );
     let mut other = model;
     other.weights.values_mut()[3] = f32::NAN;
-    assert!(Model::from_bytes(&other.to_bytes(Precision::F32)).is_err());
+    assert!(Model::<CharactersConfig>::from_bytes(&other.to_bytes(Precision::F32)).is_err());
 }
 
 fn ceilid(arguments: &[&str]) -> Command {
@@ -420,7 +544,7 @@ fn a_run_killed_at_any_moment_leaves_a_model_that_loads_and_can_be_resumed() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        Model::load(model.as_ref()).unwrap();
+        Model::<CharactersConfig>::load(model.as_ref()).unwrap();
         steps.push(checkpoint::load_state(&state).unwrap().progress.steps);
     }
     assert!(
@@ -510,11 +634,69 @@ fn a_text_with_a_character_the_model_never_saw_is_refused_by_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let model = path("tune.safetensors");
-    run_to_the_end(&mut trainer(model.as_ref(), recipe(1)));
+    run_to_the_end(trainer(model.as_ref(), recipe(1)));
     std::fs::write(path("other.abc"), "X:1\nK:D\nDFA€\n").unwrap();
     let (code, said) = fails(&["eval", "--model", &model, "--stream", &path("other.abc")]);
     assert!(
         code == Some(1) && said.contains("other.abc:3:4: ") && said.contains("`€`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn every_model_is_told_about_exported_and_imported_by_name_or_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (book, exported, imported) = (path("book.abc"), path("exported"), path("imported"));
+    let said = |arguments: &[&str]| {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = ceilid(arguments).output().unwrap();
+        assert!(
+            status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&stderr)
+        );
+        String::from_utf8(stdout).unwrap()
+    };
+    assert_eq!(said(&["model", "info"]), said(&["model", "info", "folk"]));
+    assert!(said(&["model", "info"]).contains("1,157,208"));
+    assert!(said(&["model", "info", "article", "--json"]).contains("ashover.abc"));
+    for (bits, size) in [("32", 4.0), ("16", 2.0)] {
+        said(&["model", "export", "folk", "--bits", bits, "-o", &exported]);
+        let bytes = std::fs::metadata(&exported).unwrap().len() as f64;
+        assert!(
+            (bytes / 1_157_208.0 - size).abs() < 0.05,
+            "{bits} bits: {bytes} bytes"
+        );
+        said(&["model", "import", &exported, "-o", &imported]);
+        assert!(said(&["model", "info", &imported]).contains("split: unknown: imported"));
+    }
+    // Its weights are those of the model in the binary: in half precision it held no more.
+    let weights = |path: &str| Model::<NetworkConfig>::load(path.as_ref()).unwrap().weights;
+    assert_eq!(weights(&imported), weights(&exported));
+
+    tunebook(book.as_ref());
+    said(&["model", "export", "article", "-o", &exported]);
+    let (code, said) = fails(&["model", "import", &exported, "-o", &imported]);
+    assert!(
+        code == Some(2) && said.contains("--vocabulary-of"),
+        "{said}"
+    );
+    let arguments = [
+        "model",
+        "import",
+        &exported,
+        "--vocabulary-of",
+        &book,
+        "-o",
+        &imported,
+    ];
+    let (code, said) = fails(&arguments);
+    assert!(
+        code == Some(1) && said.contains("knows 93 characters"),
         "{said}"
     );
 }

@@ -1,20 +1,21 @@
 //! `ceilid eval`: a model and a text or tunebooks in; what they cost the model, and what its own tunes are like beside them, out.
 
 use super::corpus::at_fault;
-use super::folk_train::FolkCorpus;
 use super::shipped::LoadedModel;
-use super::{Context, Failure, files, folk_eval, folk_report, shipped};
+use super::{Context, Failure, files, shipped};
 use crate::compose::folk::FolkRequest;
 use crate::compose::{MinP, Temperature};
 use crate::corpus::tunebook;
-use crate::model::checkpoint::Model;
+use crate::model::characters_engine::CharactersEngine;
+use crate::model::checkpoint::{AnyModel, Model};
 use crate::model::engine::{Engine, Storage};
-use crate::model::folk;
 use crate::model::network::Cost;
+use crate::teach::{self, TuneCorpus};
 use crate::token::TokenError;
 use anyhow::anyhow;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Arguments of `ceilid eval`.
 #[derive(clap::Args)]
@@ -36,12 +37,25 @@ pub struct Args {
     /// Never choose what is less likely than this share of the likeliest [default: as `generate`]
     #[arg(long, value_name = "P")]
     min_p: Option<f32>,
+    /// How the model's weights are kept while it writes [default: f32]
+    #[arg(long, value_enum, value_name = "STORAGE", conflicts_with = "stream")]
+    weights: Option<StorageName>,
     /// Folder to write the report to: tables, figures as JSON, the tunes, and plots
     #[arg(long, value_name = "FOLDER", conflicts_with = "stream")]
     report: Option<PathBuf>,
     /// Text to read as one stream, every character counted: zero state, first input a newline
     #[arg(long, value_name = "FILE")]
     stream: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum StorageName {
+    /// As they are
+    F32,
+    /// Whole numbers of 16 bits
+    Int16,
+    /// Whole numbers of 8 bits
+    Int8,
 }
 
 /// Runs `ceilid eval`.
@@ -55,11 +69,21 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// A folk model beside its corpora.
 fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
     let (name, bytes) = shipped::model_bytes(context, "folk")?;
-    let LoadedModel::Folk(model) = shipped::load(&bytes, &name)? else {
+    let LoadedModel::Folk(mut model) = shipped::load(&bytes, &name)? else {
         let error = anyhow!("`{}` is a model of characters", name.display());
         return Err(Failure::usage(error).hint("measure it with `--stream FILE`"));
     };
-    let (weights, record) = folk::from_bytes(&bytes).map_err(Failure::input)?;
+    let AnyModel::Decisions(Model { weights, card }) =
+        AnyModel::from_bytes(&bytes).map_err(Failure::input)?
+    else {
+        unreachable!("it was loaded as one just above")
+    };
+    let storage = match args.weights {
+        Some(StorageName::Int8) => Storage::Int8,
+        Some(StorageName::Int16) => Storage::Int16,
+        Some(StorageName::F32) | None => Storage::F32,
+    };
+    model.engine = Arc::new(Engine::new(&weights, storage));
     let mut request = FolkRequest::default();
     if let Some(temperature) = args.temperature {
         request.temperature = Temperature::new(temperature).ok_or_else(|| {
@@ -75,17 +99,21 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
             ))
         })?;
     }
-    let corpus = FolkCorpus::read(&args.corpus).map_err(at_fault)?;
+    let corpus = TuneCorpus::read(&args.corpus, None).map_err(at_fault)?;
     let count = args.samples as usize; // lossless: 32 bits
-    let measured = folk_eval::measure(&corpus, &weights, model, request, count, context.seed())
+    let measured = teach::measure(&corpus, &weights, model, request, count, context.seed())
         .map_err(Failure::input)?;
     if let Some(folder) = &args.report {
-        folk_report::write(folder, &measured, &record)?;
+        let folder = files::make_folder(folder)?;
+        let history = card.findings.unwrap_or_default().history;
+        for (name, text) in teach::files(&measured, &history).map_err(Failure::environment)? {
+            files::write(&folder.join(name), text.as_bytes())?;
+        }
     }
     let report = if context.json {
         serde_json::to_string_pretty(&measured.figures).map_err(Failure::environment)? + "\n"
     } else {
-        folk_report::table(&measured.figures)
+        teach::table(&measured.figures)
     };
     files::write_stdout(report.as_bytes())
 }
@@ -98,7 +126,7 @@ fn read_stream(stream: &Path, context: &Context) -> Result<(), Failure> {
     let engine = shipped::character_model(context)?.engine;
     let model = Model::from_bytes(&bytes)
         .map_err(|error| Failure::input(anyhow!(error).context(name.display().to_string())))?;
-    let exact = Engine::new(model, Storage::F32);
+    let exact = CharactersEngine::new(model, Storage::F32);
     let vocabulary = engine.vocabulary();
     let newline = vocabulary.id('\n').ok_or_else(|| {
         Failure::input(anyhow!(

@@ -2,9 +2,9 @@
 
 use super::{Context, Failure, files, shipped};
 use crate::corpus::tunebook;
-use crate::model::checkpoint::{self, CheckpointError, Model, ModelCard, Precision};
-use crate::model::folk;
-use crate::model::shape::Shape;
+use crate::model::checkpoint::{
+    AnyModel, CheckpointError, FileKind, Imported, Model, ModelCard, Precision,
+};
 use crate::token::Vocabulary;
 use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Show a model's layers, vocabulary, corpus, recipe and figures
+    /// Show a model's layers, symbols, corpus, recipe and figures
     Info {
-        /// Model to look at, instead of `--model` or the one in the binary
+        /// Model to look at, a file or `folk` or `article`, instead of `--model` or the one in the binary
         file: Option<PathBuf>,
     },
     /// Write a model for PyTorch: `load_state_dict(safetensors.torch.load_file(FILE))`
     Export {
-        /// Model to export
+        /// Model to export, a file or `folk` or `article`, instead of `--model` or the one in the binary
         #[arg(value_name = "MODEL")]
-        file: PathBuf,
+        file: Option<PathBuf>,
         /// Bits a weight: 32 is exact, 16 is half the size
         #[arg(long, value_name = "BITS", default_value = "32", value_parser = ["32", "16"])]
         bits: String,
@@ -35,12 +35,12 @@ enum Action {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Read a PyTorch network (emb.weight, rnn.*_l0 …, out.*; .safetensors) and make it a model
+    /// Read a PyTorch network (emb.weight, rnn.*_l0 …, out.*; or input.weight … as `export` writes them) and make it a model
     Import {
         /// State dict saved with `safetensors.torch.save_file`
         file: PathBuf,
-        /// Text it learnt from: its sorted distinct characters are the vocabulary
-        #[arg(long, value_name = "CORPUS", required = true)]
+        /// Of a network of characters: text it learnt from, whose sorted distinct characters are the vocabulary
+        #[arg(long, value_name = "CORPUS")]
         vocabulary_of: Vec<PathBuf>,
         /// Model to write
         #[arg(short, long, value_name = "MODEL")]
@@ -52,7 +52,7 @@ enum Action {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::Info { file } => info(file, context),
-        Action::Export { file, bits, output } => export(&file, &bits, &output, context),
+        Action::Export { file, bits, output } => export(file, &bits, &output, context),
         Action::Import {
             file,
             vocabulary_of,
@@ -61,66 +61,66 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn info(file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
+/// The model asked for, read whole.
+fn read(file: Option<PathBuf>, context: &Context) -> Result<AnyModel, Failure> {
     let context = Context {
         model: file.or_else(|| context.model.clone()),
         ..context.clone()
     };
-    let (name, bytes) = shipped::model_bytes(&context, "article")?;
-    if folk::is_folk(&bytes) {
-        let (_, record) = folk::from_bytes(&bytes)
-            .map_err(|error| {
-                anyhow!(error).context(format!("`{}` cannot be used as a model", name.display()))
-            })
-            .map_err(Failure::input)?;
-        let report = serde_json::to_string_pretty(&record).context("a record is plain data");
-        return files::write_stdout((report.map_err(Failure::environment)? + "\n").as_bytes());
-    }
-    let engine = shipped::character_model(&context)?.engine;
-    let card = engine.card();
-    let report = if context.json {
-        serde_json::to_string_pretty(card)
-            .context("a card is plain data")
-            .map_err(Failure::environment)?
-            + "\n"
-    } else {
-        table(card)
+    let (name, bytes) = shipped::model_bytes(&context, "folk")?;
+    AnyModel::from_bytes(&bytes).map_err(|error| unusable(&name, error))
+}
+
+fn info(file: Option<PathBuf>, context: &Context) -> Result<(), Failure> {
+    let report = match (read(file, context)?, context.json) {
+        (AnyModel::Decisions(model), true) => json(&model.card)?,
+        (AnyModel::Characters(model), true) => json(&model.card)?,
+        (AnyModel::Decisions(model), false) => table(&model.card, String::new()),
+        (AnyModel::Characters(model), false) => {
+            let vocabulary = &model.card.vocabulary;
+            let characters = vocabulary.characters().iter();
+            let characters: String = characters.flat_map(|c| c.escape_debug()).collect();
+            let vocabulary = format!("vocabulary ({}): {characters}\n", vocabulary.len());
+            table(&model.card, vocabulary)
+        }
     };
     files::write_stdout(report.as_bytes())
 }
 
-fn table(card: &ModelCard) -> String {
-    let mut text = card.network.table();
-    let characters: String = card
-        .vocabulary
-        .characters()
-        .iter()
-        .flat_map(|c| c.escape_debug())
-        .collect();
-    text += &format!("\nvocabulary ({}): {characters}\n", card.vocabulary.len());
+fn json<S: FileKind>(card: &ModelCard<S>) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(card).context("a card is plain data");
+    Ok(text.map_err(Failure::environment)? + "\n")
+}
+
+fn table<S: FileKind>(card: &ModelCard<S>, vocabulary: String) -> String {
+    let mut text = card.network.table() + "\n" + &vocabulary;
     for source in &card.corpus {
-        text += &format!(
-            "corpus: {} ({}), sha256 {}\n",
-            source.name, source.used_for, source.sha256
-        );
+        text += &format!("corpus: {} ({})", source.name, source.used_for);
+        if !source.sha256.is_empty() {
+            text += &format!(", sha256 {}", source.sha256);
+        }
+        text += "\n";
     }
     text += &format!("split: {}\n", card.split_rule);
     if let Some(training) = &card.training {
+        let sequence = match training.sequence {
+            0 => "whole tunes".to_owned(),
+            symbols => format!("{symbols} symbols"),
+        };
         text += &format!(
-            "recipe: {:?} positions, {:?} {}, {:?} rate, {} streams x {} characters, {} epochs at most, seed {}\n",
+            "recipe: {:?} positions, {:?} {}, {:?} rate, {} streams x {sequence}, {} epochs at most, seed {}\n",
             training.objective,
             training.optimizer,
             training.learning_rate,
             training.schedule,
             training.batch,
-            training.sequence,
             training.epochs,
             training.seed
         );
     }
     if let Some(figures) = &card.figures {
         text += &format!(
-            "epoch {} ({} steps): train {:.4} bits a character, accuracy {:.4}; validation {:.4} bits, accuracy {:.4}\n",
+            "epoch {} ({} steps): train {:.4} bits a symbol, accuracy {:.4}; validation {:.4} bits, accuracy {:.4}\n",
             figures.epoch,
             figures.steps,
             figures.train_bits,
@@ -129,22 +129,36 @@ fn table(card: &ModelCard) -> String {
             figures.validation_accuracy
         );
     }
+    if let Some(findings) = &card.findings {
+        let best = findings.history.iter().map(|epoch| epoch.validation);
+        let best = best.fold(f64::INFINITY, f64::min);
+        text += &format!("bits a note: validation {best:.4}");
+        if let Some(test) = findings.test_bits {
+            text += &format!(", test {test:.4}");
+        }
+        let habits = findings.habits.iter().map(|weight| format!("{weight:+.2}"));
+        text += &format!("\nhabits: {}\n", habits.collect::<Vec<_>>().join(" "));
+    }
     text
 }
 
-fn export(file: &Path, bits: &str, output: &Path, context: &Context) -> Result<(), Failure> {
-    let model = Model::load(file).map_err(|error| failure(file, error))?;
-    let precision = if bits == "16" {
-        Precision::F16
-    } else {
-        Precision::F32
+fn export(
+    file: Option<PathBuf>,
+    bits: &str,
+    output: &Path,
+    context: &Context,
+) -> Result<(), Failure> {
+    let precision = match bits {
+        "16" => Precision::F16,
+        _ => Precision::F32,
     };
-    files::write(output, &model.to_bytes(precision))?;
-    context.say(format_args!(
-        "{}: {} numbers of {bits} bits",
-        output.display(),
-        model.weights.values().len()
-    ));
+    let (bytes, count) = match read(file, context)? {
+        AnyModel::Decisions(model) => (model.to_bytes(precision), model.weights.values().len()),
+        AnyModel::Characters(model) => (model.to_bytes(precision), model.weights.values().len()),
+    };
+    files::write(output, &bytes)?;
+    let output = output.display();
+    context.say(format_args!("{output}: {count} numbers of {bits} bits"));
     Ok(())
 }
 
@@ -157,36 +171,50 @@ fn import(
     let bytes = std::fs::read(file)
         .with_context(|| format!("cannot read `{}`", file.display()))
         .map_err(Failure::environment)?;
-    let weights = checkpoint::import_weights(&bytes, 0.0).map_err(|error| failure(file, error))?;
-    let books = tunebook::read_tunebooks(vocabulary_of).map_err(Failure::input)?;
-    let text: String = books
-        .iter()
-        .map(|book| book.text.as_str())
-        .chain(["\n"])
-        .collect();
-    let vocabulary = Vocabulary::of_text(&text).map_err(Failure::input)?;
-    let (known, found) = (weights.config().vocabulary_size, vocabulary.len());
-    if known != found {
-        return Err(Failure::input(anyhow!(
-            "`{}` knows {known} characters, the text has {found} distinct ones",
-            file.display()
-        ))
-        .hint("give the very text that the network learnt from"));
-    }
-    let card = ModelCard::imported(weights.config().clone(), vocabulary);
-    files::write(output, &Model { weights, card }.to_bytes(Precision::F32))?;
-    context.say(format_args!(
-        "{}: a model of {known} characters",
-        output.display()
-    ));
+    let imported = Imported::from_bytes(&bytes).map_err(|error| unusable(file, error))?;
+    let (bytes, symbols) = match imported {
+        Imported::Decisions(model) if vocabulary_of.is_empty() => (
+            model.to_bytes(Precision::F32),
+            "musical decisions".to_owned(),
+        ),
+        Imported::Decisions(_) => {
+            let error = anyhow!("`{}` is a network of musical decisions", file.display());
+            return Err(Failure::usage(error).hint("leave out --vocabulary-of"));
+        }
+        Imported::Characters(_) if vocabulary_of.is_empty() => {
+            let error = anyhow!("`{}` is a network of characters", file.display());
+            return Err(
+                Failure::usage(error).hint("--vocabulary-of CORPUS: the text that it learnt from")
+            );
+        }
+        Imported::Characters(weights) => {
+            let books = tunebook::read_tunebooks(vocabulary_of).map_err(Failure::input)?;
+            let texts = books.iter().map(|book| book.text.as_str());
+            let text: String = texts.chain(["\n"]).collect();
+            let vocabulary = Vocabulary::of_text(&text).map_err(Failure::input)?;
+            let (known, found) = (weights.config().vocabulary_size, vocabulary.len());
+            if known != found {
+                return Err(Failure::input(anyhow!(
+                    "`{}` knows {known} characters, the text has {found} distinct ones",
+                    file.display()
+                ))
+                .hint("give the very text that the network learnt from"));
+            }
+            let card = ModelCard::imported(weights.config().clone(), vocabulary);
+            let model = Model { weights, card };
+            (
+                model.to_bytes(Precision::F32),
+                format!("{known} characters"),
+            )
+        }
+    };
+    files::write(output, &bytes)?;
+    context.say(format_args!("{}: a model of {symbols}", output.display()));
     Ok(())
 }
 
-fn failure(path: &Path, error: CheckpointError) -> Failure {
-    match error {
-        CheckpointError::File { .. } => Failure::environment(error),
-        _ => Failure::input(
-            anyhow!(error).context(format!("`{}` cannot be used as a model", path.display())),
-        ),
-    }
+fn unusable(path: &Path, error: CheckpointError) -> Failure {
+    Failure::input(
+        anyhow!(error).context(format!("`{}` cannot be used as a model", path.display())),
+    )
 }

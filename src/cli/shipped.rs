@@ -6,8 +6,9 @@ use crate::compose::folk::{FolkModel, Habits};
 use crate::corpus::index::RunIndex;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
-use crate::model::engine::Engine;
-use crate::model::folk;
+use crate::model::characters_engine::CharactersEngine;
+use crate::model::checkpoint::{AnyModel, Model as ModelFile};
+use crate::model::engine::{Engine, Storage};
 use crate::output::synth::SynthFont;
 use anyhow::{Context as _, anyhow};
 use sha2::{Digest, Sha256};
@@ -97,25 +98,28 @@ pub fn load(bytes: &[u8], name: &Path) -> Result<LoadedModel, Failure> {
         .take(6)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    if !folk::is_folk(bytes) {
-        let engine = Engine::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
-        return Ok(LoadedModel::Characters(Model {
-            engine: Arc::new(engine),
-            hash,
-        }));
-    }
-    let (weights, record) = folk::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
-    let tell = Tell::from_numbers(&record.tell);
-    let habits = match record.habits.as_slice() {
+    let model = AnyModel::from_bytes(bytes).map_err(|error| unusable(error.into()))?;
+    let ModelFile { weights, card } = match model {
+        AnyModel::Decisions(model) => model,
+        AnyModel::Characters(model) => {
+            return Ok(LoadedModel::Characters(Model {
+                engine: Arc::new(CharactersEngine::new(model, Storage::default())),
+                hash,
+            }));
+        }
+    };
+    let findings = card.findings.unwrap_or_default();
+    let tell = Tell::from_numbers(&findings.tell);
+    let habits = match findings.habits.as_slice() {
         [] => Some(Habits::default()),
         given => given.try_into().ok().map(Habits),
     };
-    let (Some(habits), true) = (habits, tell.is_some() || record.tell.is_empty()) else {
+    let (Some(habits), true) = (habits, tell.is_some() || findings.tell.is_empty()) else {
         return Err(unusable(anyhow!(
             "its record counts other features than this version's"
         )));
     };
-    let engine = Arc::new(folk::FolkEngine::new(&weights));
+    let engine = Arc::new(Engine::new(&weights, Storage::F32));
     Ok(LoadedModel::Folk(FolkModel {
         engine,
         hash,

@@ -3,7 +3,8 @@
 use super::provenance::{self, Provenance};
 use super::sampler::{self, Choice};
 use crate::critic::{Critic, Refusals, Verdict};
-use crate::model::engine::Engine;
+use crate::model::ask::Ask;
+use crate::model::characters_engine::CharactersEngine;
 use crate::token::TokenId;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -77,7 +78,7 @@ pub trait Compose: Send + Sync {
 #[derive(Clone)]
 pub struct Model {
     /// The network, ready to be asked.
-    pub engine: Arc<Engine>,
+    pub engine: Arc<CharactersEngine>,
     /// First 12 hexadecimal digits of the model file's SHA-256.
     pub hash: String,
 }

@@ -1,17 +1,21 @@
-//! In: a taught network, or the bytes of one. Out: one `.safetensors` file that says everything about itself, and
-//! beside it, while teaching goes on, the state to go on from. Never leaves half a file; refuses what does not fit,
-//! and says what.
+//! Model files of either kind, and the state of a run beside them: read, written, and refused where they do not fit.
+//!
+//! In: a taught network, or the bytes of one. Out: one `.safetensors` file that says everything about itself. Never
+//! leaves half a file; refuses what does not fit, and says what.
 //!
 //! Tensors are named and laid out as PyTorch's, so `model.load_state_dict(safetensors.torch.load_file(path))` works
 //! as it is. The metadata has one key, `ceilid`, with a JSON text ([`ModelCard`]). No clock goes into the file: the
 //! same corpus, options and seed give the same bytes.
 
-use super::shape::{CharactersConfig, NetworkError, Shape};
-use super::trainer::{TrainingConfig, TrainingFigures, TrainingState};
+pub use super::card::{
+    CorpusSource, DecisionSymbols, EpochBits, FileKind, Findings, ModelCard, Precision,
+};
+use super::old_file;
+use super::recipe::TrainingState;
+use super::shape::{CharactersConfig, NetworkConfig, NetworkError, Shape};
 use super::weights::Weights;
-use crate::token::Vocabulary;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,78 +23,87 @@ use thiserror::Error;
 
 /// The one metadata key.
 const METADATA_KEY: &str = "ceilid";
-/// Version of the metadata's JSON; a reader refuses a newer one.
-const FORMAT: u32 = 1;
+/// Newest version of the metadata's JSON; a reader refuses a newer one.
+const FORMAT: u32 = 2;
 /// Largest file read: a hundred times the article's network.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// A text the model learnt from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CorpusSource {
-    /// File name, without folders.
-    pub name: String,
-    /// Of the file's bytes, hexadecimal.
-    pub sha256: String,
-    /// `training` or `validation`, or `both` when a rule splits it.
-    pub used_for: String,
-}
-
-/// All that a model file says about itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelCard {
-    /// Version of this text, 1.
-    pub format: u32,
-    pub network: CharactersConfig,
-    pub vocabulary: Vocabulary,
-    pub corpus: Vec<CorpusSource>,
-    /// How training and validation text were told apart.
-    pub split_rule: String,
-    /// How it was taught; absent for a model that came from elsewhere.
-    pub training: Option<TrainingConfig>,
-    /// How far and how well; absent for a model that came from elsewhere.
-    pub figures: Option<TrainingFigures>,
-}
-
-impl ModelCard {
-    /// A card for a network that was taught elsewhere.
-    pub fn imported(network: CharactersConfig, vocabulary: Vocabulary) -> Self {
-        let split_rule = "unknown: imported".to_owned();
-        Self {
-            format: FORMAT,
-            network,
-            vocabulary,
-            corpus: Vec::new(),
-            split_rule,
-            training: None,
-            figures: None,
-        }
-    }
-
-    /// A card for a network that is about to be taught.
-    pub fn new(
-        network: CharactersConfig,
-        vocabulary: Vocabulary,
-        corpus: Vec<CorpusSource>,
-        split_rule: &str,
-        training: TrainingConfig,
-    ) -> Self {
-        Self {
-            format: FORMAT,
-            network,
-            vocabulary,
-            corpus,
-            split_rule: split_rule.to_owned(),
-            training: Some(training),
-            figures: None,
-        }
-    }
-}
-
-/// A network with its vocabulary and its history.
+/// A network with its symbols and its history.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    pub weights: Weights<CharactersConfig>,
-    pub card: ModelCard,
+pub struct Model<S: FileKind> {
+    pub weights: Weights<S>,
+    pub card: ModelCard<S>,
+}
+
+/// A model of either kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyModel {
+    /// One symbol a musical decision.
+    Decisions(Model<NetworkConfig>),
+    /// One symbol a character.
+    Characters(Model<CharactersConfig>),
+}
+
+impl AnyModel {
+    /// Reads a model of either kind from a file's bytes.
+    ///
+    /// # Errors
+    /// Any [`CheckpointError`] but `File`.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (_, fields) = open(bytes)?;
+        if fields.contains_key(old_file::KEY) || format(&fields)? == NetworkConfig::FORMAT {
+            return Model::from_bytes(bytes).map(Self::Decisions);
+        }
+        Model::from_bytes(bytes).map(Self::Characters)
+    }
+}
+
+/// A network that was taught elsewhere.
+#[derive(Clone, Debug)]
+pub enum Imported {
+    /// One of musical decisions, by its tensors' names.
+    Decisions(Model<NetworkConfig>),
+    /// One of characters; which ones its file does not say.
+    Characters(Weights<CharactersConfig>),
+}
+
+impl Imported {
+    /// Reads a PyTorch state dict, whose sizes say what the network is: `emb.weight`, `rnn.weight_ih_l0` … `out.bias`,
+    /// or `input.weight` … `sound.bias`.
+    ///
+    /// Both biases of each layer are added up, for that is all the network ever uses of them.
+    ///
+    /// # Errors
+    /// `Damaged`, or `Mismatch` naming the tensor that is missing or has another shape.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
+        let (decisions, characters) = ("input.weight", "emb.weight");
+        if tensors.tensor(decisions).is_ok() {
+            let (input_columns, embedding_size) = dims(&tensors, decisions)?;
+            let (sound_size, _) = dims(&tensors, "between.weight")?;
+            let (hidden_size, layer_count) = stack_sizes(&tensors)?;
+            let config = NetworkConfig {
+                input_columns,
+                embedding_size,
+                hidden_size,
+                layer_count,
+                sound_size,
+            };
+            let weights = read_weights(&tensors, &config)?;
+            let card = ModelCard::imported(config, DecisionSymbols);
+            return Ok(Self::Decisions(Model { weights, card }));
+        }
+        let (vocabulary_size, embedding_size) = dims(&tensors, characters)?;
+        let (hidden_size, layer_count) = stack_sizes(&tensors)?;
+        let config = CharactersConfig {
+            vocabulary_size,
+            embedding_size,
+            hidden_size,
+            layer_count,
+            dropout: 0.0,
+        };
+        read_weights(&tensors, &config).map(Self::Characters)
+    }
 }
 
 /// Why a model cannot be read or written.
@@ -116,6 +129,12 @@ pub enum CheckpointError {
     /// Written by a newer version of this program.
     #[error("model format {found}, this program reads up to {FORMAT}; update ceilid")]
     Newer { found: u32 },
+    /// A model of the other kind.
+    #[error("a model of {found}, not of {asked}")]
+    OtherKind {
+        found: &'static str,
+        asked: &'static str,
+    },
     /// Tensors that do not fit what the metadata promises.
     #[error(
         "tensor `{tensor}`: {found}, expected {expected}; the file was altered or belongs to another network"
@@ -139,7 +158,7 @@ pub enum CheckpointError {
     },
 }
 
-impl Model {
+impl<S: FileKind> Model<S> {
     /// Reads a model file.
     ///
     /// # Errors
@@ -153,8 +172,12 @@ impl Model {
     /// # Errors
     /// Any [`CheckpointError`] but `File`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
-        let (tensors, json) = open(bytes)?;
-        let card = parse_card(&json)?;
+        let (tensors, fields) = open(bytes)?;
+        let card = match S::old_card(&fields) {
+            Some(card) => card.map_err(unreadable)?,
+            None => parse_card(&fields)?,
+        };
+        check_card(&card)?;
         let weights = read_weights(&tensors, &card.network)?;
         Ok(Self { weights, card })
     }
@@ -174,8 +197,9 @@ impl Model {
             })
             .collect();
         // PyTorch adds a second bias vector a layer; ours is the sum of both.
-        for layer in 0..config.layer_count {
-            let width = 4 * config.hidden_size;
+        let stack = config.stack();
+        for layer in 0..stack.layers {
+            let width = 4 * stack.hidden;
             tensors.push((
                 format!("rnn.bias_hh_l{layer}"),
                 vec![width],
@@ -190,39 +214,8 @@ impl Model {
     ///
     /// # Errors
     /// [`CheckpointError::File`].
-    pub fn save(&self, path: &Path, precision: Precision) -> Result<(), CheckpointError> {
-        write_whole(path, &self.to_bytes(precision))
-    }
-}
-
-/// How weights stand in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// 32 bits a weight: exact.
-    F32,
-    /// 16 bits a weight: half the size.
-    F16,
-}
-
-impl Precision {
-    fn dtype(self) -> Dtype {
-        match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-        }
-    }
-
-    fn bytes(self, values: &[f32]) -> Vec<u8> {
-        match self {
-            Self::F32 => values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-            Self::F16 => values
-                .iter()
-                .flat_map(|&value| half::f16::from_f32(value).to_le_bytes())
-                .collect(),
-        }
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        write_whole(path, &self.to_bytes(S::PRECISION))
     }
 }
 
@@ -260,10 +253,11 @@ pub fn save_state(path: &Path, state: &TrainingState) -> Result<(), CheckpointEr
 /// `File`, `Damaged` or `Foreign`.
 pub fn load_state(path: &Path) -> Result<TrainingState, CheckpointError> {
     let bytes = read_file(path)?;
-    let (tensors, json) = open(&bytes)?;
-    let progress = serde_json::from_str(&json).map_err(|error| CheckpointError::Foreign {
-        why: format!("its training state does not read: {error}"),
-    })?;
+    let (tensors, fields) = open(&bytes)?;
+    let progress =
+        serde_json::from_str(ours(&fields)?).map_err(|error| CheckpointError::Foreign {
+            why: format!("its training state does not read: {error}"),
+        })?;
     let mut tensors = tensors
         .iter()
         .map(|(name, view)| Ok((name.to_owned(), floats(name, &view)?)))
@@ -273,42 +267,24 @@ pub fn load_state(path: &Path) -> Result<TrainingState, CheckpointError> {
     Ok(TrainingState { progress, tensors })
 }
 
-/// The weights of a PyTorch state dict: `emb.weight`, `rnn.weight_ih_l0` … `out.bias`, whose sizes say what the
-/// network is.
-///
-/// Both biases of each layer are added up, for that is all the network ever uses of them.
-///
-/// # Errors
-/// `Damaged`, or `Mismatch` naming the tensor that is missing or has another shape.
-pub fn import_weights(
-    bytes: &[u8],
-    dropout: f32,
-) -> Result<Weights<CharactersConfig>, CheckpointError> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
-    let dims = |name: &str| {
-        let view = tensors.tensor(name).map_err(|_| missing(name))?;
-        match view.shape() {
-            &[rows, columns] => Ok((rows, columns)),
-            other => Err(CheckpointError::Mismatch {
-                tensor: name.to_owned(),
-                found: format!("shape {other:?}"),
-                expected: "two dimensions".to_owned(),
-            }),
-        }
-    };
-    let (vocabulary_size, embedding_size) = dims("emb.weight")?;
-    let (_, hidden_size) = dims("rnn.weight_hh_l0")?;
-    let layer_count = (0..)
-        .take_while(|layer| tensors.tensor(&format!("rnn.weight_hh_l{layer}")).is_ok())
-        .count();
-    let config = CharactersConfig {
-        vocabulary_size,
-        embedding_size,
-        hidden_size,
-        layer_count,
-        dropout,
-    };
-    read_weights(&tensors, &config)
+/// Rows and columns of a matrix.
+fn dims(tensors: &SafeTensors<'_>, name: &str) -> Result<(usize, usize), CheckpointError> {
+    let view = tensors.tensor(name).map_err(|_| missing(name))?;
+    match view.shape() {
+        &[rows, columns] => Ok((rows, columns)),
+        other => Err(CheckpointError::Mismatch {
+            tensor: name.to_owned(),
+            found: format!("shape {other:?}"),
+            expected: "two dimensions".to_owned(),
+        }),
+    }
+}
+
+/// Width and count of the LSTM layers.
+fn stack_sizes(tensors: &SafeTensors<'_>) -> Result<(usize, usize), CheckpointError> {
+    let (_, hidden) = dims(tensors, "rnn.weight_hh_l0")?;
+    let is_there = |layer: &usize| tensors.tensor(&format!("rnn.weight_hh_l{layer}")).is_ok();
+    Ok((hidden, (0..).take_while(is_there).count()))
 }
 
 /// Writes a file beside `path`, flushes it to the disk, then gives it its name: what stands at `path` is whole at
@@ -362,50 +338,75 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     std::fs::read(path).map_err(error)
 }
 
-/// A file's tensors and the text under our key.
-fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, String), CheckpointError> {
+/// A file's tensors and metadata.
+fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, HashMap<String, String>), CheckpointError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error, bytes))?;
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error, bytes))?;
-    let json = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|map| map.get(METADATA_KEY))
-        .cloned();
-    let json = json.ok_or_else(|| CheckpointError::Foreign {
-        why: format!("no `{METADATA_KEY}` in its metadata"),
-    })?;
-    Ok((tensors, json))
+    Ok((tensors, metadata.metadata().clone().unwrap_or_default()))
 }
 
-fn parse_card(json: &str) -> Result<ModelCard, CheckpointError> {
+/// The text under our key.
+fn ours(fields: &HashMap<String, String>) -> Result<&str, CheckpointError> {
+    let json = fields.get(METADATA_KEY).map(String::as_str);
+    json.ok_or_else(|| CheckpointError::Foreign {
+        why: format!("no `{METADATA_KEY}` in its metadata"),
+    })
+}
+
+fn unreadable(error: serde_json::Error) -> CheckpointError {
+    CheckpointError::Foreign {
+        why: format!("its metadata does not read: {error}"),
+    }
+}
+
+/// Which version the text is of.
+fn format(fields: &HashMap<String, String>) -> Result<u32, CheckpointError> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
     }
-    let foreign = |error: serde_json::Error| CheckpointError::Foreign {
-        why: format!("its metadata does not read: {error}"),
-    };
-    let Version { format } = serde_json::from_str(json).map_err(foreign)?;
-    if format > FORMAT {
-        return Err(CheckpointError::Newer { found: format });
+    let Version { format } = serde_json::from_str(ours(fields)?).map_err(unreadable)?;
+    match format > FORMAT {
+        true => Err(CheckpointError::Newer { found: format }),
+        false => Ok(format),
     }
-    let card: ModelCard = serde_json::from_str(json).map_err(foreign)?;
-    card.network.check()?;
-    if card.vocabulary.len() != card.network.vocabulary_size {
-        return Err(CheckpointError::Mismatch {
-            tensor: "emb.weight".to_owned(),
-            found: format!("a vocabulary of {} characters", card.vocabulary.len()),
-            expected: card.network.vocabulary_size.to_string(),
-        });
-    }
-    Ok(card)
 }
 
-fn read_weights(
+fn parse_card<S: FileKind>(
+    fields: &HashMap<String, String>,
+) -> Result<ModelCard<S>, CheckpointError> {
+    let kinds = [CharactersConfig::SYMBOLS, NetworkConfig::SYMBOLS];
+    let found = match fields.contains_key(old_file::KEY) {
+        true => NetworkConfig::FORMAT,
+        false => format(fields)?,
+    };
+    if found != S::FORMAT {
+        let found = kinds[usize::from(found == NetworkConfig::FORMAT)];
+        let asked = S::SYMBOLS;
+        return Err(CheckpointError::OtherKind { found, asked });
+    }
+    serde_json::from_str(ours(fields)?).map_err(unreadable)
+}
+
+fn check_card<S: FileKind>(card: &ModelCard<S>) -> Result<(), CheckpointError> {
+    card.network.check()?;
+    let (table, rows) = card.network.input_table();
+    let known = S::symbol_count(&card.vocabulary);
+    match known == rows {
+        true => Ok(()),
+        false => Err(CheckpointError::Mismatch {
+            tensor: table.to_owned(),
+            found: format!("a vocabulary of {known} {}", S::SYMBOLS),
+            expected: rows.to_string(),
+        }),
+    }
+}
+
+fn read_weights<S: Shape>(
     tensors: &SafeTensors<'_>,
-    config: &CharactersConfig,
-) -> Result<Weights<CharactersConfig>, CheckpointError> {
+    config: &S,
+) -> Result<Weights<S>, CheckpointError> {
     config.check()?;
     let mut values = Vec::new();
     let read = |name: &str, shape: &[usize]| {

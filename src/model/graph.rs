@@ -30,6 +30,16 @@ pub enum Card {
     Metal,
 }
 
+impl Card {
+    /// The feature that this program needs to be built with.
+    pub fn feature(self) -> &'static str {
+        match self {
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
+}
+
 impl GraphNetwork {
     /// On `device`.
     pub fn on(device: Device) -> Self {

@@ -59,6 +59,14 @@ impl Lesson {
         self.steps.len()
     }
 
+    /// What was decided and what sounded, step by step.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = u32> {
+        let sound = |step: &Taught| step.sound.map_or(PITCHES, Sound::id) as u32; // lossless: at most PITCHES
+        self.steps
+            .iter()
+            .flat_map(move |step| [step.decision, sound(step)])
+    }
+
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

@@ -1,13 +1,15 @@
-//! In: an engine and one stream. Out: the logits that [`Engine::step`] gives, by two threads that share each layer's
-//! units. Does not do the arithmetic and does not choose a character.
+//! Two threads that take the steps of one stream together.
+//!
+//! In: an engine and one stream. Out: the logits that [`Ask::step`] gives; the two share each layer's units. Does not do
+//! the arithmetic and does not choose a symbol.
 //!
 //! After a layer each thread needs the other's half of its output, a few hundred bytes, so the two meet in every
 //! layer of every step and wait for each other turning round on the spot. A helper that the system has given no
 //! processor is not waited for: a step it does not come to in time is taken back and done by the caller alone. It
 //! goes to sleep when nobody asks for a while.
 
-use super::engine::{Engine, EngineState};
-use crate::token::TokenId;
+use super::ask::Ask;
+use super::packed_stack::{EngineState, PackedStack};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, Thread};
@@ -16,10 +18,10 @@ use std::thread::{self, Thread};
 /// microseconds.
 const TURNS: u32 = 4000;
 
-/// One stream that two threads ask together; made by [`Engine::with_helper`].
+/// One stream that two threads ask together; made by [`Pair::with`].
 #[derive(Debug)]
-pub struct Pair<'p> {
-    engine: &'p Engine,
+pub struct Pair<'p, E> {
+    engine: &'p E,
     state: &'p mut EngineState,
     helper: Option<Helper<'p>>,
 }
@@ -27,6 +29,7 @@ pub struct Pair<'p> {
 /// What the caller knows of the helper.
 #[derive(Debug)]
 struct Helper<'p> {
+    stack: &'p PackedStack,
     exchange: &'p Exchange,
     thread: Thread,
     own: Range<usize>,
@@ -47,7 +50,8 @@ struct Exchange {
     /// `step · layers` + layers that the caller has published, and the same of the helper.
     caller_done: Line<AtomicU64>,
     helper_done: Line<AtomicU64>,
-    token: AtomicU32,
+    /// [`EngineState::told`]
+    told: Vec<AtomicU32>,
     is_asleep: AtomicBool,
     is_over: AtomicBool,
     /// [`EngineState::words`] after odd and after even steps.
@@ -63,13 +67,20 @@ struct Line<T>(T);
 
 const NOT_OFFERED: u64 = 1;
 
-impl<'p> Pair<'p> {
-    pub(super) fn with<R>(
-        engine: &Engine,
+impl<E: Ask> Pair<'_, E> {
+    /// Lets two threads share the steps of one stream: `ask` takes them by [`Pair::step`], which gives the bits of
+    /// [`Ask::step`]. For one long stream where the other processor has nothing better to do.
+    ///
+    /// # Panics
+    /// When `state` was made by an engine of another shape.
+    pub fn with<R>(
+        engine: &E,
         state: &mut EngineState,
-        ask: impl FnOnce(&mut Pair<'_>) -> R,
+        ask: impl FnOnce(&mut Pair<'_, E>) -> R,
     ) -> R {
-        let panels = engine.panels();
+        let stack = engine.stack().0;
+        assert!(stack.has_made(state), "a state of this engine");
+        let panels = stack.panels();
         let is_alone = thread::available_parallelism().is_ok_and(|count| count.get() == 1);
         if is_alone || panels.len() < 2 {
             return ask(&mut Pair {
@@ -83,11 +94,12 @@ impl<'p> Pair<'p> {
         thread::scope(|scope| {
             let helper = thread::Builder::new()
                 .name("engine helper".to_owned())
-                .spawn_scoped(scope, || exchange.help(engine, &mut helpers_state));
+                .spawn_scoped(scope, || exchange.help(stack, &mut helpers_state));
             let mut pair = Pair {
                 engine,
                 state,
                 helper: helper.ok().map(|helper| Helper {
+                    stack,
                     exchange: &exchange,
                     thread: helper.thread().clone(),
                     own: 0..exchange.panels.start,
@@ -99,32 +111,28 @@ impl<'p> Pair<'p> {
         })
     }
 
-    /// [`Engine::step`].
+    /// [`Ask::step`].
     ///
     /// # Panics
-    /// When `token` is not an id of this vocabulary.
-    pub fn step(&mut self, token: TokenId) -> &[f32] {
-        let Self {
-            engine,
-            state,
-            helper,
-        } = self;
-        let states = std::slice::from_mut(&mut **state);
-        match helper {
-            None => engine.step_many(states, &[token]),
+    /// As it does.
+    pub fn step(&mut self, symbol: E::Symbol) -> &[f32] {
+        match &mut self.helper {
+            None => self.engine.step(self.state, symbol),
             Some(helper) => {
-                helper.step(engine, states, token);
-                engine.predict(states);
+                self.engine.tell(self.state, symbol);
+                let states = std::slice::from_mut(&mut *self.state);
+                helper.step(states);
+                self.engine.answer(states);
+                self.state.logits()
             }
         }
-        self.state.logits()
     }
 }
 
-impl Drop for Pair<'_> {
+impl<E> Drop for Pair<'_, E> {
     fn drop(&mut self) {
         if let Some(helper) = &mut self.helper {
-            helper.fetch_cells(self.engine, self.state);
+            helper.fetch_cells(self.state);
             helper.exchange.is_over.store(true, Ordering::SeqCst);
             helper.thread.unpark();
         }
@@ -133,45 +141,45 @@ impl Drop for Pair<'_> {
 
 impl Helper<'_> {
     /// All layers of one step.
-    fn step(&mut self, engine: &Engine, states: &mut [EngineState], token: TokenId) {
+    fn step(&mut self, states: &mut [EngineState]) {
         self.step += 1;
-        let (exchange, step) = (self.exchange, self.step);
+        let (stack, exchange, step) = (self.stack, self.exchange, self.step);
         let words = exchange.words_after(step);
-        exchange.token.store(token, Ordering::Relaxed);
+        store(&exchange.told, &states[0].told, 0..exchange.told.len());
         exchange.offer.0.store(2 * step, Ordering::SeqCst);
         if exchange.is_asleep.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
         let mut has_help = true;
-        for layer in 0..engine.layer_count() {
-            let published = step * engine.layer_count() as u64 + layer as u64 + 1;
-            engine.advance(layer, self.own.clone(), states, &[token]);
+        for layer in 0..stack.layer_count() {
+            let published = step * stack.layer_count() as u64 + layer as u64 + 1;
+            stack.advance(layer, self.own.clone(), states);
             if layer == 0 && exchange.take_back(step) {
                 has_help = false;
-                self.fetch_cells(engine, &mut states[0]);
+                self.fetch_cells(&mut states[0]);
             }
             if has_help {
-                engine.settle(layer, self.own.clone(), states);
-                store(words, &states[0].words, engine.words_of(layer, &self.own));
+                stack.settle(layer, self.own.clone(), states);
+                store(words, &states[0].words, stack.words_of(layer, &self.own));
                 exchange.caller_done.0.store(published, Ordering::Release);
                 wait(&exchange.helper_done.0, published);
-                let helpers = engine.words_of(layer, &exchange.panels);
+                let helpers = stack.words_of(layer, &exchange.panels);
                 load(&mut states[0].words, words, helpers);
             } else {
-                engine.advance(layer, exchange.panels.clone(), states, &[token]);
-                engine.settle(layer, engine.panels(), states);
-                let all = engine.words_of(layer, &engine.panels());
+                stack.advance(layer, exchange.panels.clone(), states);
+                stack.settle(layer, stack.panels(), states);
+                let all = stack.words_of(layer, &stack.panels());
                 store(words, &states[0].words, all);
-                exchange.publish_cells(engine, layer, &states[0]);
+                exchange.publish_cells(stack, layer, &states[0]);
             }
         }
         self.has_cells = has_help;
     }
 
     /// Makes the caller's state whole.
-    fn fetch_cells(&mut self, engine: &Engine, state: &mut EngineState) {
+    fn fetch_cells(&mut self, state: &mut EngineState) {
         if std::mem::take(&mut self.has_cells) {
-            self.exchange.fetch_cells(engine, state);
+            self.exchange.fetch_cells(self.stack, state);
         }
     }
 }
@@ -185,7 +193,7 @@ impl Exchange {
             offer: Line(AtomicU64::new(NOT_OFFERED)),
             caller_done: Line::default(),
             helper_done: Line::default(),
-            token: AtomicU32::new(0),
+            told: state.told.iter().copied().map(AtomicU32::new).collect(),
             is_asleep: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
             words: [words(), words()],
@@ -213,17 +221,17 @@ impl Exchange {
     }
 
     /// The helper's cells of a layer, whoever computed them.
-    fn publish_cells(&self, engine: &Engine, layer: usize, state: &EngineState) {
-        let cells = engine.cells_of(layer, &self.panels);
+    fn publish_cells(&self, stack: &PackedStack, layer: usize, state: &EngineState) {
+        let cells = stack.cells_of(layer, &self.panels);
         for (to, from) in self.cell[cells.clone()].iter().zip(&state.cell[cells]) {
             to.store(from.to_bits(), Ordering::Relaxed);
         }
     }
 
     /// The helper's cells of all layers.
-    fn fetch_cells(&self, engine: &Engine, state: &mut EngineState) {
-        for layer in 0..engine.layer_count() {
-            let cells = engine.cells_of(layer, &self.panels);
+    fn fetch_cells(&self, stack: &PackedStack, state: &mut EngineState) {
+        for layer in 0..stack.layer_count() {
+            let cells = stack.cells_of(layer, &self.panels);
             for (to, from) in state.cell[cells.clone()].iter_mut().zip(&self.cell[cells]) {
                 *to = f32::from_bits(from.load(Ordering::Relaxed));
             }
@@ -231,35 +239,35 @@ impl Exchange {
     }
 
     /// The helper's life.
-    fn help(&self, engine: &Engine, state: &mut EngineState) {
-        let layer_count = engine.layer_count();
+    fn help(&self, stack: &PackedStack, state: &mut EngineState) {
+        let layer_count = stack.layer_count();
         let callers = 0..self.panels.start;
         let mut done = 0;
         while let Some(step) = self.next_step() {
             if step == done + 1 {
-                let last = engine.words_of(layer_count - 1, &callers);
+                let last = stack.words_of(layer_count - 1, &callers);
                 load(&mut state.words, self.words_after(done), last);
             } else {
                 // The caller did the steps between.
                 let all = 0..state.words.len();
                 load(&mut state.words, self.words_after(step - 1), all);
-                self.fetch_cells(engine, state);
+                self.fetch_cells(stack, state);
             }
             done = step;
             let words = self.words_after(step);
-            let token = self.token.load(Ordering::Relaxed);
+            load(&mut state.told, &self.told, 0..self.told.len());
             for layer in 0..layer_count {
                 let published = step * layer_count as u64 + layer as u64 + 1;
                 let states = std::slice::from_mut(&mut *state);
-                engine.advance(layer, self.panels.clone(), states, &[token]);
-                engine.settle(layer, self.panels.clone(), states);
-                let own = engine.words_of(layer, &self.panels);
+                stack.advance(layer, self.panels.clone(), states);
+                stack.settle(layer, self.panels.clone(), states);
+                let own = stack.words_of(layer, &self.panels);
                 store(words, &state.words, own);
-                self.publish_cells(engine, layer, state);
+                self.publish_cells(stack, layer, state);
                 self.helper_done.0.store(published, Ordering::Release);
                 if layer + 1 < layer_count {
                     wait(&self.caller_done.0, published);
-                    load(&mut state.words, words, engine.words_of(layer, &callers));
+                    load(&mut state.words, words, stack.words_of(layer, &callers));
                 }
             }
         }
@@ -326,6 +334,7 @@ fn load(to: &mut [u32], from: &[AtomicU32], range: Range<usize>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::characters_engine::CharactersEngine;
     use super::super::checkpoint::{Model, ModelCard};
     use super::super::engine::Storage;
     use super::super::shape::CharactersConfig;
@@ -334,7 +343,7 @@ mod tests {
     use crate::token::Vocabulary;
     use std::time::Duration;
 
-    fn engine(storage: Storage, layer_count: usize) -> Engine {
+    fn engine(storage: Storage, layer_count: usize) -> CharactersEngine {
         let config = CharactersConfig {
             vocabulary_size: 21,
             embedding_size: 6,
@@ -347,7 +356,7 @@ mod tests {
             weights: Weights::random(config.clone(), 9),
             card: ModelCard::imported(config, vocabulary),
         };
-        Engine::new(model, storage)
+        CharactersEngine::new(model, storage)
     }
 
     /// With a helper that is now there and now asleep, so that steps are shared, taken back and caught up with.
@@ -358,7 +367,7 @@ mod tests {
                 let engine = engine(storage, layer_count);
                 let (mut shared, mut alone) = (engine.state(), engine.state());
                 for round in 0..3 {
-                    engine.with_helper(&mut shared, |pair| {
+                    Pair::with(&engine, &mut shared, |pair| {
                         for step in 0..3000 {
                             let token = (step * step + round) % 21;
                             assert_eq!(pair.step(token), engine.step(&mut alone, token));

@@ -3,8 +3,10 @@
 //!
 //! In: sizes. Out: every tensor's name, shape and place in one flat list of weights. Does not compute.
 
+use super::first_values::{
+    fill_forget_bias, fill_glorot, fill_normal, fill_orthogonal, fill_uniform,
+};
 use super::noise::Noise;
-use super::weights::fill_orthogonal;
 use crate::token::folk::{DECISIONS, INPUT_COLUMNS, LENGTHS, PITCHES};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -222,30 +224,6 @@ fn lstm_rows(stack: StackShape) -> impl Iterator<Item = LayerSummary> {
     })
 }
 
-/// The first values that tensors of either network share: input weights Glorot-uniform, forget bias 1 so that a cell
-/// remembers until it learns to forget. (Glorot and Bengio 2010; Jozefowicz et al. 2015.)
-fn fill_glorot(place: &TensorPlace, noise: Noise, values: &mut [f32]) {
-    let fan = place.shape.iter().sum::<usize>() as f64;
-    fill_uniform((6.0 / fan).sqrt(), noise, values);
-}
-
-fn fill_forget_bias(values: &mut [f32]) {
-    let hidden = values.len() / 4;
-    values[hidden..2 * hidden].fill(1.0);
-}
-
-fn fill_uniform(bound: f64, noise: Noise, values: &mut [f32]) {
-    for (at, value) in values.iter_mut().enumerate() {
-        *value = (bound * (2.0 * noise.uniform(at as u64) - 1.0)) as f32;
-    }
-}
-
-fn fill_normal(deviation: f64, noise: Noise, values: &mut [f32]) {
-    for (at, value) in values.iter_mut().enumerate() {
-        *value = (deviation * noise.normal(at as u64)) as f32;
-    }
-}
-
 /// The network that plays, of one symbol a musical decision: inputs that know their place, LSTM layers, and two
 /// questions a step: what is decided, and, for a note's length, what sounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -319,7 +297,7 @@ impl Shape for NetworkConfig {
                 fill_uniform(1.0 / (self.hidden_size as f64).sqrt(), noise, values);
             }
             name if name.starts_with("rnn.bias") => fill_forget_bias(values),
-            _ => fill_glorot(place, noise, values),
+            _ => fill_glorot(place.shape.iter().sum(), noise, values),
         }
     }
 
@@ -405,7 +383,7 @@ impl Shape for CharactersConfig {
                 }
             }
             name if name.starts_with("rnn.bias") => fill_forget_bias(values),
-            _ => fill_glorot(place, noise, values),
+            _ => fill_glorot(place.shape.iter().sum(), noise, values),
         }
     }
 

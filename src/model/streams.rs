@@ -1,10 +1,7 @@
 //! In: tunes as token ids. Out: batches of many streams side by side, each character predicted from all before it.
 //! Does not compute.
 
-use super::network::{Cost, Network, NetworkError, NetworkState};
 use super::noise::{Noise, Purpose};
-use super::shape::{CharactersConfig, Shape};
-use super::weights::Weights;
 use crate::token::TokenId;
 use serde::{Deserialize, Serialize};
 
@@ -135,40 +132,6 @@ impl Epoch {
             targets,
         }
     }
-}
-
-/// Steps computed at a time, which bounds memory.
-const STEPS_AT_ONCE: usize = 2000;
-
-/// The cost of `text` as ONE stream: zero state, first input `first` (a newline by custom), every character predicted
-/// from all before it and counted.
-///
-/// # Errors
-/// As [`Network::judge`].
-pub fn stream_cost(
-    network: &mut dyn Network<CharactersConfig>,
-    weights: &Weights<CharactersConfig>,
-    first: TokenId,
-    text: &[TokenId],
-) -> Result<Cost, NetworkError> {
-    let mut state = NetworkState::zero(weights.config().stack(), 1);
-    let mut cost = Cost::default();
-    let mut before = first;
-    for targets in text.chunks(STEPS_AT_ONCE) {
-        let inputs = std::iter::once(before)
-            .chain(targets.iter().copied())
-            .take(targets.len())
-            .collect();
-        let batch = CharactersBatch {
-            steps: targets.len(),
-            streams: 1,
-            inputs,
-            targets: targets.to_vec(),
-        };
-        cost.add(network.judge(weights, &batch, &mut state)?);
-        before = targets[targets.len() - 1];
-    }
-    Ok(cost)
 }
 
 #[cfg(test)]

@@ -132,30 +132,6 @@ impl<S: Shape> Weights<S> {
     }
 }
 
-/// Fills a square matrix with random orthonormal rows: Gram and Schmidt, twice over, which is exact to rounding.
-pub(super) fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
-    let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
-    for row in 0..size {
-        let mut new: Vec<f64> = (0..size)
-            .map(|column| noise.normal((row * size + column) as u64))
-            .collect();
-        for _ in 0..2 {
-            for earlier in &rows {
-                let overlap: f64 = new.iter().zip(earlier).map(|(a, b)| a * b).sum();
-                new.iter_mut()
-                    .zip(earlier)
-                    .for_each(|(a, b)| *a -= overlap * b);
-            }
-        }
-        let length = new.iter().map(|value| value * value).sum::<f64>().sqrt();
-        new.iter_mut().for_each(|value| *value /= length);
-        rows.push(new);
-    }
-    for (value, exact) in square.iter_mut().zip(rows.iter().flatten()) {
-        *value = *exact as f32;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::shape::CharactersConfig;

@@ -14,7 +14,7 @@ use super::request::{FolkRequest, RequestError};
 use crate::critic::comparison::Tell;
 use crate::critic::features::{Melody, scalars};
 use crate::critic::{Critic, Refusals};
-use crate::model::folk::FolkEngine;
+use crate::model::engine::Engine;
 use crate::token::folk::{Note, to_abc};
 use crate::{abc, score};
 use rand::SeedableRng;
@@ -31,7 +31,7 @@ const ROUNDS_MAX: u32 = 24;
 #[derive(Clone, Debug)]
 pub struct FolkModel {
     /// The network, ready to be asked.
-    pub engine: Arc<FolkEngine>,
+    pub engine: Arc<Engine>,
     /// First 12 hexadecimal digits of the model file's SHA-256.
     pub hash: String,
     /// What its notes are bent by, so that tunes have the books' habits.

@@ -1,3 +1,5 @@
+//! Draws the notes of a plan: several particles a draft, by sequential Monte Carlo.
+//!
 //! In: plans with their states. Out: drafts: their notes drawn so that limits hold and bend the music as little as can be. Judges
 //! nothing.
 //!
@@ -8,7 +10,7 @@
 
 use super::habits::{HabitMemory, Habits};
 use super::limits::{Limits, Recent};
-use crate::model::folk::{FolkEngine, FolkState};
+use crate::model::engine::{Ask, Engine, EngineState};
 use crate::token::folk::{
     Cursor, DECISIONS, Decision, Expected, FolkTune, LENGTHS, Note, PITCHES, Sound, Step,
 };
@@ -25,15 +27,6 @@ pub struct Written {
     pub bits_a_note: f64,
 }
 
-#[derive(Clone, Debug)]
-struct Particle {
-    cursor: Cursor,
-    recent: Recent,
-    memory: HabitMemory,
-    log_weight: f32,
-    bits: f64,
-}
-
 /// How sounds and lengths are drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw {
@@ -46,201 +39,329 @@ pub struct Draw {
 ///
 /// Returns `None` for drafts that were led into a corner with all particles.
 pub fn write(
-    engine: &FolkEngine,
-    starts: Vec<(Cursor, FolkState)>,
+    engine: &Engine,
+    starts: Vec<(Cursor, EngineState)>,
     range: (i32, i32),
     begun: &[Note],
     choice: Draw,
     rng: &mut impl Rng,
     mut is_stopped: impl FnMut() -> bool,
 ) -> Vec<Option<Written>> {
-    let groups = starts.len();
-    let limits: Vec<Limits> = starts
-        .iter()
-        .map(|(cursor, _)| Limits::new(cursor.plan(), range))
-        .collect();
-    let mut state = engine.state(0);
-    let mut particles: Vec<Option<Particle>> = Vec::new();
-    for (cursor, start) in starts {
-        state.append(&start, PARTICLES);
-        let particle = Particle {
-            cursor,
-            recent: Recent::default(),
-            memory: HabitMemory::default(),
-            log_weight: 0.0,
-            bits: 0.0,
-        };
-        particles.extend((0..PARTICLES).map(|_| Some(particle.clone())));
-    }
-    let mut forced: Vec<usize> = vec![0; particles.len()];
-    let (mut logits, mut sound_logits) = (Vec::new(), Vec::new());
-    // Each group goes on bar by bar; a particle that has filled its bar waits for the others.
-    let mut bar_of_group: Vec<usize> = (0..groups).map(|_| 1).collect();
+    let mut swarm = Swarm::new(engine, starts, range, begun, choice);
+    // Each draft goes on bar by bar; a particle that has filled its bar waits for the others.
+    let mut bar_of_draft = vec![1; swarm.limits.len()];
     loop {
         if is_stopped() {
-            return vec![None; groups];
+            return vec![None; bar_of_draft.len()];
         }
-        let running: Vec<usize> = (0..particles.len())
-            .filter(|&n| {
-                particles[n].as_ref().is_some_and(|p| {
-                    p.cursor.is_in_bars() && p.cursor.bars_begun() <= bar_of_group[n / PARTICLES]
-                })
-            })
-            .collect();
+        let running = swarm.running(&bar_of_draft);
         if running.is_empty() {
             break;
         }
-        let inputs: Vec<_> = running
-            .iter()
-            .filter_map(|&n| particles[n].as_ref())
-            .map(|p| p.cursor.inputs())
-            .collect();
-        let mut active = state.select(&running);
-        engine.step(&mut active, &inputs, &mut logits);
-        let mut chosen_lengths = Vec::with_capacity(running.len());
-        for (row, &n) in running.iter().enumerate() {
-            let Some(particle) = particles[n].as_mut() else {
-                continue;
-            };
-            let row = &logits[row * DECISIONS..][..DECISIONS];
-            let mut legal = [false; DECISIONS];
-            particle.cursor.allow_decisions(&mut legal);
-            let mut allowed = legal;
-            let limits = &limits[n / PARTICLES];
-            let begun = &begun[forced[n].min(begun.len())..];
-            let is_bar = particle.cursor.expected() == Expected::Bar;
-            let given = if is_bar {
-                limits.bars(&particle.cursor, &particle.recent, &mut allowed);
-                let given = particle.cursor.bar_decision(begun);
-                (!begun.is_empty()).then_some(given.id())
-            } else {
-                limits.lengths(&particle.cursor, &mut allowed);
-                begun.first().map(|note| Decision::Length(note.length).id())
-            };
-            if let Some(given) = given {
-                allowed = [false; DECISIONS];
-                allowed[given] = legal[given];
-            }
-            // What comes back and what is new is left to the model as it is: how bold the notes are is another question.
-            let (temperature, min_p) = match (is_bar, given) {
-                (true, _) => (1.0, 0.0),
-                (false, Some(_)) => (choice.temperature, 0.0),
-                (false, None) => (choice.temperature, choice.min_p),
-            };
-            let mut tilted = [0.0; DECISIONS];
-            for (id, logit) in tilted.iter_mut().enumerate() {
-                *logit = row[id] + choice.habits.bar_bonus(Decision::from_id(id));
-            }
-            let drawn = draw(&tilted, &legal, &allowed, temperature, min_p, rng);
-            let decided = drawn.and_then(|(id, mass)| Some((Decision::from_id(id)?, mass, id)));
-            if let Some((_, mass, id)) = decided {
-                particle.log_weight += mass;
-                particle.bits += bits(row, &legal, id);
-            }
-            chosen_lengths.push(match decided {
-                Some((Decision::Length(length), ..)) => Some(length),
-                Some((decision, ..)) => {
-                    particle.cursor.push(Step {
-                        decision,
-                        sound: None,
-                    });
-                    None
-                }
-                None => {
-                    particle.log_weight = f32::NEG_INFINITY;
-                    None
-                }
-            });
-        }
-        let any_length: Vec<u8> = chosen_lengths
-            .iter()
-            .map(|&length| length.unwrap_or(0))
-            .collect();
-        engine.sounds(&mut active, &any_length, &mut sound_logits);
-        for (row, &n) in running.iter().enumerate() {
-            let Some(particle) = particles[n].as_mut() else {
-                continue;
-            };
-            let Some(length) = chosen_lengths[row] else {
-                if particle.log_weight == f32::NEG_INFINITY {
-                    particles[n] = None;
-                }
-                continue;
-            };
-            let row = &sound_logits[row * PITCHES..][..PITCHES];
-            let mut legal = [false; PITCHES];
-            particle.cursor.allow_sounds(&mut legal);
-            let mut allowed = legal;
-            limits[n / PARTICLES].sounds(
-                &particle.cursor,
-                LENGTHS[usize::from(length)],
-                &particle.recent,
-                &mut allowed,
-            );
-            let given = begun.get(forced[n]).map(|note| note.sound.id());
-            if let Some(given) = given {
-                allowed = [false; PITCHES];
-                allowed[given] = legal[given];
-            }
-            forced[n] += 1;
-            let limits = &limits[n / PARTICLES];
-            let mut tilted = [0.0; PITCHES];
-            for (id, logit) in tilted.iter_mut().enumerate() {
-                let pitch = Sound::from_id(id).and_then(|sound| limits.pitch(sound));
-                let bonus = pitch.map_or(0.0, |pitch| particle.memory.bonus(&choice.habits, pitch));
-                *logit = row[id] + bonus;
-            }
-            let drawn = draw(
-                &tilted,
-                &legal,
-                &allowed,
-                choice.temperature,
-                if given.is_some() { 0.0 } else { choice.min_p },
-                rng,
-            );
-            let step = drawn.and_then(|(id, mass)| {
-                let sound = Sound::from_id(id)?;
-                particle.log_weight += mass;
-                particle.bits += bits(row, &legal, id);
-                Some(Step {
-                    decision: Decision::Length(length),
-                    sound: Some(sound),
-                })
-            });
-            let part = particle.cursor.slot().map_or(0, |slot| slot.part);
-            let is_alive = particle.log_weight > f32::NEG_INFINITY
-                && step.is_some_and(|step| particle.cursor.push(step));
-            match (is_alive, step.and_then(|step| step.sound)) {
-                (true, Some(sound)) => {
-                    let pitch = limits.pitch(sound);
-                    particle.recent.push(pitch, part);
-                    if let Some(pitch) = pitch {
-                        particle.memory.push(pitch);
-                    }
-                }
-                _ => particles[n] = None,
-            }
-        }
-        state.put_back(&active, &running);
-        for (group, begun) in bar_of_group.iter_mut().enumerate() {
-            let members = group * PARTICLES..(group + 1) * PARTICLES;
-            let is_bar_done = members.clone().all(|n| {
-                particles[n]
-                    .as_ref()
-                    .is_none_or(|p| !p.cursor.is_in_bars() || p.cursor.bars_begun() > *begun)
-            });
-            let is_going = members
-                .clone()
-                .any(|n| particles[n].as_ref().is_some_and(|p| p.cursor.is_in_bars()));
-            if is_bar_done && is_going {
-                *begun += 1;
-                resample(&mut particles, &mut forced, &mut state, members, rng);
+        swarm.step(&running, rng);
+        for (draft, bar) in bar_of_draft.iter_mut().enumerate() {
+            if swarm.has_filled(draft, *bar) {
+                *bar += 1;
+                swarm.resample(draft, rng);
             }
         }
     }
-    (0..groups)
-        .map(|group| finish(&particles[group * PARTICLES..(group + 1) * PARTICLES], rng))
+    swarm
+        .particles
+        .chunks(PARTICLES)
+        .map(|particles| finish(particles, rng))
         .collect()
+}
+
+/// All particles, [`PARTICLES`] for each draft, that step through the network together.
+struct Swarm<'a> {
+    engine: &'a Engine,
+    /// One for each draft.
+    limits: Vec<Limits>,
+    begun: &'a [Note],
+    choice: Draw,
+    /// `None` for one that was led into a corner.
+    particles: Vec<Option<Particle>>,
+    sound_logits: Vec<f32>,
+}
+
+/// One of the ways in which a draft may go on.
+#[derive(Clone, Debug)]
+struct Particle {
+    cursor: Cursor,
+    /// What the network remembers of it, and its odds of what comes next.
+    state: EngineState,
+    recent: Recent,
+    memory: HabitMemory,
+    /// Notes so far; the first of them are the prime's.
+    note_count: usize,
+    /// The log of the product of the shares that what was allowed had of what was legal.
+    log_weight: f32,
+    bits: f64,
+}
+
+impl<'a> Swarm<'a> {
+    fn new(
+        engine: &'a Engine,
+        starts: Vec<(Cursor, EngineState)>,
+        range: (i32, i32),
+        begun: &'a [Note],
+        choice: Draw,
+    ) -> Self {
+        let limits = starts
+            .iter()
+            .map(|(cursor, _)| Limits::new(cursor.plan(), range))
+            .collect();
+        let mut particles = Vec::new();
+        for (cursor, state) in starts {
+            let particle = Particle {
+                cursor,
+                state,
+                recent: Recent::default(),
+                memory: HabitMemory::default(),
+                note_count: 0,
+                log_weight: 0.0,
+                bits: 0.0,
+            };
+            particles.extend((0..PARTICLES).map(|_| Some(particle.clone())));
+        }
+        Self {
+            engine,
+            limits,
+            begun,
+            choice,
+            particles,
+            sound_logits: Vec::new(),
+        }
+    }
+
+    /// The particles whose draft waits for them.
+    fn running(&self, bar_of_draft: &[usize]) -> Vec<usize> {
+        let is_running = |&n: &usize| {
+            let particle = self.particles[n].as_ref();
+            particle.is_some_and(|particle| particle.is_within(bar_of_draft[n / PARTICLES]))
+        };
+        (0..self.particles.len()).filter(is_running).collect()
+    }
+
+    /// Whether all particles of a draft have filled this bar, and one of them at least goes on.
+    fn has_filled(&self, draft: usize, bar: usize) -> bool {
+        let members = &self.particles[draft * PARTICLES..][..PARTICLES];
+        let mut alive = members.iter().flatten();
+        let is_waited_for = alive.clone().any(|particle| particle.is_within(bar));
+        !is_waited_for && alive.any(|particle| particle.cursor.is_in_bars())
+    }
+
+    /// One decision of each of these particles, and its sound where it is a note.
+    fn step(&mut self, running: &[usize], rng: &mut impl Rng) {
+        let inputs: Vec<_> = running
+            .iter()
+            .filter_map(|&n| self.particles[n].as_ref())
+            .map(|particle| particle.cursor.inputs())
+            .collect();
+        let engine = self.engine;
+        engine.step_many(&mut self.states(running), &inputs);
+        let mut lengths: Vec<Option<u8>> = Vec::with_capacity(running.len());
+        for &n in running {
+            let length = self.particles[n].as_mut().and_then(|particle| {
+                particle.decide(&self.limits[n / PARTICLES], self.begun, self.choice, rng)
+            });
+            lengths.push(length);
+        }
+        // A row that has no note is asked for its sounds too: rows are not worth telling apart.
+        let any_length: Vec<u8> = lengths.iter().map(|length| length.unwrap_or(0)).collect();
+        let mut sound_logits = std::mem::take(&mut self.sound_logits);
+        engine.sounds(&mut self.states(running), &any_length, &mut sound_logits);
+        for ((logits, &n), length) in sound_logits.chunks(PITCHES).zip(running).zip(lengths) {
+            if let (Some(particle), Some(length)) = (self.particles[n].as_mut(), length) {
+                particle.sound(
+                    length,
+                    logits,
+                    &self.limits[n / PARTICLES],
+                    self.begun,
+                    self.choice,
+                    rng,
+                );
+            }
+            let is_cornered = |particle: &mut Particle| particle.log_weight == f32::NEG_INFINITY;
+            self.particles[n].take_if(is_cornered);
+        }
+        self.sound_logits = sound_logits;
+    }
+
+    /// What the network remembers of these particles, in order.
+    fn states(&mut self, running: &[usize]) -> Vec<&mut EngineState> {
+        let particles = self.particles.iter_mut().enumerate();
+        particles
+            .filter(|(n, _)| running.binary_search(n).is_ok())
+            .filter_map(|(_, particle)| particle.as_mut())
+            .map(|particle| &mut particle.state)
+            .collect()
+    }
+
+    /// Draws a draft's particles anew where their weights have become too uneven: fewer than half of them count.
+    fn resample(&mut self, draft: usize, rng: &mut impl Rng) {
+        let first = draft * PARTICLES;
+        let members = &self.particles[first..][..PARTICLES];
+        let log_weight = |particle: &Option<Particle>| {
+            particle
+                .as_ref()
+                .map_or(f32::NEG_INFINITY, |particle| particle.log_weight)
+        };
+        let log_weights: Vec<f32> = members.iter().map(log_weight).collect();
+        let top = log_weights
+            .iter()
+            .copied()
+            .fold(f32::NEG_INFINITY, f32::max);
+        if top == f32::NEG_INFINITY {
+            return;
+        }
+        let weights: Vec<f32> = log_weights
+            .iter()
+            .map(|weight| (weight - top).exp())
+            .collect();
+        let total: f32 = weights.iter().sum();
+        let effective = total * total / weights.iter().map(|weight| weight * weight).sum::<f32>();
+        if effective >= PARTICLES as f32 / 2.0 {
+            return;
+        }
+        // Systematic resampling: one random number, evenly spaced places.
+        let offset = rng.random::<f32>();
+        let mut drawn = Vec::with_capacity(PARTICLES);
+        let (mut sum, mut source) = (weights[0], 0);
+        for place in 0..PARTICLES {
+            let at = (place as f32 + offset) / PARTICLES as f32 * total;
+            while sum < at && source + 1 < PARTICLES {
+                source += 1;
+                sum += weights[source];
+            }
+            drawn.push(members[source].clone());
+        }
+        for particle in drawn.iter_mut().flatten() {
+            particle.log_weight = 0.0;
+        }
+        for (particle, drawn) in self.particles[first..].iter_mut().zip(drawn) {
+            *particle = drawn;
+        }
+    }
+}
+
+impl Particle {
+    /// Whether it has not yet filled this bar.
+    fn is_within(&self, bar: usize) -> bool {
+        self.cursor.is_in_bars() && self.cursor.bars_begun() <= bar
+    }
+
+    /// Draws what comes next from the odds of all decisions: a note's length, which is given back, or what a bar is to be.
+    /// Led into a corner, its weight is nothing.
+    fn decide(
+        &mut self,
+        limits: &Limits,
+        begun: &[Note],
+        choice: Draw,
+        rng: &mut impl Rng,
+    ) -> Option<u8> {
+        let logits = self.state.logits();
+        let mut legal = [false; DECISIONS];
+        self.cursor.allow_decisions(&mut legal);
+        let mut allowed = legal;
+        let begun = begun.get(self.note_count..).unwrap_or_default();
+        let is_bar = self.cursor.expected() == Expected::Bar;
+        let given = if is_bar {
+            limits.bars(&self.cursor, &self.recent, &mut allowed);
+            let given = self.cursor.bar_decision(begun);
+            (!begun.is_empty()).then_some(given)
+        } else {
+            limits.lengths(&self.cursor, &mut allowed);
+            begun.first().map(|note| Decision::Length(note.length))
+        };
+        if let Some(given) = given {
+            allow_only(given.id(), &legal, &mut allowed);
+        }
+        // What comes back and what is new is left to the model as it is: how bold the notes are is another question.
+        let (temperature, min_p) = match (is_bar, given) {
+            (true, _) => (1.0, 0.0),
+            (false, Some(_)) => (choice.temperature, 0.0),
+            (false, None) => (choice.temperature, choice.min_p),
+        };
+        let mut tilted = [0.0; DECISIONS];
+        for (id, logit) in tilted.iter_mut().enumerate() {
+            *logit = logits[id] + choice.habits.bar_bonus(Decision::from_id(id));
+        }
+        let drawn = draw(&tilted, &legal, &allowed, temperature, min_p, rng);
+        let Some((decision, id, mass)) =
+            drawn.and_then(|(id, mass)| Some((Decision::from_id(id)?, id, mass)))
+        else {
+            self.log_weight = f32::NEG_INFINITY;
+            return None;
+        };
+        self.log_weight += mass;
+        self.bits += bits(logits, &legal, id);
+        if let Decision::Length(length) = decision {
+            return Some(length);
+        }
+        self.cursor.push(Step {
+            decision,
+            sound: None,
+        });
+        None
+    }
+
+    /// Draws the sound of a note of this length from the odds of all sounds. Led into a corner, its weight is nothing.
+    fn sound(
+        &mut self,
+        length: u8,
+        logits: &[f32],
+        limits: &Limits,
+        begun: &[Note],
+        choice: Draw,
+        rng: &mut impl Rng,
+    ) {
+        let mut legal = [false; PITCHES];
+        self.cursor.allow_sounds(&mut legal);
+        let mut allowed = legal;
+        let units = LENGTHS[usize::from(length)];
+        limits.sounds(&self.cursor, units, &self.recent, &mut allowed);
+        let given = begun.get(self.note_count).map(|note| note.sound.id());
+        if let Some(given) = given {
+            allow_only(given, &legal, &mut allowed);
+        }
+        self.note_count += 1;
+        let mut tilted = [0.0; PITCHES];
+        for (id, logit) in tilted.iter_mut().enumerate() {
+            let pitch = Sound::from_id(id).and_then(|sound| limits.pitch(sound));
+            let bonus = pitch.map_or(0.0, |pitch| self.memory.bonus(&choice.habits, pitch));
+            *logit = logits[id] + bonus;
+        }
+        let min_p = if given.is_some() { 0.0 } else { choice.min_p };
+        let drawn = draw(&tilted, &legal, &allowed, choice.temperature, min_p, rng);
+        let part = self.cursor.slot().map_or(0, |slot| slot.part);
+        let placed = drawn.and_then(|(id, mass)| {
+            let sound = Sound::from_id(id)?;
+            self.log_weight += mass;
+            self.bits += bits(logits, &legal, id);
+            let step = Step {
+                decision: Decision::Length(length),
+                sound: Some(sound),
+            };
+            self.cursor.push(step).then_some(sound)
+        });
+        let Some(sound) = placed else {
+            self.log_weight = f32::NEG_INFINITY;
+            return;
+        };
+        let pitch = limits.pitch(sound);
+        self.recent.push(pitch, part);
+        if let Some(pitch) = pitch {
+            self.memory.push(pitch);
+        }
+    }
+}
+
+/// What is given is all that is allowed, if it is legal.
+fn allow_only(given: usize, legal: &[bool], allowed: &mut [bool]) {
+    allowed.fill(false);
+    allowed[given] = legal[given];
 }
 
 /// One of the particles, by weight.
@@ -251,66 +372,6 @@ fn finish(particles: &[Option<Particle>], rng: &mut impl Rng) -> Option<Written>
     let tune = chosen.cursor.clone().into_tune()?;
     let bits_a_note = chosen.bits / tune.note_count().max(1) as f64;
     Some(Written { tune, bits_a_note })
-}
-
-/// Draws a group's particles anew where their weights have become too uneven: fewer than half of them count.
-fn resample(
-    particles: &mut [Option<Particle>],
-    forced: &mut [usize],
-    state: &mut FolkState,
-    members: std::ops::Range<usize>,
-    rng: &mut impl Rng,
-) {
-    let log_weights: Vec<f32> = members
-        .clone()
-        .map(|n| {
-            particles[n]
-                .as_ref()
-                .map_or(f32::NEG_INFINITY, |p| p.log_weight)
-        })
-        .collect();
-    let top = log_weights
-        .iter()
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max);
-    if top == f32::NEG_INFINITY {
-        return;
-    }
-    let weights: Vec<f32> = log_weights
-        .iter()
-        .map(|weight| (weight - top).exp())
-        .collect();
-    let total: f32 = weights.iter().sum();
-    let effective = total * total / weights.iter().map(|weight| weight * weight).sum::<f32>();
-    if effective >= members.len() as f32 / 2.0 {
-        return;
-    }
-    // Systematic resampling: one random number, evenly spaced places.
-    let count = members.len();
-    let offset = rng.random::<f32>();
-    let mut from: Vec<usize> = (0..particles.len()).collect();
-    let (mut sum, mut source) = (weights[0], 0);
-    for place in 0..count {
-        let at = (place as f32 + offset) / count as f32 * total;
-        while sum < at && source + 1 < count {
-            source += 1;
-            sum += weights[source];
-        }
-        from[members.start + place] = members.start + source;
-    }
-    let drawn: Vec<Option<Particle>> = members
-        .clone()
-        .map(|n| particles[from[n]].clone())
-        .collect();
-    let drawn_forced: Vec<usize> = members.clone().map(|n| forced[from[n]]).collect();
-    *state = state.select(&from);
-    for ((n, mut particle), forced_from) in members.clone().zip(drawn).zip(drawn_forced) {
-        if let Some(particle) = &mut particle {
-            particle.log_weight = 0.0;
-        }
-        particles[n] = particle;
-        forced[n] = forced_from;
-    }
 }
 
 /// Draws an index among the allowed ones; gives it with the log of the share that the allowed ones have of the legal ones.

@@ -2,7 +2,7 @@
 
 use super::particles::draw;
 use super::request::FolkRequest;
-use crate::model::folk::{FolkEngine, FolkState};
+use crate::model::engine::{Ask, Engine, EngineState};
 use crate::music::Mode;
 use crate::token::folk::{
     Cursor, DECISIONS, Dance, Decision, Expected, FolkMeter, PART_LENGTHS, Step, TONICS,
@@ -21,68 +21,71 @@ const ROUNDS_MAX: usize = 40;
 /// Each is a cursor at the first note and the state that goes with it. Fewer than `count`, or none, when the model rarely or never
 /// makes such a plan.
 pub fn draw_plans(
-    engine: &FolkEngine,
+    engine: &Engine,
     request: &FolkRequest,
     count: usize,
     rng: &mut ChaCha8Rng,
-) -> Vec<(Cursor, FolkState)> {
+) -> Vec<(Cursor, EngineState)> {
+    let nothing = Begun {
+        cursor: Cursor::new(request.style),
+        state: engine.state(),
+        log_weight: 0.0,
+    };
     let mut chosen = Vec::new();
     for _ in 0..ROUNDS_MAX {
-        let mut cursors = vec![Cursor::new(request.style); SIDE_BY_SIDE];
-        let mut weights = vec![0.0_f32; SIDE_BY_SIDE];
-        let mut state = engine.state(SIDE_BY_SIDE);
-        let mut finished: Vec<(Cursor, FolkState, f32)> = Vec::new();
-        let mut logits = Vec::new();
-        while !cursors.is_empty() {
-            let inputs: Vec<_> = cursors.iter().map(Cursor::inputs).collect();
-            let before = state.clone();
-            engine.step(&mut state, &inputs, &mut logits);
-            let mut going = Vec::new();
-            for (stream, (cursor, weight)) in cursors.iter_mut().zip(&mut weights).enumerate() {
-                if cursor.is_in_bars() {
-                    finished.push((cursor.clone(), before.select(&[stream]), *weight));
-                    continue;
-                }
-                let mut legal = [false; DECISIONS];
-                cursor.allow_decisions(&mut legal);
-                let mut wished = legal;
-                strike_out(request, cursor, &mut wished);
-                let row = &logits[stream * DECISIONS..][..DECISIONS];
-                let Some((id, mass)) = draw(row, &legal, &wished, 1.0, 0.0, rng) else {
-                    continue;
-                };
-                let Some(decision) = Decision::from_id(id) else {
-                    continue;
-                };
-                *weight += mass;
-                if cursor.push(Step {
-                    decision,
-                    sound: None,
-                }) {
-                    going.push(stream);
-                }
-            }
-            state = state.select(&going);
-            cursors = going
-                .iter()
-                .map(|&stream| cursors[stream].clone())
-                .collect();
-            weights = going.iter().map(|&stream| weights[stream]).collect();
+        let mut finished: Vec<Begun> = Vec::new();
+        let mut begun = vec![nothing.clone(); SIDE_BY_SIDE];
+        while !begun.is_empty() {
+            let inputs: Vec<_> = begun.iter().map(|plan| plan.cursor.inputs()).collect();
+            let mut states: Vec<_> = begun.iter_mut().map(|plan| &mut plan.state).collect();
+            engine.step_many(&mut states, &inputs);
+            begun.retain_mut(|plan| plan.decide(request, rng));
+            finished.extend(begun.extract_if(.., |plan| plan.cursor.is_in_bars()));
         }
-        finished.retain(|(cursor, ..)| request.grants(cursor.plan()));
+        finished.retain(|plan| request.grants(plan.cursor.plan()));
         while chosen.len() < count {
-            let log_weights: Vec<f32> = finished.iter().map(|(.., weight)| *weight).collect();
+            let log_weights: Vec<f32> = finished.iter().map(|plan| plan.log_weight).collect();
             let Some(index) = super::particles::choose_one(&log_weights, rng) else {
                 break;
             };
-            let (cursor, state, _) = finished.swap_remove(index);
-            chosen.push((cursor, state));
+            let plan = finished.swap_remove(index);
+            chosen.push((plan.cursor, plan.state));
         }
         if chosen.len() == count {
             break;
         }
     }
     chosen
+}
+
+/// A plan on its way.
+#[derive(Clone)]
+struct Begun {
+    cursor: Cursor,
+    state: EngineState,
+    /// The log of the product of the shares that what was asked for had of what was legal.
+    log_weight: f32,
+}
+
+impl Begun {
+    /// Draws what comes next from the odds of the step just taken; `false` when there is no way on.
+    fn decide(&mut self, request: &FolkRequest, rng: &mut ChaCha8Rng) -> bool {
+        let mut legal = [false; DECISIONS];
+        self.cursor.allow_decisions(&mut legal);
+        let mut wished = legal;
+        strike_out(request, &self.cursor, &mut wished);
+        let drawn = draw(self.state.logits(), &legal, &wished, 1.0, 0.0, rng);
+        let Some((decision, mass)) =
+            drawn.and_then(|(id, mass)| Some((Decision::from_id(id)?, mass)))
+        else {
+            return false;
+        };
+        self.log_weight += mass;
+        self.cursor.push(Step {
+            decision,
+            sound: None,
+        })
+    }
 }
 
 /// Strikes out what is not asked for.

@@ -118,11 +118,6 @@ impl ColumnMatrix {
         self.words
     }
 
-    /// Bytes that a product reads.
-    pub fn bytes(&self) -> usize {
-        size_of_val(self.weights.as_slice())
-    }
-
     /// How many panels of columns there are.
     pub fn panels(&self) -> usize {
         self.weights.len() * LINE / (self.words * PANEL)

@@ -91,15 +91,7 @@ impl PackedMatrix {
         }
     }
 
-    /// Packs `weights` of shape `(columns, depth)`, as PyTorch stores them, so that [`Self::multiply`] gives x · Wᵀ, as
-    /// f32.
-    pub fn transposed(level: Level, weights: &[f32], columns: usize, depth: usize) -> Self {
-        let mut packed = Self::empty(level, ProductPrecision::F32);
-        packed.pack_transposed(weights, columns, depth);
-        packed
-    }
-
-    /// Packs `weights` of shape `(columns, depth)`, so that [`Self::multiply`] gives x · Wᵀ, in the memory of what was
+    /// Packs `weights` of shape `(columns, depth)`, as PyTorch stores them, so that [`Self::multiply`] gives x · Wᵀ, in the memory of what was
     /// packed before.
     pub fn pack_transposed(&mut self, weights: &[f32], columns: usize, depth: usize) {
         assert_eq!(weights.len(), columns * depth);

@@ -1,18 +1,22 @@
-//! Figures of a folk model: held-out bits, and what a thousand tunes of it are like beside those of the corpus, the same code for both.
+//! Figures of a model of decisions: held-out bits, and what a thousand tunes of it are like beside those of the corpus.
+//!
+//! In: a corpus and a model. Out: numbers, the same code for people's tunes and its own.
 
-use super::folk_train::{FolkCorpus, melody, steps};
+use super::TeachError;
+use super::corpus::{TuneCorpus, melody, steps};
 use crate::compose::Compose;
-use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest, RequestError};
+use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest};
 use crate::corpus::{Part, index::RunIndex};
 use crate::critic::comparison::{Tell, likenesses, telling_apart};
 use crate::critic::features::{Melody, SCALARS, scalars};
 use crate::critic::histogram::{Counted, divergence, overlap};
 use crate::critic::{Critic, Refusals};
+use crate::model::cost::Cost;
+use crate::model::course::judge;
 use crate::model::direct::DirectNetwork;
-use crate::model::folk::judge;
 use crate::model::lesson::Lesson;
-use crate::model::network::NetworkError;
 use crate::model::shape::NetworkConfig;
+use crate::model::trainer::TrainingError;
 use crate::model::weights::Weights;
 use crate::token::folk::{Dance, to_abc};
 use crate::{abc, score};
@@ -54,8 +58,10 @@ pub struct SetFigures {
 
 /// All figures.
 #[derive(Clone, Debug, Serialize)]
-pub struct FolkFigures {
+pub struct Figures {
     pub valid_bits_a_note: f64,
+    /// How many more it is as the model is asked, with weights rounded or not.
+    pub asking_costs: f64,
     pub test_bits_a_note: f64,
     pub test_tunes: usize,
     pub test_notes: u64,
@@ -71,7 +77,7 @@ pub struct FolkFigures {
 
 /// The figures and what they were taken of.
 pub struct Measured {
-    pub figures: FolkFigures,
+    pub figures: Figures,
     /// Melodies of the tunes learnt from, and of the three sets.
     pub learnt: Vec<Melody>,
     pub people: Vec<Melody>,
@@ -82,31 +88,19 @@ pub struct Measured {
     pub kept_abc: Vec<String>,
 }
 
-/// What kept a model from being measured.
-#[derive(Debug, thiserror::Error)]
-pub enum FolkEvalError {
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// The split leaves nothing to measure by.
-    #[error("no tune of the corpus is held out: {found} tunes can be read")]
-    NothingHeldOut { found: usize },
-}
-
 /// Measures a model: `count` drafts as they come and `count` tunes that the critic kept, beside the held-out tunes of the corpus;
 /// all are held against the tunes learnt from.
 ///
 /// # Errors
-/// [`FolkEvalError`].
+/// [`TeachError`].
 pub fn measure(
-    corpus: &FolkCorpus,
+    corpus: &TuneCorpus,
     weights: &Weights<NetworkConfig>,
     model: FolkModel,
     request: FolkRequest,
     count: usize,
     seed: u64,
-) -> Result<Measured, FolkEvalError> {
+) -> Result<Measured, TeachError> {
     let lessons = |part| {
         corpus
             .target(part)
@@ -115,18 +109,23 @@ pub fn measure(
     };
     let (valid, test) = (lessons(Part::Valid), lessons(Part::Test));
     if valid.is_empty() || test.is_empty() {
-        return Err(FolkEvalError::NothingHeldOut {
+        return Err(TeachError::NothingHeldOut {
             found: corpus.settings.len(),
         });
     }
     let judged = |lessons: &[Lesson]| {
-        judge(
-            &mut DirectNetwork::default(),
-            weights,
-            &lessons.iter().collect::<Vec<_>>(),
-        )
+        judge(&mut DirectNetwork::default(), weights, lessons).map_err(TrainingError::from)
     };
     let (valid_score, test_score) = (judged(&valid)?, judged(&test)?);
+
+    let mut asked = Cost::default();
+    let tunes: Vec<_> = corpus.target(Part::Valid).collect();
+    let costs: Vec<Cost> = tunes
+        .par_iter()
+        .map(|setting| model.engine.cost(&setting.tune))
+        .collect();
+    costs.into_iter().for_each(|cost| asked.add(cost));
+    let asked_bits = asked.bits();
 
     let index = corpus.index();
     let critic = Arc::new(Critic::knowing(index.clone()));
@@ -152,7 +151,8 @@ pub fn measure(
         melodies(&raw_abc),
         melodies(&kept_abc),
     );
-    let figures = FolkFigures {
+    let figures = Figures {
+        asking_costs: asked_bits - valid_score.bits(),
         valid_bits_a_note: valid_score.bits(),
         test_bits_a_note: test_score.bits(),
         test_tunes: test.len(),

@@ -1,14 +1,13 @@
-//! In: the figures of a folk model. Out: a table for people, and a folder with the table, the figures as JSON, the tunes and plots.
+//! The figures of a model for people: a table, and a report of several files.
+//!
+//! In: figures, and what they were taken of. Out: texts. Writes no file.
 
-use super::folk_eval::{FolkFigures, Measured, SetFigures};
-use super::{Failure, files};
+use super::measure::{Figures, Measured, SetFigures};
 use crate::critic::features::Melody;
 use crate::critic::histogram::Counted;
-use crate::model::folk::FolkRecord;
+use crate::model::checkpoint::EpochBits;
 use crate::picture::plot::{self, Series};
-use anyhow::Context as _;
 use std::fmt::Write;
-use std::path::Path;
 
 /// Tells shown of each set.
 const TELLS_SHOWN: usize = 8;
@@ -16,10 +15,14 @@ const TELLS_SHOWN: usize = 8;
 const MATRIX_BARS: usize = 32;
 
 /// The figures as a table: people's held-out tunes, drafts, kept tunes.
-pub fn table(figures: &FolkFigures) -> String {
+pub fn table(figures: &Figures) -> String {
     let mut text = format!(
-        "held-out bits a note: validation {:.3}, test {:.3} ({} tunes, {} notes)\n\n",
-        figures.valid_bits_a_note, figures.test_bits_a_note, figures.test_tunes, figures.test_notes
+        "held-out bits a note: validation {:.3} ({:+.4} as it is asked), test {:.3} ({} tunes, {} notes)\n\n",
+        figures.valid_bits_a_note,
+        figures.asking_costs,
+        figures.test_bits_a_note,
+        figures.test_tunes,
+        figures.test_notes
     );
     let sets = [&figures.people, &figures.raw, &figures.kept];
     let mut row = |name: &str, value: &dyn Fn(&SetFigures) -> String| {
@@ -101,32 +104,31 @@ fn found(all: &[(String, f64, f64)], index: usize) -> (String, String) {
     )
 }
 
-/// Writes the report folder: `report.txt`, `report.json`, `raw.abc`, `kept.abc` and plots.
+/// The files of a report with their names: `report.txt`, `report.json`, `raw.abc`, `kept.abc` and plots.
 ///
 /// # Errors
-/// The folder cannot be made or written to (environment).
-pub fn write(folder: &Path, measured: &Measured, record: &FolkRecord) -> Result<(), Failure> {
-    let folder = files::make_folder(folder)?;
+/// A figure that JSON cannot hold.
+pub fn files(
+    measured: &Measured,
+    history: &[EpochBits],
+) -> serde_json::Result<Vec<(String, String)>> {
     let figures = &measured.figures;
-    let json = serde_json::to_string_pretty(figures)
-        .context("figures are plain data")
-        .map_err(Failure::environment)?;
-    files::write(&folder.join("report.txt"), table(figures).as_bytes())?;
-    files::write(&folder.join("report.json"), (json + "\n").as_bytes())?;
-    for (name, tunes) in [
-        ("raw.abc", &measured.raw_abc),
-        ("kept.abc", &measured.kept_abc),
-    ] {
-        files::write(&folder.join(name), tunes.join("\n").as_bytes())?;
-    }
-    for (name, svg) in plots(measured, record) {
-        files::write(&folder.join(name).with_extension("svg"), svg.as_bytes())?;
-    }
-    Ok(())
+    let mut files = vec![
+        ("report.txt".to_owned(), table(figures)),
+        (
+            "report.json".to_owned(),
+            serde_json::to_string_pretty(figures)? + "\n",
+        ),
+        ("raw.abc".to_owned(), measured.raw_abc.join("\n")),
+        ("kept.abc".to_owned(), measured.kept_abc.join("\n")),
+    ];
+    let plots = plots(measured, history).into_iter();
+    files.extend(plots.map(|(name, svg)| (format!("{name}.svg"), svg)));
+    Ok(files)
 }
 
 /// All plots with their names.
-fn plots(measured: &Measured, record: &FolkRecord) -> Vec<(&'static str, String)> {
+fn plots(measured: &Measured, history: &[EpochBits]) -> Vec<(&'static str, String)> {
     let sets = [
         ("learnt from", &measured.learnt),
         ("held out", &measured.people),
@@ -157,11 +159,11 @@ fn plots(measured: &Measured, record: &FolkRecord) -> Vec<(&'static str, String)
         curve("drafts", &figures.raw),
         curve("kept", &figures.kept),
     ];
-    let loss = |name, value: fn(&crate::model::folk::EpochRecord) -> f64| Series {
+    let loss = |name, value: fn(&EpochBits) -> f64| Series {
         name,
         values: (1..)
             .map(f64::from)
-            .zip(record.epochs.iter().map(value))
+            .zip(history.iter().map(value))
             .collect(),
     };
     vec![
@@ -172,7 +174,7 @@ fn plots(measured: &Measured, record: &FolkRecord) -> Vec<(&'static str, String)
                 "epoch",
                 &[
                     loss("taught, units left out", |epoch| epoch.train),
-                    loss("validation", |epoch| epoch.valid),
+                    loss("validation", |epoch| epoch.validation),
                 ],
             ),
         ),
