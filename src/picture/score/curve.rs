@@ -11,6 +11,9 @@ const THICKNESS: f32 = 0.24;
 const CLEARANCE: f32 = 0.35;
 /// The highest arch of a slur, over the line between its ends.
 const ARCH_MAX: f32 = 5.0;
+/// The share of a slur's width that counts as near its end, and the most an end is moved out.
+const NEAR_END: f32 = 0.2;
+const LIFT_MAX: f32 = 4.0;
 /// Where the control points lie between the ends.
 const SHOULDER: f32 = 0.28;
 
@@ -32,36 +35,43 @@ pub(super) fn slur(
 ) -> Shape {
     let width = (to.x - from.x).max(0.1);
     let out = side.sign();
-    let mut arch = (0.5 + 0.09 * width).min(2.6);
     let (mut from, mut to) = (from, to);
-    for pass in 0..2 {
-        // What stands out over the straight line between the ends, against the curve's own share of its arch there.
-        let mut needed: f32 = 0.0;
-        for point in obstacles.clone() {
-            let t = parameter((point.x - from.x) / (to.x - from.x).max(0.1));
-            if !(0.06..=0.94).contains(&t) {
-                continue;
-            }
-            let chord = from.y + (to.y - from.y) * (point.x - from.x) / (to.x - from.x).max(0.1);
-            let over = (point.y - chord) * out + CLEARANCE;
-            let share = 3.0 * t * (1.0 - t);
-            needed = needed.max(over / share);
+    // How far a point stands out over the straight line between the ends.
+    let over = |point: Point, from: Point, to: Point| {
+        let straight = from.y + (to.y - from.y) * (point.x - from.x) / width;
+        (point.y - straight) * out + CLEARANCE
+    };
+    // What stands out near an end lifts that end, for the curve is low there …
+    let (mut lift_from, mut lift_to): (f32, f32) = (0.0, 0.0);
+    for point in obstacles.clone() {
+        let share = (point.x - from.x) / width;
+        let lift = over(point, from, to) - 0.9;
+        if share < NEAR_END {
+            lift_from = lift_from.max(lift);
+        } else if share > 1.0 - NEAR_END {
+            lift_to = lift_to.max(lift);
         }
-        if needed <= arch {
-            break;
-        }
-        let limit = ARCH_MAX.min(0.6 + 0.45 * width);
-        if needed > limit && pass == 0 {
-            // Too steep an arch: the ends move out with it.
-            let lift = (needed - limit) * 0.75;
-            from.y += lift * out;
-            to.y += lift * out;
-            arch = limit;
-            continue;
-        }
-        arch = needed.min(limit.max(arch));
     }
-    shape(from, to, side, arch, stroke)
+    from.y += out * lift_from.min(LIFT_MAX);
+    to.y += out * lift_to.min(LIFT_MAX);
+    // … and what stands out in the middle makes the arch higher.
+    let usual = (0.5 + 0.09 * width).min(2.6);
+    let needed = obstacles
+        .filter_map(|point| {
+            let t = parameter((point.x - from.x) / width);
+            (NEAR_END..=1.0 - NEAR_END)
+                .contains(&t)
+                .then(|| over(point, from, to) / (3.0 * t * (1.0 - t)))
+        })
+        .fold(usual, f32::max);
+    let limit = ARCH_MAX.min(0.8 + 0.4 * width).max(usual);
+    if needed > limit {
+        // Too steep an arch: the ends move out with it.
+        let lift = out * (needed - limit) * 0.75;
+        from.y += lift;
+        to.y += lift;
+    }
+    shape(from, to, side, needed.min(limit), stroke)
 }
 
 /// The parameter at which the curve has gone this share of its width.

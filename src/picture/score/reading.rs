@@ -1605,7 +1605,16 @@ fn annotation(text: &str) -> Annotation {
         Some('_') => (AnnotationSide::Below, letters.as_str()),
         Some('<') => (AnnotationSide::Left, letters.as_str()),
         Some('>') => (AnnotationSide::Right, letters.as_str()),
-        Some('^' | '@') => (AnnotationSide::Above, letters.as_str()),
+        Some('^') => (AnnotationSide::Above, letters.as_str()),
+        // `@x,y words` of abcm2ps: words that another program placed are placed by us.
+        Some('@') => {
+            let words = letters.as_str();
+            let start = words.find(|c: char| !(c.is_ascii_digit() || "-+.,".contains(c)));
+            (
+                AnnotationSide::Above,
+                words[start.unwrap_or(words.len())..].trim_start(),
+            )
+        }
         _ => (AnnotationSide::Above, text),
     };
     Annotation {
