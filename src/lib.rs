@@ -16,6 +16,24 @@
 //!
 //! ## Modules, in the order of the data
 //!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`music`] | the numbers of music as checked types |
+//! | [`corpus`] | tunebooks → clean, deduplicated, split tunes to learn from |
+//! | [`token`] | music as numbers that a network reads and writes |
+//! | [`model`] | the networks: their shape, teaching, files, and asking them what comes next |
+//! | [`compose`] | asks a model for tunes until the critic lets one pass |
+//! | [`abc`] | ABC text ↔ `Tune`, the written music |
+//! | [`score`] | what sounds: repeats played, lengths and pitches resolved |
+//! | [`critic`] | says whether a draft may be played, with named reasons |
+//! | [`performance`] | `Score` + style + seed → `Performance`: the band plays |
+//! | [`soundfont`] | builds the project's own SoundFont |
+//! | [`picture`] | things to look at, as SVG |
+//! | [`output`] | `Performance` → files, MIDI ports, the sound card, streams |
+//! | [`daemon`] | runs the path for ever |
+//! | [`web`] | HTTP and the page |
+//! | [`cli`] | the way in |
+//!
 //! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test
 //! reads the code and fails where the two differ.
 //!
@@ -25,8 +43,9 @@
 //!    environment, start no thread and print nothing. Same input and seed, same output.
 //! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
 //! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.
-//! 4. **The audio thread** runs `output/engine.rs`, `output/synth.rs`, what is below it, and `output/limiter.rs` alone: no
-//!    allocation, lock, log or system call there.
+//! 4. **Real time.** `output/engine.rs`, which the sound card's callback runs, and `output/synth.rs`, what is below it and
+//!    `output/limiter.rs`, which compute its frames a little ahead on the thread `sound`: no allocation, lock, log or system
+//!    call there.
 //! 5. **No tune is played unread.** What the model writes reaches a player only through the critic.
 //! 6. **Two worlds.** Music runs on plain threads and bounded channels; tokio lives in `web`. They meet at
 //!    `daemon::Handle` and at the ring of `output::fan_out`, and neither waits for the other.
@@ -34,8 +53,9 @@
 //! ## Threads
 //!
 //! The table stands at the top of [`daemon`]. Time has three clocks and three types: `Ticks` (music), frames
-//! (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap`, seconds become frames in
-//! `output/engine.rs` and `output/render.rs`; nowhere else.
+//! (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap` and nowhere else; seconds become frames in
+//! `output`, each time by the clock that counts there: in `render.rs` by no clock, in `audio.rs` and `desk.rs` by the sound
+//! card's, in `jack_port.rs` by JACK's (`frame_clock.rs`), in `stream.rs` by the daemon's.
 
 // In the order of the data; the blank lines keep rustfmt from sorting them.
 

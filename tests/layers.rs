@@ -205,6 +205,7 @@ fn the_checker_sees_what_it_should() {
     );
     sees("mixer/mod.rs", "//! Mixer.\n", "no row");
     sees("abc/parser.rs", "use crate::music::Pitch;", "first line");
+    sees("abc/parser.rs", "//! In: text. Out: a tune.", "first line");
     passes(
         "abc/parser.rs",
         "//! Parser.\n// not crate::daemon::Daemon\nuse crate::music::Pitch;",
@@ -218,9 +219,9 @@ fn the_checker_sees_what_it_should() {
 /// What is wrong with one file, whose `name` is its path below `src`.
 fn complaints_about(name: &str, text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
-    if !text.starts_with("//!") {
+    if !text.starts_with("//! ") || text.starts_with("//! In:") || text.starts_with("//! Out:") {
         complaints.push(format!(
-            "{name}: the first line must be `//!` and say what comes in and what goes out"
+            "{name}: the first line must be `//!` and say what the file is for; what comes in and goes out stands below"
         ));
     }
     let module = name.split(['/', '.']).next().unwrap_or_default();

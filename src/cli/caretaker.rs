@@ -1,3 +1,5 @@
+//! Keeps a running `serve` in step with its files and its service manager.
+//!
 //! In: SIGHUP, changed files, the service manager's watchdog. Out: a daemon that goes by what the files say now, and signs of
 //! its life. A file that is wrong changes nothing, and that is said once.
 

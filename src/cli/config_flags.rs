@@ -1,3 +1,5 @@
+//! The configuration's keys as flags and environment variables.
+//!
 //! In: the command line, the environment and a configuration file. Out: one [`Config`]: flags win over variables, these
 //! over the file.
 //!

@@ -1,3 +1,5 @@
+//! Opens the page and the API to those who may come.
+//!
 //! In: the address of the page and the API, and who may come. Out: a bound socket, then a server.
 
 use super::{Context, Failure};

@@ -1,3 +1,5 @@
+//! How a command fails: one message, a hint and an exit code.
+//!
 //! In: whatever went wrong below. Out: one message for a person, a hint where there is one, and an exit code.
 
 use std::fmt;

@@ -1,3 +1,5 @@
+//! Writes files whole or not at all.
+//!
 //! In: bytes and where they should go. Out: whole files or none: a failed write leaves nothing behind.
 
 use super::Failure;

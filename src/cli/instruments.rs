@@ -1,3 +1,5 @@
+//! Says which instruments of a piece the SoundFont lacks.
+//!
 //! In: a performance and a SoundFont. Out: a line for each instrument that the font lacks, and what sounds instead.
 
 use super::Context;

@@ -1,3 +1,5 @@
+//! Plays live for `play` and `serve` until it ends or is stopped.
+//!
 //! In: a configuration and a source of tunes. Out: the music, a line a tune on stderr, and how it ended.
 
 use super::caretaker::Caretaker;

@@ -1,4 +1,6 @@
-//! How the band is to play: options of `generate`, `convert`, `play` and `serve`. In: options. Out: an [`Arrangement`].
+//! How the band is to play, as flags of `generate` and `convert`.
+//!
+//! In: flags. Out: an [`Arrangement`].
 
 use crate::daemon::settings::{self, ChordPattern, Instrument, Setting};
 use crate::music::midi::DataByte;

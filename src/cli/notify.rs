@@ -1,3 +1,5 @@
+//! Tells systemd how the daemon fares.
+//!
 //! In: that the daemon is ready, alive, reloading or ending. Out: the same to systemd, where that started it
 //! (`sd_notify(3)`: datagrams to the socket that `NOTIFY_SOCKET` names).
 

@@ -1,3 +1,5 @@
+//! A score as JSON (`convert --to json`).
+//!
 //! In: a score. Out: all of it as a line of JSON, for programs that do not read ABC. Times are ticks of `ppq`.
 
 use crate::score::{Note, NoteMarks, Score, Voice};

@@ -1,3 +1,5 @@
+//! The models, names and SoundFont inside the binary, and others by file.
+//!
 //! In: `--model` and `--soundfont`. Out: what they name, or what the binary carries where they were not given.
 
 use super::{Context, Failure};

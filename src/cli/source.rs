@@ -1,3 +1,5 @@
+//! Where `play` and `serve` get their tunes from.
+//!
 //! In: tunebooks, or a brief for the model. Out: what `play` and `serve` play, as a [`TuneSource`].
 
 use super::shipped::{self, LoadedModel};

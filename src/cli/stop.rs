@@ -1,3 +1,5 @@
+//! Turns signals into flags, so that long work ends in order.
+//!
 //! In: Ctrl-C, SIGTERM and SIGHUP. Out: flags that long work looks at. A second Ctrl-C or SIGTERM ends the process at
 //! once.
 

@@ -1,3 +1,5 @@
+//! Notices that a file has changed.
+//!
 //! In: paths. Out: whether one of the files is another than before. Looks when it is asked, so that nothing is held open
 //! and every file system will do.
 

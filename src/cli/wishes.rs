@@ -1,3 +1,5 @@
+//! What new tunes are to be like, as flags of `generate`.
+//!
 //! In: what a person asks new tunes to be like. Out: a composer that writes such tunes, or why there is none.
 
 use super::shipped::{self, LoadedModel};
@@ -13,7 +15,7 @@ use crate::{abc, score};
 use anyhow::anyhow;
 use std::sync::Arc;
 
-/// What new tunes are to be like: options of `generate`, `play` and `serve`.
+/// What new tunes are to be like.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Wishes {
     /// Dance: reel, jig, slip jig, hornpipe, waltz, polka, march, strathspey or air [default: any]

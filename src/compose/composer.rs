@@ -1,3 +1,5 @@
+//! Composes with the network of characters: draft after draft until the critic lets one pass.
+//!
 //! In: a model, a brief and a seed. Out: a tune the critic let pass, with the count of drafts it refused.
 
 use super::provenance::{self, Provenance};

@@ -1,3 +1,5 @@
+//! Writes into a tune what made it.
+//!
 //! In: what a tune was made with. Out: the line that lets anyone make it again, and the tune's text with it.
 
 use super::sampler::Choice;

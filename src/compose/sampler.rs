@@ -1,3 +1,5 @@
+//! Draws the next token from the model's odds, by temperature and min-p.
+//!
 //! In: the model's logits and a random number. Out: the next token. Keeps no state and knows no music.
 
 use crate::token::TokenId;

@@ -1,3 +1,5 @@
+//! Tells a copy from a new tune, whatever key it stands in.
+//!
 //! In: scores. Out: their melodies as steps that do not change under transposition or a change of unit
 //! length, and which tunes share long runs of them. Tells a copy from a new tune; judges nothing else.
 

@@ -1,3 +1,5 @@
+//! Finds copies of the corpus's melodies without carrying the corpus.
+//!
 //! In: the melodies of a corpus. Out: an index that says how much of another melody stands in them, small enough
 //! to be carried in the binary. Holds hashes alone: no melody can be read back from it.
 

@@ -1,3 +1,5 @@
+//! Cleans a corpus: what is worth learning from, each once.
+//!
 //! In: settings. Out: the settings worth keeping, each once. Judges no music.
 
 use super::tunebook::Setting;

@@ -1,3 +1,5 @@
+//! Splits a corpus into train, validation and test, all versions of a tune together.
+//!
 //! In: settings without exact duplicates. Out: which part of the split each belongs to, so that no version of
 //! a tune is in two parts.
 //!

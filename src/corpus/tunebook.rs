@@ -1,3 +1,5 @@
+//! Reads tunebooks as settings that know where they come from.
+//!
 //! In: files and folders of ABC tunebooks. Out: their settings, as text with its source. Reads music only to compare it.
 
 use super::fingerprint::{self, Step};

@@ -1,3 +1,5 @@
+//! Measures how alike two sets of tunes are, feature by feature.
+//!
 //! In: the melodies of two sets of tunes. Out: how alike the sets are, feature by feature, as papers measure it. Judges no tune.
 //!
 //! Overlapped area and Kullback-Leibler divergence as mgeval has them (Yang and Lerch 2020): of each feature, the distances between

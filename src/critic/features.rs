@@ -1,3 +1,5 @@
+//! Counts what can be counted of a melody.
+//!
 //! In: a score. Out: what can be counted of its melody, the same for a tune of a book and one that was made. Judges nothing.
 
 use crate::music::{Key, Mode};

@@ -1,3 +1,5 @@
+//! Counts the pitches, intervals and lengths of a whole set of tunes.
+//!
 //! In: the melodies of a set of tunes. Out: how often each pitch, interval and length comes in all of them, and how far two sets
 //! agree. Judges no tune.
 

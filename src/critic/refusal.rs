@@ -1,3 +1,5 @@
+//! The reasons for which a draft is refused, and their tally.
+//!
 //! In: reasons against drafts. Out: their names, and how often each was given.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! The rules that a draft must keep to be played.
+//!
 //! In: what reading a draft found. Out: a refusal, or none. One function a rule; each says where its bounds come from.
 
 use super::Refusal;

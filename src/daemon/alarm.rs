@@ -1,3 +1,5 @@
+//! Wakes a thread at its moment, not after it.
+//!
 //! In: how late a thread was woken each time it slept. Out: how long before its time it should ask to be woken, and the
 //! rest of the wait. Does not sleep.
 //!

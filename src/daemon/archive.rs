@@ -1,3 +1,5 @@
+//! The archive: what was composed and played, kept in a database.
+//!
 //! In: what is composed, played and kept. Out: an SQLite file that holds all of it, whatever happens to the process or the
 //! disk. The only file that names rusqlite.
 //!

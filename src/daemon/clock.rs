@@ -1,3 +1,5 @@
+//! The clocks that a daemon can play by.
+//!
 //! In: a moment to wait for. Out: that moment, on the real clock, a hurried one, one that steps as the work is done, or one
 //! that a test moves.
 //!

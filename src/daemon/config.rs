@@ -1,3 +1,5 @@
+//! The configuration file: its keys, how they are read, and what is wrong with one.
+//!
 //! In: a TOML file, flags and environment variables, as names and texts. Out: a checked [`Config`], or everything that is
 //! wrong with them, each with its place and the name that was probably meant.
 //!

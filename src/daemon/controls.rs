@@ -1,3 +1,5 @@
+//! Turns knobs of a MIDI controller into commands.
+//!
 //! In: rows of a configuration, and controllers that somebody turns. Out: commands. Pure.
 
 use super::command::{Command, Keeping, SkipAt};

@@ -1,3 +1,5 @@
+//! Counts how late notes are sent.
+//!
 //! In: how late each note was sent. Out: a histogram of it, in a fixed amount of memory.
 
 use std::fmt;

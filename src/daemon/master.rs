@@ -1,3 +1,5 @@
+//! Follows the MIDI clock of another machine.
+//!
 //! In: the pulses of a machine that keeps the time. Out: how fast, and how far, it is. Pure.
 
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! Puts the instruments and volumes that hold now in place of those of the tune.
+//!
 //! In: what a tune tells its channels. Out: what they are told in its place: the instruments and the volume that hold now.
 
 use super::player::Manner;

@@ -8,7 +8,7 @@
 //! | session | [`session`]'s loop, here | events, bounded | composer, player, notices | its inbox |
 //! | composer | [`composer`] | requests, one at a time | events | the source |
 //! | player | [`player`] | orders, bounded | outputs, events | the next message's time |
-//! | sound, one a sound card | `output::audio` | messages, bounded | a ring of frames | a few milliseconds |
+//! | sound, one a sound card | `output::audio`: computes frames | messages, bounded | a ring of frames | a few milliseconds |
 //! | the device's own | `output::engine` | that ring | the device | never |
 //! | archive | [`archive`] | entries, bounded | a file | the disk |
 //! | midi-in | `output::midi_input` | a port, a FIFO | events | both |
@@ -123,7 +123,7 @@ pub struct DaemonParts {
     pub archive: Option<Archive>,
     /// The number of the first tune: the one after the archive's last.
     pub first_tune: TuneId,
-    /// How long it plays.
+    /// Whose time it keeps, who follows it, and how long it plays.
     pub player: PlayerSettings,
     /// What time it is.
     pub clock: Arc<dyn Clock>,

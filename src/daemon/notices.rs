@@ -1,3 +1,5 @@
+//! Tells every listener what happens.
+//!
 //! In: what happens. Out: the same to each of several listeners, none of whom can hold up the daemon.
 
 use super::command::Notice;

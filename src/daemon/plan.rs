@@ -1,3 +1,5 @@
+//! Plans what comes when: sets of tunes by the hour.
+//!
 //! In: sets of tunes as a file names them, and the time of day. Out: what the next tune is to be like. Pure.
 //!
 //! Sets follow each other in the order of the file, those whose hours it is not left out, and begin again at the first.

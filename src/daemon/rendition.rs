@@ -1,3 +1,5 @@
+//! How one tune was played, so that it can be played so again.
+//!
 //! In: a tune's text and how it was played. Out: the same performance again, any number of times.
 
 use super::mixer::Mixer;

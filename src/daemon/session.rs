@@ -1,3 +1,5 @@
+//! Decides: the state machine of what plays and what comes next.
+//!
 //! In: all that can happen, and when. Out: what is to be done. A pure state machine: no clock, no thread, no device.
 
 use super::archive::Entry;

@@ -1,3 +1,5 @@
+//! The settings of a running daemon, each read from text by its own type.
+//!
 //! In: what a person, a file, a request or a controller asks. Out: the settings that hold while it plays, as checked values.
 //!
 //! Every setting is read from text by its type, wherever it comes from, so that a configuration file, a flag, an

@@ -1,3 +1,5 @@
+//! Remembers what a port was sent, to silence it or to tell it again.
+//!
 //! In: the messages that an output was sent. Out: what silences it, and what a port that came back must be told again.
 
 use crate::music::midi::{Bend, Channel, DataByte, MidiMessage, Program, controller};

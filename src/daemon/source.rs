@@ -1,4 +1,6 @@
-//! In: nothing. Out: tunes ready to be played, one after the other, from a model or from files.
+//! A source of tunes, and the tunes that it gives, ready to be played.
+//!
+//! In: what is wished for. Out: tunes ready to be played, one after the other, from a model or from files.
 
 use super::rendition::Rendition;
 use super::settings::{Settings, TempoScale};

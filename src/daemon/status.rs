@@ -1,3 +1,5 @@
+//! Everything there is to show of a running daemon.
+//!
 //! In: what the session decided and what the player counts. Out: a [`Status`]: everything there is to show, at one moment.
 //!
 //! The session writes what it decides under a lock that is held for a copy; the player, which may wait for nobody,

@@ -1,3 +1,5 @@
+//! Reads a span of time as people write it.
+//!
 //! In: a span of time as people write it: `90`, `30m`, `1h30m`, `1.5s`. Out: a `Duration`.
 
 use std::fmt;

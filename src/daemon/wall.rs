@@ -1,3 +1,5 @@
+//! The time of day.
+//!
 //! In: a moment of the daemon's clock. Out: what a clock on the wall shows then, for plans, timers and the archive.
 
 use super::clock::Clock;

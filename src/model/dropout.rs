@@ -1,3 +1,5 @@
+//! Leaves units out while learning.
+//!
 //! In: a seed and a step. Out: which units are left out while learning. The mask is a function of the two, so backward
 //! draws it again and nothing is kept.
 

@@ -1,3 +1,5 @@
+//! Randomness by name, for teaching that can be resumed.
+//!
 //! In: a seed, a purpose and a number. Out: random bits that depend on nothing else. Keeps no state, so there is none
 //! to save: a resumed run draws what the unbroken one would have drawn.
 //!

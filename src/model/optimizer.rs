@@ -1,3 +1,5 @@
+//! Adam and RMSprop: a gradient into better weights.
+//!
 //! In: weights and their gradient as flat lists. Out: better weights. Does not compute gradients or know what the
 //! weights are for.
 

@@ -1,3 +1,5 @@
+//! Lays tunes side by side as batches to learn from.
+//!
 //! In: tunes as token ids. Out: batches of many streams side by side, each character predicted from all before it.
 //! Does not compute.
 

@@ -1,3 +1,5 @@
+//! MIDI channel messages as checked types, and their bytes.
+//!
 //! In: numbers. Out: MIDI channel messages as checked types, and their bytes. No file, no port, no time.
 //!
 //! Source: MIDI 1.0 Detailed Specification, table of channel voice messages.

@@ -1,3 +1,5 @@
+//! Plays at the sound card.
+//!
 //! In: messages with the time they are due. Out: their sound at the sound card. The only file that names cpal.
 //!
 //! One thread, `sound`, opens the device, computes frames at the device's rate into a ring, watches the device and opens

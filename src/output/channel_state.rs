@@ -1,3 +1,5 @@
+//! Sums up what a MIDI channel was told.
+//!
 //! In: channel messages. Out: the fewest messages that bring fresh channels to where those led.
 
 use crate::music::midi::{Channel, MidiMessage, controller};

@@ -1,3 +1,5 @@
+//! Mixes messages into sound, block by block, at their times.
+//!
 //! In: messages with the time they are due. Out: their sound, a block of frames at a time, for whoever asks for the next.
 //! Knows no device and reads no clock: the time is what it is told.
 

@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! Fills the sound card's buffer. Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: frames from the ring that the sound thread fills. Out: the device's buffer, full: with silence where the ring ran
 //! empty, which is counted.
@@ -13,7 +13,7 @@ pub type Frame = [f32; 2];
 /// How fast the sound fades when the ring runs empty, a frame: to a thousandth in a few milliseconds at 48 kHz.
 const EMPTY_RING_DECAY: f32 = 0.97;
 
-/// What the audio thread counts and others read.
+/// What the device's callback counts and others read.
 #[derive(Debug, Default)]
 pub struct EngineCounters {
     /// Frames the device took: those of the ring and silence.

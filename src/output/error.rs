@@ -1,3 +1,5 @@
+//! How an output fails, and the way out.
+//!
 //! In: what a port, device or file refused. Out: errors that say what was found, what there is, and what to do.
 
 use super::OUTPUTS;

@@ -1,3 +1,5 @@
+//! Hands one encoded stream to any number of listeners.
+//!
 //! In: pieces of an encoded stream, one after the other. Out: the same pieces to any number of listeners, none of whom can
 //! hold up the others or the sender.
 //!

@@ -1,3 +1,5 @@
+//! Writes what is played into a folder, a `.mid` a piece.
+//!
 //! In: the pieces that are played. Out: a `.mid` file for each, written when it begins, by a thread of its own.
 
 use super::worker::{Signals, Worker};

@@ -1,3 +1,5 @@
+//! Checks a SoundFont's structure before anything trusts it.
+//!
 //! In: the bytes of a SoundFont file. Out: its structure is sound, or what is not. Loads nothing, allocates nothing.
 //!
 //! The synth's own loader trusts sizes and indices that the file states about itself. Here they are checked first, so that

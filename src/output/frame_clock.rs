@@ -1,3 +1,5 @@
+//! Tells which frame a sound server is at between its readings.
+//!
 //! In: now and then, the frame a sound server is at. Out: the frame it will be at, at any moment near, without the
 //! unevenness of the single readings.
 //!

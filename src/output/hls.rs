@@ -1,3 +1,5 @@
+//! Streams to a folder that any web server can serve (HLS).
+//!
 //! In: a station. Out: its Opus stream as segments and playlists in a folder, which any web server or network of servers
 //! carries to any number of listeners.
 //!

@@ -1,3 +1,5 @@
+//! Streams to an Icecast server.
+//!
 //! In: a station and an Icecast server's address. Out: the station's Opus stream at a mount of that server, for as long as
 //! either lives.
 //!

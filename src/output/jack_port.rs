@@ -1,3 +1,5 @@
+//! Plays at a MIDI port of a JACK server, exact to the frame.
+//!
 //! In: messages with the time they are due, some tens of milliseconds before. Out: the same at a JACK MIDI port, each at
 //! its frame. The only file that names the jack crate.
 //!

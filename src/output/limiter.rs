@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic after `new`.
+//! Turns sound down before it would clip. Runs in real time: no allocation, lock, log, system call or panic after `new`.
 //!
 //! In: frames of any size. Out: the same frames a few milliseconds later, turned down just in time where their true peak
 //! would pass the ceiling. Does not raise anything.

@@ -1,3 +1,5 @@
+//! Listens to a MIDI input: another machine's clock, and controllers.
+//!
 //! In: the bytes that come in over a MIDI port, a FIFO or a raw MIDI device. Out: what concerns us of it, with the moment at which
 //! it came: the clock of a master, and controllers that somebody turns. Decides nothing of what they mean.
 //!

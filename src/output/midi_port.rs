@@ -1,3 +1,5 @@
+//! Plays at a MIDI port of the system, and listens to one.
+//!
 //! In: messages at the moment they are due. Out: the same at a MIDI port (ALSA sequencer, CoreMIDI, WinMM); and what other
 //! ports say to us. The only file that names midir.
 //!

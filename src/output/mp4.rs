@@ -1,3 +1,5 @@
+//! Writes fragmented MP4 around Opus packets.
+//!
 //! In: Opus packets. Out: the bytes of fragmented MP4: one header, then segments.
 //!
 //! Sources: ISO/IEC 14496-12 (boxes), RFC 8216 §3.3 (what HLS wants of them), *Encapsulation of Opus in ISO Base Media File

@@ -1,3 +1,5 @@
+//! An output that sends nothing anywhere and remembers it.
+//!
 //! In: messages. Out: nothing to hear; what came in and when can be read afterwards. For tests and machines without sound.
 
 use super::{Health, LiveOutput};

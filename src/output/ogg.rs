@@ -1,3 +1,5 @@
+//! Writes Opus packets as Ogg pages, by time.
+//!
 //! In: Opus packets. Out: Ogg pages, one for each time it is asked; and back. Whole packets in every page.
 //!
 //! Source: RFC 3533 (Ogg), §6 for the page; RFC 7845 (Ogg Encapsulation for Opus), §5 for the two headers. The encoder's

@@ -1,3 +1,5 @@
+//! Asks the system to wake a thread precisely.
+//!
 //! In: the calling thread. Out: the same thread, woken more precisely. Refusals are logged and lived with. The only file that names libc.
 
 #[cfg(unix)]

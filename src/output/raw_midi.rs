@@ -1,3 +1,5 @@
+//! Plays as raw MIDI bytes into a FIFO, a device or a file.
+//!
 //! In: messages. Out: their bytes, as on a wire, to a FIFO, a raw MIDI device or a file, at the moment they are due.
 //!
 //! What is due at once is written at once: a chord is one write, and whoever reads it cannot come between its notes.

@@ -1,3 +1,5 @@
+//! Gets a lost connection back.
+//!
 //! In: a way to connect. Out: a connection while there is one, sought again by a thread of its own when it is lost.
 //!
 //! The player's thread only ever looks whether a new connection has come; opening, closing and watching wait elsewhere.

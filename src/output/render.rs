@@ -1,3 +1,5 @@
+//! Renders a performance to audio, offline.
+//!
 //! In: a performance and a SoundFont. Out: its frames, offline, at the loudness asked for, a block at a time.
 //!
 //! How loud a piece is, is known at its end; until then its frames lie in a nameless temporary file, so that memory does

@@ -1,3 +1,5 @@
+//! Computes the sound of a daemon and lets nobody hear it.
+//!
 //! In: messages with the time they are due. Out: nothing to hear: their sound is computed frame by frame as for a sound card,
 //! looked at and thrown away. For runs of many hours on a clock of any pace, and for machines without sound.
 //!

@@ -1,3 +1,5 @@
+//! Writes Standard MIDI Files.
+//!
 //! In: a performance. Out: the bytes of a Standard MIDI File, format 1. Pure; the only file that names midly.
 //!
 //! The first track is the conductor: tempo, metre, key, markers and text; each part follows as a track of its own.

@@ -1,3 +1,5 @@
+//! Makes the sound that listeners over the network hear.
+//!
 //! In: messages with the time they are due. Out: their sound in every format that somebody listens to, at the pace of the
 //! clock: encoded once a format, fanned out to any number of listeners.
 //!

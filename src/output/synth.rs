@@ -1,4 +1,5 @@
-//! `Synth` runs on the audio thread: no allocation, lock, log, system call or panic after `new`.
+//! The synth: MIDI messages and a SoundFont into sound.
+//! `Synth` runs in real time: no allocation, lock, log, system call or panic after `new`.
 //!
 //! In: a SoundFont once, then channel messages and a number of frames. Out: that many frames. Knows no device and no time.
 //!

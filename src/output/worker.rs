@@ -1,3 +1,5 @@
+//! A thread that does an output's slow work.
+//!
 //! In: work that may wait for a disk or a server. Out: a thread of its own that does it for an output, says how it fares, and
 //! ends when it is told.
 

@@ -1,3 +1,5 @@
+//! Accompanies a tune: guitar, bass and bodhrán.
+//!
 //! In: a score's chord symbols, or its melody where it has none. Out: what guitar, bass and bodhrán play under
 //! one pass of the tune, as straight strokes. Touches no melody.
 

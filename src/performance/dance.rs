@@ -1,3 +1,5 @@
+//! The dances, and how a score tells which it is for.
+//!
 //! In: a score. Out: the dance it is for, as its `R:` field says or its metre suggests. Plays nothing.
 
 use crate::score::Score;

@@ -1,3 +1,5 @@
+//! Gives strokes the accents and the swing of their dance.
+//!
 //! In: straight strokes. Out: the same strokes with the dance's accents and swing, and the small unevenness of
 //! hands. Adds and drops no stroke, and never moves one by more than [`TIMING_MS_MAX`] beside the swing.
 

@@ -1,3 +1,5 @@
+//! Ornaments a melody: grace notes, cuts and rolls.
+//!
 //! In: the notes of a melody. Out: its strokes, with the grace notes that are written and the cuts and rolls a
 //! player adds. An ornament takes its time from the note it belongs to, so the beat stays where it is.
 

@@ -1,3 +1,5 @@
+//! Performs a score exactly as it is written.
+//!
 //! In: a score. Out: exactly what is written, one track a voice, every note at one velocity. No style, no chance.
 
 use super::stroke::{self, Stroke};

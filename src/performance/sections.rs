@@ -1,3 +1,5 @@
+//! Finds a tune's parts in the order they are played.
+//!
 //! In: a score. Out: where its parts begin, each time they are played, with their letters. What `P:` fields say holds;
 //! without them, repeats tell where a part begins.
 

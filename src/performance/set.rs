@@ -1,3 +1,5 @@
+//! Performs several tunes as a set, without a gap.
+//!
 //! In: tunes, an arrangement and seeds. Out: their performances, each of which ends where the next begins, so that played
 //! one after the other they are a set without a gap; or all of them as one performance. The same tunes, arrangement
 //! and seeds give the same performances.

@@ -1,3 +1,5 @@
+//! Turns ticks into seconds.
+//!
 //! In: tempo changes at ticks. Out: the second at which a tick sounds. The only place where ticks become seconds.
 
 use crate::music::time::{Tempo, Ticks, TicksPerQuarter};

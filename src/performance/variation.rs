@@ -1,3 +1,5 @@
+//! Varies a melody that comes round again.
+//!
 //! In: the notes of a melody that comes round again. Out: the same tune said a little differently: thirds filled,
 //! pairs turned to triplets or held. Moves no beat, leaves what carries words, ornaments or chords as it is.
 

@@ -1,3 +1,5 @@
+//! Reads what a score's `%%MIDI` directives ask of the band.
+//!
 //! In: a score's `%%MIDI` directives. Out: what they ask of the band, as values. Plays nothing.
 //!
 //! The meanings are those of abc2midi's guide, since that is the program people wrote them for.

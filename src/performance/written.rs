@@ -1,3 +1,5 @@
+//! Performs the drums, drones and beats that `%%MIDI` directives write.
+//!
 //! In: `%%MIDI drum`, `drone` and `beat` directives. Out: what they make sound, as strokes and loudness. The meanings
 //! are those of abc2midi's guide.
 

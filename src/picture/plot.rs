@@ -1,3 +1,5 @@
+//! Draws rows of numbers as a plot.
+//!
 //! In: rows of numbers with their names. Out: a plot of them as a whole SVG document. Every colour, size and letter depends on the
 //! input alone.
 

@@ -1,3 +1,5 @@
+//! Gives every General MIDI program an instrument.
+//!
 //! In: the instruments. Out: a preset for every General MIDI program, so that any MIDI file sounds. Computes no sound.
 //!
 //! The band's own instruments stand at their General MIDI numbers; every other program borrows the nearest of them, with

@@ -1,3 +1,5 @@
+//! Second-order filters for building and measuring samples.
+//!
 //! In: a corner, a rate. Out: a second-order filter's output, value by value, and its gain at a frequency. Keeps no signal.
 //!
 //! Sources: R. Bristow-Johnson, *Audio EQ Cookbook* (band pass with 0 dB peak, high and low pass); ITU-R BS.1770-4 annex 1

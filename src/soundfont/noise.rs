@@ -1,3 +1,5 @@
+//! Noise that is the same for ever, on every machine.
+//!
 //! In: a seed. Out: the same noise for ever, on every machine. Not for secrets.
 //!
 //! Source: SplitMix64 (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*, 2014). Twelve lines of our

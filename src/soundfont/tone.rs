@@ -1,3 +1,5 @@
+//! Makes a looped sample of partials and noise.
+//!
 //! In: partials, noise, a pitch. Out: a sample whose loop has no seam. Knows no instrument.
 //!
 //! Every partial goes through a whole number of cycles in the loop, so the loop's end continues at its start by

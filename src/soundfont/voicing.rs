@@ -1,3 +1,5 @@
+//! Makes samples equally loud.
+//!
 //! In: a sample and how it should sound. Out: a zone whose settings make it as loud as every other. Computes no sound.
 
 use super::filter::Biquad;

@@ -1,3 +1,5 @@
+//! Writes SoundFont files.
+//!
 //! In: samples, instruments and presets as typed values. Out: the bytes of a SoundFont file. Makes no sound and reads no file.
 //!
 //! Source: SoundFont Technical Specification 2.01 (E-mu, 1998): §5 the RIFF structure, §7 the hydra, §8 the generators.

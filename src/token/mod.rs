@@ -1,4 +1,6 @@
-//! In: ABC text. Out: token ids, one a character, and the same text back. Does not read files and knows no music.
+//! Music as numbers that a network reads and writes: decisions (`folk`), or single characters (`Vocabulary`).
+//!
+//! In: a score, or ABC text. Out: what a network is taught with, and the tune or the text back. Reads no files.
 
 pub mod folk;
 mod vocabulary;

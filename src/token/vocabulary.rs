@@ -1,3 +1,5 @@
+//! The characters of a text, numbered.
+//!
 //! In: the text a model learns from. Out: its sorted distinct characters, and text ↔ ids by position in that order.
 //! Does not add special tokens: a tune begins after a newline and ends with a blank line, as the text itself says.
 

@@ -1,3 +1,5 @@
+//! Sends what happens to pages, as it happens.
+//!
 //! In: the daemon's notices. Out: the same as server-sent events, to any number of pages.
 
 use super::Web;

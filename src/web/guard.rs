@@ -1,3 +1,5 @@
+//! Decides which requests are answered.
+//!
 //! In: requests from anywhere. Out: those that may be answered.
 //!
 //! Against strangers: a token, wherever the address is not this machine's own. Against pages of other sites in the user's

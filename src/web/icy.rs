@@ -1,3 +1,5 @@
+//! Puts the titles of tunes into a stream, as radios expect them.
+//!
 //! In: the bytes of a stream and the title of the tune that plays. Out: the same bytes with the title between them, for
 //! players that asked for it (`Icy-MetaData: 1`).
 //!

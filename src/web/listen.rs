@@ -1,3 +1,5 @@
+//! Serves the sound itself.
+//!
 //! In: a request for a stream. Out: the station's sound without an end.
 
 use super::Web;

@@ -1,3 +1,5 @@
+//! Answers Prometheus.
+//!
 //! In: everything that is counted. Out: the text that Prometheus reads (exposition format 0.0.4).
 
 use super::Web;

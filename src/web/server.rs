@@ -1,3 +1,5 @@
+//! Serves HTTP with bounds on everything.
+//!
 //! In: a socket and a router. Out: answers, on one thread, with bounds on how many come and how long each may take.
 
 use axum::Router;

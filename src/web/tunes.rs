@@ -1,3 +1,5 @@
+//! Serves a single tune in any format.
+//!
 //! In: a tune's number and a format. Out: that tune in that format.
 
 use super::Web;

@@ -1,3 +1,5 @@
+//! Composes with the folk network: several drafts, judged, one of them drawn.
+//!
 //! In: a folk model, a request and a seed. Out: one of the drafts that the critic lets pass, with the count of those it refused.
 //!
 //! Which one is drawn by lot, each draft in proportion to how much more often such a tune stands in the books than the model makes

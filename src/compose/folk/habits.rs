@@ -1,3 +1,5 @@
+//! Leans the odds so that tunes have as much of a habit as those of the books.
+//!
 //! In: the notes of a tune so far and a note or bar that may come. Out: how much likelier or less likely it is made than the model has it,
 //! so that tunes have as much of some habits as those of the books. Draws nothing.
 //!

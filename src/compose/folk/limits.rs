@@ -1,3 +1,5 @@
+//! Forbids what the request and good manners do not allow at a note.
+//!
 //! In: a cursor among the notes of a tune. Out: which lengths and sounds the request and good manners forbid there, beyond what the
 //! bars forbid. Draws nothing.
 

@@ -1,3 +1,5 @@
+//! Draws the plan of a tune: its dance, key, metre and parts.
+//!
 //! In: the model and a request. Out: a plan drawn from the model's own odds among those that grant the request. Draws no notes.
 
 use super::particles::draw;

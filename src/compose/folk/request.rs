@@ -1,3 +1,5 @@
+//! What a tune of the folk network is asked to be.
+//!
 //! In: what a person asks for. Out: checked wishes, and whether a plan grants them. Draws nothing.
 
 use super::super::sampler::{MinP, Temperature};

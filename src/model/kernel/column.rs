@@ -1,3 +1,5 @@
+//! Vector times matrix, for asking a network one step at a time.
+//!
 //! In: a matrix of weights, packed once, and one vector, or a few. Out: vector · matrix, added to what stands in the
 //! result. Works on one thread.
 //!

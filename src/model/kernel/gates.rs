@@ -1,3 +1,5 @@
+//! The LSTM cell's gates, forward and backward.
+//!
 //! In: one row of gate pre-activations. Out: the cell update and its derivative, in one vectorised pass. Does no
 //! matrix products.
 //!

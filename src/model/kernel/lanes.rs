@@ -1,3 +1,5 @@
+//! Vectors of the processor under one name for each instruction set.
+//!
 //! In: pointers to f32. Out: vectors of 8 or 16 of them, and the few operations the kernels need, once for AVX2,
 //! AVX-512 and portable Rust. Does not choose between them (that is [`super::Level`]) and knows nothing of networks.
 //!

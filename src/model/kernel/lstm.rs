@@ -1,3 +1,5 @@
+//! One LSTM layer over a whole sequence, forward and backward.
+//!
 //! In: a sequence of inputs for many streams and one LSTM layer's weights. Out: its outputs, and backwards its
 //! gradients. Does not know what stands before or after the layer.
 //!

@@ -1,7 +1,8 @@
-//! In: slices of f32. Out: the LSTM's arithmetic, vectorised for the processor it runs on. Does not know tensors,
-//! files or text.
+//! The LSTM's arithmetic, vectorised for the processor it runs on.
 //!
-//! The only `unsafe` of the crate is in this folder. Each public function checks its lengths, picks the instruction
+//! In: slices of f32. Out: the same. Does not know tensors, files or text.
+//!
+//! Nearly all `unsafe` of the crate is in this folder (the rest asks Linux for a thread's turns: `output/priority.rs`). Each public function checks its lengths, picks the instruction
 //! set once ([`Level`]) and hands raw pointers to a body written once for all of them ([`lanes::Lanes`]).
 
 #![allow(unsafe_code)]

@@ -1,3 +1,5 @@
+//! Rows times matrix, for teaching a network.
+//!
 //! In: a matrix, packed once, and rows to multiply with it many times. Out: rows · matrix, from f32 factors or from
 //! factors rounded to bf16; sums are f32. Packing is split over threads, products are not.
 //!

@@ -1,3 +1,5 @@
+//! Softmax cross-entropy and its gradient in one pass.
+//!
 //! In: rows of logits and what came. Out: what each row cost, and the gradient of the logits. One vectorised pass.
 
 use super::lanes::{Lanes, exp};

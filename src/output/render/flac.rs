@@ -1,3 +1,5 @@
+//! Writes FLAC.
+//!
 //! In: frames, tags. Out: a FLAC file, 16 bits, written as the frames come. The only file that names flacenc.
 //!
 //! Source: RFC 9639 (FLAC), §8.6 for the Vorbis comment block.

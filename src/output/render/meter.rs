@@ -1,3 +1,5 @@
+//! Measures loudness (ITU-R BS.1770).
+//!
 //! In: frames. Out: how loud they are altogether. Keeps ten numbers a second.
 //!
 //! Source: ITU-R BS.1770-4, annex 1 (K-weighting, blocks of 0.4 s every 0.1 s, the two gates). The filters' analogue

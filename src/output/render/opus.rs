@@ -1,3 +1,5 @@
+//! Writes Ogg Opus files.
+//!
 //! In: frames at 48 kHz, tags, a bit rate. Out: an Ogg Opus file, written as the frames come. The only file of `render` that names opus_pure.
 //!
 //! Source: RFC 7845 (Ogg Encapsulation for Opus): §4.2 pre-skip, §4.4 the last granule says where the audio ends.

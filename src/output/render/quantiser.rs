@@ -1,3 +1,5 @@
+//! Rounds frames to integers, dithered.
+//!
 //! In: frames. Out: the same as integers, dithered. Changes no loudness.
 
 /// Turns frames into integers of so many bits, full scale one below the largest.

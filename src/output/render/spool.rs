@@ -1,3 +1,5 @@
+//! Keeps the frames of a long piece out of memory until they are needed again.
+//!
 //! In: frames as they are made. Out: the same frames, from the first on, as often as wanted. Between, they lie in a nameless
 //! temporary file, which the system removes when it is closed, whatever happens.
 

@@ -1,3 +1,5 @@
+//! The title, composer and other tags of an audio file.
+//!
 //! In: a performance. Out: what its audio files say about it. Writes no file.
 
 use crate::performance::{Mark, Performance};

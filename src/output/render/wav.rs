@@ -1,3 +1,5 @@
+//! Writes WAV.
+//!
 //! In: frames, a depth, tags. Out: a WAV file, written as the frames come. Changes no loudness.
 //!
 //! Source: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft, 1991), RIFF WAVE and INFO.

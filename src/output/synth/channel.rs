@@ -1,4 +1,5 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! A MIDI channel of the synth: what its notes take from it.
+//! Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: what a MIDI channel is told, controller by controller. Out: what its notes take from it. Plays nothing.
 //!

@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic after `new`.
+//! The synth's chorus. Runs in real time: no allocation, lock, log, system call or panic after `new`.
 //!
 //! In: what the band sends to the chorus. Out: the same a little later, by a time that swings slowly, so that it beats
 //! against itself. Computes nothing while nothing is sent.

@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic after `new`.
+//! A delay line, read in whole slices. Runs in real time: no allocation, lock, log, system call or panic after `new`.
 //!
 //! In: blocks of frames. Out: what was written some frames ago, always as one slice, which can be computed with at once.
 

@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! The envelopes of a sounding note. Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: the times and levels of a zone. Out: a level a block, rising, falling and dying away as they say.
 //!

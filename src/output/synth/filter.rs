@@ -1,4 +1,5 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! The resonant low pass of sounding notes, four at a time.
+//! Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: blocks of up to four notes. Out: the same blocks, each through its note's resonant low pass.
 //!

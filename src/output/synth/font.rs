@@ -1,3 +1,5 @@
+//! Loads a SoundFont for the synth.
+//!
 //! In: the bytes of an SF2 or SF3 file. Out: a font: its instruments, and what a note asks of the synth. The only file that
 //! names the crate that reads SoundFonts (rustysynth-ext). Plays nothing.
 
@@ -169,7 +171,7 @@ impl SynthFont {
         EMBEDDED
     }
 
-    /// Reads an SF2 or SF3 file. May take seconds (SF3 is unpacked): not for the audio thread.
+    /// Reads an SF2 or SF3 file. May take seconds (SF3 is unpacked): not for a thread in real time.
     ///
     /// # Errors
     /// As [`SynthFont::from_bytes`], and [`SynthError::Read`] if the file cannot be read.
@@ -281,7 +283,7 @@ impl SynthFont {
         found.or_else(|| presets.values().next()).copied()
     }
 
-    /// What a note sets sounding: a sound a zone it falls into. Runs on the audio thread: allocates nothing.
+    /// What a note sets sounding: a sound a zone it falls into. Runs in real time: allocates nothing.
     pub fn sounds(
         &self,
         (bank, program): (u16, u8),

@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! The slow wave behind vibrato and tremolo. Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: when and how fast. Out: a triangle wave's value at a time since the note's beginning.
 

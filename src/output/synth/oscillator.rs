@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! Reads a font's sample at a pitch. Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: a stretch of a font's frames and a pitch. Out: blocks of it at that pitch, looped as the zone says.
 

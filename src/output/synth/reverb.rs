@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic after `new`.
+//! The room that the band sits in. Runs in real time: no allocation, lock, log, system call or panic after `new`.
 //!
 //! In: what the band sends to the room, one channel. Out: the room's answer, two.
 //!

@@ -1,4 +1,4 @@
-//! Runs on the audio thread: no allocation, lock, log, system call or panic.
+//! One sounding note. Runs in real time: no allocation, lock, log, system call or panic.
 //!
 //! In: a zone's sound, a key, and what the channel was told. Out: the sounding note, block by block, and how loud it is in
 //! each of the mixes. Does not mix.

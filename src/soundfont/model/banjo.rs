@@ -1,4 +1,4 @@
-//! Out: a tenor banjo: a skin for a body, so loud, bright and soon over.
+//! A tenor banjo: a skin for a body, so loud, bright and soon over.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

@@ -1,4 +1,4 @@
-//! Out: a double bass plucked with the finger.
+//! A double bass plucked with the finger.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

@@ -1,3 +1,5 @@
+//! A blown pipe: steady tones with breath in them (whistle, flute).
+//!
 //! In: how a pipe sounds when blown. Out: an instrument of steady tones with breath in them: whistle, flute.
 
 use crate::soundfont::filter::Biquad;

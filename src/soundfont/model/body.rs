@@ -1,3 +1,5 @@
+//! The resonances of an instrument's body.
+//!
 //! In: a table of resonances. Out: how much louder a body makes each frequency. No time, no samples.
 
 use crate::soundfont::tone::gain;

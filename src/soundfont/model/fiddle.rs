@@ -1,4 +1,4 @@
-//! Out: a fiddle: a bowed string's saw-tooth through the resonances of a violin's body, vibrato that comes in late.
+//! A fiddle: a bowed string's saw-tooth through the resonances of a violin's body, vibrato that comes in late.
 
 use super::body::{Body, Mode};
 use crate::soundfont::filter::Biquad;

@@ -1,4 +1,4 @@
-//! Out: a wooden flute: a full, dark low octave, a breath in every note.
+//! A wooden flute: a full, dark low octave, a breath in every note.
 
 use super::blown_pipe::BlownPipe;
 use crate::soundfont::writer::{Font, InstrumentIndex};

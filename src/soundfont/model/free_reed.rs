@@ -1,4 +1,4 @@
-//! Out: concertina and accordion: brass tongues in an air stream, one a note or two that beat against each other.
+//! Concertina and accordion: brass tongues in an air stream, one a note or two that beat against each other.
 //!
 //! Both play the same samples; the accordion's second reed is the same sample a few cents away.
 

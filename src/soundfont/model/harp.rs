@@ -1,4 +1,4 @@
-//! Out: a lever harp: nylon strings plucked with the finger, a long soundboard, strings that ring on.
+//! A lever harp: nylon strings plucked with the finger, a long soundboard, strings that ring on.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

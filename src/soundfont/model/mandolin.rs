@@ -1,4 +1,4 @@
-//! Out: a mandolin: pairs of steel strings, a plectrum, a small body.
+//! A mandolin: pairs of steel strings, a plectrum, a small body.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

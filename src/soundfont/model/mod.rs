@@ -1,4 +1,4 @@
-//! In: nothing. Out: the band: one instrument a file, each adding its samples and zones to a font.
+//! The instruments of the band: one a file, each adding its samples and zones to a font.
 
 pub mod banjo;
 pub mod bass;

@@ -1,4 +1,4 @@
-//! Out: a classical guitar: nylon strings, finger tips, the air of the box below the wood.
+//! A classical guitar: nylon strings, finger tips, the air of the box below the wood.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

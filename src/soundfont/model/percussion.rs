@@ -1,4 +1,4 @@
-//! Out: a bodhrán and what else a ceilidh band's drummer has, on General MIDI's percussion notes.
+//! A bodhrán and what else a ceilidh band's drummer has, on General MIDI's percussion notes.
 //!
 //! A frame drum is a membrane: its modes' frequencies are the zeros of Bessel functions (T. Rossing, *Science of
 //! Percussion Instruments*, ch. 2), struck in the middle or near the rim, with the noise of stick on skin.

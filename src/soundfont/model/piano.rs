@@ -1,4 +1,4 @@
-//! Out: an upright piano: stiff steel strings, felt hammers that are harder the harder they are thrown.
+//! An upright piano: stiff steel strings, felt hammers that are harder the harder they are thrown.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

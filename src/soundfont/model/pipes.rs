@@ -1,4 +1,4 @@
-//! Out: drone pipes: a chanter (conical bore, double reed) from middle C up, drones (cylindrical, single reed) below.
+//! Drone pipes: a chanter (conical bore, double reed) from middle C up, drones (cylindrical, single reed) below.
 
 use super::body::{Body, Mode};
 use crate::soundfont::noise::Noise;

@@ -1,3 +1,5 @@
+//! A plucked or struck string on a body.
+//!
 //! In: a string, where and how it is plucked or struck, the body it sits on. Out: an instrument of decaying tones.
 //!
 //! The string is the sum of its damped modes: what extended Karplus–Strong computes, but with each mode's pitch and decay

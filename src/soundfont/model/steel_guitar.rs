@@ -1,4 +1,4 @@
-//! Out: a steel-string guitar with a plectrum, as session players hold the rhythm with.
+//! A steel-string guitar with a plectrum, as session players hold the rhythm with.
 
 use super::body::{Body, Mode};
 use super::plucked_string::{Knock, PluckedString};

@@ -1,4 +1,4 @@
-//! Out: a tin whistle: nearly a sine, a chiff at each start, breath above it.
+//! A tin whistle: nearly a sine, a chiff at each start, breath above it.
 
 use super::blown_pipe::BlownPipe;
 use crate::soundfont::writer::{Font, InstrumentIndex};

@@ -1,3 +1,5 @@
+//! Walks through a stream of symbols and says what may come next.
+//!
 //! In: the steps of a stream, one by one. Out: what may come next, so that every bar and every part adds up. Draws nothing.
 //!
 //! The model is taught with the same mask, so its odds are those of what may come, and masking takes nothing from them.

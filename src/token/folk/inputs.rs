@@ -1,3 +1,5 @@
+//! Tells the network where in the tune it stands.
+//!
 //! In: a cursor. Out: which rows of the network's input table describe the place it stands at: what came last, where in the bar,
 //! the part and the tune, and what stood here one, two, four and eight bars ago and in the first part. Learns nothing.
 //!

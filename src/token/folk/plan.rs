@@ -1,3 +1,5 @@
+//! Lays out the bars that a tune's plan asks for.
+//!
 //! In: the decisions at the head of a stream. Out: the bars that the notes will fill, one after the other. Knows no notes.
 
 use super::symbol::{Dance, Decision, FolkMeter, PART_LENGTHS, REPEATS, Style, TONICS, Units};

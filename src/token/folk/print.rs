@@ -1,3 +1,5 @@
+//! Writes a folk tune as ABC.
+//!
 //! In: a folk tune. Out: its canonical ABC from `M:` to the final bar line: `L:1/8`, repeats and endings as signs, one line for
 //! four bars. Invents nothing: title, number and provenance are for whoever publishes it.
 

@@ -1,3 +1,5 @@
+//! Reads a score as a folk tune.
+//!
 //! In: a score, and words that may name its dance. Out: the folk tune that sounds the same, or what does not fit. Repairs nothing:
 //! a tune whose bars do not add up teaches nobody to count.
 

@@ -1,4 +1,6 @@
-//! In: nothing. Out: the symbols of the folk representation and their numbers. Knows no order of symbols: that is the cursor's.
+//! The symbols of the folk representation, and their numbers.
+//!
+//! Knows no order of symbols: that is the cursor's.
 
 use crate::music::{Accidental, Key, Letter, Meter, Mode, SpelledPitch, Tonic};
 
