@@ -7,8 +7,9 @@
 //! is damaged is set aside, never deleted, and a new one begun. Readers open the file for each question.
 
 use super::command::{Keeping, TuneEnd};
+use super::entry::Entry;
 use super::rendition::Rendition;
-use super::source::{TuneId, TuneRecord};
+use super::tune::{TuneId, TuneRecord};
 use rusqlite::types::Type;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params};
 use std::collections::VecDeque;
@@ -111,30 +112,6 @@ pub struct Archive {
 #[derive(Clone, Debug)]
 pub struct ArchiveReader {
     path: Arc<Path>,
-}
-
-/// What is written down.
-#[derive(Clone, Debug)]
-pub enum Entry {
-    /// A tune was composed, at this time since 1970.
-    Composed(Arc<TuneRecord>, Duration),
-    /// It began.
-    Started(Arc<TuneRecord>, Duration),
-    /// It ended; when it had begun, when that was, and how.
-    Ended {
-        /// Which.
-        tune: Arc<TuneRecord>,
-        /// When it had begun.
-        started: Duration,
-        /// When that was.
-        ended: Duration,
-        /// How.
-        how: TuneEnd,
-    },
-    /// Somebody keeps it, or does not any more.
-    Kept(TuneId, Keeping),
-    /// Nothing comes any more; answered when all is written.
-    Close(SyncSender<()>),
 }
 
 /// A tune of the archive.
@@ -688,7 +665,7 @@ fn from_milliseconds(milliseconds: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::source::{Provenance, ReadyTune};
+    use crate::daemon::tune::{Provenance, ReadyTune};
 
     const ABC: &str = "X:1\nT:Up\nR:reel\nM:4/4\nL:1/4\nK:D\nDEFG|\n";
 

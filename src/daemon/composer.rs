@@ -1,6 +1,6 @@
 //! Thread: asks the source for a tune each time the session wants one. Knows neither time nor outputs.
 
-use super::session::Event;
+use super::event::Event;
 use super::source::{SourceError, TuneRequest, TuneSource};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender};

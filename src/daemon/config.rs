@@ -9,8 +9,8 @@
 use super::archive::ArchiveSettings;
 use super::clock::ClockSpeed;
 use super::controls::{Control, Controls};
+use super::master::{ClockIn, ClockOut};
 use super::plan::{Plan, PlannedSet, SETS_MAX};
-use super::player::{ClockIn, ClockOut};
 use super::settings::{
     SettingError, Settings, SettingsPatch, instrument_setting, nearest, of_part,
 };

@@ -1,4 +1,4 @@
-//! Follows the MIDI clock of another machine.
+//! MIDI clock: who keeps the time, and how fast and how far the machine is that does.
 //!
 //! In: the pulses of a machine that keeps the time. Out: how fast, and how far, it is. Pure.
 
@@ -12,6 +12,26 @@ const SMOOTHING: f64 = 0.1;
 const CORRECTION: f64 = 0.01;
 /// The most that is heard of that.
 const CORRECTION_MAX: f64 = 0.08;
+
+/// Whether other machines are kept in step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockOut {
+    /// Nothing is sent for them.
+    #[default]
+    Silent,
+    /// 24 pulses a quarter note; start and stop with each tune, position and continue after a pause.
+    Sent,
+}
+
+/// Who keeps the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockIn {
+    /// Each tune has its own tempo.
+    #[default]
+    Own,
+    /// Another machine, by its MIDI clock.
+    Followed,
+}
 
 /// A master's clock, as it was heard so far.
 #[derive(Clone, Copy, Debug, Default)]

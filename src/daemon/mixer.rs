@@ -2,7 +2,7 @@
 //!
 //! In: what a tune tells its channels. Out: what they are told in its place: the instruments and the volume that hold now.
 
-use super::player::Manner;
+use super::manner::Manner;
 use crate::music::midi::{Channel, DataByte, MidiMessage, Program, controller};
 
 /// What General MIDI has a channel sound at that was told nothing.
@@ -37,7 +37,7 @@ impl Mixer {
                 self.volumes[index] = Some(value);
                 Some(self.volume(channel))
             }
-            MidiMessage::NoteOn { .. } if self.manner.part(channel).is_muted => None,
+            MidiMessage::NoteOn { .. } if self.manner.choice(channel).is_muted => None,
             MidiMessage::NoteOn { .. } if !self.is_told[index] => {
                 self.is_told[index] = true;
                 first = self.untold(channel);
@@ -53,7 +53,7 @@ impl Mixer {
         let before = std::mem::replace(&mut self.manner, manner);
         let mut messages = Vec::new();
         for channel in Channel::all().filter(|channel| self.is_told[usize::from(channel.index())]) {
-            let (old, new) = (before.part(channel), manner.part(channel));
+            let (old, new) = (before.choice(channel), manner.choice(channel));
             if old.program != new.program {
                 let unknown = MidiMessage::ProgramChange {
                     channel,
@@ -75,14 +75,14 @@ impl Mixer {
             .program(channel)
             .filter(|_| self.programs[index].is_none());
         let is_usual =
-            self.manner.volume.percent() == 100 && self.manner.part(channel).volume.is_none();
+            self.manner.volume.percent() == 100 && self.manner.choice(channel).volume.is_none();
         let is_silent_on_it = self.volumes[index].is_none() && !is_usual;
         [program, is_silent_on_it.then(|| self.volume(channel))]
     }
 
     fn program(&self, channel: Channel) -> Option<MidiMessage> {
         let of_tune = self.programs[usize::from(channel.index())];
-        let program = self.manner.part(channel).program.or(of_tune)?;
+        let program = self.manner.choice(channel).program.or(of_tune)?;
         Some(MidiMessage::ProgramChange { channel, program })
     }
 
@@ -91,7 +91,7 @@ impl Mixer {
         let of_tune = self.volumes[usize::from(channel.index())];
         let volume = self
             .manner
-            .part(channel)
+            .choice(channel)
             .volume
             .or(of_tune)
             .unwrap_or(USUAL_VOLUME);

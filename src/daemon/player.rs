@@ -6,18 +6,17 @@
 use super::alarm::Alarm;
 use super::clock::{Clock, Wake};
 use super::command::{SkipAt, TuneEnd};
-use super::master::Master;
-use super::mixer::Mixer;
-use super::session::Event;
-use super::settings::{Instrument, Settings, TempoScale, Volume};
-use super::sounding::Sounding;
-use super::source::{ReadyTune, TuneRecord};
-use super::status::{Gauges, OutputGauges};
+use super::event::Event;
+use super::line::{Line, Piece, Place};
+use super::manner::Manner;
+use super::master::{ClockIn, ClockOut, Master};
+use super::order::Order;
+use super::outlet::Outlet;
+use super::status::Gauges;
+use super::tune::ReadyTune;
 use crate::music::midi::{Channel, ClockMessage, MidiMessage, SongPosition};
-use crate::music::time::Ticks;
-use crate::output::synth::SynthFont;
 use crate::output::{Health, LiveOutput, priority};
-use crate::performance::{Mark, Role, RoleChoice, RoleChoices};
+use crate::performance::SetPlace;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,35 +32,6 @@ const LATE_MAX: Duration = Duration::from_millis(500);
 /// After the last tune: strings and the room ring out.
 const RING_OUT: Duration = Duration::from_millis(1500);
 
-/// What the player is told.
-#[derive(Clone, Debug)]
-pub enum Order {
-    /// Plays this tune after those it has.
-    Play(Arc<ReadyTune>),
-    /// Plays like this from now on.
-    Manner(Manner),
-    /// Ends the tune that plays; the next one begins.
-    Skip(SkipAt),
-    /// Silence; the place is kept.
-    Pause,
-    /// On from that place.
-    Resume,
-    /// Silences every channel of every output.
-    Panic,
-    /// Sounds like this from now on, where the sound is made here.
-    Font(SynthFont),
-    /// The machine that keeps the time has gone a 24th of a quarter further, at this moment.
-    Pulse(Instant),
-    /// It begins from its beginning.
-    PulsesBegin,
-    /// Forgets the tunes after the one that plays.
-    DropNext,
-    /// Ends when the last notes have rung out.
-    Finish,
-    /// Ends now.
-    Stop,
-}
-
 /// How it plays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlayerSettings {
@@ -73,80 +43,6 @@ pub struct PlayerSettings {
     pub duration: Option<Duration>,
 }
 
-/// Whether other machines are kept in step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClockOut {
-    /// Nothing is sent for them.
-    #[default]
-    Silent,
-    /// 24 pulses a quarter note; start and stop with each tune, position and continue after a pause.
-    Sent,
-}
-
-/// Who keeps the time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClockIn {
-    /// Each tune has its own tempo.
-    #[default]
-    Own,
-    /// Another machine, by its MIDI clock.
-    Followed,
-}
-
-/// What of the settings is heard at once.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Manner {
-    /// How much faster than usual.
-    pub tempo_scale: TempoScale,
-    /// How loud.
-    pub volume: Volume,
-    /// Instruments, volumes, and who is silent.
-    parts: RoleChoices,
-    /// Silence between two sets.
-    pub gap: Duration,
-}
-
-impl Manner {
-    /// That part of the settings.
-    pub fn of(settings: &Settings) -> Self {
-        let mut parts = RoleChoices::default();
-        for role in Role::ALL {
-            let instrument = settings.instrument(role).wanted();
-            *parts.choose(role) = RoleChoice {
-                program: instrument.map(|Instrument(program)| program),
-                volume: settings.part_volume.of(role),
-                is_muted: settings.mute.holds(role),
-            };
-        }
-        Self {
-            tempo_scale: settings.tempo_scale,
-            volume: settings.volume,
-            parts,
-            gap: settings.gap.0,
-        }
-    }
-
-    /// What is wished for whoever plays on this channel.
-    pub fn part(&self, channel: Channel) -> &RoleChoice {
-        self.parts.of(Role::of_channel(channel))
-    }
-
-    /// The silence before a tune that comes after that one: none within a set.
-    fn gap_between(&self, before: &TuneRecord, after: &TuneRecord) -> Duration {
-        if after.rendition.place.follows(&before.rendition.place) {
-            Duration::ZERO
-        } else {
-            self.gap
-        }
-    }
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self::of(&Settings::default())
-    }
-}
-
 /// The player: owns the outputs.
 pub struct Player {
     clock: Arc<dyn Clock>,
@@ -155,66 +51,20 @@ pub struct Player {
     clock_in: ClockIn,
     master: Master,
     gauges: Arc<Gauges>,
-    parts: Vec<Part>,
+    outlets: Vec<Outlet>,
     orders: Receiver<Order>,
     events: SyncSender<Event>,
     /// Events the session has had no room for yet, so that the player never waits for it.
     untold: VecDeque<Event>,
-    /// The tune that plays or comes next, and the ones after it.
-    pieces: VecDeque<Piece>,
+    line: Line,
     /// Set while paused.
     paused_at: Option<Instant>,
-    /// The tune that was played last, and when it ended.
-    last: Option<(Arc<TuneRecord>, Instant)>,
+    /// The place in its set of the tune that was played last, and when it ended.
+    last: Option<(SetPlace, Instant)>,
     health_due: Instant,
     time_up: Option<Instant>,
     finish_at: Option<Instant>,
     alarm: Alarm,
-}
-
-/// A tune on the time line.
-struct Piece {
-    tune: Arc<ReadyTune>,
-    /// Each message and its distance from the start.
-    messages: Vec<(Duration, Outgoing)>,
-    /// Where parts end.
-    part_ends: Vec<Duration>,
-    length: Duration,
-    start: Instant,
-    /// How much faster than it was performed for.
-    rate: f64,
-    /// Where each 24th of a quarter stands; empty where no master is followed.
-    pulses: Vec<Duration>,
-    /// The master's count at the beginning of the tune: a whole number of quarters.
-    master_began: Option<f64>,
-    /// Where it is left before its end.
-    leaves_at: Option<Duration>,
-    is_announced: bool,
-}
-
-/// What goes out at a time.
-#[derive(Clone, Copy, Debug)]
-enum Outgoing {
-    Note(MidiMessage),
-    Clock(ClockMessage),
-}
-
-/// An output and how far it has got.
-struct Part {
-    output: Box<dyn LiveOutput>,
-    lookahead: Duration,
-    mixer: Mixer,
-    sounding: Sounding,
-    health: Health,
-    place: Place,
-}
-
-/// The next thing to send.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    piece: usize,
-    message: usize,
-    has_begun: bool,
 }
 
 impl Player {
@@ -235,11 +85,11 @@ impl Player {
             clock_in: settings.clock_in,
             master: Master::default(),
             gauges,
-            parts: outputs.into_iter().map(Part::new).collect(),
+            outlets: outputs.into_iter().map(Outlet::new).collect(),
             orders,
             events,
             untold: VecDeque::new(),
-            pieces: VecDeque::new(),
+            line: Line::default(),
             paused_at: None,
             last: None,
             health_due: now,
@@ -268,8 +118,8 @@ impl Player {
                 self.send_due(now);
             }
             // What is due, and what an order brought about, goes out together.
-            for part in &mut self.parts {
-                part.output.flush();
+            for outlet in &mut self.outlets {
+                outlet.output.flush();
             }
             if is_playing {
                 self.turn_over(now);
@@ -291,7 +141,7 @@ impl Player {
             tracing::info!(%lateness, "played");
         }
         self.silence();
-        close_all(std::mem::take(&mut self.parts));
+        close_all(std::mem::take(&mut self.outlets));
     }
 
     fn next_order(&mut self) -> Option<Order> {
@@ -329,13 +179,18 @@ impl Player {
 
     /// When the next message goes to an output that sends it at once: nobody puts it in its place after us.
     fn next_note_sent_at_once(&self) -> Option<Instant> {
-        let at_once = self.parts.iter().filter(|part| part.lookahead.is_zero());
-        at_once.filter_map(|part| part.next_due(&self.pieces)).min()
+        let at_once = self
+            .outlets
+            .iter()
+            .filter(|outlet| outlet.lookahead.is_zero());
+        at_once
+            .filter_map(|outlet| outlet.next_due(&self.line))
+            .min()
     }
 
     /// When something is to be done without an order; `None` when only orders matter.
     fn next_deadline(&self) -> Option<Instant> {
-        let is_playing = self.paused_at.is_none() && !self.pieces.is_empty();
+        let is_playing = self.paused_at.is_none() && self.line.first().is_some();
         if !is_playing && self.finish_at.is_none() {
             return None;
         }
@@ -345,7 +200,7 @@ impl Player {
             deadline = deadline.min(other);
         }
         if is_playing {
-            if let Some(piece) = self.pieces.front() {
+            if let Some(piece) = self.line.first() {
                 deadline = deadline.min(if piece.is_announced {
                     piece.end()
                 } else {
@@ -356,9 +211,9 @@ impl Player {
                 }
             }
             let dues = self
-                .parts
+                .outlets
                 .iter()
-                .filter_map(|part| part.next_due(&self.pieces));
+                .filter_map(|outlet| outlet.next_due(&self.line));
             deadline = dues.fold(deadline, Instant::min);
         }
         Some(deadline)
@@ -374,23 +229,23 @@ impl Player {
             Order::Pause => self.pause(now),
             Order::Resume => self.resume(now),
             Order::Panic => {
-                for part in &mut self.parts {
-                    let messages = part.sounding.panic();
-                    part.cut_off(messages, now);
-                    part.place = place_at(&self.pieces, now);
+                for outlet in &mut self.outlets {
+                    let messages = outlet.sounding.panic();
+                    outlet.cut_off(messages, now);
+                    outlet.place = self.line.place_at(now);
                 }
             }
             Order::Font(font) => {
-                for part in &mut self.parts {
-                    part.output.change_font(&font);
+                for outlet in &mut self.outlets {
+                    outlet.output.change_font(&font);
                 }
             }
             Order::Pulse(at) => self.follow(at, now),
             Order::PulsesBegin => self.master.start(),
             Order::DropNext => {
                 let is_playing = |piece: &Piece| piece.is_announced;
-                let kept = usize::from(self.pieces.front().is_some_and(is_playing));
-                while self.pieces.len() > kept {
+                let kept = usize::from(self.line.first().is_some_and(is_playing));
+                while self.line.len() > kept {
                     self.drop_last();
                 }
             }
@@ -401,10 +256,11 @@ impl Player {
     }
 
     fn line_up(&mut self, tune: Arc<ReadyTune>, now: Instant) {
-        let before = self.pieces.back();
-        let before = before.map(|piece| (piece.tune.record(), piece.end()));
-        let before = before.or(self.last.as_ref().map(|(tune, end)| (tune, *end)));
-        let earliest = before.map(|(before, end)| end + self.manner.gap_between(before, &tune));
+        let before = self.line.last();
+        let before = before.map(|piece| (piece.place(), piece.end()));
+        let before = before.or(self.last.as_ref().map(|(place, end)| (place, *end)));
+        let place = &tune.rendition.place;
+        let earliest = before.map(|(before, end)| end + self.manner.gap_between(before, place));
         let soonest = now + self.lead();
         let start = earliest.map_or(soonest, |earliest| earliest.max(soonest));
         let scale = self.manner.tempo_scale;
@@ -416,7 +272,7 @@ impl Player {
         {
             piece.rate = rate;
         }
-        self.pieces.push_back(piece);
+        self.line.add(piece);
     }
 
     /// Takes a master's pulse in: the tune goes at its tempo, and a little faster or slower until its beats are the master's.
@@ -427,11 +283,8 @@ impl Player {
         };
         let pivot = now + self.lead();
         let (master, is_paused) = (self.master, self.paused_at.is_some());
-        let Some(piece) = self
-            .pieces
-            .front_mut()
-            .filter(|piece| piece.is_announced && !is_paused)
-        else {
+        let playing = self.line.first_mut();
+        let Some(piece) = playing.filter(|piece| piece.is_announced && !is_paused) else {
             return;
         };
         let own = piece.pulse_at(piece.offset_at(now));
@@ -444,56 +297,41 @@ impl Player {
         if let Some(rate) = piece.rate_for(period, own) {
             piece.go_at(rate * Master::correction(behind), pivot);
         }
-        let mut start = piece.end();
-        let mut before = Arc::clone(piece.tune.record());
-        for piece in self.pieces.iter_mut().skip(1) {
-            start += self.manner.gap_between(&before, &piece.tune);
-            piece.rate = piece.rate_for(period, 0.0).unwrap_or(piece.rate);
-            // What was handed over ahead keeps its time.
-            piece.start = if piece.start > pivot {
-                start.max(pivot)
-            } else {
-                piece.start
-            };
-            start = piece.end();
-            before = Arc::clone(piece.tune.record());
-        }
+        self.line.retime(pivot, &self.manner, |piece| {
+            if !piece.is_announced {
+                piece.rate = piece.rate_for(period, 0.0).unwrap_or(piece.rate);
+            }
+        });
     }
 
     /// Plays like this from here on. What was handed over ahead keeps its time, and so does the order of the notes.
     fn change(&mut self, manner: Manner, now: Instant) {
         let before = std::mem::replace(&mut self.manner, manner);
-        let falls_silent =
-            |channel: &Channel| manner.part(*channel).is_muted && !before.part(*channel).is_muted;
-        for part in &mut self.parts {
+        let falls_silent = |channel: &Channel| {
+            manner.choice(*channel).is_muted && !before.choice(*channel).is_muted
+        };
+        for outlet in &mut self.outlets {
             let ends = Channel::all().filter(falls_silent);
             let ends: Vec<MidiMessage> = ends
-                .flat_map(|channel| part.sounding.end(channel))
+                .flat_map(|channel| outlet.sounding.end(channel))
                 .collect();
-            for message in ends.into_iter().chain(part.mixer.change(manner)) {
-                part.output.send(message, now + part.lookahead);
-                part.sounding.note(message);
+            for message in ends.into_iter().chain(outlet.mixer.change(manner)) {
+                outlet.output.send(message, now + outlet.lookahead);
+                outlet.sounding.note(message);
             }
         }
         let pivot = self.paused_at.unwrap_or(now) + self.lead();
-        let mut before: Option<(Arc<TuneRecord>, Instant)> = None;
-        for piece in &mut self.pieces {
-            if let Some((before, end)) = before
-                && piece.start > pivot
-            {
-                let gap = manner.gap_between(&before, piece.tune.record());
-                piece.start = (end + gap).max(pivot);
-            }
-            // A master's tempo is nobody else's business.
-            if self.master.period_s().is_none() {
+        // A master's tempo is nobody else's business.
+        let is_own = self.master.period_s().is_none();
+        self.line.retime(pivot, &manner, |piece| {
+            if is_own {
                 piece.change_tempo(manner.tempo_scale, pivot);
             }
-            before = Some((Arc::clone(piece.tune.record()), piece.end()));
-        }
+        });
     }
 
     fn skip_at_part_end(&mut self, now: Instant) {
-        let Some(piece) = self.pieces.front_mut() else {
+        let Some(piece) = self.line.first_mut() else {
             return;
         };
         let position = piece.offset_at(self.paused_at.unwrap_or(now));
@@ -507,21 +345,15 @@ impl Player {
 
     fn leave_at_part_end(&mut self, now: Instant) {
         let leaves_at = |piece: &Piece| piece.leaves_at.map(|offset| piece.due(offset));
-        if self
-            .pieces
-            .front()
-            .and_then(leaves_at)
-            .is_some_and(|at| at <= now)
-        {
+        let at = self.line.first().and_then(leaves_at);
+        if at.is_some_and(|at| at <= now) {
             self.skip(now);
         }
     }
 
     fn show_position(&self, now: Instant) {
-        let position = self
-            .pieces
-            .front()
-            .map_or(Duration::ZERO, |piece| piece.offset_at(now));
+        let first = self.line.first();
+        let position = first.map_or(Duration::ZERO, |piece| piece.offset_at(now));
         let microseconds = u64::try_from(position.as_micros()).unwrap_or(u64::MAX);
         self.gauges
             .position_us
@@ -531,7 +363,7 @@ impl Player {
     fn skip(&mut self, now: Instant) {
         self.silence();
         self.stop_clock(now);
-        let Some(piece) = self.pieces.pop_front() else {
+        let Some(piece) = self.line.remove_first() else {
             return;
         };
         let end = if piece.is_announced {
@@ -541,17 +373,9 @@ impl Player {
         };
         self.tell(Event::TuneEnded(Arc::clone(piece.tune.record()), end));
         self.last = None;
-        let mut start = now + self.lead();
-        let mut before: Option<&Piece> = None;
-        for piece in &mut self.pieces {
-            if let Some(before) = before {
-                start = before.end() + self.manner.gap_between(&before.tune, &piece.tune);
-            }
-            piece.start = start;
-            before = Some(piece);
-        }
-        for part in &mut self.parts {
-            part.place = Place::default();
+        self.line.begin_at(now + self.lead(), &self.manner);
+        for outlet in &mut self.outlets {
+            outlet.place = Place::default();
         }
         if let Some(paused_at) = &mut self.paused_at {
             *paused_at = now;
@@ -565,10 +389,10 @@ impl Player {
         self.silence();
         self.stop_clock(now);
         self.paused_at = Some(now);
-        for part in &mut self.parts {
+        for outlet in &mut self.outlets {
             // What was handed over ahead of its time was forgotten with the silence.
-            if part.lookahead > Duration::ZERO {
-                part.place = place_at(&self.pieces, now);
+            if outlet.lookahead > Duration::ZERO {
+                outlet.place = self.line.place_at(now);
             }
         }
     }
@@ -579,28 +403,28 @@ impl Player {
         };
         let start = now + self.lead();
         self.continue_clock(paused_at, start);
-        self.move_music(start - paused_at);
+        self.line.delay(start - paused_at);
     }
 
     fn stop_clock(&mut self, now: Instant) {
         if self.clock_out == ClockOut::Sent {
-            for part in &mut self.parts {
-                part.output.send_clock(ClockMessage::Stop, now);
+            for outlet in &mut self.outlets {
+                outlet.output.send_clock(ClockMessage::Stop, now);
             }
         }
     }
 
     /// Other machines go on from the sixteenth in which they were stopped.
     fn continue_clock(&mut self, paused_at: Instant, start: Instant) {
-        let playing = self.pieces.front().filter(|piece| piece.is_announced);
+        let playing = self.line.playing();
         let (ClockOut::Sent, Some(piece)) = (self.clock_out, playing) else {
             return;
         };
         let pulses = piece.pulses_before(piece.offset_at(paused_at));
         let position = SongPosition::clamped(pulses / ClockMessage::PULSES_PER_SIXTEENTH);
-        for part in &mut self.parts {
+        for outlet in &mut self.outlets {
             for message in [ClockMessage::Position(position), ClockMessage::Continue] {
-                part.output.send_clock(message, start);
+                outlet.output.send_clock(message, start);
             }
         }
     }
@@ -608,9 +432,9 @@ impl Player {
     /// After an interruption of the whole process the music goes on where it was.
     fn catch_up(&mut self, now: Instant) {
         let dues = self
-            .parts
+            .outlets
             .iter()
-            .filter_map(|part| part.next_due(&self.pieces));
+            .filter_map(|outlet| outlet.next_due(&self.line));
         let late = dues
             .map(|due| now.saturating_duration_since(due))
             .max()
@@ -621,25 +445,19 @@ impl Player {
                 "the program was held up; the music goes on from here"
             );
             self.gauges.hold_ups.fetch_add(1, Ordering::Relaxed);
-            self.move_music(late);
-        }
-    }
-
-    fn move_music(&mut self, span: Duration) {
-        for piece in &mut self.pieces {
-            piece.start += span;
+            self.line.delay(late);
         }
     }
 
     fn send_due(&mut self, now: Instant) {
-        for part in &mut self.parts {
-            part.send_due(&self.pieces, now, &*self.clock, &self.gauges);
+        for outlet in &mut self.outlets {
+            outlet.send_due(&self.line, now, &*self.clock, &self.gauges);
         }
     }
 
     /// Announces the tune that begins and lets go of the one that is over.
     fn turn_over(&mut self, now: Instant) {
-        while let Some(piece) = self.pieces.front_mut() {
+        while let Some(piece) = self.line.first_mut() {
             if piece.start <= now && !piece.is_announced {
                 piece.is_announced = true;
                 let tune = Arc::clone(piece.tune.record());
@@ -648,36 +466,36 @@ impl Player {
             }
             let is_over = piece.end() <= now
                 && self
-                    .parts
+                    .outlets
                     .iter()
-                    .all(|part| part.is_past_first(&self.pieces));
+                    .all(|outlet| outlet.is_past_first(&self.line));
             if !is_over {
                 return;
             }
-            let Some(piece) = self.pieces.pop_front() else {
+            let Some(piece) = self.line.remove_first() else {
                 return;
             };
-            for part in &mut self.parts {
-                part.let_go_of_first();
+            for outlet in &mut self.outlets {
+                outlet.let_go_of_first();
             }
             let tune = Arc::clone(piece.tune.record());
-            self.last = Some((Arc::clone(&tune), piece.end()));
+            self.last = Some((piece.place().clone(), piece.end()));
             self.tell(Event::TuneEnded(tune, TuneEnd::Played));
         }
     }
 
     fn drop_last(&mut self) {
-        let Some(piece) = self.pieces.pop_back() else {
+        let Some(piece) = self.line.remove_last() else {
             return;
         };
-        let last = self.pieces.len();
-        for part in &mut self.parts {
-            if part.place.piece >= last && part.place.has_begun {
+        let last = self.line.len();
+        for outlet in &mut self.outlets {
+            if outlet.place.piece >= last && outlet.place.has_begun {
                 // Its first messages may have been handed over ahead of their time; the tune that plays goes on.
                 let now = self.clock.now();
-                let messages = part.sounding.silence();
-                part.cut_off(messages, now);
-                part.place = place_at(&self.pieces, now);
+                let messages = outlet.sounding.silence();
+                outlet.cut_off(messages, now);
+                outlet.place = self.line.place_at(now);
             }
         }
         let tune = Arc::clone(piece.tune.record());
@@ -690,19 +508,19 @@ impl Player {
         }
         self.health_due = now + HEALTH_INTERVAL;
         let mut news = Vec::new();
-        for (part, gauges) in self.parts.iter_mut().zip(&self.gauges.outputs) {
-            let before = std::mem::replace(&mut part.health, part.output.health());
-            part.show(before, gauges);
-            match (before, part.health) {
+        for (outlet, gauges) in self.outlets.iter_mut().zip(&self.gauges.outputs) {
+            let before = std::mem::replace(&mut outlet.health, outlet.output.health());
+            outlet.show(before, gauges);
+            match (before, outlet.health) {
                 (Health::Well, Health::Lost) => {
-                    news.push(Event::OutputLost(part.output.name().to_owned()))
+                    news.push(Event::OutputLost(outlet.output.name().to_owned()))
                 }
                 (Health::Lost, Health::Well) => {
-                    for message in part.sounding.come_back() {
-                        part.output.send(message, now);
+                    for message in outlet.sounding.come_back() {
+                        outlet.output.send(message, now);
                     }
-                    part.output.flush();
-                    news.push(Event::OutputBack(part.output.name().to_owned()));
+                    outlet.output.flush();
+                    news.push(Event::OutputBack(outlet.output.name().to_owned()));
                 }
                 (Health::Well, Health::Well) | (Health::Lost, Health::Lost) => {}
             }
@@ -714,17 +532,17 @@ impl Player {
 
     fn silence(&mut self) {
         let now = self.clock.now();
-        for part in &mut self.parts {
-            let messages = part.sounding.silence();
-            part.cut_off(messages, now);
+        for outlet in &mut self.outlets {
+            let messages = outlet.sounding.silence();
+            outlet.cut_off(messages, now);
         }
     }
 
     /// How long after an order its first note sounds: what the output that looks ahead furthest wants.
     fn lead(&self) -> Duration {
-        self.parts
+        self.outlets
             .iter()
-            .map(|part| part.lookahead)
+            .map(|outlet| outlet.lookahead)
             .max()
             .unwrap_or_default()
     }
@@ -756,283 +574,11 @@ impl Drop for Player {
     }
 }
 
-impl Piece {
-    fn new(
-        tune: Arc<ReadyTune>,
-        start: Instant,
-        scale: TempoScale,
-        clock_out: ClockOut,
-        clock_in: ClockIn,
-    ) -> Self {
-        let tempo_map = tune.performance.tempo_map();
-        let offset = |at| Duration::from_secs_f64(tempo_map.seconds_at(at));
-        let mut messages = tune
-            .performance
-            .messages()
-            .into_iter()
-            .map(|timed| (offset(timed.at), Outgoing::Note(timed.message)))
-            .collect::<Vec<_>>();
-        let last = messages
-            .last()
-            .map_or(Duration::ZERO, |(offset, _)| *offset);
-        let length = offset(tune.performance.end).max(last);
-        let ppq = u64::from(tune.performance.ppq.get());
-        let pulse =
-            |number: u64| Ticks::new(number * ppq / u64::from(ClockMessage::PULSES_PER_QUARTER));
-        let end = tune.performance.end;
-        let pulses = || {
-            let all = (0..).map(pulse).take_while(move |at| *at < end);
-            all.map(offset)
-        };
-        let followed = match clock_in {
-            ClockIn::Own => Vec::new(),
-            ClockIn::Followed => pulses().collect(),
-        };
-        if clock_out == ClockOut::Sent {
-            let pulses = pulses().map(|at| (at, Outgoing::Clock(ClockMessage::Pulse)));
-            let start = (Duration::ZERO, Outgoing::Clock(ClockMessage::Start));
-            let stop = (length, Outgoing::Clock(ClockMessage::Stop));
-            // Pulses go before the notes of their moment: the sort keeps the order of equals.
-            let notes = std::mem::take(&mut messages);
-            messages = std::iter::once(start)
-                .chain(pulses)
-                .chain(notes)
-                .chain([stop])
-                .collect();
-            messages.sort_by_key(|(offset, _)| *offset);
-        }
-        let part_ends = tune
-            .performance
-            .marks
-            .iter()
-            .filter_map(|timed| match timed.mark {
-                Mark::Marker(_) => Some(offset(timed.at)),
-                _ => None,
-            });
-        let part_ends = part_ends.collect();
-        Self {
-            rate: scale.factor() / tune.rendition.settings.tempo_scale.factor(),
-            tune,
-            messages,
-            part_ends,
-            length,
-            start,
-            pulses: followed,
-            master_began: None,
-            leaves_at: None,
-            is_announced: false,
-        }
-    }
-
-    /// How many pulses are before this offset, and which part of the next.
-    fn pulse_at(&self, offset: Duration) -> f64 {
-        let after = self.pulses.partition_point(|at| *at <= offset);
-        let before = after.saturating_sub(1);
-        let (Some(from), Some(to)) = (self.pulses.get(before), self.pulses.get(before + 1)) else {
-            return before as f64;
-        };
-        let part =
-            offset.saturating_sub(*from).as_secs_f64() / (*to - *from).as_secs_f64().max(1e-6);
-        before as f64 + part.min(1.0)
-    }
-
-    /// How much faster than it was performed for a pulse here takes so many seconds.
-    fn rate_for(&self, period_s: f64, pulse: f64) -> Option<f64> {
-        let place = (pulse as usize).min(self.pulses.len().checked_sub(2)?); // not negative
-        let own = (self.pulses[place + 1] - self.pulses[place]).as_secs_f64();
-        let range = TempoScale::RANGE;
-        Some((own / period_s).clamp(*range.start(), *range.end()))
-    }
-
-    fn pulses_before(&self, offset: Duration) -> u64 {
-        let before = self.messages.iter().take_while(|(at, _)| *at < offset);
-        let is_pulse = |message: &Outgoing| matches!(message, Outgoing::Clock(ClockMessage::Pulse));
-        before.filter(|(_, message)| is_pulse(message)).count() as u64
-    }
-
-    /// When what stands at this offset sounds.
-    fn due(&self, offset: Duration) -> Instant {
-        self.start + self.span(offset)
-    }
-
-    fn end(&self) -> Instant {
-        self.due(self.length)
-    }
-
-    /// How far it is at this moment.
-    fn offset_at(&self, at: Instant) -> Duration {
-        let span = at.saturating_duration_since(self.start);
-        // Exact where nothing is scaled.
-        if self.rate == 1.0 {
-            span
-        } else {
-            span.mul_f64(self.rate)
-        }
-    }
-
-    fn span(&self, offset: Duration) -> Duration {
-        if self.rate == 1.0 {
-            offset
-        } else {
-            offset.div_f64(self.rate)
-        }
-    }
-
-    /// Goes at another tempo from `pivot` on.
-    fn change_tempo(&mut self, scale: TempoScale, pivot: Instant) {
-        self.go_at(
-            scale.factor() / self.tune.rendition.settings.tempo_scale.factor(),
-            pivot,
-        );
-    }
-
-    /// Goes at another rate from `pivot` on.
-    fn go_at(&mut self, rate: f64, pivot: Instant) {
-        let position = self.offset_at(pivot);
-        self.rate = rate;
-        if self.start < pivot {
-            // A machine that has just started has no moment before its first; then the tune begins anew.
-            self.start = pivot.checked_sub(self.span(position)).unwrap_or(pivot);
-        }
-    }
-}
-
-impl Part {
-    fn new(output: Box<dyn LiveOutput>) -> Self {
-        Self {
-            lookahead: output.lookahead(),
-            output,
-            mixer: Mixer::default(),
-            sounding: Sounding::new(),
-            health: Health::Well,
-            place: Place::default(),
-        }
-    }
-
-    /// When the next message is to be handed over.
-    fn next_due(&self, pieces: &VecDeque<Piece>) -> Option<Instant> {
-        let piece = pieces.get(self.place.piece)?;
-        let at = if !self.place.has_begun {
-            piece.start
-        } else if let Some((offset, _)) = piece.messages.get(self.place.message) {
-            piece.due(*offset)
-        } else {
-            pieces.get(self.place.piece + 1)?.start
-        };
-        Some(at.checked_sub(self.lookahead).unwrap_or(at))
-    }
-
-    fn send_due(
-        &mut self,
-        pieces: &VecDeque<Piece>,
-        now: Instant,
-        clock: &dyn Clock,
-        gauges: &Gauges,
-    ) {
-        let horizon = now + self.lookahead;
-        while let Some(piece) = pieces.get(self.place.piece) {
-            if !self.place.has_begun {
-                if piece.start > horizon {
-                    return;
-                }
-                self.place.has_begun = true;
-                self.output.begin(&piece.tune.performance);
-            }
-            while let Some(&(offset, message)) = piece.messages.get(self.place.message) {
-                let due = piece.due(offset);
-                if due > horizon {
-                    return;
-                }
-                self.place.message += 1;
-                let message = match message {
-                    Outgoing::Note(message) => message,
-                    Outgoing::Clock(message) => {
-                        self.output.send_clock(message, due);
-                        continue;
-                    }
-                };
-                for message in self.mixer.through(message) {
-                    self.output.send(message, due);
-                    self.sounding.note(message);
-                }
-                if matches!(message, MidiMessage::NoteOn { .. }) {
-                    gauges.notes_sent.fetch_add(1, Ordering::Relaxed);
-                    if self.lookahead.is_zero() {
-                        gauges
-                            .lateness
-                            .count(clock.now().saturating_duration_since(due));
-                    }
-                }
-            }
-            if self.place.piece + 1 >= pieces.len() {
-                return;
-            }
-            self.place = Place {
-                piece: self.place.piece + 1,
-                message: 0,
-                has_begun: false,
-            };
-        }
-    }
-
-    /// Shows how the output is, and how it was before.
-    fn show(&self, before: Health, gauges: &OutputGauges) {
-        if (before, self.health) == (Health::Well, Health::Lost) {
-            gauges.losses.fetch_add(1, Ordering::Relaxed);
-        }
-        gauges
-            .is_lost
-            .store(self.health == Health::Lost, Ordering::Relaxed);
-        let counters = self.output.counters();
-        gauges.xruns.store(counters.xruns, Ordering::Relaxed);
-        gauges.dropped.store(counters.dropped, Ordering::Relaxed);
-    }
-
-    /// Drops what it was given ahead and sends these now.
-    fn cut_off(&mut self, messages: Vec<MidiMessage>, now: Instant) {
-        self.output.forget_ahead();
-        for message in messages {
-            self.output.send(message, now);
-        }
-    }
-
-    fn is_past_first(&self, pieces: &VecDeque<Piece>) -> bool {
-        let message_count = pieces.front().map_or(0, |piece| piece.messages.len());
-        self.place.piece > 0 || (self.place.has_begun && self.place.message >= message_count)
-    }
-
-    fn let_go_of_first(&mut self) {
-        self.place = match self.place.piece {
-            0 => Place::default(),
-            piece => Place {
-                piece: piece - 1,
-                ..self.place
-            },
-        };
-    }
-}
-
-/// The first message due at or after `at`.
-fn place_at(pieces: &VecDeque<Piece>, at: Instant) -> Place {
-    for (index, piece) in pieces.iter().enumerate() {
-        if at < piece.end() || index + 1 == pieces.len() {
-            let offset = piece.offset_at(at);
-            let message = piece.messages.partition_point(|(due, _)| *due < offset);
-            return Place {
-                piece: index,
-                message,
-                has_begun: piece.start <= at,
-            };
-        }
-    }
-    Place::default()
-}
-
 /// Closes all at once: the slowest says how long it takes.
-fn close_all(parts: Vec<Part>) {
+fn close_all(outlets: Vec<Outlet>) {
     std::thread::scope(|scope| {
-        for part in parts {
-            scope.spawn(move || part.output.close());
+        for outlet in outlets {
+            scope.spawn(move || outlet.output.close());
         }
     });
 }

@@ -2,8 +2,8 @@
 //!
 //! In: a tune's text and how it was played. Out: the same performance again, any number of times.
 
+use super::manner::Manner;
 use super::mixer::Mixer;
-use super::player::Manner;
 use super::settings::{Settings, SettingsPatch};
 use crate::abc::{self, Tune};
 use crate::music::time::{Ticks, TicksPerQuarter};

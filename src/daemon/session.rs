@@ -2,17 +2,19 @@
 //!
 //! In: all that can happen, and when. Out: what is to be done. A pure state machine: no clock, no thread, no device.
 
-use super::archive::Entry;
 use super::command::{Command, Ending, Keeping, Notice, TuneEnd};
+use super::entry::Entry;
+use super::event::{Adopted, Event, PlayerEnd};
+use super::manner::Manner;
+use super::order::Order;
 use super::plan::{Plan, Planner};
-use super::player::{Manner, Order};
 use super::settings::{Settings, SettingsPatch, Wish};
-use super::source::{ReadyTune, SourceError, TuneId, TuneRecord, TuneRequest};
+use super::source::{SourceError, TuneRequest};
 use super::status::{Activity, HISTORY_MAX, PlayedTune, SessionView};
+use super::tune::{ReadyTune, TuneId, TuneRecord};
 use super::wall::WallTime;
 use crate::compose::ComposeError;
 use crate::music::midi::ClockMessage;
-use crate::output::synth::SynthFont;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,55 +25,6 @@ pub const TUNES_AHEAD: usize = 3;
 pub const TUNES_WITH_PLAYER: usize = 2;
 /// After so many refused tunes in a row the source is given up.
 const REFUSALS_MAX: u32 = 20;
-
-/// All that can wake the session.
-#[derive(Debug)]
-pub enum Event {
-    /// Somebody asks for something.
-    Command(Command),
-    /// The composer has a tune, or has none.
-    Composed(Result<ReadyTune, SourceError>),
-    /// The player begins a tune.
-    TuneStarted(Arc<TuneRecord>),
-    /// The player is done with a tune.
-    TuneEnded(Arc<TuneRecord>, TuneEnd),
-    /// An output went away.
-    OutputLost(String),
-    /// An output came back.
-    OutputBack(String),
-    /// Another machine keeps the time.
-    Master(ClockMessage, Instant),
-    /// The configuration was read anew.
-    Adopt(Adopted),
-    /// The time given to the daemon is over.
-    TimeIsUp,
-    /// Nothing happened but time.
-    TimePassed,
-    /// The player's thread has ended: all outputs are silent and closed.
-    PlayerEnded(PlayerEnd),
-}
-
-/// What a configuration that was read anew brings.
-#[derive(Clone, Debug)]
-pub struct Adopted {
-    /// What holds, but for what was changed while it played.
-    pub settings: Settings,
-    /// Sets by the hour.
-    pub plan: Plan,
-    /// Whether tunes come from another source now, and whether that one can choose what it gives.
-    pub new_source_obeys: Option<bool>,
-    /// Another SoundFont.
-    pub font: Option<SynthFont>,
-}
-
-/// How the player's thread ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlayerEnd {
-    /// As it was told.
-    AsOrdered,
-    /// By a fault in the program.
-    Panicked,
-}
 
 /// What is to be done.
 #[derive(Debug)]
@@ -632,7 +585,7 @@ mod tests {
     use super::*;
     use crate::daemon::plan::PlannedSet;
     use crate::daemon::rendition::Rendition;
-    use crate::daemon::source::Provenance;
+    use crate::daemon::tune::Provenance;
     use std::time::Duration;
 
     fn tune(index: u64) -> ReadyTune {

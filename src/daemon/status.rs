@@ -8,7 +8,7 @@
 use super::command::{Keeping, TuneEnd};
 use super::lateness::{Lateness, LatenessCounts};
 use super::settings::Settings;
-use super::source::{TuneId, TuneRecord};
+use super::tune::{TuneId, TuneRecord};
 use crate::critic::Refusals;
 use crate::output::{Health, OutputCounters};
 use std::collections::VecDeque;

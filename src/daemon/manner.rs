@@ -1,0 +1,60 @@
+//! What of the settings is heard at once, also in the middle of a tune.
+
+use super::settings::{Instrument, Settings, TempoScale, Volume};
+use crate::music::midi::Channel;
+use crate::performance::{Role, RoleChoice, RoleChoices, SetPlace};
+use std::time::Duration;
+
+/// What of the settings is heard at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Manner {
+    /// How much faster than usual.
+    pub tempo_scale: TempoScale,
+    /// How loud.
+    pub volume: Volume,
+    /// Instruments, volumes, and who is silent.
+    roles: RoleChoices,
+    /// Silence between two sets.
+    pub gap: Duration,
+}
+
+impl Manner {
+    /// That part of the settings.
+    pub fn of(settings: &Settings) -> Self {
+        let mut roles = RoleChoices::default();
+        for role in Role::ALL {
+            let instrument = settings.instrument(role).wanted();
+            *roles.choose(role) = RoleChoice {
+                program: instrument.map(|Instrument(program)| program),
+                volume: settings.part_volume.of(role),
+                is_muted: settings.mute.holds(role),
+            };
+        }
+        Self {
+            tempo_scale: settings.tempo_scale,
+            volume: settings.volume,
+            roles,
+            gap: settings.gap.0,
+        }
+    }
+
+    /// What is wished for whoever plays on this channel.
+    pub fn choice(&self, channel: Channel) -> &RoleChoice {
+        self.roles.of(Role::of_channel(channel))
+    }
+
+    /// The silence before a tune that comes after that one: none within a set.
+    pub fn gap_between(&self, before: &SetPlace, after: &SetPlace) -> Duration {
+        if after.follows(before) {
+            Duration::ZERO
+        } else {
+            self.gap
+        }
+    }
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self::of(&Settings::default())
+    }
+}

@@ -1,0 +1,37 @@
+//! What the player is told to do.
+
+use super::command::SkipAt;
+use super::manner::Manner;
+use super::tune::ReadyTune;
+use crate::output::synth::SynthFont;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the player is told.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Plays this tune after those it has.
+    Play(Arc<ReadyTune>),
+    /// Plays like this from now on.
+    Manner(Manner),
+    /// Ends the tune that plays; the next one begins.
+    Skip(SkipAt),
+    /// Silence; the place is kept.
+    Pause,
+    /// On from that place.
+    Resume,
+    /// Silences every channel of every output.
+    Panic,
+    /// Sounds like this from now on, where the sound is made here.
+    Font(SynthFont),
+    /// The machine that keeps the time has gone a 24th of a quarter further, at this moment.
+    Pulse(Instant),
+    /// It begins from its beginning.
+    PulsesBegin,
+    /// Forgets the tunes after the one that plays.
+    DropNext,
+    /// Ends when the last notes have rung out.
+    Finish,
+    /// Ends now.
+    Stop,
+}

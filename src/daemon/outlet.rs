@@ -1,0 +1,132 @@
+//! An output of the player, and how far it has got on the time line.
+//!
+//! In: the time line and a moment. Out: the messages that are due by then, to the output. Decides nothing.
+
+use super::clock::Clock;
+use super::line::{Line, Outgoing, Place};
+use super::mixer::Mixer;
+use super::sounding::Sounding;
+use super::status::{Gauges, OutputGauges};
+use crate::music::midi::MidiMessage;
+use crate::output::{Health, LiveOutput};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// An output and how far it has got.
+pub struct Outlet {
+    pub output: Box<dyn LiveOutput>,
+    pub lookahead: Duration,
+    pub mixer: Mixer,
+    pub sounding: Sounding,
+    pub health: Health,
+    pub place: Place,
+}
+
+impl Outlet {
+    pub fn new(output: Box<dyn LiveOutput>) -> Self {
+        Self {
+            lookahead: output.lookahead(),
+            output,
+            mixer: Mixer::default(),
+            sounding: Sounding::new(),
+            health: Health::Well,
+            place: Place::default(),
+        }
+    }
+
+    /// When the next message is to be handed over.
+    pub fn next_due(&self, line: &Line) -> Option<Instant> {
+        let piece = line.get(self.place.piece)?;
+        let at = if !self.place.has_begun {
+            piece.start
+        } else if let Some((offset, _)) = piece.messages.get(self.place.message) {
+            piece.due(*offset)
+        } else {
+            line.get(self.place.piece + 1)?.start
+        };
+        Some(at.checked_sub(self.lookahead).unwrap_or(at))
+    }
+
+    pub fn send_due(&mut self, line: &Line, now: Instant, clock: &dyn Clock, gauges: &Gauges) {
+        let horizon = now + self.lookahead;
+        while let Some(piece) = line.get(self.place.piece) {
+            if !self.place.has_begun {
+                if piece.start > horizon {
+                    return;
+                }
+                self.place.has_begun = true;
+                self.output.begin(&piece.tune.performance);
+            }
+            while let Some(&(offset, message)) = piece.messages.get(self.place.message) {
+                let due = piece.due(offset);
+                if due > horizon {
+                    return;
+                }
+                self.place.message += 1;
+                let message = match message {
+                    Outgoing::Note(message) => message,
+                    Outgoing::Clock(message) => {
+                        self.output.send_clock(message, due);
+                        continue;
+                    }
+                };
+                for message in self.mixer.through(message) {
+                    self.output.send(message, due);
+                    self.sounding.note(message);
+                }
+                if matches!(message, MidiMessage::NoteOn { .. }) {
+                    gauges.notes_sent.fetch_add(1, Ordering::Relaxed);
+                    if self.lookahead.is_zero() {
+                        gauges
+                            .lateness
+                            .count(clock.now().saturating_duration_since(due));
+                    }
+                }
+            }
+            if self.place.piece + 1 >= line.len() {
+                return;
+            }
+            self.place = Place {
+                piece: self.place.piece + 1,
+                message: 0,
+                has_begun: false,
+            };
+        }
+    }
+
+    /// Shows how the output is, and how it was before.
+    pub fn show(&self, before: Health, gauges: &OutputGauges) {
+        if (before, self.health) == (Health::Well, Health::Lost) {
+            gauges.losses.fetch_add(1, Ordering::Relaxed);
+        }
+        gauges
+            .is_lost
+            .store(self.health == Health::Lost, Ordering::Relaxed);
+        let counters = self.output.counters();
+        gauges.xruns.store(counters.xruns, Ordering::Relaxed);
+        gauges.dropped.store(counters.dropped, Ordering::Relaxed);
+    }
+
+    /// Drops what it was given ahead and sends these now.
+    pub fn cut_off(&mut self, messages: Vec<MidiMessage>, now: Instant) {
+        self.output.forget_ahead();
+        for message in messages {
+            self.output.send(message, now);
+        }
+    }
+
+    pub fn is_past_first(&self, line: &Line) -> bool {
+        let message_count = line.first().map_or(0, |piece| piece.messages.len());
+        self.place.piece > 0 || (self.place.has_begun && self.place.message >= message_count)
+    }
+
+    pub fn let_go_of_first(&mut self) {
+        self.place = match self.place.piece {
+            0 => Place::default(),
+            piece => Place {
+                piece: piece - 1,
+                ..self.place
+            },
+        };
+    }
+}
