@@ -1,6 +1,6 @@
 //! `ceilid check`: ABC tunebooks in; every doubtful thing out, with its place, a code and a way out.
 
-use super::{Context, Failure, convert, files};
+use super::{Context, Failure, files, inputs};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::score;
 use anyhow::{Context as _, anyhow};
@@ -27,7 +27,7 @@ pub struct Args {
 /// Runs `ceilid check`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut tally = Tally::default();
-    for input in convert::tunebooks(&args.inputs)? {
+    for input in inputs::tunebooks(&args.inputs)? {
         if args.fix {
             fix(&input, &mut tally, context)?;
         } else {
@@ -42,7 +42,7 @@ fn check(input: &Path, tally: &mut Tally, context: &Context) -> Result<(), Failu
     let file = input.display().to_string();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut tunes = 0;
-    for tune in Tunebook::new(convert::open(input)?) {
+    for tune in Tunebook::new(inputs::open(input)?) {
         let tune = tune
             .with_context(|| format!("cannot read `{file}`"))
             .map_err(Failure::environment)?;
@@ -155,7 +155,7 @@ fn as_json(file: &str, tune: &TuneText, finding: &Diagnostic) -> String {
 fn fix(input: &Path, tally: &mut Tally, context: &Context) -> Result<(), Failure> {
     let file = input.display().to_string();
     let mut bytes = Vec::new();
-    convert::open(input)?
+    inputs::open(input)?
         .take(FIXED_FILE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read `{file}`"))

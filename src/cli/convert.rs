@@ -6,16 +6,14 @@ use super::instruments::FontInUse;
 use super::manner::Manner;
 use super::picture::{self, PictureFlags};
 use super::set::{self, Entry};
-use super::{Context, Failure, check, files, score_json, shipped};
+use super::{Context, Failure, check, files, inputs, score_json, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::daemon::rendition::score_of;
 use crate::performance::Arrangement;
 use crate::picture::score::{Drawing, LeftOut};
-use crate::score::Score;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,8 +80,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .album_format()
         .map(|format| args.pictures.album(format));
     let mut tally = Tally::default();
-    for input in tunebooks(&args.inputs)? {
-        let mut tunebook = Tunebook::new(open(&input)?);
+    for input in inputs::tunebooks(&args.inputs)? {
+        let mut tunebook = Tunebook::new(inputs::open(&input)?);
         let mut names = TuneNames::new(&input);
         let before = tally.tunes;
         loop {
@@ -260,7 +258,7 @@ impl Conversion<'_> {
         for &format in self.formats.iter().filter(|format| format.is_text()) {
             let bytes = match (&reading, format) {
                 (Some(reading), Format::Notes) => {
-                    notes_line(&tune.file, &reading.score).into_bytes()
+                    score_json::notes_line(&tune.file, &reading.score).into_bytes()
                 }
                 (Some(reading), Format::Json) => {
                     score_json::line(&tune.file, &reading.score).into_bytes()
@@ -289,44 +287,6 @@ impl Conversion<'_> {
             errors,
         }
     }
-}
-
-/// The line of `--format notes`: onsets and durations in ticks, MIDI pitches, voices from 0.
-pub fn notes_line(file: &str, score: &Score) -> String {
-    let notes: usize = score.voices.iter().map(|voice| voice.notes.len()).sum();
-    let mut line = String::with_capacity(128 + 20 * notes);
-    let json = |text: &str| serde_json::Value::from(text).to_string();
-    let reference = score
-        .about
-        .reference
-        .map_or("null".to_owned(), |reference| reference.to_string());
-    // Writing to a String does not fail.
-    let _ = write!(
-        line,
-        "{{\"file\":{},\"x\":{reference},\"title\":{},\"ppq\":{},\"notes\":[",
-        json(file),
-        json(score.title()),
-        score.resolution.get()
-    );
-    let mut is_first = true;
-    for (index, voice) in score.voices.iter().enumerate() {
-        for note in &voice.notes {
-            let comma = if std::mem::take(&mut is_first) {
-                ""
-            } else {
-                ","
-            };
-            let _ = write!(
-                line,
-                "{comma}[{},{},{},{index}]",
-                note.onset,
-                note.duration,
-                note.pitch.number()
-            );
-        }
-    }
-    line.push_str("]}\n");
-    line
 }
 
 /// Collects what goes into one file or to stdout.
@@ -535,64 +495,6 @@ impl TuneNames {
     }
 }
 
-/// The tunebooks that the arguments name; folders give their `.abc` files by name, deeper ones too.
-///
-/// # Errors
-/// A file or folder is missing or unreadable (input).
-pub(super) fn tunebooks(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
-    for input in inputs {
-        if !input.is_dir() {
-            if input != Path::new("-") && !input.exists() {
-                return Err(Failure::input(anyhow!("there is no `{}`", input.display()))
-                    .hint("give ABC files, folders of them, or `-` for stdin"));
-            }
-            found.push(input.clone());
-            continue;
-        }
-        let before = found.len();
-        let mut folders = vec![input.clone()];
-        while let Some(folder) = folders.pop() {
-            let entries = std::fs::read_dir(&folder)
-                .with_context(|| format!("cannot read the folder `{}`", folder.display()))
-                .map_err(Failure::input)?;
-            for entry in entries.flatten() {
-                let path = entry.path();
-                // A link to a folder may lead in circles.
-                if path.is_dir() && !path.is_symlink() {
-                    folders.push(path);
-                } else if path
-                    .extension()
-                    .is_some_and(|extension| extension.eq_ignore_ascii_case("abc"))
-                {
-                    found.push(path);
-                }
-            }
-        }
-        found[before..].sort();
-        if found.len() == before {
-            return Err(Failure::input(anyhow!(
-                "no `.abc` file in `{}`",
-                input.display()
-            )));
-        }
-    }
-    Ok(found)
-}
-
-/// Opens a tunebook, or stdin for `-`.
-///
-/// # Errors
-/// The file cannot be opened (input).
-pub(super) fn open(input: &Path) -> Result<Box<dyn Read>, Failure> {
-    if input == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let file =
-        std::fs::File::open(input).with_context(|| format!("cannot open `{}`", input.display()));
-    Ok(Box::new(file.map_err(Failure::input)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -604,13 +506,5 @@ mod tests {
             .map(|text| names.next(&TuneText::alone(text)))
             .into();
         assert_eq!(named, ["jigs-1", "jigs-7", "jigs-1-2", "jigs-0"]);
-    }
-
-    #[test]
-    fn the_notes_line_is_json_with_ticks_and_pitches() {
-        let score = crate::score::read(&abc::parse("X:3\nT:A \"B\"\nL:1/4\nK:D\nFA-A|").tune).score;
-        let line = notes_line("a.abc", &score);
-        let expected = "{\"file\":\"a.abc\",\"x\":3,\"title\":\"A \\\"B\\\"\",\"ppq\":480,\"notes\":[[0,480,66,0],[480,960,69,0]]}\n";
-        assert_eq!(line, expected);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! In: whatever went wrong below. Out: one message for a person, a hint where there is one, and an exit code.
 
+use crate::compose::ComposeError;
 use std::fmt;
 
 /// What the process tells the shell. PRODUCT contract: scripts rely on these numbers.
@@ -79,6 +80,15 @@ impl Failure {
             status,
             error: error.into(),
             hint: None,
+        }
+    }
+}
+
+impl From<ComposeError> for Failure {
+    fn from(error: ComposeError) -> Self {
+        match error {
+            ComposeError::Stopped => Self::stopped(error),
+            _ => Self::input(error),
         }
     }
 }

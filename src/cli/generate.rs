@@ -6,9 +6,9 @@ use super::manner::Manner;
 use super::picture::PictureFlags;
 use super::set::{self, Entry, KeyChange};
 use super::wishes::Wishes;
-use super::{Context, Failure, convert, files, score_json, shipped, stop};
+use super::{Context, Failure, files, score_json, shipped, stop};
 use crate::abc;
-use crate::compose::{ComposeError, Composition};
+use crate::compose::Composition;
 use crate::critic::Refusals;
 use crate::performance::{Arrangement, Performance};
 use crate::picture::score::Drawing;
@@ -138,9 +138,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
             let make = |&index: &u64| {
-                let composition = composer
-                    .compose(context.seed(), index, &stop)
-                    .map_err(compose_failure)?;
+                let composition = composer.compose(context.seed(), index, &stop)?;
                 let font = font.as_ref();
                 let files =
                     destination.make(&composition, &arrangement, &args.pictures, font, context)?;
@@ -240,7 +238,7 @@ impl Destination {
                 Format::Abc => composition.abc.clone().into_bytes(),
                 Format::Notes => {
                     let name = format!("tune {}", composition.provenance.index + 1);
-                    convert::notes_line(&name, &Entry::new(composition).score).into_bytes()
+                    score_json::notes_line(&name, &Entry::new(composition).score).into_bytes()
                 }
                 Format::Json => {
                     let name = format!("tune {}", composition.provenance.index + 1);
@@ -332,14 +330,6 @@ fn alone(entry: &Entry, arrangement: &Arrangement) -> Result<Performance, Failur
         return set::performance(entry, &once);
     }
     Ok(performance)
-}
-
-/// What a composer's error is to whoever runs the program.
-pub(super) fn compose_failure(error: ComposeError) -> Failure {
-    match error {
-        ComposeError::Stopped => Failure::stopped(error),
-        _ => Failure::input(error),
-    }
 }
 
 fn progress_bar(tunes: usize, context: &Context) -> ProgressBar {

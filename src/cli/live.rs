@@ -13,7 +13,8 @@ use crate::daemon::{
     self, ClockIn, DaemonParts, Ending, Handle, NoNotice, Notice, PlayerSettings, Settings, TuneId,
     TuneRecord, TuneSource,
 };
-use crate::output::midi_input::{self, Heard};
+use crate::output::midi_bytes::Heard;
+use crate::output::midi_input;
 use crate::output::{LiveOutput, OutputError, OutputName, Pace, Surroundings};
 use anyhow::anyhow;
 use std::sync::Arc;

@@ -17,6 +17,7 @@ mod files;
 mod font_report;
 mod formats;
 mod generate;
+mod inputs;
 mod instruments;
 mod live;
 mod manner;

@@ -1,9 +1,10 @@
-//! A score as JSON (`convert --to json`).
+//! A score as a line of JSON, for programs that do not read ABC: all of it, or the notes alone.
 //!
-//! In: a score. Out: all of it as a line of JSON, for programs that do not read ABC. Times are ticks of `ppq`.
+//! In: a score. Out: the line. Times are ticks of `ppq`.
 
 use crate::score::{Note, NoteMarks, Score, Voice};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// The line of `--format json`.
 pub fn line(file: &str, score: &Score) -> String {
@@ -109,6 +110,44 @@ fn mark(value: &mut Value, marks: &NoteMarks) {
     }
 }
 
+/// The line of `--format notes`: onsets and durations in ticks, MIDI pitches, voices from 0.
+pub fn notes_line(file: &str, score: &Score) -> String {
+    let notes: usize = score.voices.iter().map(|voice| voice.notes.len()).sum();
+    let mut line = String::with_capacity(128 + 20 * notes);
+    let json = |text: &str| serde_json::Value::from(text).to_string();
+    let reference = score
+        .about
+        .reference
+        .map_or("null".to_owned(), |reference| reference.to_string());
+    // Writing to a String does not fail.
+    let _ = write!(
+        line,
+        "{{\"file\":{},\"x\":{reference},\"title\":{},\"ppq\":{},\"notes\":[",
+        json(file),
+        json(score.title()),
+        score.resolution.get()
+    );
+    let mut is_first = true;
+    for (index, voice) in score.voices.iter().enumerate() {
+        for note in &voice.notes {
+            let comma = if std::mem::take(&mut is_first) {
+                ""
+            } else {
+                ","
+            };
+            let _ = write!(
+                line,
+                "{comma}[{},{},{},{index}]",
+                note.onset,
+                note.duration,
+                note.pitch.number()
+            );
+        }
+    }
+    line.push_str("]}\n");
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +171,13 @@ mod tests {
             ])
         );
         assert_eq!(value["bars"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn the_notes_line_is_json_with_ticks_and_pitches() {
+        let score = crate::score::read(&abc::parse("X:3\nT:A \"B\"\nL:1/4\nK:D\nFA-A|").tune).score;
+        let line = notes_line("a.abc", &score);
+        let expected = "{\"file\":\"a.abc\",\"x\":3,\"title\":\"A \\\"B\\\"\",\"ppq\":480,\"notes\":[[0,480,66,0],[480,960,69,0]]}\n";
+        assert_eq!(line, expected);
     }
 }

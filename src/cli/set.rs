@@ -1,7 +1,6 @@
 //! Several tunes as one piece: chosen to follow each other, performed without a gap, joined.
 
 use super::Failure;
-use super::generate::compose_failure;
 use crate::abc;
 use crate::compose::{Compose, Composition};
 use crate::music::Key;
@@ -66,9 +65,7 @@ pub fn compose(
     for place in 0..count {
         let mut best: Option<(u8, Composition)> = None;
         for candidate in 0..CANDIDATES_MAX {
-            let composition = composer
-                .compose(seed, place + candidate * count, stop)
-                .map_err(compose_failure)?;
+            let composition = composer.compose(seed, place + candidate * count, stop)?;
             let (dance, key) = dance_and_key(&composition);
             let fitness = match last {
                 None => 2,

@@ -6,7 +6,7 @@
 //! Each message leaves at once; the player's thread keeps the time. Does not speak JACK (see `jack_port`).
 
 use super::error::position_by_name;
-use super::midi_input::{Parser, Tell};
+use super::midi_bytes::{Parser, Tell};
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, Health, LiveOutput, OutputError};
 use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};

@@ -21,6 +21,7 @@ pub mod icecast;
 #[cfg(feature = "jack")]
 pub mod jack_port;
 pub mod limiter;
+pub mod midi_bytes;
 pub mod midi_input;
 #[cfg(feature = "midi-port")]
 pub mod midi_port;
