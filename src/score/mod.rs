@@ -5,6 +5,7 @@
 
 mod bars;
 mod lyrics;
+mod order;
 mod resolve;
 mod shift;
 mod track;
