@@ -4,6 +4,7 @@
 //!
 //! The model is taught with the same mask, so its odds are those of what may come, and masking takes nothing from them.
 
+use super::lookback::{Lookback, Placed};
 use super::plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 use super::symbol::{
     BAR_COUNT_MAX, DECISIONS, Dance, Decision, FolkMeter, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
@@ -34,14 +35,6 @@ pub enum Expected {
     Nothing,
 }
 
-/// A note at its place in a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
-    /// From the start of a full bar.
-    pub(super) at: Units,
-    pub(super) note: Note,
-}
-
 /// A run of triplet notes that is not complete yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Triplet {
@@ -64,7 +57,7 @@ pub struct Cursor {
     last_sound: Option<Sound>,
     /// What was decided of the bar being filled: 0 a bar of its own, else which bar looked back to it is the same as.
     pub(super) bar_kind: u8,
-    pub(super) lags: super::inputs::Lags,
+    pub(super) lookback: Lookback,
 }
 
 impl Cursor {
@@ -88,7 +81,7 @@ impl Cursor {
             last: None,
             last_sound: None,
             bar_kind: 0,
-            lags: super::inputs::Lags::default(),
+            lookback: Lookback::default(),
         }
     }
 
@@ -140,7 +133,7 @@ impl Cursor {
     ///
     /// Of bars that are themselves the same only the first is offered, so that every tune is said in one way.
     pub fn repeatable(&self) -> impl Iterator<Item = (u8, Vec<Note>)> {
-        let sources = self.lags.sources();
+        let sources = self.lookback.sources();
         let here = self.slot().copied();
         (0..LAGS).filter_map(move |lag| {
             let (source, here) = sources[lag].zip(here)?;
@@ -183,7 +176,7 @@ impl Cursor {
     /// The note that must come next because the bar being filled is the same as another.
     pub fn given(&self) -> Option<Note> {
         let lag = usize::from(self.bar_kind).checked_sub(1)?;
-        let source = self.lags.sources()[lag]?;
+        let source = self.lookback.sources()[lag]?;
         let taken = self.filled.last()?.len();
         self.filled[source].get(taken).map(|placed| placed.note)
     }
@@ -406,7 +399,7 @@ impl Cursor {
         self.taken = 0;
         self.triplet = None;
         self.bar_kind = 0;
-        super::inputs::Lags::begin_slot(self);
+        self.lookback = self.lookback.next(&self.slots[..self.filled.len()]);
         self.expected = Expected::Note;
         if self.repeatable().next().is_some() {
             self.expected = Expected::Bar;
@@ -421,7 +414,7 @@ impl Cursor {
             at: slot.start + self.taken,
             note,
         };
-        super::inputs::Lags::place(self, placed);
+        self.lookback.place(&self.filled, placed);
         self.last_sound = Some(note.sound);
         if let Some(bar) = self.filled.last_mut() {
             bar.push(placed);

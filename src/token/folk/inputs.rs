@@ -5,159 +5,186 @@
 //!
 //! A network that is told these things need not learn to count, and remembers what it wrote (the lookback inputs of Magenta's
 //! Lookback RNN, widened to the bars that folk tunes repeat).
+//!
+//! The columns of the table stand in groups, and one column of each group is on at every step: [`Group`] names those that stand
+//! once, [`Lag`] the three that stand for each bar looked back to. Their order and their sizes are the model file's.
 
-use super::cursor::{Cursor, Expected, Placed};
+use super::cursor::{Cursor, Expected};
+use super::lookback::Match;
 use super::plan::{Ending, Repeat};
 use super::symbol::{
     DECISIONS, Dance, Decision, FolkMeter, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound,
-    Style, TONICS, Units,
+    Style, TONICS,
 };
 use crate::music::Mode;
-
-/// Bars that are looked back to: so many bars ago, or the places named in [`Lags::begin_slot`].
-const BARS_AGO: [u16; 4] = [1, 2, 4, 8];
-const _: () = assert!(LAGS == BARS_AGO.len() + 2);
+use std::ops::Range;
 
 /// Positions in a bar, 0..=144, and one for none.
 const POSITIONS: usize = 146;
-/// Bars of a part, a pickup, and none.
+/// Bars of a part, then a pickup, then none.
 const BARS: usize = 42;
-/// Bars left in a part up to here are told apart.
+const PICKUP_BAR: usize = BARS - 2;
+/// Bars left in a part up to here are told apart, then come a pickup, which has no such number, and none.
 const BARS_LEFT: usize = 18;
+const PICKUP_LEFT: usize = BARS_LEFT - 2;
 
-/// Sizes of the groups of columns, in order. One column of each is on at every step.
-const GROUPS: [usize; INPUTS_PER_STEP] = {
-    let mut groups = [0; INPUTS_PER_STEP];
-    let fixed = [
-        DECISIONS + 1, // what was decided last
-        PITCHES + 1,   // what sounded last
-        13,            // what is to be decided
-        POSITIONS,     // where in the bar
-        POSITIONS,     // how much of the bar is left
-        POSITIONS,     // where in the beat
-        Dance::ALL.len() + 1,
-        FolkMeter::ALL.len() + 1,
-        8, // mode
-        TONICS.len() + 1,
-        2,                        // style
-        2 * PARTS_MAX + 1,        // which part, and is it the last
-        BARS,                     // which bar of the part
-        BARS_LEFT,                // how many follow
-        3 * REPEATS as usize + 1, // repeat and ending
-        LAGS + 2,                 // which bar this one is the same as
-    ];
-    let mut n = 0;
-    while n < fixed.len() {
-        groups[n] = fixed[n];
-        n += 1;
+/// The groups that stand once, in the order of the table. Where a group has nothing to say, its last column is on.
+#[derive(Clone, Copy)]
+enum Group {
+    /// What was decided last.
+    LastDecision,
+    /// What sounded last.
+    LastSound,
+    /// What is to be decided.
+    Expected,
+    /// Where in the bar it stands.
+    Position,
+    /// How much of the bar is left.
+    Left,
+    /// Where in the beat it stands.
+    InBeat,
+    Dance,
+    Meter,
+    Mode,
+    Tonic,
+    /// Of which corpus the tune is to be.
+    Style,
+    /// Which part, and is it the last.
+    Part,
+    /// Which bar of the part.
+    Bar,
+    /// How many bars of the part follow.
+    BarsLeft,
+    /// How the part repeats, and which of its endings this is.
+    Repeat,
+    /// Which bar looked back to this one was decided to be the same as.
+    SameAs,
+}
+
+/// What is said of a bar looked back to.
+#[derive(Clone, Copy)]
+enum Lag {
+    /// The length of what begins there, that something is held, or nothing.
+    Length,
+    /// What sounds there.
+    Sound,
+    /// Whether this bar is the same so far.
+    Match,
+}
+
+const GROUPS: usize = Group::SameAs as usize + 1;
+const LAG_GROUPS: usize = Lag::Match as usize + 1;
+
+/// Columns that are on at every step: one of each group.
+pub const INPUTS_PER_STEP: usize = GROUPS + LAG_GROUPS * LAGS;
+
+impl Group {
+    /// The number of columns of each.
+    const SIZES: [usize; GROUPS] = {
+        let mut sizes = [0; GROUPS];
+        sizes[Self::LastDecision as usize] = DECISIONS + 1;
+        sizes[Self::LastSound as usize] = PITCHES + 1;
+        sizes[Self::Expected as usize] = rank(Expected::Nothing) + 1;
+        sizes[Self::Position as usize] = POSITIONS;
+        sizes[Self::Left as usize] = POSITIONS;
+        sizes[Self::InBeat as usize] = POSITIONS;
+        sizes[Self::Dance as usize] = Dance::ALL.len() + 1;
+        sizes[Self::Meter as usize] = FolkMeter::ALL.len() + 1;
+        sizes[Self::Mode as usize] = 8;
+        sizes[Self::Tonic as usize] = TONICS.len() + 1;
+        sizes[Self::Style as usize] = 2;
+        sizes[Self::Part as usize] = 2 * PARTS_MAX + 1;
+        sizes[Self::Bar as usize] = BARS;
+        sizes[Self::BarsLeft as usize] = BARS_LEFT;
+        sizes[Self::Repeat as usize] = 3 * REPEATS as usize + 1;
+        sizes[Self::SameAs as usize] = LAGS + 2;
+        sizes
+    };
+}
+
+impl Lag {
+    const SIZES: [usize; LAG_GROUPS] = {
+        let mut sizes = [0; LAG_GROUPS];
+        sizes[Self::Length as usize] = LENGTHS.len() + 2;
+        sizes[Self::Sound as usize] = PITCHES + 1;
+        sizes[Self::Match as usize] = 6;
+        sizes
+    };
+
+    /// The place of this group among all groups.
+    const fn group(self, lag: usize) -> usize {
+        GROUPS + LAG_GROUPS * lag + self as usize
     }
-    while n < INPUTS_PER_STEP {
-        groups[n] = LENGTHS.len() + 2; // length of what begins there, held, nothing
-        groups[n + 1] = PITCHES + 1; // what sounds there
-        groups[n + 2] = MATCHES; // is this bar the same so far
-        n += 3;
-    }
-    groups
-};
-const MATCHES: usize = 6;
+}
 
-/// Columns that are on at every step.
-pub const INPUTS_PER_STEP: usize = 16 + 3 * LAGS;
-
-const STARTS: [usize; INPUTS_PER_STEP] = {
-    let mut starts = [0; INPUTS_PER_STEP];
-    let mut n = 1;
-    while n < INPUTS_PER_STEP {
-        starts[n] = starts[n - 1] + GROUPS[n - 1];
-        n += 1;
+/// The first column of each group, and behind the last.
+const STARTS: [usize; INPUTS_PER_STEP + 1] = {
+    let mut starts = [0; INPUTS_PER_STEP + 1];
+    let mut group = 0;
+    while group < INPUTS_PER_STEP {
+        let size = if group < GROUPS {
+            Group::SIZES[group]
+        } else {
+            Lag::SIZES[(group - GROUPS) % LAG_GROUPS]
+        };
+        assert!(size > 0, "every group has its size");
+        starts[group + 1] = starts[group] + size;
+        group += 1;
     }
     starts
 };
 
 /// Columns of the input table.
-pub const INPUT_COLUMNS: usize = STARTS[INPUTS_PER_STEP - 1] + GROUPS[INPUTS_PER_STEP - 1];
+pub const INPUT_COLUMNS: usize = STARTS[INPUTS_PER_STEP];
 
 /// Which groups say where in the bar, the part and the tune a step stands.
-pub const PLACE_INPUTS: &[usize] = &[3, 4, 5, 11, 12, 13, 14];
+pub const PLACE_INPUTS: &[usize] = &[
+    Group::Position as usize,
+    Group::Left as usize,
+    Group::InBeat as usize,
+    Group::Part as usize,
+    Group::Bar as usize,
+    Group::BarsLeft as usize,
+    Group::Repeat as usize,
+];
 /// Which groups say what stood there in the bars looked back to.
-pub const LOOKBACK_INPUTS: std::ops::Range<usize> = 16..INPUTS_PER_STEP;
+pub const LOOKBACK_INPUTS: Range<usize> = GROUPS..INPUTS_PER_STEP;
 
 /// The columns of a group.
 ///
 /// # Panics
 /// When there is no such group.
-pub fn input_columns(group: usize) -> std::ops::Range<usize> {
-    STARTS[group]..STARTS[group] + GROUPS[group]
+pub fn input_columns(group: usize) -> Range<usize> {
+    STARTS[group]..STARTS[group + 1]
 }
 
-/// The bars that the bar being filled is held against.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lags {
-    /// Index of each bar looked back to, if there is one.
-    slots: [Option<usize>; LAGS],
-    /// How many notes of the bar being filled are the same as in it; `None` once one was not.
-    same: [Option<u8>; LAGS],
-    /// Whether the bar before was the same as its own.
-    before: [bool; LAGS],
-}
+/// The column that is on, group by group.
+struct Columns([u32; INPUTS_PER_STEP]);
 
-impl Lags {
-    /// Looks up the bars for the slot that the cursor has just begun.
-    pub(super) fn begin_slot(cursor: &mut Cursor) {
-        let here = cursor.filled.len() - 1;
-        let slot = cursor.slots[here];
-        let earlier = &cursor.slots[..here];
-        let at_flow = |flow: u16| {
-            earlier
-                .iter()
-                .rposition(|other| other.bar.is_some() && other.flow == flow)
-        };
-        let in_part = |part: u8| {
-            earlier
-                .iter()
-                .rposition(|other| other.part == part && other.bar == slot.bar)
-        };
-        let mut slots = [None; LAGS];
-        if slot.bar.is_some() {
-            for (found, bars) in slots.iter_mut().zip(BARS_AGO) {
-                *found = slot.flow.checked_sub(bars).and_then(at_flow);
-            }
+impl Columns {
+    /// Every group has nothing to say.
+    const NOTHING: Self = {
+        let mut columns = [0; INPUTS_PER_STEP];
+        let mut group = 0;
+        while group < INPUTS_PER_STEP {
+            columns[group] = STARTS[group + 1] as u32 - 1; // lossless: below INPUT_COLUMNS
+            group += 1;
         }
-        // The same bar of the first part; and of the other ending, or else of the part before.
-        slots[LAGS - 2] = if slot.part > 0 { in_part(0) } else { None };
-        slots[LAGS - 1] = match (slot.ending, slot.part) {
-            (Ending::Second, part) => in_part(part),
-            (_, part @ 2..) => in_part(part - 1),
-            _ => None,
-        };
-        let lags = &mut cursor.lags;
-        lags.before = lags.same.map(|same| same.is_some());
-        lags.same = slots.map(|slot| slot.map(|_| 0));
-        lags.slots = slots;
+        Self(columns)
+    };
+
+    fn set(&mut self, group: Group, index: impl Into<Option<usize>>) {
+        self.set_at(group as usize, index.into());
     }
 
-    /// Index of each bar looked back to.
-    pub(super) fn sources(&self) -> [Option<usize>; LAGS] {
-        self.slots
+    fn set_lag(&mut self, lag: usize, group: Lag, index: usize) {
+        self.set_at(group.group(lag), Some(index));
     }
 
-    /// Notes that a note was placed.
-    pub(super) fn place(cursor: &mut Cursor, placed: Placed) {
-        for (slot, same) in cursor.lags.slots.iter().zip(&mut cursor.lags.same) {
-            if let (Some(slot), Some(count)) = (slot, *same) {
-                *same = cursor.filled[*slot]
-                    .contains(&placed)
-                    .then_some(count.saturating_add(1));
-            }
-        }
-    }
-
-    fn match_column(&self, lag: usize) -> usize {
-        match (self.slots[lag], self.same[lag], self.before[lag]) {
-            (None, ..) => 0,
-            (_, None, _) => 1,
-            (_, Some(0), before) => 2 + usize::from(before),
-            (_, Some(_), before) => 4 + usize::from(before),
+    /// What is beyond a group's columns is its last one.
+    fn set_at(&mut self, group: usize, index: Option<usize>) {
+        if let Some(index) = index {
+            self.0[group] = (STARTS[group] + index).min(STARTS[group + 1] - 1) as u32; // lossless: below INPUT_COLUMNS
         }
     }
 }
@@ -165,126 +192,120 @@ impl Lags {
 impl Cursor {
     /// The columns of the input table that are on, one of each group.
     pub fn inputs(&self) -> [u32; INPUTS_PER_STEP] {
-        let mut columns = [0; INPUTS_PER_STEP];
-        let mut next = 0;
-        let mut push = |index: usize| {
-            columns[next] = (STARTS[next] + index.min(GROUPS[next] - 1)) as u32; // lossless: below INPUT_COLUMNS
-            next += 1;
-        };
-        let expected = self.expected;
-        let knows = |from: Expected| rank(expected) > rank(from);
-        let slot = self.slot();
-        let position = slot.map(|slot| slot.start + self.taken);
-        let place = |units: Option<Units>| units.map_or(POSITIONS - 1, usize::from);
-
-        push(self.last.map_or(DECISIONS, |step| step.decision.id()));
-        push(self.last_sound().map_or(PITCHES, Sound::id));
-        push(rank(expected));
-        push(place(position));
-        push(place(slot.map(|slot| slot.length - self.taken)));
-        push(place(position.map(|at| at % self.plan.meter.beat())));
-        push(if knows(Expected::Dance) {
-            index_of(&Dance::ALL, self.plan.dance)
-        } else {
-            usize::MAX
-        });
-        push(if knows(Expected::Meter) {
-            index_of(&FolkMeter::ALL, self.plan.meter)
-        } else {
-            usize::MAX
-        });
-        push(if knows(Expected::Mode) {
-            index_of(&Mode::ALL, self.plan.mode)
-        } else {
-            usize::MAX
-        });
-        push(if knows(Expected::Tonic) {
-            usize::from(self.plan.tonic)
-        } else {
-            usize::MAX
-        });
-        push(usize::from(self.plan.style == Style::Wider));
-        let part_count = self.plan.parts.len();
-        match slot {
-            Some(slot) => {
-                push(
-                    2 * usize::from(slot.part)
-                        + usize::from(usize::from(slot.part) + 1 == part_count),
-                );
-                push(slot.bar.map_or(BARS - 2, usize::from));
-                push(if slot.bar.is_none() {
-                    BARS_LEFT - 2
-                } else {
-                    usize::from(slot.bars_left).min(BARS_LEFT - 3)
-                });
-                let ending = match slot.ending {
-                    Ending::None => 0,
-                    Ending::First => 1,
-                    Ending::Second => 2,
-                };
-                push(
-                    3 * usize::from(self.plan.parts[usize::from(slot.part)].repeat.index())
-                        + ending,
-                );
-            }
-            None => {
-                push(if rank(expected) < rank(Expected::Bars) {
-                    usize::MAX
-                } else {
-                    2 * part_count
-                });
-                push(usize::MAX);
-                push(usize::MAX);
-                let repeat = self
-                    .plan
-                    .parts
-                    .last()
-                    .map_or(Repeat::Once, |part| part.repeat);
-                push(if knows(Expected::Repeat) {
-                    3 * usize::from(repeat.index())
-                } else {
-                    usize::MAX
-                });
-            }
-        }
-        push(match expected {
-            Expected::Note => usize::from(self.bar_kind),
-            _ => LAGS + 1,
-        });
+        let mut columns = Columns::NOTHING;
+        self.tell_last(&mut columns);
+        self.tell_plan(&mut columns);
+        self.tell_place(&mut columns);
         for lag in 0..LAGS {
-            let other = self.lags.slots[lag].zip(position);
-            let found = other.and_then(|(slot, at)| {
-                self.filled[slot]
-                    .iter()
-                    .rfind(|placed| placed.at <= at && at < placed.at + placed.note.units())
-                    .map(|placed| (placed, at))
-            });
-            match found {
-                Some((placed, at)) => {
-                    push(if placed.at == at {
-                        usize::from(placed.note.length)
-                    } else {
-                        LENGTHS.len()
-                    });
-                    push(placed.note.sound.id());
-                }
-                None => {
-                    push(usize::MAX);
-                    push(usize::MAX);
-                }
-            }
-            push(if self.is_in_bars() {
-                self.lags.match_column(lag)
-            } else {
-                0
-            });
+            self.tell_lag(&mut columns, lag);
         }
-        columns
+        columns.0
+    }
+
+    /// What came last and what is to come.
+    fn tell_last(&self, columns: &mut Columns) {
+        let decision = self.last.map(|step| step.decision.id());
+        columns.set(Group::LastDecision, decision);
+        columns.set(Group::LastSound, self.last_sound().map(Sound::id));
+        columns.set(Group::Expected, rank(self.expected));
+        let same_as = (self.expected == Expected::Note).then(|| usize::from(self.bar_kind));
+        columns.set(Group::SameAs, same_as);
+    }
+
+    /// What is decided of the whole tune.
+    fn tell_plan(&self, columns: &mut Columns) {
+        let plan = &self.plan;
+        if self.knows(Expected::Dance) {
+            columns.set(Group::Dance, index_of(&Dance::ALL, plan.dance));
+        }
+        if self.knows(Expected::Meter) {
+            columns.set(Group::Meter, index_of(&FolkMeter::ALL, plan.meter));
+        }
+        if self.knows(Expected::Mode) {
+            columns.set(Group::Mode, index_of(&Mode::ALL, plan.mode));
+        }
+        if self.knows(Expected::Tonic) {
+            columns.set(Group::Tonic, usize::from(plan.tonic));
+        }
+        columns.set(Group::Style, usize::from(plan.style == Style::Wider));
+    }
+
+    /// Where in the bar, the part and the tune it stands; before the bars, which part is being planned.
+    fn tell_place(&self, columns: &mut Columns) {
+        let plan = &self.plan;
+        let Some(slot) = self.slot() else {
+            if rank(self.expected) >= rank(Expected::Bars) {
+                columns.set(Group::Part, 2 * plan.parts.len());
+            }
+            if self.knows(Expected::Repeat) {
+                let last = plan.parts.last();
+                let repeat = last.map_or(Repeat::Once, |part| part.repeat);
+                columns.set(Group::Repeat, 3 * usize::from(repeat.index()));
+            }
+            return;
+        };
+        let position = slot.start + self.taken;
+        columns.set(Group::Position, usize::from(position));
+        columns.set(Group::Left, usize::from(slot.length - self.taken));
+        columns.set(Group::InBeat, usize::from(position % plan.meter.beat()));
+        let part = usize::from(slot.part);
+        let is_last = part + 1 == plan.parts.len();
+        columns.set(Group::Part, 2 * part + usize::from(is_last));
+        let (bar, left) = match slot.bar {
+            Some(bar) => (bar.into(), usize::from(slot.bars_left).min(PICKUP_LEFT - 1)),
+            None => (PICKUP_BAR, PICKUP_LEFT),
+        };
+        columns.set(Group::Bar, bar);
+        columns.set(Group::BarsLeft, left);
+        let ending = match slot.ending {
+            Ending::None => 0,
+            Ending::First => 1,
+            Ending::Second => 2,
+        };
+        let repeat = plan.parts[part].repeat.index();
+        columns.set(Group::Repeat, 3 * usize::from(repeat) + ending);
+    }
+
+    /// What stood here in the bar of this lag.
+    fn tell_lag(&self, columns: &mut Columns, lag: usize) {
+        let matches = if self.is_in_bars() {
+            self.lookback.matches(lag)
+        } else {
+            Match::NoBar
+        };
+        let column = match matches {
+            Match::NoBar => 0,
+            Match::Other => 1,
+            Match::Open { before } => 2 + usize::from(before),
+            Match::Same { before } => 4 + usize::from(before),
+        };
+        columns.set_lag(lag, Lag::Match, column);
+        let (Some(other), Some(slot)) = (self.lookback.sources()[lag], self.slot()) else {
+            return;
+        };
+        let at = slot.start + self.taken;
+        let mut notes = self.filled[other].iter().rev();
+        let sounding = notes.find(|placed| placed.at <= at && at < placed.at + placed.note.units());
+        if let Some(placed) = sounding {
+            let begins = placed.at == at;
+            let length = usize::from(placed.note.length);
+            columns.set_lag(
+                lag,
+                Lag::Length,
+                if begins { length } else { LENGTHS.len() },
+            );
+            columns.set_lag(lag, Lag::Sound, placed.note.sound.id());
+        }
+    }
+
+    /// Whether what is decided there is decided.
+    fn knows(&self, from: Expected) -> bool {
+        rank(self.expected) > rank(from)
     }
 }
 
 /// The order in which things are decided.
-fn rank(expected: Expected) -> usize {
+const fn rank(expected: Expected) -> usize {
     match expected {
         Expected::Dance => 0,
         Expected::Meter => 1,
@@ -302,10 +323,8 @@ fn rank(expected: Expected) -> usize {
     }
 }
 
-fn index_of<T: PartialEq>(all: &[T], one: T) -> usize {
-    all.iter()
-        .position(|other| *other == one)
-        .unwrap_or(usize::MAX)
+fn index_of<T: PartialEq>(all: &[T], one: T) -> Option<usize> {
+    all.iter().position(|other| *other == one)
 }
 
 const _: () = assert!(Decision::Close(1).id() < DECISIONS);

@@ -5,6 +5,7 @@
 
 mod cursor;
 mod inputs;
+mod lookback;
 mod plan;
 mod print;
 mod read;
