@@ -37,6 +37,11 @@
 //! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test
 //! reads the code and fails where the two differ.
 //!
+//! Below that no files name each other in a circle, but for a folder's head (`mod.rs`) and its files, and for these:
+//! `model/engine.rs` and `model/pair.rs` (a pair of threads runs the engine's own steps); and, each two words of one noun,
+//! `model/checkpoint.rs` and `model/trainer.rs`, `model/folk/graph.rs` and `model/folk/trainer.rs`, `model/network.rs` and
+//! `model/weights.rs`.
+//!
 //! ## What never happens (invariants, stated as absences)
 //!
 //! 1. **Pure middle.** `music`, `abc`, `score`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
