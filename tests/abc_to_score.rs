@@ -4,6 +4,8 @@
 //! `UPDATE_GOLDEN=1 cargo test --test abc_to_score` rewrites the listings; read the difference before keeping it.
 //! The oracle's cases are found by `CEILID_ORACLE` or in `../shared/oracle`; its README says how they were made.
 
+mod common;
+
 use ceilid::abc::{self, Tunebook};
 use ceilid::score::{self, Score};
 use std::collections::BTreeMap;
@@ -92,10 +94,7 @@ fn oracle() -> Option<PathBuf> {
         PathBuf::from,
     );
     if !folder.is_dir() {
-        println!(
-            "skipped: no oracle in `{}`; set CEILID_ORACLE",
-            folder.display()
-        );
+        common::skip::skip("no oracle; set CEILID_ORACLE");
         return None;
     }
     Some(folder)
@@ -198,7 +197,7 @@ fn real_tunes_sound_as_their_independent_readers_agree() {
     for entry in std::fs::read_dir(folder.join("open")).expect("the folder can be listed") {
         let path = entry.expect("the folder can be listed").path();
         let Some(text) = unpacked(&path) else {
-            println!("skipped: `gzip` cannot unpack `{}`", path.display());
+            common::skip::skip("`gzip` cannot unpack the oracle");
             continue;
         };
         for line in text.lines() {

@@ -1,6 +1,8 @@
 //! The folk composer from end to end: the shipped model writes tunes, and the critic's own rules count their bars. Corpora are read
 //! where they are at hand.
 
+mod common;
+
 use ceilid::abc;
 use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest, Habits};
 use ceilid::compose::{Compose, MinP, Temperature};
@@ -240,8 +242,7 @@ fn a_tune_depends_on_seed_and_index_alone() {
 #[test]
 fn real_tunes_survive_the_symbols_and_back() {
     let Some(folder) = corpora() else {
-        println!("skipped: no corpora beside the repository");
-        return;
+        return common::skip::skip("no corpora beside the repository");
     };
     let settings = tunebook::read_paths(&[folder.join("nottingham")]).unwrap();
     let (mut fit, mut same_sound) = (0, 0);

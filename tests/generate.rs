@@ -1,5 +1,7 @@
 //! From a seed to files: what the shipped model writes, read back by independent readers.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -159,8 +161,7 @@ fn every_kept_tune_passes_check_and_abc2midi() {
         .current_dir(folder.path())
         .output()
     else {
-        println!("skipped: abc2midi is not installed");
-        return;
+        return common::skip::skip_uninstalled("abc2midi");
     };
     let said = String::from_utf8_lossy(&abc2midi.stdout);
     let complaints: Vec<&str> = said

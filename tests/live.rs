@@ -1,29 +1,22 @@
 //! Playing to the real thing: a JACK server, a PulseAudio server, a FIFO, signals. Each test starts servers of its own in
 //! places of their own, and ends them. Where a program is not installed (`tests/set_up.sh --tests` installs them) the
-//! test says so and passes.
+//! test is skipped.
 
-use ceilid::daemon::archive::{Archive, ArchiveSettings, Search};
+mod common;
+
+use ceilid::daemon::archive::Search;
+use common::fifo::{FifoReader, make_fifo};
+use common::folder::{Folder, QUARTER, TUNE_PITCHES};
+use common::jack::{DumpedEvent, JackServer, MidiDump};
+use common::process::{PATIENCE, Running, end_gently, send_signal, wait_for};
+use common::pulse::{PulseServer, Recording, nowhere};
+use common::skip::{lacks, skip, skip_uninstalled};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// How long a test waits for a server, a port or a sound.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a process may take to end before it is killed.
-const END_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often it looks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-
-/// Sixteen quarter notes of .4 s: D up to D and down again.
-const TUNE: &str = "X:1\nT:Up and Down\nM:4/4\nL:1/4\nQ:1/4=150\nK:D\nDEFG|ABcd|dcBA|GFED|]\n";
-const TUNE_PITCHES: [u8; 16] = [
-    62, 64, 66, 67, 69, 71, 73, 74, 74, 73, 71, 69, 67, 66, 64, 62,
-];
-const QUARTER: Duration = Duration::from_millis(400);
 
 #[test]
 fn the_notes_at_a_jack_port_are_those_written_and_in_time() {
@@ -191,8 +184,7 @@ fn the_sound_comes_back_with_the_sound_server() {
 #[test]
 fn without_a_sound_server_or_card_it_is_one_line_and_status_3() {
     if Path::new("/proc/asound/cards").exists() {
-        println!("skipped: this machine has a sound card");
-        return;
+        return skip("this machine has a sound card");
     }
     let folder = Folder::with_tune();
     let output = folder.ceilid(&["play", "tune.abc", "--to", "synth"], &nowhere(&folder));
@@ -261,8 +253,10 @@ fn a_fifo_may_lose_its_reader_and_get_another() {
 
 #[test]
 fn an_alsa_port_that_goes_and_comes_back_gets_the_notes_again() {
-    if lacks(&["aseqdump"]) || !Path::new("/dev/snd/seq").exists() {
-        println!("skipped: this machine has no ALSA sequencer");
+    if !Path::new("/dev/snd/seq").exists() {
+        return skip("this machine has no ALSA sequencer");
+    }
+    if lacks(&["aseqdump"]) {
         return;
     }
     let folder = Folder::with_tune();
@@ -314,8 +308,7 @@ fn a_jump_of_the_systems_clock_is_not_heard() {
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
         .map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"));
     let Some(library) = library.iter().find(|library| library.is_file()) else {
-        println!("skipped: libfaketime is not installed");
-        return;
+        return skip_uninstalled("libfaketime");
     };
     let folder = Folder::with_tune();
     std::fs::write(folder.path("time"), "+0").unwrap();
@@ -711,483 +704,6 @@ fn a_configuration_is_checked_without_a_sound() {
     );
 }
 
-/// A folder of its own for each test, with a tune in it.
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn with_tune() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("tune.abc"), TUNE).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read(self.path(name)).map_or_else(
-            |_| String::new(),
-            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-        )
-    }
-
-    /// The titles of the tunes that were announced on stderr.
-    fn announced(&self) -> Vec<String> {
-        let stderr = self.read("stderr");
-        let complete = stderr.rfind('\n').map_or("", |end| &stderr[..end]);
-        let titles = complete.lines().filter(|line| line.contains(": seed "));
-        titles
-            .filter_map(|line| Some(line.split_once(" (")?.0.to_owned()))
-            .collect()
-    }
-
-    fn archive(&self) -> Archive {
-        let settings = ArchiveSettings {
-            path: self.path("archive.sqlite"),
-            age_max: None,
-            bytes_max: u64::MAX,
-        };
-        Archive::open(settings).unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.0.path()).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
-    }
-
-    fn ceilid(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Output {
-        self.command(arguments, environment).output().unwrap()
-    }
-
-    /// Starts it in the background; what it says is in `stderr`.
-    fn start(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Running {
-        let stderr = std::fs::File::create(self.path("stderr")).unwrap();
-        Running(
-            self.command(arguments, environment)
-                .stderr(stderr)
-                .spawn()
-                .unwrap(),
-        )
-    }
-
-    fn command(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-        command.args(arguments).current_dir(self.0.path());
-        in_environment(&mut command, environment);
-        command
-    }
-}
-
-/// A process that does not outlive its test.
-struct Running(Child);
-
-impl Running {
-    fn wait(&mut self) -> std::io::Result<std::process::ExitStatus> {
-        self.0.wait()
-    }
-}
-
-impl Drop for Running {
-    /// By SIGINT, on which JACK's clients take leave of their server. A server that is killed instead keeps one of the
-    /// eight places that a machine has for JACK servers.
-    fn drop(&mut self) {
-        if let Ok(None) = self.0.try_wait() {
-            send_signal(&self.0, "INT");
-            let deadline = Instant::now() + END_WAIT_MAX;
-            while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < deadline {
-                std::thread::sleep(LOOK_INTERVAL);
-            }
-            let _ = self.0.kill();
-        }
-        let _ = self.0.wait();
-    }
-}
-
-/// Asks a process to end, as a service manager does, and waits until it has.
-fn end_gently(process: &mut Running) {
-    send_signal(&process.0, "TERM");
-    wait_for("the end of the process", || {
-        process.0.try_wait().unwrap().is_some()
-    });
-}
-
-fn send_signal(process: &Child, signal: &str) {
-    Command::new("kill")
-        .args([&format!("-{signal}"), &process.id().to_string()])
-        .status()
-        .unwrap();
-}
-
-/// A JACK server without a sound card, under a name of its own.
-struct JackServer {
-    name: String,
-    process: Running,
-}
-
-impl JackServer {
-    fn start(folder: &Folder, log: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "ceilid-test-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        Self::start_as(name, folder, log)
-    }
-
-    fn again(self, folder: &Folder, log: &str) -> Self {
-        Self::start_as(self.name.clone(), folder, log)
-    }
-
-    fn start_as(name: String, folder: &Folder, log: &str) -> Self {
-        let log = std::fs::File::create(folder.path(log)).unwrap();
-        let mut command = Command::new("jackd");
-        command.args(["-n", &name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]);
-        let command = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        let server = Self {
-            name,
-            process: Running(command.spawn().unwrap()),
-        };
-        wait_for("the JACK server", || server.ports().is_some());
-        server
-    }
-
-    fn environment(&self) -> Vec<(&'static str, OsString)> {
-        vec![
-            ("JACK_DEFAULT_SERVER", self.name.clone().into()),
-            ("JACK_NO_START_SERVER", "1".into()),
-        ]
-    }
-
-    fn ports(&self) -> Option<String> {
-        let output = Command::new("jack_lsp")
-            .envs(self.environment())
-            .output()
-            .unwrap();
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    fn end(&mut self) {
-        end_gently(&mut self.process);
-    }
-}
-
-/// `jack_midi_dump`, which prints what arrives at its port `midi-monitor:input`.
-struct MidiDump {
-    path: PathBuf,
-    _process: Running,
-}
-
-/// A message as it arrived.
-struct DumpedEvent {
-    frame: u32,
-    bytes: Vec<u8>,
-}
-
-impl MidiDump {
-    fn start(jack: &JackServer, folder: &Folder, name: &str) -> Self {
-        let path = folder.path(name);
-        let file = std::fs::File::create(&path).unwrap();
-        let mut command = Command::new("stdbuf");
-        command
-            .args(["-oL", "jack_midi_dump", "-a"])
-            .envs(jack.environment());
-        let command = command
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(Stdio::null());
-        let dump = Self {
-            path,
-            _process: Running(command.spawn().unwrap()),
-        };
-        wait_for("the port", || {
-            jack.ports()
-                .is_some_and(|ports| ports.contains("midi-monitor:input"))
-        });
-        dump
-    }
-
-    fn wait_until(
-        &self,
-        what: &str,
-        condition: impl Fn(&[DumpedEvent]) -> bool,
-    ) -> Vec<DumpedEvent> {
-        wait_for(what, || condition(&self.events()));
-        self.events()
-    }
-
-    /// Lines such as `  48000: 90 3e 50 note on (channel  0): …`.
-    fn events(&self) -> Vec<DumpedEvent> {
-        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let event = |line: &str| {
-            let (frame, rest) = line.split_once(':')?;
-            let bytes = rest.split_whitespace().map_while(|word| {
-                if word.len() == 2 {
-                    u8::from_str_radix(word, 16).ok()
-                } else {
-                    None
-                }
-            });
-            Some(DumpedEvent {
-                frame: frame.trim().parse().ok()?,
-                bytes: bytes.take(3).collect(),
-            })
-        };
-        whole.lines().filter_map(event).collect()
-    }
-}
-
-impl DumpedEvent {
-    fn is_note_on(&self) -> bool {
-        self.bytes
-            .first()
-            .is_some_and(|status| status & 0xF0 == 0x90)
-    }
-}
-
-/// A PulseAudio server with one sink that nobody hears.
-struct PulseServer {
-    runtime: PathBuf,
-    process: Running,
-}
-
-impl PulseServer {
-    fn start(folder: &Folder) -> Self {
-        let runtime = folder.path("run");
-        std::fs::create_dir_all(runtime.join("pulse")).unwrap();
-        #[cfg(unix)]
-        for private in [&runtime, &runtime.join("pulse")] {
-            use std::os::unix::fs::PermissionsExt;
-            std::fs::set_permissions(private, std::fs::Permissions::from_mode(0o700)).unwrap();
-        }
-        let socket = runtime.join("pulse/native");
-        let mut command = Command::new("pulseaudio");
-        command.args([
-            "-n",
-            "--exit-idle-time=-1",
-            "--realtime=no",
-            "--daemonize=no",
-            "--use-pid-file=no",
-        ]);
-        command.arg("-L").arg(format!(
-            "module-native-protocol-unix auth-anonymous=1 socket={}",
-            socket.display()
-        ));
-        command.args(["-L", "module-null-sink sink_name=nul rate=48000 channels=2"]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        in_environment(&mut command, &pulse_environment(&runtime));
-        let server = Self {
-            process: Running(command.spawn().unwrap()),
-            runtime,
-        };
-        wait_for("the PulseAudio server", || {
-            let mut pactl = Command::new("pactl");
-            in_environment(&mut pactl, &server.environment());
-            let output = pactl.args(["list", "short", "sinks"]).output().unwrap();
-            String::from_utf8_lossy(&output.stdout).contains("nul")
-        });
-        server
-    }
-
-    fn environment(&self) -> Vec<(&'static str, OsString)> {
-        pulse_environment(&self.runtime)
-    }
-
-    fn end(&mut self) {
-        end_gently(&mut self.process);
-    }
-}
-
-fn pulse_environment(runtime: &Path) -> Vec<(&'static str, OsString)> {
-    // The cookie and the configuration of whoever runs the tests are left alone.
-    vec![
-        ("XDG_RUNTIME_DIR", runtime.into()),
-        ("HOME", runtime.into()),
-        ("JACK_DEFAULT_SERVER", "ceilid-none".into()),
-    ]
-}
-
-/// An environment without any sound server.
-fn nowhere(folder: &Folder) -> Vec<(&'static str, OsString)> {
-    pulse_environment(&folder.path("no-such-folder"))
-}
-
-fn in_environment(command: &mut Command, environment: &[(&str, OsString)]) {
-    for variable in [
-        "PULSE_RUNTIME_PATH",
-        "PULSE_SERVER",
-        "PULSE_SINK",
-        "RUST_LOG",
-        "CEILID_SOUNDFONT",
-        "CEILID_SEED",
-    ] {
-        command.env_remove(variable);
-    }
-    command.envs(environment.iter().map(|(name, value)| (name, value)));
-}
-
-/// `parec`, which records what the sink plays: 48,000 frames a second of two 16-bit samples.
-struct Recording {
-    path: PathBuf,
-    _process: Running,
-}
-
-/// What was heard.
-#[derive(Debug)]
-struct Sound {
-    peak: f32,
-    /// From the first to the last sounding moment.
-    length: Duration,
-    /// The longest silence between those.
-    longest_hole: Duration,
-}
-
-/// The sound is looked at in steps of so many frames: 10 ms.
-const STEP_FRAMES: usize = 480;
-/// A step with a peak below this is silent: -66 dB of full scale.
-const SILENCE: f32 = 5e-4;
-
-impl Recording {
-    fn start(pulse: &PulseServer, folder: &Folder, name: &str) -> Self {
-        let path = folder.path(name);
-        let mut command = Command::new("parec");
-        in_environment(&mut command, &pulse.environment());
-        command.args([
-            "-d",
-            "nul.monitor",
-            "--raw",
-            "--format=s16le",
-            "--rate=48000",
-            "--channels=2",
-        ]);
-        let command = command
-            .args(["--latency-msec=50"])
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null());
-        let recording = Self {
-            _process: Running(command.spawn().unwrap()),
-            path,
-        };
-        wait_for("the recording", || !recording.peaks().is_empty());
-        recording
-    }
-
-    fn wait_for_sound(&self) {
-        wait_for("sound", || self.peaks().iter().any(|&peak| peak > SILENCE));
-    }
-
-    /// Until half a second of silence follows sound.
-    fn wait_for_silence(&self) {
-        self.wait_for_sound();
-        wait_for("silence", || {
-            self.peaks()
-                .iter()
-                .rev()
-                .take(50)
-                .all(|&peak| peak <= SILENCE)
-        });
-    }
-
-    /// The peak of each step.
-    fn peaks(&self) -> Vec<f32> {
-        let bytes = std::fs::read(&self.path).unwrap_or_default();
-        let steps = bytes.chunks_exact(4 * STEP_FRAMES);
-        let peak = |step: &[u8]| {
-            let samples = step
-                .chunks_exact(2)
-                .map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32768.0);
-            samples.fold(0.0, |peak: f32, sample| peak.max(sample.abs()))
-        };
-        steps.map(peak).collect()
-    }
-
-    fn sounding(&self) -> Sound {
-        let peaks = self.peaks();
-        let first = peaks
-            .iter()
-            .position(|&peak| peak > SILENCE)
-            .expect("there is sound");
-        let last = peaks
-            .iter()
-            .rposition(|&peak| peak > SILENCE)
-            .expect("there is sound");
-        let (mut hole, mut longest_hole) = (0, 0);
-        for &peak in &peaks[first..=last] {
-            hole = if peak > SILENCE { 0 } else { hole + 1 };
-            longest_hole = longest_hole.max(hole);
-        }
-        let time = |steps: usize| Duration::from_millis(10) * u32::try_from(steps).unwrap();
-        let peak = peaks.iter().copied().fold(0.0, f32::max);
-        Sound {
-            peak,
-            length: time(last - first + 1),
-            longest_hole: time(longest_hole),
-        }
-    }
-}
-
-fn make_fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-/// `cat` on a FIFO, into memory.
-struct FifoReader {
-    process: Running,
-    bytes: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl FifoReader {
-    fn start(path: &Path) -> Self {
-        let mut process = Command::new("cat")
-            .arg(path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = process.stdout.take().unwrap();
-        let bytes = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let shared = std::sync::Arc::clone(&bytes);
-        let thread = std::thread::spawn(move || {
-            let mut chunk = [0; 256];
-            while let Ok(length @ 1..) = stdout.read(&mut chunk) {
-                shared.lock().unwrap().extend_from_slice(&chunk[..length]);
-            }
-        });
-        Self {
-            process: Running(process),
-            bytes,
-            thread,
-        }
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        self.bytes.lock().unwrap().clone()
-    }
-
-    fn is_done(&self) -> bool {
-        self.thread.is_finished()
-    }
-
-    fn stop(mut self) {
-        end_gently(&mut self.process);
-        let _ = self.thread.join();
-    }
-}
-
 /// The channel messages in raw MIDI bytes without running status.
 fn messages(bytes: &[u8]) -> Vec<&[u8]> {
     let mut rest = bytes;
@@ -1226,28 +742,4 @@ fn assert_balanced(bytes: &[u8]) {
         }
     }
     assert!(sounding.is_empty(), "these hang: {sounding:?}");
-}
-
-/// Whether one of the programs is not installed; says so.
-fn lacks(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    let missing: Vec<&str> = programs
-        .iter()
-        .copied()
-        .filter(|program| !is_there(program))
-        .collect();
-    if !missing.is_empty() {
-        println!("skipped: {} not installed", missing.join(", "));
-    }
-    !missing.is_empty()
-}
-
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(LOOK_INTERVAL);
-    }
 }

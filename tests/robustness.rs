@@ -4,6 +4,8 @@
 //! The short tests run always. The long one runs as many random texts as `CEILID_FUZZ_COUNT` says (default a million):
 //! `cargo test --release --test robustness -- --ignored`; `CEILID_FUZZ_SEED` begins elsewhere.
 
+mod common;
+
 use ceilid::abc::{self, TuneText, Tunebook};
 use ceilid::{output::smf, performance, score};
 use std::path::PathBuf;
@@ -301,11 +303,7 @@ fn the_broken_files_of_the_oracle_are_read() {
         PathBuf::from,
     );
     let Ok(entries) = std::fs::read_dir(folder.join("bad")) else {
-        println!(
-            "skipped: no `bad` folder in `{}`; set CEILID_ORACLE",
-            folder.display()
-        );
-        return;
+        return common::skip::skip("no broken files of an oracle; set CEILID_ORACLE");
     };
     for entry in entries {
         let path = entry.expect("the folder can be listed").path();

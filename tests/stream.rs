@@ -1,24 +1,25 @@
 //! The station with real listeners: what they hear is the music, in each format; a real Icecast that dies and returns.
-//! Where Icecast is not installed (`tests/set_up.sh --tests` installs it) that test says so and passes.
+//! Where Icecast is not installed (`tests/set_up.sh --tests` installs it) that test is skipped.
+
+mod common;
 
 use ceilid::music::midi::{Channel, MidiMessage, Velocity};
 use ceilid::music::pitch::Pitch;
 use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
 use ceilid::output::fan_out::{BURST_PIECES, Listener, Silence};
 use ceilid::output::icecast::IcecastOutput;
-use ceilid::output::stream::{Format, Station, StreamOutput};
+use ceilid::output::stream::{Station, StreamFormat, StreamOutput};
 use ceilid::output::synth::SynthFont;
 use ceilid::output::{Health, LiveOutput, hls};
 use ceilid::performance::Performance;
+use common::icecast::Icecast;
+use common::process::{PATIENCE, wait_for};
+use common::skip::lacks;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for a sound or a server.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// The header and what a new listener gets at once.
 const BURST: usize = 1 + BURST_PIECES;
 
@@ -29,7 +30,7 @@ fn a_listener_who_comes_late_hears_the_notes_of_the_last_seconds_at_once_in_ever
     note(&mut output, 69);
     // Nobody listens yet: the note is over when the first listener comes.
     std::thread::sleep(Duration::from_millis(600));
-    let mut listeners = Format::ALL.map(|format| station.listen(format));
+    let mut listeners = StreamFormat::ALL.map(|format| station.listen(format));
     let came = Instant::now();
     let opus = hear_pieces(&mut listeners[0], BURST);
     assert!(
@@ -55,7 +56,7 @@ fn a_listener_who_comes_late_hears_the_notes_of_the_last_seconds_at_once_in_ever
 #[test]
 fn each_tune_is_a_logical_stream_with_its_title() {
     let (station, mut output) = Station::open(SynthFont::embedded()).unwrap();
-    let mut listener = station.listen(Format::Opus);
+    let mut listener = station.listen(StreamFormat::Opus);
     begin(&mut output, "The First");
     note(&mut output, 60);
     let mut heard = hear_until(&mut listener, |heard| {
@@ -88,16 +89,16 @@ fn each_tune_is_a_logical_stream_with_its_title() {
 #[test]
 fn fifty_listeners_who_read_nothing_change_nothing_for_one_who_does() {
     let (station, output) = Station::open(SynthFont::embedded()).unwrap();
-    let stalled: Vec<Listener> = (0..50).map(|_| station.listen(Format::Wav)).collect();
-    let mut awake = station.listen(Format::Wav);
+    let stalled: Vec<Listener> = (0..50).map(|_| station.listen(StreamFormat::Wav)).collect();
+    let mut awake = station.listen(StreamFormat::Wav);
     let began = Instant::now();
     // Two seconds beyond the burst.
     hear(&mut awake, 192_000 * 2 + 192_000 * 16 / 10);
     let took = began.elapsed();
     assert!(took < Duration::from_secs(4), "{took:?}");
-    assert_eq!(station.listener_count(Format::Wav), 51);
+    assert_eq!(station.listener_count(StreamFormat::Wav), 51);
     drop(stalled);
-    assert_eq!(station.listener_count(Format::Wav), 1);
+    assert_eq!(station.listener_count(StreamFormat::Wav), 1);
     Box::new(output).close();
 }
 
@@ -125,17 +126,18 @@ fn segments_appear_in_a_folder_and_a_later_run_counts_on() {
 
 #[test]
 fn an_icecast_that_dies_and_returns_gets_the_stream_again_and_the_others_do_not_notice() {
-    let Some(mut server) = Icecast::start() else {
-        return println!("skipped: icecast2 not installed");
-    };
+    if lacks(&["icecast2"]) {
+        return;
+    }
+    let mut server = Icecast::start();
     let (station, mut output) = Station::open(SynthFont::embedded()).unwrap();
-    let url = format!("http://source:hackme@127.0.0.1:{}/folk.opus", server.port);
+    let url = format!("http://source:hackme@127.0.0.1:{}/folk.opus", server.port());
     let mut icecast = IcecastOutput::open(&url, station.clone()).unwrap();
     assert!(!icecast.name().contains("hackme"));
     begin(&mut output, "On The Air");
     note(&mut output, 69);
     server.wait_for_sound("On The Air");
-    let mut other = station.listen(Format::Opus);
+    let mut other = station.listen(StreamFormat::Opus);
     server.kill();
     wait_for("the loss to be seen", || icecast.health() == Health::Lost);
     hear_pieces(&mut other, 2 * BURST);
@@ -277,108 +279,4 @@ fn pages(mut bytes: &[u8]) -> Vec<Page> {
         &bytes[..bytes.len().min(8)]
     );
     found
-}
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A server of the test's own.
-struct Icecast {
-    folder: tempfile::TempDir,
-    port: u16,
-    process: Child,
-}
-
-impl Icecast {
-    /// `None` where it is not installed.
-    fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let path = folder.path().display();
-        // Run by root it must become somebody else, who may write the log.
-        let config = format!(
-            "<icecast><limits><clients>10</clients><sources>2</sources></limits>\
-             <authentication><source-password>hackme</source-password></authentication>\
-             <hostname>localhost</hostname>\
-             <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>\
-             <paths><logdir>{path}</logdir><webroot>{path}</webroot><adminroot>{path}</adminroot></paths>\
-             <logging><errorlog>-</errorlog><accesslog>-</accesslog></logging>\
-             <security><chroot>0</chroot><changeowner><user>nobody</user><group>nogroup</group></changeowner></security>\
-             </icecast>"
-        );
-        std::fs::write(folder.path().join("icecast.xml"), config).unwrap();
-        let process = Self::spawn(folder.path())?;
-        let server = Self {
-            folder,
-            port,
-            process,
-        };
-        server.wait_until_it_answers();
-        Some(server)
-    }
-
-    fn spawn(folder: &Path) -> Option<Child> {
-        Command::new("icecast2")
-            .arg("-c")
-            .arg(folder.join("icecast.xml"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()
-    }
-
-    fn wait_until_it_answers(&self) {
-        wait_for("icecast", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn restart(&mut self) {
-        self.process = Self::spawn(self.folder.path()).unwrap();
-        self.wait_until_it_answers();
-    }
-
-    /// Listens at the mount as any player does, until it hears a tune of this title.
-    fn wait_for_sound(&self, title: &str) {
-        let words = format!("TITLE={title}");
-        wait_for(title, || {
-            let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-            connection
-                .set_read_timeout(Some(Duration::from_secs(2)))
-                .unwrap();
-            connection
-                .write_all(b"GET /folk.opus HTTP/1.0\r\n\r\n")
-                .unwrap();
-            let mut heard = Vec::new();
-            let mut bytes = [0; 4096];
-            while heard.len() < 30_000 && !text(&heard).contains(&words) {
-                match connection.read(&mut bytes) {
-                    Ok(count) if count > 0 => heard.extend_from_slice(&bytes[..count]),
-                    _ => break,
-                }
-            }
-            text(&heard).contains(&words)
-        });
-    }
-}
-
-impl Drop for Icecast {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

@@ -19,7 +19,7 @@ pub struct Doors {
 }
 
 /// A bound socket, and what will be shown there.
-pub struct Door {
+pub struct OpenDoor {
     server: Server,
     station: Station,
     font: SynthFont,
@@ -51,7 +51,7 @@ impl Doors {
         &self,
         surroundings: &Surroundings,
         context: &Context,
-    ) -> Result<Option<Door>, Failure> {
+    ) -> Result<Option<OpenDoor>, Failure> {
         let address = match self.listen {
             Some(Listen::Off) => return Ok(None),
             Some(Listen::At(address)) => address,
@@ -75,7 +75,7 @@ impl Doors {
                     .hint("another program has it; choose another port, or `off`"));
             }
         };
-        Ok(Some(Door {
+        Ok(Some(OpenDoor {
             station: surroundings.station().map_err(Failure::environment)?,
             font: surroundings.font().map_err(Failure::input)?,
             server,
@@ -84,7 +84,7 @@ impl Doors {
     }
 }
 
-impl Door {
+impl OpenDoor {
     /// Serves the page of this daemon; where it is stands on stderr.
     ///
     /// # Errors

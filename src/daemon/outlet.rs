@@ -3,10 +3,10 @@
 //! In: the time line and a moment. Out: the messages that are due by then, to the output. Decides nothing.
 
 use super::clock::Clock;
-use super::line::{Line, Outgoing, Place};
 use super::mixer::Mixer;
 use super::sounding::Sounding;
 use super::status::{Gauges, OutputGauges};
+use super::time_line::{Outgoing, Reached, TimeLine};
 use crate::music::midi::MidiMessage;
 use crate::output::{Health, LiveOutput};
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ pub struct Outlet {
     pub mixer: Mixer,
     pub sounding: Sounding,
     pub health: Health,
-    pub place: Place,
+    pub reached: Reached,
 }
 
 impl Outlet {
@@ -30,39 +30,39 @@ impl Outlet {
             mixer: Mixer::default(),
             sounding: Sounding::new(),
             health: Health::Well,
-            place: Place::default(),
+            reached: Reached::default(),
         }
     }
 
     /// When the next message is to be handed over.
-    pub fn next_due(&self, line: &Line) -> Option<Instant> {
-        let piece = line.get(self.place.piece)?;
-        let at = if !self.place.has_begun {
+    pub fn next_due(&self, line: &TimeLine) -> Option<Instant> {
+        let piece = line.get(self.reached.piece)?;
+        let at = if !self.reached.has_begun {
             piece.start
-        } else if let Some((offset, _)) = piece.messages.get(self.place.message) {
+        } else if let Some((offset, _)) = piece.messages.get(self.reached.message) {
             piece.due(*offset)
         } else {
-            line.get(self.place.piece + 1)?.start
+            line.get(self.reached.piece + 1)?.start
         };
         Some(at.checked_sub(self.lookahead).unwrap_or(at))
     }
 
-    pub fn send_due(&mut self, line: &Line, now: Instant, clock: &dyn Clock, gauges: &Gauges) {
+    pub fn send_due(&mut self, line: &TimeLine, now: Instant, clock: &dyn Clock, gauges: &Gauges) {
         let horizon = now + self.lookahead;
-        while let Some(piece) = line.get(self.place.piece) {
-            if !self.place.has_begun {
+        while let Some(piece) = line.get(self.reached.piece) {
+            if !self.reached.has_begun {
                 if piece.start > horizon {
                     return;
                 }
-                self.place.has_begun = true;
+                self.reached.has_begun = true;
                 self.output.begin(&piece.tune.performance);
             }
-            while let Some(&(offset, message)) = piece.messages.get(self.place.message) {
+            while let Some(&(offset, message)) = piece.messages.get(self.reached.message) {
                 let due = piece.due(offset);
                 if due > horizon {
                     return;
                 }
-                self.place.message += 1;
+                self.reached.message += 1;
                 let message = match message {
                     Outgoing::Note(message) => message,
                     Outgoing::Clock(message) => {
@@ -83,11 +83,11 @@ impl Outlet {
                     }
                 }
             }
-            if self.place.piece + 1 >= line.len() {
+            if self.reached.piece + 1 >= line.len() {
                 return;
             }
-            self.place = Place {
-                piece: self.place.piece + 1,
+            self.reached = Reached {
+                piece: self.reached.piece + 1,
                 message: 0,
                 has_begun: false,
             };
@@ -115,17 +115,17 @@ impl Outlet {
         }
     }
 
-    pub fn is_past_first(&self, line: &Line) -> bool {
+    pub fn is_past_first(&self, line: &TimeLine) -> bool {
         let message_count = line.first().map_or(0, |piece| piece.messages.len());
-        self.place.piece > 0 || (self.place.has_begun && self.place.message >= message_count)
+        self.reached.piece > 0 || (self.reached.has_begun && self.reached.message >= message_count)
     }
 
     pub fn let_go_of_first(&mut self) {
-        self.place = match self.place.piece {
-            0 => Place::default(),
-            piece => Place {
+        self.reached = match self.reached.piece {
+            0 => Reached::default(),
+            piece => Reached {
                 piece: piece - 1,
-                ..self.place
+                ..self.reached
             },
         };
     }

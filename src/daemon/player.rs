@@ -7,12 +7,12 @@ use super::alarm::Alarm;
 use super::clock::{Clock, Wake};
 use super::command::{SkipAt, TuneEnd};
 use super::event::Event;
-use super::line::{Line, Piece, Place};
 use super::manner::Manner;
 use super::master::{ClockIn, ClockOut, Master};
 use super::order::Order;
 use super::outlet::Outlet;
 use super::status::Gauges;
+use super::time_line::{Reached, TimeLine, TimedTune};
 use super::tune::ReadyTune;
 use crate::music::midi::{Channel, ClockMessage, MidiMessage, SongPosition};
 use crate::output::{Health, LiveOutput, priority};
@@ -56,7 +56,7 @@ pub struct Player {
     events: SyncSender<Event>,
     /// Events the session has had no room for yet, so that the player never waits for it.
     untold: VecDeque<Event>,
-    line: Line,
+    line: TimeLine,
     /// Set while paused.
     paused_at: Option<Instant>,
     /// The place in its set of the tune that was played last, and when it ended.
@@ -89,7 +89,7 @@ impl Player {
             orders,
             events,
             untold: VecDeque::new(),
-            line: Line::default(),
+            line: TimeLine::default(),
             paused_at: None,
             last: None,
             health_due: now,
@@ -232,7 +232,7 @@ impl Player {
                 for outlet in &mut self.outlets {
                     let messages = outlet.sounding.panic();
                     outlet.cut_off(messages, now);
-                    outlet.place = self.line.place_at(now);
+                    outlet.reached = self.line.reached_at(now);
                 }
             }
             Order::Font(font) => {
@@ -243,7 +243,7 @@ impl Player {
             Order::Pulse(at) => self.follow(at, now),
             Order::PulsesBegin => self.master.start(),
             Order::DropNext => {
-                let is_playing = |piece: &Piece| piece.is_announced;
+                let is_playing = |piece: &TimedTune| piece.is_announced;
                 let kept = usize::from(self.line.first().is_some_and(is_playing));
                 while self.line.len() > kept {
                     self.drop_last();
@@ -264,7 +264,7 @@ impl Player {
         let soonest = now + self.lead();
         let start = earliest.map_or(soonest, |earliest| earliest.max(soonest));
         let scale = self.manner.tempo_scale;
-        let mut piece = Piece::new(tune, start, scale, self.clock_out, self.clock_in);
+        let mut piece = TimedTune::new(tune, start, scale, self.clock_out, self.clock_in);
         if let Some(rate) = self
             .master
             .period_s()
@@ -344,7 +344,7 @@ impl Player {
     }
 
     fn leave_at_part_end(&mut self, now: Instant) {
-        let leaves_at = |piece: &Piece| piece.leaves_at.map(|offset| piece.due(offset));
+        let leaves_at = |piece: &TimedTune| piece.leaves_at.map(|offset| piece.due(offset));
         let at = self.line.first().and_then(leaves_at);
         if at.is_some_and(|at| at <= now) {
             self.skip(now);
@@ -375,7 +375,7 @@ impl Player {
         self.last = None;
         self.line.begin_at(now + self.lead(), &self.manner);
         for outlet in &mut self.outlets {
-            outlet.place = Place::default();
+            outlet.reached = Reached::default();
         }
         if let Some(paused_at) = &mut self.paused_at {
             *paused_at = now;
@@ -392,7 +392,7 @@ impl Player {
         for outlet in &mut self.outlets {
             // What was handed over ahead of its time was forgotten with the silence.
             if outlet.lookahead > Duration::ZERO {
-                outlet.place = self.line.place_at(now);
+                outlet.reached = self.line.reached_at(now);
             }
         }
     }
@@ -490,12 +490,12 @@ impl Player {
         };
         let last = self.line.len();
         for outlet in &mut self.outlets {
-            if outlet.place.piece >= last && outlet.place.has_begun {
+            if outlet.reached.piece >= last && outlet.reached.has_begun {
                 // Its first messages may have been handed over ahead of their time; the tune that plays goes on.
                 let now = self.clock.now();
                 let messages = outlet.sounding.silence();
                 outlet.cut_off(messages, now);
-                outlet.place = self.line.place_at(now);
+                outlet.reached = self.line.reached_at(now);
             }
         }
         let tune = Arc::clone(piece.tune.record());

@@ -7,7 +7,7 @@
 //! end. Titles travel in the stream: each tune is an Ogg logical stream, and `/admin/metadata` refuses Ogg mounts.
 
 use super::fan_out::{Listener, Silence};
-use super::stream::{Format, Station};
+use super::stream::{Station, StreamFormat};
 use super::worker::{Signals, Worker};
 use super::{CLIENT_NAME, Health, LiveOutput, OutputError, without_password};
 use crate::music::midi::MidiMessage;
@@ -146,7 +146,7 @@ impl Address {
             self.host,
             base64(self.credentials.as_bytes()),
             env!("CARGO_PKG_VERSION"),
-            Format::Opus.media_type(),
+            StreamFormat::Opus.media_type(),
         )
     }
 }
@@ -184,7 +184,7 @@ impl Source {
                 }
                 was_well = true;
                 self.signals.set_health(Health::Well);
-                self.play(&mut connection, self.station.listen(Format::Opus))
+                self.play(&mut connection, self.station.listen(StreamFormat::Opus))
             });
             let Err(refusal) = outcome else { return };
             self.signals.set_health(Health::Lost);

@@ -22,7 +22,7 @@ pub enum Heard {
 }
 
 /// Who is told.
-pub type Tell = Box<dyn FnMut(Heard, Instant) + Send>;
+pub type OnHeard = Box<dyn FnMut(Heard, Instant) + Send>;
 
 /// Takes a wire's bytes apart. Notes and everything else that is not for us falls through.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,7 @@
 //! A thread of its own listens; what it listens to may go away and come back.
 
 use super::OutputError;
-use super::midi_bytes::{Parser, Tell};
+use super::midi_bytes::{OnHeard, Parser};
 #[cfg(feature = "midi-port")]
 use super::midi_port;
 use std::fs::{File, OpenOptions};
@@ -23,7 +23,7 @@ const WANTED: &str = "midi, midi:PORT or file:PATH";
 ///
 /// # Errors
 /// The name cannot be read, there is no such port (the error names those there are) or path, or the thread does not start.
-pub fn listen(name: &str, tell: Tell) -> Result<(), OutputError> {
+pub fn listen(name: &str, tell: OnHeard) -> Result<(), OutputError> {
     match name.split_once(':').unwrap_or((name, "")) {
         #[cfg(feature = "midi-port")]
         ("midi", port) => midi_port::listen(Some(port).filter(|port| !port.is_empty()), tell),
@@ -37,7 +37,7 @@ pub fn listen(name: &str, tell: Tell) -> Result<(), OutputError> {
     }
 }
 
-fn listen_to_file(path: &Path, mut tell: Tell) -> Result<(), OutputError> {
+fn listen_to_file(path: &Path, mut tell: OnHeard) -> Result<(), OutputError> {
     let unopened = |source| OutputError::File {
         path: path.to_path_buf(),
         source,
@@ -72,7 +72,7 @@ fn open(path: &Path) -> io::Result<File> {
     both.or_else(|_| File::open(path))
 }
 
-fn read(mut file: File, parser: &mut Parser, tell: &mut Tell) -> io::Result<()> {
+fn read(mut file: File, parser: &mut Parser, tell: &mut OnHeard) -> io::Result<()> {
     let mut bytes = [0; 64];
     loop {
         let length = file.read(&mut bytes)?;

@@ -6,7 +6,7 @@
 //! Each message leaves at once; the player's thread keeps the time. Does not speak JACK (see `jack_port`).
 
 use super::error::position_by_name;
-use super::midi_bytes::{Parser, Tell};
+use super::midi_bytes::{OnHeard, Parser};
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, Health, LiveOutput, OutputError};
 use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
@@ -125,7 +125,7 @@ impl MidiPortOutput {
 ///
 /// # Errors
 /// The machine has no MIDI, no such input (the error names those there are), it refuses, or the thread does not start.
-pub fn listen(wanted: Option<&str>, tell: Tell) -> Result<(), OutputError> {
+pub fn listen(wanted: Option<&str>, tell: OnHeard) -> Result<(), OutputError> {
     let names = named_inputs(&midi_input()?);
     let names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
     let place = match wanted {
@@ -163,7 +163,7 @@ pub fn listen(wanted: Option<&str>, tell: Tell) -> Result<(), OutputError> {
 
 fn connect_input(
     port_name: &str,
-    tell: &Arc<Mutex<Tell>>,
+    tell: &Arc<Mutex<OnHeard>>,
 ) -> Result<MidiInputConnection<()>, OutputError> {
     let input = midi_input()?;
     let inputs = named_inputs(&input);

@@ -442,85 +442,119 @@ fn open_synth(_: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, 
 
 /// The system's own MIDI first; where it is absent or has no such port, JACK, if a JACK server runs.
 fn open_midi(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
-    let mut missing = None;
-    let mut names = Vec::new();
-    #[cfg(feature = "midi-port")]
-    match midi_port::MidiPortOutput::open(port) {
-        Ok(output) => return Ok(Box::new(output)),
-        Err(OutputError::NoSuchPort { ports, .. }) => names.extend(ports),
-        Err(error) => missing = Some(error),
-    }
-    #[cfg(feature = "jack")]
-    match jack_port::JackPortOutput::open_existing(port) {
-        Ok(output) => return Ok(Box::new(output)),
-        Err(OutputError::NoSuchPort { ports, .. }) => {
-            names.extend(ports);
-            missing = None;
+    let of_system = match open_system_port(port) {
+        Ok(output) => return Ok(output),
+        Err(error) => error,
+    };
+    let of_jack = match open_jack_port(port) {
+        Ok(output) => return Ok(output),
+        Err(error) => error,
+    };
+    tracing::debug!(error = %of_jack, "JACK is not used");
+    // Whoever has ports names them; else it is said why the first that was built in has none.
+    Err(match (of_system, of_jack) {
+        (OutputError::NoSuchPort { ports, .. }, OutputError::NoSuchPort { ports: more, .. }) => {
+            OutputError::no_such_port(port, [ports, more].concat())
         }
-        Err(error) => {
-            tracing::debug!(%error, "JACK is not used");
+        (OutputError::NoSuchPort { ports, .. }, _) | (_, OutputError::NoSuchPort { ports, .. }) => {
+            OutputError::no_such_port(port, ports)
         }
-    }
-    if cfg!(not(any(feature = "midi-port", feature = "jack"))) {
-        return Err(OutputError::NotBuiltIn {
-            kind: "midi",
-            feature: "midi-port",
-        });
-    }
-    Err(missing.unwrap_or_else(|| OutputError::no_such_port(port, names)))
+        (OutputError::NotBuiltIn { .. }, of_jack) if cfg!(feature = "jack") => of_jack,
+        (of_system, _) => of_system,
+    })
 }
 
 /// The system's own MIDI first; where it is absent, JACK. What is told is why the first of them is not there.
 fn open_virtual(name: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
     let name = name.unwrap_or(CLIENT_NAME);
-    #[cfg(feature = "midi-port")]
-    let missing = match midi_port::MidiPortOutput::create(name) {
-        Ok(output) => return Ok(Box::new(output)),
+    let of_system = match create_system_port(name) {
+        Ok(output) => return Ok(output),
         Err(error) => error,
     };
-    #[cfg(feature = "jack")]
-    match jack_port::JackPortOutput::create(name) {
-        Ok(output) => return Ok(Box::new(output)),
-        #[cfg(feature = "midi-port")]
-        Err(error) => tracing::debug!(%error, "JACK is not used"),
-        #[cfg(not(feature = "midi-port"))]
-        Err(error) => return Err(error),
-    }
-    #[cfg(feature = "midi-port")]
-    return Err(missing);
-    #[cfg(not(any(feature = "midi-port", feature = "jack")))]
+    let of_jack = match create_jack_port(name) {
+        Ok(output) => return Ok(output),
+        Err(error) => error,
+    };
+    tracing::debug!(error = %of_jack, "JACK is not used");
+    Err(match of_system {
+        OutputError::NotBuiltIn { .. } if cfg!(feature = "jack") => of_jack,
+        of_system => of_system,
+    })
+}
+
+#[cfg(feature = "midi-port")]
+fn open_system_port(port: Option<&str>) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Ok(Box::new(midi_port::MidiPortOutput::open(port)?))
+}
+
+#[cfg(not(feature = "midi-port"))]
+fn open_system_port(_: Option<&str>) -> Result<Box<dyn LiveOutput>, OutputError> {
     Err(OutputError::NotBuiltIn {
-        kind: if name.is_empty() { "midi" } else { "virtual" },
+        kind: "midi",
+        feature: "midi-port",
+    })
+}
+
+#[cfg(feature = "midi-port")]
+fn create_system_port(name: &str) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Ok(Box::new(midi_port::MidiPortOutput::create(name)?))
+}
+
+#[cfg(not(feature = "midi-port"))]
+fn create_system_port(_: &str) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Err(OutputError::NotBuiltIn {
+        kind: "virtual",
         feature: "midi-port",
     })
 }
 
 #[cfg(feature = "jack")]
-fn open_jack(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
-    match port {
-        Some(port) => Ok(Box::new(jack_port::JackPortOutput::open_existing(Some(
-            port,
-        ))?)),
-        None => Ok(Box::new(jack_port::JackPortOutput::create(CLIENT_NAME)?)),
-    }
+fn open_jack_port(port: Option<&str>) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Ok(Box::new(jack_port::JackPortOutput::open_existing(port)?))
 }
 
 #[cfg(not(feature = "jack"))]
-fn open_jack(_: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+fn open_jack_port(_: Option<&str>) -> Result<Box<dyn LiveOutput>, OutputError> {
     Err(OutputError::NotBuiltIn {
         kind: "jack",
         feature: "jack",
     })
 }
 
+#[cfg(feature = "jack")]
+fn create_jack_port(name: &str) -> Result<Box<dyn LiveOutput>, OutputError> {
+    Ok(Box::new(jack_port::JackPortOutput::create(name)?))
+}
+
+#[cfg(not(feature = "jack"))]
+fn create_jack_port(_: &str) -> Result<Box<dyn LiveOutput>, OutputError> {
+    open_jack_port(None)
+}
+
+fn open_jack(port: Option<&str>, _: &Surroundings) -> Result<Box<dyn LiveOutput>, OutputError> {
+    match port {
+        Some(_) => open_jack_port(port),
+        None => create_jack_port(CLIENT_NAME),
+    }
+}
+
 /// The ports that `midi:PORT` can choose, by name; those of JACK last. Empty where there is no MIDI system.
 pub fn midi_port_names() -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    #[cfg(feature = "midi-port")]
-    names.extend(midi_port::port_names().unwrap_or_default());
-    #[cfg(feature = "jack")]
-    names.extend(jack_port::port_names().unwrap_or_default());
-    names
+    let of_system: Option<Vec<String>> = {
+        #[cfg(feature = "midi-port")]
+        let names = midi_port::port_names().ok();
+        #[cfg(not(feature = "midi-port"))]
+        let names = None;
+        names
+    };
+    let of_jack: Option<Vec<String>> = {
+        #[cfg(feature = "jack")]
+        let names = jack_port::port_names().ok();
+        #[cfg(not(feature = "jack"))]
+        let names = None;
+        names
+    };
+    of_system.into_iter().chain(of_jack).flatten().collect()
 }
 
 /// The devices that `synth:DEVICE` can choose. Empty where there are none.

@@ -20,7 +20,7 @@ use super::limiter::{CEILING_DBTP, Limiter};
 use super::synth::{Synth, SynthError, SynthFont};
 use crate::performance::Performance;
 use ebur128::{EbuR128, Mode};
-use meter::Meter;
+use meter::LoudnessMeter;
 use spool::Spool;
 use std::io;
 use thiserror::Error;
@@ -174,7 +174,7 @@ struct Synthesised {
 struct Recorder {
     synth: Synth,
     spool: Spool,
-    meter: Meter,
+    meter: LoudnessMeter,
     frame_count: u64,
     peaks: Vec<f32>,
     left: [f32; BLOCK_FRAMES],
@@ -220,7 +220,7 @@ impl Synthesised {
         let mut recorder = Recorder {
             synth: Synth::new(font, sample_rate_hz)?,
             spool: Spool::new().map_err(RenderError::Spool)?,
-            meter: Meter::new(sample_rate_hz),
+            meter: LoudnessMeter::new(sample_rate_hz),
             frame_count: 0,
             peaks: Vec::new(),
             left: [0.0; BLOCK_FRAMES],
@@ -299,7 +299,7 @@ impl Synthesised {
 
     /// The loudness of all frames when they are made louder by so much and limited.
     fn loudness_at(&mut self, gain_db: f64) -> Result<Option<f64>, RenderError> {
-        let mut meter = Meter::new(self.sample_rate_hz);
+        let mut meter = LoudnessMeter::new(self.sample_rate_hz);
         let mut reading = Reading::new(self, Change::Limited { gain_db })?;
         let (mut left, mut right) = ([0.0; BLOCK_FRAMES], [0.0; BLOCK_FRAMES]);
         loop {

@@ -62,7 +62,7 @@ const BLOCK_FRAMES: usize = Synth::BLOCK_FRAMES;
 
 /// How the sound is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum StreamFormat {
     /// Ogg Opus; each tune a logical stream with its title.
     Opus,
     /// FLAC, 16 bits.
@@ -71,7 +71,7 @@ pub enum Format {
     Wav,
 }
 
-impl Format {
+impl StreamFormat {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Opus, Self::Flac, Self::Wav];
 
@@ -115,7 +115,7 @@ pub struct StationCounters {
 
 #[derive(Debug, Default)]
 struct Shared {
-    fan_outs: [Arc<FanOut>; Format::ALL.len()],
+    fan_outs: [Arc<FanOut>; StreamFormat::ALL.len()],
     slices: AtomicU64,
     late_slices: AtomicU64,
     lateness_max_us: AtomicU64,
@@ -177,7 +177,7 @@ impl Station {
     }
 
     /// Listens from shortly before now on.
-    pub fn listen(&self, format: Format) -> Listener {
+    pub fn listen(&self, format: StreamFormat) -> Listener {
         let listener = self.shared.fan_out(format).listen();
         // Whichever of the two slept has something to do.
         self.stream_thread.unpark();
@@ -186,12 +186,12 @@ impl Station {
     }
 
     /// How many listen to a format.
-    pub fn listener_count(&self, format: Format) -> usize {
+    pub fn listener_count(&self, format: StreamFormat) -> usize {
         self.shared.fan_out(format).listener_count()
     }
 
     /// How many listeners of a format were too slow.
-    pub fn dropped_count(&self, format: Format) -> u64 {
+    pub fn dropped_count(&self, format: StreamFormat) -> u64 {
         self.shared.fan_out(format).dropped_count()
     }
 
@@ -207,7 +207,7 @@ impl Station {
 }
 
 impl Shared {
-    fn fan_out(&self, format: Format) -> &Arc<FanOut> {
+    fn fan_out(&self, format: StreamFormat) -> &Arc<FanOut> {
         &self.fan_outs[format as usize]
     }
 
@@ -600,7 +600,7 @@ struct Encoding {
     shared: Arc<Shared>,
     /// For a format that is asked for while others are listened to.
     recent: VecDeque<Arc<Slice>>,
-    encoders: [Option<Encoder>; Format::ALL.len()],
+    encoders: [Option<Encoder>; StreamFormat::ALL.len()],
     /// Numbers Ogg's logical streams.
     serial: u32,
 }
@@ -619,7 +619,7 @@ impl Encoding {
         for work in inbox {
             match work {
                 Work::Slice(slice, end) => {
-                    for format in Format::ALL {
+                    for format in StreamFormat::ALL {
                         self.look_after(format);
                         self.encode(format, &slice);
                     }
@@ -629,12 +629,12 @@ impl Encoding {
                     }
                     self.count(end);
                 }
-                Work::Look => Format::ALL
+                Work::Look => StreamFormat::ALL
                     .into_iter()
                     .for_each(|format| self.look_after(format)),
                 Work::Idle => {
                     self.recent.clear();
-                    for format in Format::ALL {
+                    for format in StreamFormat::ALL {
                         self.encoders[format as usize] = None;
                         self.shared.fan_out(format).forget();
                     }
@@ -642,13 +642,13 @@ impl Encoding {
                 Work::End => break,
             }
         }
-        for format in Format::ALL {
+        for format in StreamFormat::ALL {
             self.shared.fan_out(format).end();
         }
     }
 
     /// An encoder for a format that somebody listens to, none for the others.
-    fn look_after(&mut self, format: Format) {
+    fn look_after(&mut self, format: StreamFormat) {
         let is_wanted = self.shared.fan_out(format).listener_count() > 0;
         let has_one = self.encoders[format as usize].is_some();
         if is_wanted && !has_one && !self.recent.is_empty() {
@@ -661,7 +661,7 @@ impl Encoding {
         }
     }
 
-    fn encode(&mut self, format: Format, slice: &Slice) {
+    fn encode(&mut self, format: StreamFormat, slice: &Slice) {
         let fan_out = self.shared.fan_out(format);
         if fan_out.listener_count() == 0 {
             return;
@@ -720,9 +720,9 @@ struct OpusPages {
 }
 
 impl Encoder {
-    fn new(format: Format, serial: &mut u32, slice: &Slice) -> Result<Self, RenderError> {
+    fn new(format: StreamFormat, serial: &mut u32, slice: &Slice) -> Result<Self, RenderError> {
         Ok(match format {
-            Format::Opus => {
+            StreamFormat::Opus => {
                 let stream = OpusStream::new(BIT_RATE)?;
                 let (ogg, header) = begin_opus(serial, &stream, &slice.tune);
                 Self::Opus(Box::new(OpusPages {
@@ -733,12 +733,12 @@ impl Encoder {
                     held: None,
                 }))
             }
-            Format::Flac => {
+            StreamFormat::Flac => {
                 let stream = Box::new(FlacStream::new(SAMPLE_RATE_HZ)?);
                 let header = stream.header(&station_tags()).into();
                 Self::Flac { stream, header }
             }
-            Format::Wav => Self::Wav {
+            StreamFormat::Wav => Self::Wav {
                 stream: WavStream::new(),
                 header: WavStream::header(SAMPLE_RATE_HZ, &station_tags())?.into(),
             },

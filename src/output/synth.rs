@@ -21,13 +21,13 @@ pub use channel::PERCUSSION_BANK;
 pub use font::{PresetSummary, ProgramMatch, SampleLoop, SynthError, SynthFont};
 
 use crate::music::midi::MidiMessage;
-use channel::Channel;
+use channel::SynthChannel;
 use chorus::Chorus;
 use filter::{Blocks, Filter, LANES};
 use oscillator::{WINDOW_FRAMES, Window};
 use reverb::Reverb;
 use std::ops::RangeInclusive;
-use voice::{Gains, Voice};
+use voice::{Gains, SynthVoice};
 
 /// Notes sounding at once; a further one takes the place of the least audible.
 const POLYPHONY: usize = 128;
@@ -47,9 +47,9 @@ const ALL_NOTES_OFF: u8 = 123;
 pub struct Synth {
     font: SynthFont,
     rate_hz: u32,
-    channels: [Channel; CHANNELS],
+    channels: [SynthChannel; CHANNELS],
     /// The first `sounding` are.
-    voices: Vec<Voice>,
+    voices: Vec<SynthVoice>,
     sounding: usize,
     room: Option<(Reverb, Chorus)>,
     window: Window,
@@ -92,7 +92,7 @@ impl Synth {
             font: font.clone(),
             rate_hz: sample_rate_hz,
             channels: channels(),
-            voices: vec![Voice::default(); POLYPHONY],
+            voices: vec![SynthVoice::default(); POLYPHONY],
             sounding: 0,
             room: (effects == Effects::ReverbAndChorus)
                 .then(|| (Reverb::new(sample_rate_hz), Chorus::new(sample_rate_hz))),
@@ -114,13 +114,13 @@ impl Synth {
                 let voices = self.voices[..self.sounding].iter_mut();
                 voices
                     .filter(|voice| voice.is_held(index, pitch.number()))
-                    .for_each(Voice::let_go);
+                    .for_each(SynthVoice::let_go);
             }
             MidiMessage::ControlChange {
                 controller, value, ..
             } => match controller.value() {
-                ALL_SOUND_OFF => self.voices_of(index).for_each(Voice::cut),
-                ALL_NOTES_OFF => self.voices_of(index).for_each(Voice::let_go),
+                ALL_SOUND_OFF => self.voices_of(index).for_each(SynthVoice::cut),
+                ALL_NOTES_OFF => self.voices_of(index).for_each(SynthVoice::let_go),
                 controller => channel.control(controller, value.value()),
             },
             MidiMessage::ProgramChange { program, .. } => channel.choose(program.number()),
@@ -153,7 +153,7 @@ impl Synth {
     pub fn all_notes_off(&mut self) {
         self.voices[..self.sounding]
             .iter_mut()
-            .for_each(Voice::let_go);
+            .for_each(SynthVoice::let_go);
     }
 
     /// Silence at once, and all channels as after [`Synth::new`].
@@ -167,7 +167,7 @@ impl Synth {
         self.given = BLOCK_FRAMES;
     }
 
-    fn voices_of(&mut self, channel: u8) -> impl Iterator<Item = &mut Voice> {
+    fn voices_of(&mut self, channel: u8) -> impl Iterator<Item = &mut SynthVoice> {
         let voices = self.voices[..self.sounding].iter_mut();
         voices.filter(move |voice| voice.channel() == channel)
     }
@@ -177,7 +177,7 @@ impl Synth {
         let preset = self.channels[usize::from(channel)].preset();
         for sound in font.sounds(preset, key, velocity) {
             let place = self.place_for(channel, sound.exclusive_class);
-            self.voices[place] = Voice::new(
+            self.voices[place] = SynthVoice::new(
                 sound,
                 (channel, key, velocity),
                 font.gain(),
@@ -252,8 +252,8 @@ impl Synth {
 }
 
 /// All channels as General MIDI has them at the start.
-fn channels() -> [Channel; CHANNELS] {
-    std::array::from_fn(|index| Channel::new(index == DRUM_CHANNEL))
+fn channels() -> [SynthChannel; CHANNELS] {
+    std::array::from_fn(|index| SynthChannel::new(index == DRUM_CHANNEL))
 }
 
 /// What the voices are added up in.
@@ -321,7 +321,7 @@ impl Default for Group {
 impl Group {
     /// Filters those that wait, and mixes them.
     #[inline(always)]
-    fn add_to(&mut self, mix: &mut Mix, voices: &mut [Voice]) {
+    fn add_to(&mut self, mix: &mut Mix, voices: &mut [SynthVoice]) {
         if self.count == 0 {
             return;
         }

@@ -48,7 +48,7 @@ pub struct Extent {
 
 /// One sinusoid of the loop.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub struct SpectralLine {
     /// Cycles a loop. [`Tone::line_at`] finds the one for a frequency.
     pub cycles: usize,
     /// At its loudest: in the loop for [`Onset::Swell`], at the start for [`Onset::Pluck`].
@@ -58,7 +58,7 @@ pub struct Line {
     pub onset: Onset,
 }
 
-/// How a [`Line`] comes to its level in the loop.
+/// How a [`SpectralLine`] comes to its level in the loop.
 #[derive(Clone, Copy, Debug)]
 pub enum Onset {
     /// Silent for `delay_s`, then a smooth rise.
@@ -125,7 +125,7 @@ impl Tone {
     }
 
     /// Adds one sinusoid; lines too high or too faint to be heard are left out.
-    pub fn add_line(&mut self, line: Line) {
+    pub fn add_line(&mut self, line: SpectralLine) {
         if line.level.abs() < AUDIBLE || self.hz(line.cycles) > 0.4 * self.rate() {
             return;
         }
@@ -166,12 +166,18 @@ impl Tone {
     /// Adds a harmonic that wavers a little: beside it stand faint lines up to `reach` cycles a loop away.
     ///
     /// `waver` is their level against the harmonic's; nothing that is blown or bowed is as steady as one sinusoid.
-    pub fn add_wavering(&mut self, line: Line, waver: f64, reach: usize, noise: &mut Noise) {
+    pub fn add_wavering(
+        &mut self,
+        line: SpectralLine,
+        waver: f64,
+        reach: usize,
+        noise: &mut Noise,
+    ) {
         self.add_line(line);
         for step in 1..=reach {
             for cycles in [line.cycles.saturating_sub(step), line.cycles + step] {
                 let level = line.level * waver * noise.normal() / step as f64;
-                self.add_line(Line {
+                self.add_line(SpectralLine {
                     cycles,
                     level,
                     turns: noise.share(),
@@ -338,13 +344,13 @@ mod tests {
     #[test]
     fn the_loop_continues_at_its_start() {
         let mut tone = Tone::new(69, EXTENT);
-        tone.add_line(Line {
+        tone.add_line(SpectralLine {
             cycles: tone.harmonic(3),
             level: 1.0,
             turns: 0.3,
             onset: Onset::Pluck { fall_s: 0.05 },
         });
-        tone.add_line(Line {
+        tone.add_line(SpectralLine {
             cycles: tone.harmonic(1),
             level: 1.0,
             turns: 0.1,

@@ -4,7 +4,7 @@ use crate::daemon::archive::ArchivedTune;
 use crate::daemon::status::{Activity, NowPlaying, PlayedTune};
 use crate::daemon::{Keeping, Provenance, Settings, Status, TuneEnd, TuneRecord};
 use crate::output::Health;
-use crate::output::stream::{Format, Station};
+use crate::output::stream::{Station, StreamFormat};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -192,7 +192,7 @@ impl StatusReport {
             losses: output.counters.losses,
         });
         let listeners =
-            Format::ALL.map(|format| (format.extension(), station.listener_count(format)));
+            StreamFormat::ALL.map(|format| (format.extension(), station.listener_count(format)));
         Self {
             activity: match status.activity {
                 Activity::Composing => "composing",

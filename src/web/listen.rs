@@ -7,7 +7,7 @@ use super::api::Problem;
 use super::icy::{self, Titles};
 use crate::daemon::Handle;
 use crate::output::fan_out::{Listener, Silence};
-use crate::output::stream::Format;
+use crate::output::stream::StreamFormat;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -23,24 +23,24 @@ use tokio::sync::OwnedSemaphorePermit;
     responses((status = 200, content_type = "audio/ogg", body = Vec<u8>), (status = 503, body = Problem)))]
 pub async fn opus(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
     // Titles travel in the stream itself.
-    stream(&web, Format::Opus, false)
+    stream(&web, StreamFormat::Opus, false)
 }
 
 /// The sound as FLAC, 48 kHz, 16 bits; with titles between the bytes for players that ask (`Icy-MetaData: 1`).
 #[utoipa::path(get, path = "/stream.flac",
     responses((status = 200, content_type = "audio/flac", body = Vec<u8>), (status = 503, body = Problem)))]
 pub async fn flac(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, Problem> {
-    stream(&web, Format::Flac, wants_titles(&headers))
+    stream(&web, StreamFormat::Flac, wants_titles(&headers))
 }
 
 /// The sound as WAV, 48 kHz, 16 bits, 192 kB a second; titles as in FLAC.
 #[utoipa::path(get, path = "/stream.wav",
     responses((status = 200, content_type = "audio/wav", body = Vec<u8>), (status = 503, body = Problem)))]
 pub async fn wav(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, Problem> {
-    stream(&web, Format::Wav, wants_titles(&headers))
+    stream(&web, StreamFormat::Wav, wants_titles(&headers))
 }
 
-fn stream(web: &Web, format: Format, wants_titles: bool) -> Result<Response, Problem> {
+fn stream(web: &Web, format: StreamFormat, wants_titles: bool) -> Result<Response, Problem> {
     let Ok(permit) = Arc::clone(&web.streams).try_acquire_owned() else {
         return Err(Problem::busy(
             "the house is full; Icecast or HLS carry more listeners",

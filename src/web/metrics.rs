@@ -6,7 +6,7 @@ use super::Web;
 use crate::daemon::Status;
 use crate::daemon::status::Activity;
 use crate::output::Health;
-use crate::output::stream::{Format, Station};
+use crate::output::stream::{Station, StreamFormat};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -167,7 +167,7 @@ fn lateness(page: &mut Page, status: &Status) {
 
 fn listeners(page: &mut Page, station: &Station) {
     page.family("listeners", "gauge", "Listeners of a stream.");
-    for format in Format::ALL {
+    for format in StreamFormat::ALL {
         page.value(
             "listeners",
             &[("format", format.extension())],
@@ -179,7 +179,7 @@ fn listeners(page: &mut Page, station: &Station) {
         "counter",
         "Listeners that were too slow.",
     );
-    for format in Format::ALL {
+    for format in StreamFormat::ALL {
         let labels = [("format", format.extension())];
         page.value(
             "listeners_dropped_total",

@@ -1,5 +1,17 @@
 //! What several tests build alike.
 
+// Each test takes what it needs of this.
+#![allow(dead_code)]
+
+pub mod fifo;
+pub mod folder;
+pub mod icecast;
+pub mod jack;
+pub mod port;
+pub mod process;
+pub mod pulse;
+pub mod skip;
+
 use ceilid::daemon::rendition::Rendition;
 use ceilid::daemon::{Provenance, ReadyTune, TuneRecord, TuneRequest};
 use ceilid::performance::Performance;

@@ -21,7 +21,7 @@ const OFFSET_LU: f64 = -0.691;
 
 /// Measures stereo frames as they go by.
 #[derive(Clone, Debug)]
-pub struct Meter {
+pub struct LoudnessMeter {
     shelf: Section,
     cut: Section,
     /// Frames of the step under way, and how many make one.
@@ -64,7 +64,7 @@ impl Section {
     }
 }
 
-impl Meter {
+impl LoudnessMeter {
     /// For frames at this rate.
     pub fn new(sample_rate_hz: u32) -> Self {
         let rate = f64::from(sample_rate_hz);
@@ -196,7 +196,7 @@ mod tests {
             let right: Vec<f32> = (0..count).map(|frame| value(frame, 1.0)).collect();
             let mut oracle = EbuR128::new(2, rate_hz, Mode::I).unwrap();
             oracle.add_frames_planar_f32(&[&left, &right]).unwrap();
-            let mut meter = Meter::new(rate_hz);
+            let mut meter = LoudnessMeter::new(rate_hz);
             for (left, right) in left.chunks(1000).zip(right.chunks(1000)) {
                 meter.add(left, right);
             }
@@ -210,10 +210,10 @@ mod tests {
 
     #[test]
     fn silence_and_moments_have_no_loudness() {
-        let mut meter = Meter::new(48_000);
+        let mut meter = LoudnessMeter::new(48_000);
         meter.add(&[0.5; 19_199], &[0.5; 19_199]);
         assert_eq!(meter.loudness_lufs(), None);
-        let mut meter = Meter::new(48_000);
+        let mut meter = LoudnessMeter::new(48_000);
         meter.add(&[0.0; 48_000], &[0.0; 48_000]);
         assert_eq!(meter.loudness_lufs(), None);
     }

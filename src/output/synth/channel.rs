@@ -32,7 +32,7 @@ const MODULATION_CENTS: f32 = 50.0;
 
 /// What one channel was told.
 #[derive(Clone, Debug)]
-pub struct Channel {
+pub struct SynthChannel {
     has_drums: bool,
     bank: u16,
     program: u8,
@@ -84,7 +84,7 @@ impl Wide {
     }
 }
 
-impl Channel {
+impl SynthChannel {
     /// As General MIDI has it at the start.
     pub fn new(has_drums: bool) -> Self {
         Self {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_bend_reaches_as_far_as_the_registered_parameter_says() {
-        let mut channel = Channel::new(false);
+        let mut channel = SynthChannel::new(false);
         channel.bend(Bend::clamped_from_cents(-200.0));
         assert_eq!(channel.detune_semitones(), -2.0);
         for (controller, value) in [(REGISTERED, 0), (REGISTERED_FINE, 0), (DATA_ENTRY, 12)] {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn both_halves_of_a_controller_count() {
-        let mut channel = Channel::new(false);
+        let mut channel = SynthChannel::new(false);
         channel.control(VOLUME, 127);
         assert!(channel.gain() < 1.0);
         channel.control(VOLUME + FINE, 127);
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn drums_stay_among_the_drums() {
-        let mut channel = Channel::new(true);
+        let mut channel = SynthChannel::new(true);
         channel.control(BANK, 8);
         channel.choose(3);
         assert_eq!(channel.preset(), (PERCUSSION_BANK + 8, 3));
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_reset_leaves_volume_and_program_as_they_are() {
-        let mut channel = Channel::new(false);
+        let mut channel = SynthChannel::new(false);
         channel.choose(40);
         channel.control(VOLUME, 50);
         let gain = channel.gain();

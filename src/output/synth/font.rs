@@ -7,7 +7,7 @@ use super::SAMPLE_RATES_HZ;
 use super::channel::PERCUSSION_BANK;
 use super::envelope::Stages;
 use super::lfo::Lfo;
-use super::oscillator::{Looping, Stretch};
+use super::oscillator::{Excerpt, Looping};
 use crate::output::font_check::{self, FONT_BYTES_MAX, FontFault};
 use rustysynth_ext::{InstrumentRegion, LoopMode, PresetRegion, SoundFont, SoundFontError};
 use std::collections::BTreeMap;
@@ -70,8 +70,8 @@ struct Loaded {
 
 /// What a zone asks of a note: plain numbers, the preset's and the instrument's settings together.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Sound {
-    pub stretch: Stretch,
+pub struct ZoneSound {
+    pub stretch: Excerpt,
     /// Frames a second at the root key.
     pub rate_hz: f32,
     pub root_key: f32,
@@ -100,7 +100,7 @@ pub struct Sound {
     pub exclusive_class: i32,
 }
 
-impl Sound {
+impl ZoneSound {
     /// Whether the modulation envelope or the tremolo move anything.
     pub fn is_modulated(&self) -> bool {
         let depths = [
@@ -289,7 +289,7 @@ impl SynthFont {
         (bank, program): (u16, u8),
         key: u8,
         velocity: u8,
-    ) -> impl Iterator<Item = Sound> {
+    ) -> impl Iterator<Item = ZoneSound> {
         let struck = (i32::from(key), i32::from(velocity));
         let font = self.font();
         let preset = self
@@ -313,7 +313,7 @@ impl SynthFont {
         zone: &InstrumentRegion,
         key: u8,
         velocity: u8,
-    ) -> Sound {
+    ) -> ZoneSound {
         let frame = |place: i32| u32::try_from(place).unwrap_or(0);
         let sample = self.font().get_sample_headers().get(zone.get_sample_id());
         // Seconds that a broken font makes too long or short to compute with are brought into range.
@@ -382,8 +382,8 @@ impl SynthFont {
             delay_s: delay_s.min(1e6),
             rate_hz: rate_hz.min(1e3),
         };
-        Sound {
-            stretch: Stretch {
+        ZoneSound {
+            stretch: Excerpt {
                 start: frame(z.get_sample_start()),
                 end: frame(z.get_sample_end()),
                 loop_start: frame(z.get_sample_start_loop()),

@@ -28,7 +28,7 @@ pub enum Looping {
 
 /// Where a sample lies among a font's frames.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Stretch {
+pub struct Excerpt {
     pub start: u32,
     pub end: u32,
     pub loop_start: u32,
@@ -41,7 +41,7 @@ pub struct Stretch {
 pub struct Oscillator {
     /// Frames in the upper half, parts of one in the lower.
     position: u64,
-    stretch: Stretch,
+    stretch: Excerpt,
     is_looping: bool,
 }
 
@@ -50,14 +50,14 @@ pub type Window = [f32; WINDOW_FRAMES];
 
 impl Oscillator {
     /// At the start of the stretch. A loop without a length, or beyond the `frame_count` frames there are, is none.
-    pub fn new(stretch: Stretch, frame_count: usize) -> Self {
+    pub fn new(stretch: Excerpt, frame_count: usize) -> Self {
         let frame_count = u32::try_from(frame_count).unwrap_or(u32::MAX);
         let is_looping = stretch.looping != Looping::Never
             && stretch.loop_start < stretch.loop_end
             && stretch.loop_end <= frame_count;
         Self {
             position: u64::from(stretch.start) << 32,
-            stretch: Stretch {
+            stretch: Excerpt {
                 end: stretch.end.min(frame_count),
                 ..stretch
             },
@@ -175,7 +175,7 @@ mod tests {
         (0..frames as i16).collect()
     }
 
-    fn read(stretch: Stretch, frames: &[i16], ratio: f64, blocks: usize) -> Vec<f32> {
+    fn read(stretch: Excerpt, frames: &[i16], ratio: f64, blocks: usize) -> Vec<f32> {
         let mut oscillator = Oscillator::new(stretch, frames.len());
         let mut read = Vec::new();
         let mut window = [0.0; WINDOW_FRAMES];
@@ -188,8 +188,8 @@ mod tests {
         read
     }
 
-    fn looped(loop_start: u32, loop_end: u32) -> Stretch {
-        Stretch {
+    fn looped(loop_start: u32, loop_end: u32) -> Excerpt {
+        Excerpt {
             start: 0,
             end: 4000,
             loop_start,
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_sample_without_a_loop_ends_and_is_silent_then() {
-        let stretch = Stretch {
+        let stretch = Excerpt {
             looping: Looping::Never,
             end: 100,
             ..looped(0, 0)
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_stretch_beyond_the_frames_is_silent() {
-        let stretch = Stretch {
+        let stretch = Excerpt {
             start: 5000,
             end: 6000,
             looping: Looping::Never,

@@ -4,10 +4,10 @@
 //! each of the mixes. Does not mix.
 
 use super::BLOCK_FRAMES;
-use super::channel::Channel;
+use super::channel::SynthChannel;
 use super::envelope::{ModulationEnvelope, VolumeEnvelope};
 use super::filter::Filter;
-use super::font::Sound;
+use super::font::ZoneSound;
 use super::oscillator::{Oscillator, Window};
 use std::f32::consts::{FRAC_PI_2, PI};
 
@@ -32,10 +32,10 @@ pub struct Gains {
 
 /// A sounding note.
 #[derive(Clone, Debug, Default)]
-pub struct Voice {
+pub struct SynthVoice {
     channel: u8,
     key: u8,
-    sound: Sound,
+    sound: ZoneSound,
     oscillator: Oscillator,
     filter: Filter,
     volume: VolumeEnvelope,
@@ -81,10 +81,10 @@ struct Place {
     right: f32,
 }
 
-impl Voice {
+impl SynthVoice {
     /// A note of this `velocity`, before its first frame; `gain` is the font's.
     pub fn new(
-        sound: Sound,
+        sound: ZoneSound,
         (channel, key, velocity): (u8, u8, u8),
         gain: f32,
         rate_hz: f32,
@@ -173,7 +173,7 @@ impl Voice {
     pub fn step(
         &mut self,
         font_frames: &[i16],
-        channel: &Channel,
+        channel: &SynthChannel,
         window: &mut Window,
         block: &mut [f32; BLOCK_FRAMES],
     ) -> bool {
@@ -253,7 +253,7 @@ impl Voice {
     }
 
     #[inline(always)]
-    fn gains_at(&mut self, level: f32, channel: &Channel) -> Gains {
+    fn gains_at(&mut self, level: f32, channel: &SynthChannel) -> Gains {
         let gain = self.amplitude * level * channel.gain();
         let angle = PI / 200.0 * (channel.pan() + self.sound.pan + 50.0);
         let place = match self.place {
@@ -282,19 +282,19 @@ fn decibels(db: f32) -> f32 {
 }
 
 /// The factor at the filter's corner.
-fn resonance(sound: &Sound) -> f32 {
+fn resonance(sound: &ZoneSound) -> f32 {
     decibels(sound.filter_resonance_db)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::oscillator::{Looping, Stretch, WINDOW_FRAMES};
+    use super::super::oscillator::{Excerpt, Looping, WINDOW_FRAMES};
     use super::*;
 
     const RATE_HZ: f32 = 44_100.0;
 
-    fn voice(sound: Sound) -> Voice {
-        let stretch = Stretch {
+    fn voice(sound: ZoneSound) -> SynthVoice {
+        let stretch = Excerpt {
             start: 0,
             end: 1000,
             loop_start: 0,
@@ -308,7 +308,7 @@ mod tests {
             decay_s: 1.0,
             ..Default::default()
         };
-        let sound = Sound {
+        let sound = ZoneSound {
             stretch,
             volume,
             rate_hz: RATE_HZ,
@@ -317,11 +317,11 @@ mod tests {
             filter_hz: 20_000.0,
             ..sound
         };
-        Voice::new(sound, (0, 60, 127), 1.0, RATE_HZ, 1000)
+        SynthVoice::new(sound, (0, 60, 127), 1.0, RATE_HZ, 1000)
     }
 
     /// The gains at the end of each of the next blocks, until the voice is over.
-    fn gains(voice: &mut Voice, channel: &Channel, blocks: usize) -> Vec<Gains> {
+    fn gains(voice: &mut SynthVoice, channel: &SynthChannel, blocks: usize) -> Vec<Gains> {
         let frames = vec![1000; 1000];
         let mut window = [0.0; WINDOW_FRAMES];
         let mut block = [0.0; BLOCK_FRAMES];
@@ -337,9 +337,9 @@ mod tests {
 
     #[test]
     fn a_note_let_go_at_once_still_sounds_a_moment_and_fades_to_nothing() {
-        let mut voice = voice(Sound::default());
+        let mut voice = voice(ZoneSound::default());
         voice.let_go();
-        let heard = gains(&mut voice, &Channel::new(false), 1000);
+        let heard = gains(&mut voice, &SynthChannel::new(false), 1000);
         assert!(voice.is_over());
         // 60 of the 80 dB that the release lasts, and the two milliseconds before.
         let seconds = heard.len() as f32 * BLOCK_FRAMES as f32 / RATE_HZ;
@@ -349,8 +349,8 @@ mod tests {
 
     #[test]
     fn the_pedal_holds_a_note() {
-        let mut voice = voice(Sound::default());
-        let mut channel = Channel::new(false);
+        let mut voice = voice(ZoneSound::default());
+        let mut channel = SynthChannel::new(false);
         channel.control(64, 127);
         voice.let_go();
         assert_eq!(gains(&mut voice, &channel, 500).len(), 500);
@@ -360,10 +360,10 @@ mod tests {
 
     #[test]
     fn a_cut_note_is_gone_after_one_block() {
-        let mut voice = voice(Sound::default());
-        gains(&mut voice, &Channel::new(false), 10);
+        let mut voice = voice(ZoneSound::default());
+        gains(&mut voice, &SynthChannel::new(false), 10);
         voice.cut();
-        let last = gains(&mut voice, &Channel::new(false), 10);
+        let last = gains(&mut voice, &SynthChannel::new(false), 10);
         assert_eq!(last, [Gains::default()]);
     }
 
@@ -372,18 +372,18 @@ mod tests {
         for (pan, is_left, is_right) in
             [(-50.0, true, false), (0.0, true, true), (50.0, false, true)]
         {
-            let mut voice = voice(Sound {
+            let mut voice = voice(ZoneSound {
                 pan,
-                ..Sound::default()
+                ..ZoneSound::default()
             });
-            let heard = gains(&mut voice, &Channel::new(false), 20);
+            let heard = gains(&mut voice, &SynthChannel::new(false), 20);
             let last = heard.last().unwrap();
             assert_eq!(
                 (last.left > 1e-3 * last.right, last.right > 1e-3 * last.left),
                 (is_left, is_right)
             );
             let power = last.left.hypot(last.right);
-            let whole = Channel::new(false).gain() / FULL_SCALE;
+            let whole = SynthChannel::new(false).gain() / FULL_SCALE;
             assert!((power / whole - 1.0).abs() < 0.01, "{power} {whole}");
         }
     }
@@ -391,14 +391,14 @@ mod tests {
     #[test]
     fn what_a_broken_font_asks_for_stays_finite() {
         for wild in [f32::MAX, f32::INFINITY, f32::NAN, -1e9] {
-            let mut voice = voice(Sound {
+            let mut voice = voice(ZoneSound {
                 tune_semitones: wild,
                 attenuation_db: wild,
                 tremolo_db: wild,
                 modulation_filter_cents: wild,
-                ..Sound::default()
+                ..ZoneSound::default()
             });
-            let heard = gains(&mut voice, &Channel::new(false), 20);
+            let heard = gains(&mut voice, &SynthChannel::new(false), 20);
             let all = heard.iter().flat_map(|gains| [gains.left, gains.reverb]);
             assert!(all.into_iter().all(f32::is_finite), "{wild}");
         }

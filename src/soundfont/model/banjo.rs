@@ -1,6 +1,6 @@
 //! A tenor banjo: a skin for a body, so loud, bright and soon over.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use super::plucked_string::{Knock, PluckedString};
 use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
@@ -22,17 +22,17 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         stiffness: 0.0,
         body: Body {
             modes: &[
-                Mode {
+                BodyMode {
                     hz: 200.0,
                     octaves: 0.5,
                     gain_db: -8.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 650.0,
                     octaves: 0.5,
                     gain_db: 6.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 1500.0,
                     octaves: 0.4,
                     gain_db: 3.0,

@@ -1,6 +1,6 @@
 //! A double bass plucked with the finger.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use super::plucked_string::{Knock, PluckedString};
 use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
@@ -22,17 +22,17 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         stiffness: 0.0,
         body: Body {
             modes: &[
-                Mode {
+                BodyMode {
                     hz: 65.0,
                     octaves: 0.4,
                     gain_db: 3.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 110.0,
                     octaves: 0.3,
                     gain_db: 4.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 220.0,
                     octaves: 0.4,
                     gain_db: 2.0,

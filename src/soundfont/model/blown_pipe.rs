@@ -4,7 +4,7 @@
 
 use crate::soundfont::filter::Biquad;
 use crate::soundfont::noise::Noise;
-use crate::soundfont::tone::{Extent, Line, Onset, Tone, gain, pitch_hz, rate_hz};
+use crate::soundfont::tone::{Extent, Onset, SpectralLine, Tone, gain, pitch_hz, rate_hz};
 use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex};
 use libm::{exp, log2, pow};
@@ -85,7 +85,7 @@ impl BlownPipe {
                 delay_s: 0.0,
                 rise_s,
             };
-            let line = Line {
+            let line = SpectralLine {
                 cycles: tone.harmonic(number),
                 level,
                 turns: noise.share(),

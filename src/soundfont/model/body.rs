@@ -9,7 +9,7 @@ use libm::{exp, log2};
 #[derive(Clone, Copy, Debug)]
 pub struct Body {
     /// Peaks of the wood, the air or the skin.
-    pub modes: &'static [Mode],
+    pub modes: &'static [BodyMode],
     /// Above this, the body radiates less and less, Hz.
     pub corner_hz: f64,
     /// How much less, dB an octave.
@@ -18,7 +18,7 @@ pub struct Body {
 
 /// One resonance.
 #[derive(Clone, Copy, Debug)]
-pub struct Mode {
+pub struct BodyMode {
     pub hz: f64,
     /// Half-width, octaves.
     pub octaves: f64,
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     const WOOD: Body = Body {
-        modes: &[Mode {
+        modes: &[BodyMode {
             hz: 400.0,
             octaves: 0.2,
             gain_db: 12.0,

@@ -1,9 +1,9 @@
 //! A fiddle: a bowed string's saw-tooth through the resonances of a violin's body, vibrato that comes in late.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use crate::soundfont::filter::Biquad;
 use crate::soundfont::noise::Noise;
-use crate::soundfont::tone::{Extent, Line, Onset, Tone, rate_hz};
+use crate::soundfont::tone::{Extent, Onset, SpectralLine, Tone, rate_hz};
 use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex};
 use libm::exp;
@@ -13,32 +13,32 @@ const ROOTS: &[u8] = &[55, 59, 62, 66, 69, 73, 76, 80, 84, 89, 95];
 /// A0, B1-, B1+, the dip after them and the bridge hill (E. Jansson, *Acoustics for Violin and Guitar Makers*, ch. 7).
 const BODY: Body = Body {
     modes: &[
-        Mode {
+        BodyMode {
             hz: 275.0,
             octaves: 0.12,
             gain_db: 6.0,
         },
-        Mode {
+        BodyMode {
             hz: 460.0,
             octaves: 0.10,
             gain_db: 7.0,
         },
-        Mode {
+        BodyMode {
             hz: 540.0,
             octaves: 0.10,
             gain_db: 7.0,
         },
-        Mode {
+        BodyMode {
             hz: 750.0,
             octaves: 0.25,
             gain_db: -3.0,
         },
-        Mode {
+        BodyMode {
             hz: 1100.0,
             octaves: 0.15,
             gain_db: 3.0,
         },
-        Mode {
+        BodyMode {
             hz: 2500.0,
             octaves: 0.45,
             gain_db: 4.0,
@@ -94,7 +94,7 @@ fn tone(root: u8) -> Tone {
             delay_s: 0.0,
             rise_s: 0.05 + 0.05 * exp(-k / 6.0),
         };
-        let line = Line {
+        let line = SpectralLine {
             cycles: tone.harmonic(number),
             level: level(k, k * hz),
             turns: 0.5 * noise.share(),

@@ -2,9 +2,9 @@
 //!
 //! Both play the same samples; the accordion's second reed is the same sample a few cents away.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use crate::soundfont::noise::Noise;
-use crate::soundfont::tone::{Extent, Line, Onset, Tone, rate_hz};
+use crate::soundfont::tone::{Extent, Onset, SpectralLine, Tone, rate_hz};
 use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex, Zone};
 use libm::{exp, pow, sin};
@@ -17,17 +17,17 @@ const ACCORDION_DETUNE_CENTS: i16 = 5;
 /// The action box: a cavity's resonances, and a grille that keeps the highest partials in.
 const BOX: Body = Body {
     modes: &[
-        Mode {
+        BodyMode {
             hz: 500.0,
             octaves: 0.6,
             gain_db: 2.0,
         },
-        Mode {
+        BodyMode {
             hz: 1800.0,
             octaves: 0.5,
             gain_db: 4.0,
         },
-        Mode {
+        BodyMode {
             hz: 3400.0,
             octaves: 0.35,
             gain_db: 3.0,
@@ -105,7 +105,7 @@ fn tone(root: u8) -> Tone {
             delay_s: 0.004,
             rise_s: 0.035 + 0.035 * (1.0 - exp(-k / 4.0)),
         };
-        let line = Line {
+        let line = SpectralLine {
             cycles: tone.harmonic(number),
             level,
             turns: noise.share(),

@@ -1,6 +1,6 @@
 //! A lever harp: nylon strings plucked with the finger, a long soundboard, strings that ring on.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use super::plucked_string::{Knock, PluckedString};
 use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
@@ -22,12 +22,12 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         stiffness: 0.0,
         body: Body {
             modes: &[
-                Mode {
+                BodyMode {
                     hz: 190.0,
                     octaves: 0.5,
                     gain_db: 4.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 420.0,
                     octaves: 0.5,
                     gain_db: 3.0,

@@ -1,6 +1,6 @@
 //! A mandolin: pairs of steel strings, a plectrum, a small body.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use super::plucked_string::{Knock, PluckedString};
 use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
@@ -22,17 +22,17 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         stiffness: 0.0,
         body: Body {
             modes: &[
-                Mode {
+                BodyMode {
                     hz: 210.0,
                     octaves: 0.25,
                     gain_db: 3.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 480.0,
                     octaves: 0.3,
                     gain_db: 5.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 1200.0,
                     octaves: 0.5,
                     gain_db: 3.0,

@@ -1,6 +1,6 @@
 //! A classical guitar: nylon strings, finger tips, the air of the box below the wood.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use super::plucked_string::{Knock, PluckedString};
 use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
@@ -22,17 +22,17 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         stiffness: 0.0,
         body: Body {
             modes: &[
-                Mode {
+                BodyMode {
                     hz: 105.0,
                     octaves: 0.25,
                     gain_db: 4.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 200.0,
                     octaves: 0.2,
                     gain_db: 4.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 400.0,
                     octaves: 0.3,
                     gain_db: 2.0,

@@ -1,6 +1,6 @@
 //! An upright piano: stiff steel strings, felt hammers that are harder the harder they are thrown.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use super::plucked_string::{Knock, PluckedString};
 use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
@@ -22,12 +22,12 @@ pub fn add_to(font: &mut Font) -> InstrumentIndex {
         stiffness: 0.0004,
         body: Body {
             modes: &[
-                Mode {
+                BodyMode {
                     hz: 120.0,
                     octaves: 0.5,
                     gain_db: 2.0,
                 },
-                Mode {
+                BodyMode {
                     hz: 400.0,
                     octaves: 0.6,
                     gain_db: 2.0,

@@ -1,8 +1,8 @@
 //! Drone pipes: a chanter (conical bore, double reed) from middle C up, drones (cylindrical, single reed) below.
 
-use super::body::{Body, Mode};
+use super::body::{Body, BodyMode};
 use crate::soundfont::noise::Noise;
-use crate::soundfont::tone::{Extent, Line, Onset, Tone, gain, rate_hz};
+use crate::soundfont::tone::{Extent, Onset, SpectralLine, Tone, gain, rate_hz};
 use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex};
 use libm::pow;
@@ -14,17 +14,17 @@ const CHANTER_FROM: u8 = 60;
 /// A short cone's formant: its third to fifth partials are the strong ones.
 const CHANTER: Body = Body {
     modes: &[
-        Mode {
+        BodyMode {
             hz: 450.0,
             octaves: 0.5,
             gain_db: -10.0,
         },
-        Mode {
+        BodyMode {
             hz: 1300.0,
             octaves: 0.5,
             gain_db: 9.0,
         },
-        Mode {
+        BodyMode {
             hz: 3200.0,
             octaves: 0.3,
             gain_db: 4.0,
@@ -35,12 +35,12 @@ const CHANTER: Body = Body {
 };
 const DRONE: Body = Body {
     modes: &[
-        Mode {
+        BodyMode {
             hz: 900.0,
             octaves: 0.8,
             gain_db: 5.0,
         },
-        Mode {
+        BodyMode {
             hz: 2600.0,
             octaves: 0.5,
             gain_db: 4.0,
@@ -99,7 +99,7 @@ fn tone(root: u8) -> Tone {
             delay_s: 0.0,
             rise_s: 0.03,
         };
-        let line = Line {
+        let line = SpectralLine {
             cycles: tone.harmonic(number),
             level,
             turns: noise.share(),

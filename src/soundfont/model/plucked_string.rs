@@ -9,7 +9,7 @@
 
 use super::body::Body;
 use crate::soundfont::noise::Noise;
-use crate::soundfont::tone::{Extent, Line, Onset, Tone, pitch_hz, rate_hz};
+use crate::soundfont::tone::{Extent, Onset, SpectralLine, Tone, pitch_hz, rate_hz};
 use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex};
 use libm::{exp, pow, sin};
@@ -147,7 +147,7 @@ impl PluckedString {
                 fall_s: 1.0 / rest.max(1.0 / (100.0 * FALL_S_MAX)),
             };
             strongest = strongest.max(level.abs());
-            tone.add_line(Line {
+            tone.add_line(SpectralLine {
                 cycles,
                 level,
                 turns: 0.0,

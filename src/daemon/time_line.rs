@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 
 /// The tune that plays or comes next, and the ones after it.
 #[derive(Default)]
-pub struct Line {
-    pieces: VecDeque<Piece>,
+pub struct TimeLine {
+    pieces: VecDeque<TimedTune>,
 }
 
 /// A tune on the time line.
-pub struct Piece {
+pub struct TimedTune {
     pub tune: Arc<ReadyTune>,
     /// Each message and its distance from the start.
     pub messages: Vec<(Duration, Outgoing)>,
@@ -48,31 +48,31 @@ pub enum Outgoing {
 
 /// The next thing to send.
 #[derive(Clone, Copy, Default)]
-pub struct Place {
+pub struct Reached {
     pub piece: usize,
     pub message: usize,
     pub has_begun: bool,
 }
 
-impl Line {
-    pub fn first(&self) -> Option<&Piece> {
+impl TimeLine {
+    pub fn first(&self) -> Option<&TimedTune> {
         self.pieces.front()
     }
 
-    pub fn first_mut(&mut self) -> Option<&mut Piece> {
+    pub fn first_mut(&mut self) -> Option<&mut TimedTune> {
         self.pieces.front_mut()
     }
 
     /// The tune that plays: the first, once it has begun.
-    pub fn playing(&self) -> Option<&Piece> {
+    pub fn playing(&self) -> Option<&TimedTune> {
         self.first().filter(|piece| piece.is_announced)
     }
 
-    pub fn last(&self) -> Option<&Piece> {
+    pub fn last(&self) -> Option<&TimedTune> {
         self.pieces.back()
     }
 
-    pub fn get(&self, index: usize) -> Option<&Piece> {
+    pub fn get(&self, index: usize) -> Option<&TimedTune> {
         self.pieces.get(index)
     }
 
@@ -80,15 +80,15 @@ impl Line {
         self.pieces.len()
     }
 
-    pub fn add(&mut self, piece: Piece) {
+    pub fn add(&mut self, piece: TimedTune) {
         self.pieces.push_back(piece);
     }
 
-    pub fn remove_first(&mut self) -> Option<Piece> {
+    pub fn remove_first(&mut self) -> Option<TimedTune> {
         self.pieces.pop_front()
     }
 
-    pub fn remove_last(&mut self) -> Option<Piece> {
+    pub fn remove_last(&mut self) -> Option<TimedTune> {
         self.pieces.pop_back()
     }
 
@@ -113,7 +113,7 @@ impl Line {
         &mut self,
         handed_over: Instant,
         manner: &Manner,
-        change_rate: impl FnMut(&mut Piece),
+        change_rate: impl FnMut(&mut TimedTune),
     ) {
         self.follow_on(Some(handed_over), manner, change_rate);
     }
@@ -122,7 +122,7 @@ impl Line {
         &mut self,
         handed_over: Option<Instant>,
         manner: &Manner,
-        mut change_rate: impl FnMut(&mut Piece),
+        mut change_rate: impl FnMut(&mut TimedTune),
     ) {
         let mut before: Option<(SetPlace, Instant)> = None;
         for piece in &mut self.pieces {
@@ -138,23 +138,23 @@ impl Line {
     }
 
     /// The first message due at or after `at`.
-    pub fn place_at(&self, at: Instant) -> Place {
+    pub fn reached_at(&self, at: Instant) -> Reached {
         for (index, piece) in self.pieces.iter().enumerate() {
             if at < piece.end() || index + 1 == self.pieces.len() {
                 let offset = piece.offset_at(at);
                 let message = piece.messages.partition_point(|(due, _)| *due < offset);
-                return Place {
+                return Reached {
                     piece: index,
                     message,
                     has_begun: piece.start <= at,
                 };
             }
         }
-        Place::default()
+        Reached::default()
     }
 }
 
-impl Piece {
+impl TimedTune {
     pub fn new(
         tune: Arc<ReadyTune>,
         start: Instant,

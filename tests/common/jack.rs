@@ -1,0 +1,142 @@
+//! A JACK server, and what arrives at a MIDI port of it.
+
+use super::folder::Folder;
+use super::process::{Running, end_gently, wait_for};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A JACK server without a sound card, under a name of its own.
+pub struct JackServer {
+    name: String,
+    process: Running,
+}
+
+impl JackServer {
+    pub fn start(folder: &Folder, log: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "ceilid-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        Self::start_as(name, folder, log)
+    }
+
+    pub fn again(self, folder: &Folder, log: &str) -> Self {
+        Self::start_as(self.name.clone(), folder, log)
+    }
+
+    pub fn start_as(name: String, folder: &Folder, log: &str) -> Self {
+        let log = std::fs::File::create(folder.path(log)).unwrap();
+        let mut command = Command::new("jackd");
+        command.args(["-n", &name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]);
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let server = Self {
+            name,
+            process: Running(command.spawn().unwrap()),
+        };
+        wait_for("the JACK server", || server.ports().is_some());
+        server
+    }
+
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        vec![
+            ("JACK_DEFAULT_SERVER", self.name.clone().into()),
+            ("JACK_NO_START_SERVER", "1".into()),
+        ]
+    }
+
+    pub fn ports(&self) -> Option<String> {
+        let output = Command::new("jack_lsp")
+            .envs(self.environment())
+            .output()
+            .unwrap();
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub fn end(&mut self) {
+        end_gently(&mut self.process);
+    }
+}
+
+/// `jack_midi_dump`, which prints what arrives at its port `midi-monitor:input`.
+pub struct MidiDump {
+    path: PathBuf,
+    _process: Running,
+}
+
+/// A message as it arrived.
+pub struct DumpedEvent {
+    pub frame: u32,
+    pub bytes: Vec<u8>,
+}
+
+impl MidiDump {
+    pub fn start(jack: &JackServer, folder: &Folder, name: &str) -> Self {
+        let path = folder.path(name);
+        let file = std::fs::File::create(&path).unwrap();
+        let mut command = Command::new("stdbuf");
+        command
+            .args(["-oL", "jack_midi_dump", "-a"])
+            .envs(jack.environment());
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(Stdio::null());
+        let dump = Self {
+            path,
+            _process: Running(command.spawn().unwrap()),
+        };
+        wait_for("the port", || {
+            jack.ports()
+                .is_some_and(|ports| ports.contains("midi-monitor:input"))
+        });
+        dump
+    }
+
+    pub fn wait_until(
+        &self,
+        what: &str,
+        condition: impl Fn(&[DumpedEvent]) -> bool,
+    ) -> Vec<DumpedEvent> {
+        wait_for(what, || condition(&self.events()));
+        self.events()
+    }
+
+    /// Lines such as `  48000: 90 3e 50 note on (channel  0): …`.
+    pub fn events(&self) -> Vec<DumpedEvent> {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let event = |line: &str| {
+            let (frame, rest) = line.split_once(':')?;
+            let bytes = rest.split_whitespace().map_while(|word| {
+                if word.len() == 2 {
+                    u8::from_str_radix(word, 16).ok()
+                } else {
+                    None
+                }
+            });
+            Some(DumpedEvent {
+                frame: frame.trim().parse().ok()?,
+                bytes: bytes.take(3).collect(),
+            })
+        };
+        whole.lines().filter_map(event).collect()
+    }
+}
+
+impl DumpedEvent {
+    pub fn is_note_on(&self) -> bool {
+        self.bytes
+            .first()
+            .is_some_and(|status| status & 0xF0 == 0x90)
+    }
+}
