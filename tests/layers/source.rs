@@ -18,7 +18,7 @@ pub struct Source {
     pub paths: Vec<Path>,
     /// What it imports: the name here, and the path it leads to.
     imports: BTreeMap<String, Vec<String>>,
-    /// Types and traits that other files can name.
+    /// Types and traits that are public.
     pub nouns: Vec<(String, usize)>,
 }
 
@@ -327,14 +327,11 @@ fn end_of_item(tokens: &[TokenTree], from: usize) -> usize {
     length.map_or(tokens.len(), |length| from + length + 1)
 }
 
-/// Whether what begins after these tokens is for other files: `pub`, `pub(crate)` …
+/// Whether what begins after these tokens is public: `pub`, not `pub(crate)`.
 fn is_public(before: &[TokenTree]) -> bool {
     let is_pub = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "pub");
     match before {
         [.., token] if is_pub(token) => true,
-        [.., token, TokenTree::Group(group)] => {
-            is_pub(token) && group.delimiter() == Delimiter::Parenthesis
-        }
         // `pub unsafe trait`
         [.., token, TokenTree::Ident(word)] if word == "unsafe" => is_pub(token),
         _ => false,

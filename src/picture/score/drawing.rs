@@ -8,6 +8,7 @@
 
 use super::glyph::{Bounds, Glyph};
 use super::lettering;
+pub use super::lettering::Font;
 use crate::music::NoteLength;
 
 /// A whole tune, laid out.
@@ -251,21 +252,6 @@ impl Point {
     pub const fn new(x: f32, y: f32) -> Self {
         Self { x, y }
     }
-}
-
-/// Letters for words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Font {
-    /// Times and what is as wide.
-    Roman,
-    /// Bold Times.
-    Bold,
-    /// Slanted Times.
-    Italic,
-    /// Bold, slanted Times.
-    BoldItalic,
-    /// Helvetica and what is as wide: chord symbols.
-    Sans,
 }
 
 /// Which part of the words lies at their place.

@@ -6,7 +6,20 @@
 //! (Adobe's Core 14 AFM files), and so they can be set without a font at hand. The faces that SVG asks for are as wide
 //! letter by letter: Times New Roman, Liberation Serif, Tinos and Nimbus Roman; Arial and its kin.
 
-use super::drawing::Font;
+/// Letters for words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Font {
+    /// Times and what is as wide.
+    Roman,
+    /// Bold Times.
+    Bold,
+    /// Slanted Times.
+    Italic,
+    /// Bold, slanted Times.
+    BoldItalic,
+    /// Helvetica and what is as wide: chord symbols.
+    Sans,
+}
 
 /// Widths of codes 32..=255 in thousandths of an em; 0 where no letter stands.
 type Widths = [u16; 224];
