@@ -38,9 +38,11 @@
 //! reads the code and fails where the two differ.
 //!
 //! Below that no files name each other in a circle, but for a folder's head (`mod.rs`) and its files, and for these:
-//! `model/engine.rs` and `model/pair.rs` (a pair of threads runs the engine's own steps); and, each two words of one noun,
-//! `model/checkpoint.rs` and `model/trainer.rs`, `model/folk/graph.rs` and `model/folk/trainer.rs`, `model/network.rs` and
-//! `model/weights.rs`.
+//! `model/engine.rs` and `model/pair.rs` (a pair of threads runs the engine's own steps); `model/checkpoint.rs` and
+//! `model/trainer.rs` (the file and the loop know each other's records); `model/shape.rs`, `model/network.rs`,
+//! `model/streams.rs` and `model/weights.rs` (a shape makes batches and weights of itself, which are laid out by it);
+//! `picture/score/column.rs`, `picture/score/staff.rs` and `picture/score/words.rs`, `picture/score/marks.rs`,
+//! `picture/score/note.rs` and `picture/score/system.rs` (what is drawn, and what it stands on).
 //!
 //! ## What never happens (invariants, stated as absences)
 //!
