@@ -26,6 +26,7 @@
 //! | [`abc`] | ABC text ↔ `Tune`, the written music |
 //! | [`score`] | what sounds: repeats played, lengths and pitches resolved |
 //! | [`critic`] | says whether a draft may be played, with named reasons |
+//! | [`teach`] | corpora → a model file, and its figures |
 //! | [`performance`] | `Score` + style + seed → `Performance`: the band plays |
 //! | [`soundfont`] | builds the project's own SoundFont |
 //! | [`picture`] | things to look at, as SVG |
@@ -37,12 +38,9 @@
 //! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test
 //! reads the code and fails where the two differ.
 //!
-//! Below that no files name each other in a circle, but for a folder's head (`mod.rs`) and its files, and for these:
-//! `model/engine.rs` and `model/pair.rs` (a pair of threads runs the engine's own steps); `model/checkpoint.rs` and
-//! `model/trainer.rs` (the file and the loop know each other's records); `model/shape.rs`, `model/network.rs`,
-//! `model/streams.rs` and `model/weights.rs` (a shape makes batches and weights of itself, which are laid out by it);
-//! `picture/score/column.rs`, `picture/score/staff.rs` and `picture/score/words.rs`, `picture/score/marks.rs`,
-//! `picture/score/note.rs` and `picture/score/system.rs` (what is drawn, and what it stands on).
+//! Below that no files name each other in a circle, but for a folder's head (`mod.rs`) and its files, and for two:
+//! `picture/score/column.rs`, `picture/score/staff.rs`, `picture/score/words.rs`, and `picture/score/marks.rs`,
+//! `picture/score/note.rs`, `picture/score/system.rs` (what is drawn, and what it stands on).
 //!
 //! ## What never happens (invariants, stated as absences)
 //!
