@@ -13,10 +13,10 @@ use ceilid::critic::{Critic, rules};
 use ceilid::model::checkpoint::Model;
 use ceilid::model::engine::{Engine, Storage};
 use ceilid::model::shape::NetworkConfig;
-use ceilid::music::Mode;
+use ceilid::music::{Dance, Mode};
 use ceilid::score::{self, Score};
 use ceilid::token::folk::{
-    Dance, FolkMeter, FolkTune, Style, TONICS, from_score, to_abc, written_in_score,
+    FolkMeter, FolkTune, Style, TONICS, from_score, to_abc, written_in_score,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! The band's promises, over tunes of every dance, metre, key and shape, made by chance from a fixed seed.
 
 use ceilid::abc;
+use ceilid::music::Dance;
 use ceilid::music::midi::{Channel, MidiMessage};
 use ceilid::music::time::Ticks;
 use ceilid::performance::{
-    Arrangement, Dance, Mark, Performance, SetTune, Style, TIMING_MS_MAX, join, perform,
-    perform_set,
+    Arrangement, Mark, Performance, SetTune, Style, TIMING_MS_MAX, join, perform, perform_set,
 };
 use ceilid::score::{self, Score};
 use std::collections::HashMap;

@@ -3,11 +3,9 @@
 use super::Failure;
 use crate::abc;
 use crate::compose::{Compose, Composition};
-use crate::music::Key;
 use crate::music::time::Ticks;
-use crate::performance::{
-    Arrangement, Dance, Mark, Performance, SetTune, TimedMark, join, perform_set,
-};
+use crate::music::{Dance, Key};
+use crate::performance::{Arrangement, Mark, Performance, SetTune, TimedMark, join, perform_set};
 use crate::score::{self, Score};
 use anyhow::anyhow;
 use std::sync::atomic::AtomicBool;
@@ -90,7 +88,7 @@ pub fn compose(
 
 fn dance_and_key(composition: &Composition) -> (Dance, Option<Key>) {
     let score = score::read(&abc::parse(&composition.abc).tune).score;
-    (Dance::of(&score), score.keys.first().map(|mark| mark.key))
+    (score.dance(), score.keys.first().map(|mark| mark.key))
 }
 
 /// Plays the tunes one after the other.

@@ -9,8 +9,8 @@ use crate::compose::{Brief, Choice, Compose, Composer, MinP, Temperature};
 use crate::critic::Critic;
 use crate::daemon::Settings;
 use crate::daemon::config::Config;
-use crate::music::{Key, Meter};
-use crate::token::folk::{self, Dance, FolkMeter, FolkTune};
+use crate::music::{Dance, Key, Meter};
+use crate::token::folk::{self, FolkMeter, FolkTune};
 use crate::{abc, score};
 use anyhow::anyhow;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// What new tunes are to be like.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Wishes {
-    /// Dance: reel, jig, slip jig, hornpipe, waltz, polka, march, strathspey or air [default: any]
+    /// Dance: reel, jig, slip jig, slide, hornpipe, polka, waltz, march, strathspey or air [default: any]
     #[arg(long, value_name = "D", value_parser = dance)]
     dance: Option<Dance>,
     /// Key and mode, as ABC writes them: D, Am, Edor, Gmix [default: any]

@@ -11,10 +11,9 @@ use crate::abc;
 use crate::compose;
 use crate::music::midi::{DataByte, Program};
 use crate::music::pitch::Accidental;
-use crate::music::{Key, Mode, Tonic};
+use crate::music::{Dance, Key, Mode, Tonic};
 use crate::performance::{COUNT_IN_BARS_MAX, Pattern, Role, SWING_SCALE_MAX, Style, TIMES_MAX};
 use crate::score;
-use crate::token::folk::Dance;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -83,7 +82,7 @@ settings! {
     tempo_scale: TempoScale = TempoScale(1.0),
     /// How loud, 0 to 100
     volume: Volume = Volume(100),
-    /// Which dance to compose: any, reel, jig, slip jig, hornpipe, waltz, polka, march, strathspey or air
+    /// Which dance to compose: any, reel, jig, slip jig, slide, hornpipe, polka, waltz, march, strathspey or air
     dance: Wish<Dance> = Wish::Any,
     /// Key and mode to compose in, as ABC writes them: any, D, Am, Edor, Gmix
     key: Wish<KeyWish> = Wish::Any,

@@ -3,7 +3,6 @@
 
 use super::accompaniment::{self, Backing, Harmony};
 use super::arrangement::Arrangement;
-use super::dance::Dance;
 use super::expression::{self, BarGrid, Swing};
 use super::ornament::{self, Added};
 use super::pattern::Pattern;
@@ -108,7 +107,7 @@ pub struct Band<'a> {
 impl<'a> Band<'a> {
     /// The band with this tune before it.
     pub fn new(score: &'a Score, arrangement: &'a Arrangement) -> Self {
-        let style = dance_style(Dance::of(score));
+        let style = dance_style(score.dance());
         let wishes = Wishes::of(score);
         Self {
             score,

@@ -179,9 +179,9 @@ fn bell(rng: &mut impl Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dance::Dance;
     use super::super::style::dance_style;
     use super::*;
+    use crate::music::Dance;
     use crate::music::time::{Meter, TICKS_PER_QUARTER};
 
     fn bars(lengths: &[u64]) -> Vec<Bar> {

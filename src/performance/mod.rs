@@ -6,7 +6,6 @@
 mod accompaniment;
 mod arrangement;
 mod band;
-mod dance;
 mod expression;
 mod ornament;
 mod pattern;
@@ -22,7 +21,6 @@ mod wishes;
 mod written;
 
 pub use arrangement::{Arrangement, COUNT_IN_BARS_MAX, SWING_SCALE_MAX, TIMES_MAX};
-pub use dance::Dance;
 pub use pattern::Pattern;
 pub use plain::plain;
 pub use role::{Role, RoleChoice, RoleChoices};

@@ -6,7 +6,6 @@
 
 use super::arrangement::{Arrangement, COUNT_IN_BARS_MAX, TIMES_MAX};
 use super::band::{Band, Part, Pass, Roster};
-use super::dance::Dance;
 use super::expression::BarGrid;
 use super::role::Role;
 use super::style::{AIR_RUBATO, DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
@@ -14,6 +13,7 @@ use super::{
     Mark, Performance, Stroke, TimedMark, TimedMessage, Track, accompaniment, expression, plain,
     sort_messages, stroke,
 };
+use crate::music::Dance;
 use crate::music::midi::{Channel, MidiMessage};
 use crate::music::time::{Tempo, Ticks, TicksPerQuarter};
 use crate::score::Score;
@@ -469,7 +469,7 @@ fn drop_repeated_settings(messages: &mut Vec<TimedMessage>) {
 mod tests {
     use super::*;
     use crate::abc;
-    use crate::performance::dance::Dance;
+    use crate::music::Dance;
     use crate::performance::expression::Swing;
     use crate::performance::ornament::{self, Added};
     use crate::performance::style::{TIMING_MS_MAX, dance_style};

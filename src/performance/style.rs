@@ -3,8 +3,8 @@
 //! Tempi and accents: the band of values in Breathnach, *Folk Music and Dances of Ireland*, the Sydney and Scottish
 //! country dance tables, and abc2midi's stress models, brought to one number each.
 
-use super::dance::Dance;
 use super::role::Role;
+use crate::music::Dance;
 use crate::music::midi::DataByte;
 use crate::music::time::NoteLength;
 
@@ -20,6 +20,21 @@ pub enum Style {
     Session,
     /// The whole band from the first bar, louder and straighter, for dancers.
     Ceilidh,
+}
+
+impl Style {
+    /// All of them, each adding to the one before.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Solo, Self::Session, Self::Ceilidh];
+
+    /// Its name in options.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Solo => "solo",
+            Self::Session => "session",
+            Self::Ceilidh => "ceilidh",
+        }
+    }
 }
 
 /// How a dance is played. Positions count in eighths from the bar line; lists are repeated when a bar is longer.

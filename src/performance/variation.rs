@@ -96,9 +96,9 @@ fn split(note: &Note, score: &Score, direction: i32) -> [Note; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dance::Dance;
     use super::super::style::dance_style;
     use super::*;
+    use crate::music::Dance;
     use crate::{abc, score};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;

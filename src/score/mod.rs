@@ -4,6 +4,7 @@
 //! Does not do: ornaments, accompaniment, dynamics or swing: those stay marks here, for a performance to play.
 
 mod bars;
+mod dance;
 mod lyrics;
 mod order;
 mod resolve;

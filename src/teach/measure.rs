@@ -18,7 +18,8 @@ use crate::model::lesson::Lesson;
 use crate::model::shape::NetworkConfig;
 use crate::model::trainer::TrainingError;
 use crate::model::weights::Weights;
-use crate::token::folk::{Dance, to_abc};
+use crate::music::Dance;
+use crate::token::folk::to_abc;
 use crate::{abc, score};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -316,7 +317,7 @@ fn danced<'a>(texts: &[String], melodies: &'a [Melody]) -> Vec<&'a Melody> {
         let found = text.lines().find(|line| line.starts_with(field));
         found.unwrap_or("").to_owned()
     };
-    let is_danced = |text: &str| match Dance::in_words(&line(text, "R:")) {
+    let is_danced = |text: &str| match Dance::named_in(&line(text, "R:")) {
         Some(dance) => matches!(dance, Dance::Reel | Dance::Jig),
         None => ["M:6/8", "M:4/4"].contains(&line(text, "M:").trim()),
     };

@@ -12,7 +12,7 @@ use super::super::sampler::Choice;
 use super::habits::Habits;
 use super::particles::{self, Draw, Written};
 use super::planner::draw_plans;
-use super::request::{FolkRequest, RequestError};
+use super::request::{FolkRequest, RequestError, learnt_as, metres};
 use crate::critic::comparison::Tell;
 use crate::critic::features::{Melody, scalars};
 use crate::critic::{Critic, Refusals};
@@ -93,6 +93,10 @@ impl FolkComposer {
             request.tonic = request.tonic.or(Some(plan.tonic()));
             request.mode = request.mode.or(Some(plan.mode));
         }
+        if let Some(dance) = request.dance.filter(|dance| learnt_as(*dance) != *dance) {
+            // Its metre is what tells it from the dance that it was learnt as.
+            request.meter = request.meter.or(metres(dance).first().copied());
+        }
         Ok(Self {
             model,
             critic,
@@ -132,7 +136,14 @@ impl FolkComposer {
         );
         written
             .into_iter()
-            .map(|written| written.map(|Written { tune, bits_a_note }| Draft { tune, bits_a_note }))
+            .map(|written| {
+                let Written {
+                    mut tune,
+                    bits_a_note,
+                } = written?;
+                tune.plan.dance = self.request.dance.unwrap_or(tune.plan.dance);
+                Some(Draft { tune, bits_a_note })
+            })
             .collect()
     }
 }

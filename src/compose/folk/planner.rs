@@ -3,11 +3,11 @@
 //! In: the model and a request. Out: a plan drawn from the model's own odds among those that grant the request. Draws no notes.
 
 use super::particles::draw;
-use super::request::FolkRequest;
+use super::request::{FolkRequest, learnt_as};
 use crate::model::engine::{Ask, Engine, EngineState};
 use crate::music::Mode;
 use crate::token::folk::{
-    Cursor, DECISIONS, Dance, Decision, Expected, FolkMeter, PART_LENGTHS, Step, TONICS,
+    Cursor, DANCES, DECISIONS, Decision, Expected, FolkMeter, PART_LENGTHS, Step, TONICS,
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -103,7 +103,7 @@ fn strike_out(request: &FolkRequest, cursor: &Cursor, allowed: &mut [bool; DECIS
         Expected::Dance => only(
             request
                 .dance
-                .and_then(|dance| place(&Dance::ALL, &dance))
+                .and_then(|dance| place(&DANCES, &learnt_as(dance)))
                 .map(Decision::Dance),
         ),
         Expected::Meter => only(

@@ -3,8 +3,8 @@
 //! In: what a person asks for. Out: checked wishes, and whether a plan grants them. Draws nothing.
 
 use super::super::sampler::{MinP, Temperature};
-use crate::music::{Mode, Tonic};
-use crate::token::folk::{Dance, FolkMeter, FolkTune, Plan, Style};
+use crate::music::{Dance, Mode, Tonic};
+use crate::token::folk::{FolkMeter, FolkTune, Plan, Style};
 
 /// What is asked for; what is left open the model decides.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,13 +88,15 @@ impl FolkRequest {
 
     /// Whether the plan is what was asked for, and its bars and parts add up when it is played round and round.
     pub fn grants(&self, plan: &Plan) -> bool {
-        let is_asked = self.dance.is_none_or(|dance| dance == plan.dance)
+        let is_asked = self
+            .dance
+            .is_none_or(|dance| learnt_as(dance) == plan.dance)
             && self.meter.is_none_or(|meter| meter == plan.meter)
             && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
             && self.mode.is_none_or(|mode| mode == plan.mode)
             && self.form.as_ref().is_none_or(|form| *form == plan.form());
         // A metre that was asked for is the asker's business, but abc2midi calls a hornpipe in another metre an error.
-        let is_its_dance = metres(plan.dance).contains(&plan.meter)
+        let is_its_dance = metres(self.dance.unwrap_or(plan.dance)).contains(&plan.meter)
             || (self.meter.is_some() && plan.dance != Dance::Hornpipe);
         // The model has heard of the others, a tune in a hundred or fewer, and cannot write them yet.
         let is_common = self.mode.is_some()
@@ -106,8 +108,16 @@ impl FolkRequest {
     }
 }
 
-/// The metres that people dance it in.
-fn metres(dance: Dance) -> &'static [FolkMeter] {
+/// The dance whose symbol stands for it in the tunes that models learn from: the corpora call a slide a jig.
+pub fn learnt_as(dance: Dance) -> Dance {
+    match dance {
+        Dance::Slide => Dance::Jig,
+        other => other,
+    }
+}
+
+/// The metres that people dance it in, the usual one first.
+pub fn metres(dance: Dance) -> &'static [FolkMeter] {
     use FolkMeter::{
         Cut, FourFour, NineEight, SixEight, ThreeEight, ThreeFour, ThreeTwo, TwelveEight, TwoFour,
     };
@@ -115,6 +125,7 @@ fn metres(dance: Dance) -> &'static [FolkMeter] {
         Dance::Reel => &[FourFour, Cut, TwoFour],
         Dance::Jig => &[SixEight, TwelveEight],
         Dance::SlipJig => &[NineEight],
+        Dance::Slide => &[TwelveEight, SixEight],
         Dance::Hornpipe => &[FourFour, TwoFour],
         Dance::Waltz => &[ThreeFour, ThreeEight],
         Dance::Polka => &[TwoFour, FourFour],

@@ -7,11 +7,11 @@
 use super::lookback::{Lookback, Placed};
 use super::plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, DECISIONS, Dance, Decision, FolkMeter, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
+    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, FolkMeter, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
     PITCHES, REPEATS, Sound, Style, TONICS, Units,
 };
 use super::{FolkTune, Note, Step};
-use crate::music::{Key, Mode};
+use crate::music::{Dance, Key, Mode};
 
 /// Most sharps or flats of a key signature.
 pub const SHARPS_MAX: i8 = 6;
@@ -190,7 +190,7 @@ impl Cursor {
         let mut allow = |decision: Decision| allowed[decision.id()] = true;
         let full = self.plan.meter.bar();
         match self.expected {
-            Expected::Dance => (0..Dance::ALL.len() as u8).for_each(|n| allow(Decision::Dance(n))),
+            Expected::Dance => (0..DANCES.len() as u8).for_each(|n| allow(Decision::Dance(n))),
             Expected::Meter => {
                 (0..FolkMeter::ALL.len() as u8).for_each(|n| allow(Decision::Meter(n)))
             }
@@ -278,7 +278,7 @@ impl Cursor {
         }
         self.last = Some(step);
         match step.decision {
-            Decision::Dance(n) => self.plan.dance = Dance::ALL[usize::from(n)],
+            Decision::Dance(n) => self.plan.dance = DANCES[usize::from(n)],
             Decision::Meter(n) => self.plan.meter = FolkMeter::ALL[usize::from(n)],
             Decision::Mode(n) => self.plan.mode = Mode::ALL[usize::from(n)],
             Decision::Tonic(n) => self.plan.tonic = n,

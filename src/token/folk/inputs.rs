@@ -13,7 +13,7 @@ use super::cursor::{Cursor, Expected};
 use super::lookback::Match;
 use super::plan::{Ending, Repeat};
 use super::symbol::{
-    DECISIONS, Dance, Decision, FolkMeter, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound,
+    DANCES, DECISIONS, Decision, FolkMeter, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound,
     Style, TONICS,
 };
 use crate::music::Mode;
@@ -88,7 +88,7 @@ impl Group {
         sizes[Self::Position as usize] = POSITIONS;
         sizes[Self::Left as usize] = POSITIONS;
         sizes[Self::InBeat as usize] = POSITIONS;
-        sizes[Self::Dance as usize] = Dance::ALL.len() + 1;
+        sizes[Self::Dance as usize] = DANCES.len() + 1;
         sizes[Self::Meter as usize] = FolkMeter::ALL.len() + 1;
         sizes[Self::Mode as usize] = 8;
         sizes[Self::Tonic as usize] = TONICS.len() + 1;
@@ -216,7 +216,7 @@ impl Cursor {
     fn tell_plan(&self, columns: &mut Columns) {
         let plan = &self.plan;
         if self.knows(Expected::Dance) {
-            columns.set(Group::Dance, index_of(&Dance::ALL, plan.dance));
+            columns.set(Group::Dance, index_of(&DANCES, plan.dance));
         }
         if self.knows(Expected::Meter) {
             columns.set(Group::Meter, index_of(&FolkMeter::ALL, plan.meter));

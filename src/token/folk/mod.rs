@@ -17,7 +17,7 @@ pub use plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 pub use print::to_abc;
 pub use read::{Unfit, from_score, written_in_score};
 pub use symbol::{
-    BAR_COUNT_MAX, DECISIONS, Dance, Decision, Degree, FolkMeter, LAGS, LENGTHS, PART_LENGTHS,
+    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, Degree, FolkMeter, LAGS, LENGTHS, PART_LENGTHS,
     PARTS_MAX, PITCHES, Sound, Style, TONICS, Units, WHOLE_UNITS,
 };
 

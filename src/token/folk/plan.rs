@@ -2,8 +2,8 @@
 //!
 //! In: the decisions at the head of a stream. Out: the bars that the notes will fill, one after the other. Knows no notes.
 
-use super::symbol::{Dance, Decision, FolkMeter, PART_LENGTHS, REPEATS, Style, TONICS, Units};
-use crate::music::{Key, Mode, Tonic};
+use super::symbol::{DANCES, Decision, FolkMeter, PART_LENGTHS, REPEATS, Style, TONICS, Units};
+use crate::music::{Dance, Key, Mode, Tonic};
 
 /// Everything about a tune but its notes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,9 +124,7 @@ impl Plan {
         let place = |found: Option<usize>| found.unwrap_or(0) as u8; // lossless: tables are short
         let length = |units: Units| place(PART_LENGTHS.iter().position(|&length| length == units));
         let mut decisions = vec![
-            Decision::Dance(place(
-                Dance::ALL.iter().position(|&dance| dance == self.dance),
-            )),
+            Decision::Dance(place(DANCES.iter().position(|&dance| dance == self.dance))),
             Decision::Meter(place(
                 FolkMeter::ALL.iter().position(|&meter| meter == self.meter),
             )),

@@ -6,8 +6,8 @@
 use super::cursor::{Cursor, SHARPS_MAX};
 use super::plan::{PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, Dance, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX, Sound, Style,
-    TONICS, Units, WHOLE_UNITS,
+    BAR_COUNT_MAX, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX, Sound, Style, TONICS,
+    Units, WHOLE_UNITS, dance_in_words,
 };
 use super::{FolkTune, Note};
 use crate::music::{Key, Mode};
@@ -87,10 +87,10 @@ fn read(score: &Score, style: Style, words: &str, replays: Replays) -> Result<Fo
         None => return Err(Unfit::Empty),
     };
     let (mode, tonic) = key(score).ok_or(Unfit::Key)?;
-    let said = score.about.rhythm.as_deref().and_then(Dance::in_words);
+    let said = score.about.rhythm.as_deref().and_then(dance_in_words);
     let dance = said
-        .or_else(|| Dance::in_words(score.title()))
-        .or_else(|| Dance::in_words(words))
+        .or_else(|| dance_in_words(score.title()))
+        .or_else(|| dance_in_words(words))
         .unwrap_or(meter.usual_dance());
 
     let grid = Grid { score, mode, tonic };

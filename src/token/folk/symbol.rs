@@ -2,7 +2,7 @@
 //!
 //! Knows no order of symbols: that is the cursor's.
 
-use crate::music::{Accidental, Key, Letter, Meter, Mode, SpelledPitch, Tonic};
+use crate::music::{Accidental, Dance, Key, Letter, Meter, Mode, SpelledPitch, Tonic};
 
 /// Lengths and positions in 96ths of a whole note: a thirty-second is 3, an eighth of a triplet 8.
 pub type Units = u16;
@@ -66,87 +66,44 @@ pub const TONICS: [Tonic; 15] = {
     ]
 };
 
-/// What the tune is danced to, or [`Dance::Air`] where it is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dance {
-    Reel,
-    Jig,
-    SlipJig,
-    Hornpipe,
-    Waltz,
-    Polka,
-    March,
-    Strathspey,
-    Air,
-}
+/// The dances that have symbols, in their order. A slide has none: it is learnt and written as a jig in 12/8.
+pub const DANCES: [Dance; 9] = [
+    Dance::Reel,
+    Dance::Jig,
+    Dance::SlipJig,
+    Dance::Hornpipe,
+    Dance::Waltz,
+    Dance::Polka,
+    Dance::March,
+    Dance::Strathspey,
+    Dance::Air,
+];
 
-impl Dance {
-    /// All of them, in the order of their symbols.
-    pub const ALL: [Self; 9] = [
-        Self::Reel,
-        Self::Jig,
-        Self::SlipJig,
-        Self::Hornpipe,
-        Self::Waltz,
-        Self::Polka,
-        Self::March,
-        Self::Strathspey,
-        Self::Air,
+/// The first dance with a symbol that words of a corpus, such as a title or a file's name, speak of.
+pub fn dance_in_words(words: &str) -> Option<Dance> {
+    const SIGNS: [(&str, Dance); 16] = [
+        ("slip", Dance::SlipJig),
+        ("hop jig", Dance::SlipJig),
+        ("jig", Dance::Jig),
+        ("reel", Dance::Reel),
+        ("hornpipe", Dance::Hornpipe),
+        ("hpps", Dance::Hornpipe),
+        ("clog", Dance::Hornpipe),
+        ("waltz", Dance::Waltz),
+        ("polka", Dance::Polka),
+        ("march", Dance::March),
+        ("quick step", Dance::March),
+        ("quickstep", Dance::March),
+        ("strathspey", Dance::Strathspey),
+        ("fling", Dance::Strathspey),
+        ("highland", Dance::Strathspey),
+        ("air", Dance::Air),
     ];
-
-    /// As an `R:` field names it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reel => "reel",
-            Self::Jig => "jig",
-            Self::SlipJig => "slip jig",
-            Self::Hornpipe => "hornpipe",
-            Self::Waltz => "waltz",
-            Self::Polka => "polka",
-            Self::March => "march",
-            Self::Strathspey => "strathspey",
-            Self::Air => "air",
-        }
-    }
-
-    /// From its name in any case, with or without spaces.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let bare: String = name
-            .chars()
-            .filter(|c| c.is_ascii_alphabetic())
-            .collect::<String>()
-            .to_ascii_lowercase();
-        Self::ALL
-            .into_iter()
-            .find(|dance| dance.name().replace(' ', "") == bare)
-    }
-
-    /// The first dance that words such as a title or a file's name speak of.
-    pub fn in_words(words: &str) -> Option<Self> {
-        const SIGNS: [(&str, Dance); 16] = [
-            ("slip", Dance::SlipJig),
-            ("hop jig", Dance::SlipJig),
-            ("jig", Dance::Jig),
-            ("reel", Dance::Reel),
-            ("hornpipe", Dance::Hornpipe),
-            ("hpps", Dance::Hornpipe),
-            ("clog", Dance::Hornpipe),
-            ("waltz", Dance::Waltz),
-            ("polka", Dance::Polka),
-            ("march", Dance::March),
-            ("quick step", Dance::March),
-            ("quickstep", Dance::March),
-            ("strathspey", Dance::Strathspey),
-            ("fling", Dance::Strathspey),
-            ("highland", Dance::Strathspey),
-            ("air", Dance::Air),
-        ];
-        let words = words.to_lowercase();
-        SIGNS
-            .iter()
-            .find(|(sign, _)| words.contains(sign))
-            .map(|&(_, dance)| dance)
-    }
+    let words = words.to_lowercase();
+    SIGNS
+        .iter()
+        .find(|(sign, _)| words.contains(sign))
+        .map(|&(_, dance)| dance)
 }
 
 /// A metre: how many of which unit a bar has, or cut time.
@@ -413,7 +370,7 @@ fn letter_of_step(step: i32) -> Letter {
 pub enum Decision {
     /// Index into [`LENGTHS`].
     Length(u8),
-    /// Index into [`Dance::ALL`].
+    /// Index into [`DANCES`].
     Dance(u8),
     /// Index into [`FolkMeter::ALL`].
     Meter(u8),
@@ -439,7 +396,7 @@ pub enum Decision {
 const STARTS: [usize; 12] = {
     let sizes = [
         LENGTHS.len(),
-        Dance::ALL.len(),
+        DANCES.len(),
         FolkMeter::ALL.len(),
         7,
         TONICS.len(),
