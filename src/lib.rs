@@ -14,6 +14,34 @@
 //!
 //! Values go in and values come out until `output`; below `daemon` nothing waits, and nothing but `cli` prints.
 //!
+//! ## Without the binary
+//!
+//! ```
+//! use ceilid::{abc, output::smf, performance, score, wishes::Settings};
+//!
+//! let tune = abc::parse("X:1\nR:jig\nM:6/8\nL:1/8\nK:D\n|:\"D\"fef afd|\"G\"gfg \"A\"e3:|\n").tune;
+//! let score = score::read_obeying(&tune).score;
+//! let piece = performance::perform(&score, &Settings::default().arrangement(), 1);
+//! assert!(smf::to_bytes(&piece).starts_with(b"MThd"));
+//! ```
+//!
+//! New tunes come from a model that the binary carries, or one of your own:
+//!
+//! ```no_run
+//! use ceilid::compose::shipped;
+//! use ceilid::wishes::{Settings, SettingsPatch};
+//!
+//! let mut asked = SettingsPatch::default();
+//! asked.set("dance", "jig")?;
+//! let wishes = Settings::default().patched(&asked);
+//! let composer = shipped::usual_model().composer(shipped::critic(), &wishes)?;
+//! let tune = composer.compose(7, 0, &Default::default())?;
+//! println!("{}", tune.abc);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/` has more: `compose`, `convert`, `render`, `live`.
+//!
 //! ## Modules, in the order of the data
 //!
 //! | module | what it is for |
@@ -71,6 +99,8 @@ pub mod corpus;
 pub mod token;
 
 pub mod model;
+
+pub mod wishes;
 
 pub mod compose;
 

@@ -203,7 +203,7 @@ fn numbers_out_of_range_are_usage_errors() {
         folder.path(),
         &["generate", "--times", "0", "-o", "set.mid"],
         2,
-        &["times", "1..=9"],
+        &["times", "between 1 and 9"],
     );
     assert!(!folder.path().join("set.mid").exists());
 }

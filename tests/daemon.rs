@@ -6,11 +6,10 @@ mod common;
 use ceilid::daemon::archive::{Archive, ArchiveSettings, Search};
 use ceilid::daemon::clock::{Clock, FakeClock};
 use ceilid::daemon::plan::Plan;
-use ceilid::daemon::time_span::TimeSpan;
 use ceilid::daemon::{
     self, Adoption, ClockIn, ClockOut, Command, Daemon, DaemonParts, Ending, Keeping, Notice,
-    PlayerSettings, Provenance, ReadyTune, SettingsPatch, SkipAt, SourceError, Subscription,
-    TuneId, TuneRecord, TuneRequest, TuneSource,
+    PlayerSettings, ReadyTune, SettingsPatch, SkipAt, SourceError, Subscription, TuneId,
+    TuneRecord, TuneRequest, TuneSource,
 };
 use ceilid::music::midi::{Channel, ClockMessage, MidiMessage, Program, Velocity, controller};
 use ceilid::music::pitch::Pitch;
@@ -18,6 +17,7 @@ use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
 use ceilid::output::null::{NullMemory, NullOutput, Received};
 use ceilid::output::{Health, LiveOutput};
 use ceilid::performance::{Mark, Performance, TimedMark, TimedMessage, Track};
+use ceilid::wishes::TimeSpan;
 use common::ready_tune;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -802,10 +802,9 @@ impl LiveOutput for TestOutput {
 }
 
 fn tune_index(tune: &TuneRecord) -> u64 {
-    match tune.provenance {
-        Provenance::Generated { index, .. } => index,
-        Provenance::File { .. } => unreachable!("the tunes here are generated"),
-    }
+    let place = tune.origin.short();
+    let index = place.strip_prefix("seed 0, tune ");
+    index.expect("the tunes here are made").parse().unwrap()
 }
 
 fn is_start_of(notice: &Notice, index: u64) -> bool {

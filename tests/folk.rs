@@ -5,7 +5,7 @@ mod common;
 
 use ceilid::abc;
 use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest, Habits};
-use ceilid::compose::{Compose, MinP, Temperature};
+use ceilid::compose::{Compose, ModelName};
 use ceilid::corpus::tunebook;
 use ceilid::critic::comparison::Tell;
 use ceilid::critic::features::Melody;
@@ -18,6 +18,7 @@ use ceilid::score::{self, Score};
 use ceilid::token::folk::{
     FolkMeter, FolkTune, Style, TONICS, from_score, to_abc, written_in_score,
 };
+use ceilid::wishes::{Form, MinP, Temperature, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,7 +32,7 @@ fn composer(request: FolkRequest) -> FolkComposer {
     let findings = file.card.findings.expect("it was taught to the end");
     let model = FolkModel {
         engine: Arc::new(Engine::new(&file.weights, Storage::F32)),
-        hash: "test".to_owned(),
+        name: ModelName::default(),
         habits: findings.habits.try_into().map(Habits).unwrap_or_default(),
         tell: Tell::from_numbers(&findings.tell),
     };
@@ -101,7 +102,7 @@ fn what_is_asked_for_is_what_is_written() {
         dance: Some(dance),
         tonic: Some(TONICS[key.0]),
         mode: Some(key.1),
-        form: Some(form.to_owned()),
+        form: Form::read(form).ok(),
         range,
         ..FolkRequest::default()
     };
@@ -122,7 +123,10 @@ fn what_is_asked_for_is_what_is_written() {
                 (Some(plan.dance), Some(plan.tonic()), Some(plan.mode)),
                 (asked.dance, asked.tonic, asked.mode)
             );
-            assert_eq!(Some(plan.form()), asked.form);
+            assert_eq!(
+                Some(plan.form().as_str()),
+                asked.form.as_ref().map(Form::letters)
+            );
             // What the text says is read back as what was asked for, too.
             let score = sounding(&text);
             let key = score.keys[0].key;

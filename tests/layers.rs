@@ -29,16 +29,17 @@ const LAYERS: &[Layer] = &[
     Layer { module: "corpus",      own: &["abc", "score"], outside: &["sha2"] },
     Layer { module: "token",       own: &["music", "score"], outside: &["serde"] },
     Layer { module: "model",       own: &["token"], outside: &["candle_core", "candle_nn", "half", "rayon", "safetensors", "serde", "serde_json"] },
+    Layer { module: "wishes",      own: &["music", "abc", "score", "performance", "token"], outside: &["serde", "serde_json", "strsim"] },
     Layer { module: "critic",      own: &["music", "abc", "score", "corpus"], outside: &[] },
-    Layer { module: "compose",     own: &["music", "abc", "score", "token", "model", "critic"], outside: &["rand", "rand_chacha", "serde"] },
-    Layer { module: "teach",       own: &["abc", "score", "corpus", "token", "model", "critic", "compose", "picture"], outside: &["rayon", "serde", "serde_json"] },
+    Layer { module: "compose",     own: &["music", "corpus", "abc", "score", "token", "model", "wishes", "critic"], outside: &["rand", "rand_chacha", "sha2"] },
+    Layer { module: "teach",       own: &["music", "abc", "score", "corpus", "token", "model", "critic", "compose", "picture"], outside: &["rayon", "serde", "serde_json"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
     Layer { module: "picture",     own: &["music", "abc", "score"], outside: &["miniz_oxide", "pdf_writer"] },
     Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "nix", "rustysynth_ext", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },
-    Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "token", "compose", "output"], outside: &["jiff", "rusqlite", "serde", "serde_json", "strsim", "toml", "tracing"] },
+    Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "compose", "wishes", "output"], outside: &["jiff", "rusqlite", "serde", "serde_json", "toml", "tracing"] },
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
-    Layer { module: "web",         own: &["abc", "picture", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
-    Layer { module: "cli",         own: &["music", "abc", "score", "performance", "corpus", "token", "model", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web"],
+    Layer { module: "web",         own: &["abc", "picture", "wishes", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
+    Layer { module: "cli",         own: &["music", "abc", "score", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web"],
             outside: &["clap", "clap_complete", "clap_mangen", "anyhow", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
 ];
 

@@ -204,7 +204,7 @@ fn a_setting_that_cannot_be_is_refused_with_what_can() {
     for (body, words) in [
         (r#"{"tempo_scale": 99}"#, "99 is not between 0.1 and 10"),
         (r#"{"dance": "rel"}"#, "did you mean `reel`?"),
-        (r#"{"temp": 1}"#, "unknown field `temp`"),
+        (r#"{"temp": 1}"#, "did you mean `temperature`?"),
         ("{", "EOF"),
     ] {
         let (status, answer) = house.call(request(Method::PATCH, "/api/settings", body));

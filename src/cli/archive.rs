@@ -194,7 +194,7 @@ fn line(archived: &ArchivedTune) -> String {
         tune.title,
         field('K'),
         field('M'),
-        tune.provenance
+        tune.origin.short()
     );
     if archived.keeping == Keeping::Kept {
         line.push_str("  kept");
@@ -213,7 +213,7 @@ fn in_json(archived: &ArchivedTune) -> String {
         "meter": tune.field('M'),
         "rhythm": tune.field('R'),
         "length_s": tune.length.as_secs_f64(),
-        "provenance": tune.provenance.to_string(),
+        "provenance": tune.origin.to_string(),
         "verdict": tune.verdict,
         "set": tune.set,
         "composed": archived.composed.as_secs_f64(),

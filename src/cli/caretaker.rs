@@ -6,7 +6,6 @@
 use super::config_flags::ServeFlags;
 use super::notify::ServiceManager;
 use super::watch::FileWatch;
-use super::wishes::Wishes;
 use super::{Context, Failure, shipped, source, stop};
 use crate::daemon::config::Config;
 use crate::daemon::{Adoption, Handle, Settings};
@@ -158,14 +157,10 @@ impl Caretaker {
             Because::Asked => (true, true),
             Because::Changed { model, font } => (model, font),
         };
-        let has_other_model = wants_model
-            || context.model != before.model
-            || context.seed != before.seed
-            || config.wishes != self.config.wishes;
-        let source = has_other_model.then(|| {
-            let wishes = Wishes::of_config(&config);
-            source::generated(&wishes, &settings, &context, Arc::clone(&self.stop))
-        });
+        let has_other_model =
+            wants_model || context.model != before.model || context.seed != before.seed;
+        let source =
+            has_other_model.then(|| source::generated(&settings, &context, Arc::clone(&self.stop)));
         let has_other_font = wants_font || context.soundfont != before.soundfont;
         let font = has_other_font.then(|| shipped::sound_font(&context));
         let adoption = Adoption {

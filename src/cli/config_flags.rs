@@ -1,61 +1,50 @@
-//! The configuration's keys as flags and environment variables.
-//!
-//! In: the command line, the environment and a configuration file. Out: one [`Config`]: flags win over variables, these
-//! over the file.
+//! Makes flags of the table of keys, and one [`Config`] of flags, the environment and a configuration file: flags win over
+//! variables, these over the file.
 //!
 //! The flags are made from the table of keys (`daemon::config::keys`): `archive.path` is `--archive-path` and
 //! `CEILID_ARCHIVE_PATH`.
 
 use super::{Context, Failure};
-use crate::daemon::config::{self, Config, Key, Scope, Takes};
+use crate::daemon::config::{self, Config, Key, Scope};
 use crate::output::OUTPUTS;
+use crate::wishes::{Decides, SettingsPatch, Takes};
 use anyhow::{Context as _, anyhow};
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
+use std::ops::Deref;
 use std::path::Path;
 
-/// What flags and variables say for the keys of `play`.
+/// What flags, and variables where they are heeded, say for the keys that a command knows.
 #[derive(Clone, Debug, Default)]
-pub struct LiveFlags(Flags);
-
-/// What flags and variables say for the keys of `serve`.
-#[derive(Clone, Debug, Default)]
-pub struct ServeFlags(Flags);
-
-#[derive(Clone, Debug, Default)]
-struct Flags(Vec<(&'static str, Vec<String>)>);
-
-impl LiveFlags {
-    /// The file with these on top.
-    ///
-    /// # Errors
-    /// A file that cannot be read (environment), or something wrong in it (input) or in the flags (usage).
-    pub fn config(&self, context: &Context) -> Result<Config, Failure> {
-        self.0.config(context)
-    }
-}
-
-impl ServeFlags {
-    /// The file with these on top.
-    ///
-    /// # Errors
-    /// A file that cannot be read (environment), or something wrong in it (input) or in the flags (usage).
-    pub fn config(&self, context: &Context) -> Result<Config, Failure> {
-        self.0.config(context)
-    }
-}
+pub struct Flags(Vec<(&'static str, Vec<String>)>);
 
 impl Flags {
-    fn config(&self, context: &Context) -> Result<Config, Failure> {
+    /// The file with these on top.
+    ///
+    /// # Errors
+    /// A file that cannot be read (environment), or something wrong in it (input) or in the flags (usage).
+    pub fn config(&self, context: &Context) -> Result<Config, Failure> {
         let mut config = Config::default();
         if let Some(path) = &context.config {
             read_file(&mut config, path)?;
         }
+        self.on_top_of(config)
+    }
+
+    /// What is wished for.
+    ///
+    /// # Errors
+    /// A value that cannot be had (usage).
+    pub fn asked(&self) -> Result<SettingsPatch, Failure> {
+        Ok(self.on_top_of(Config::default())?.settings)
+    }
+
+    fn on_top_of(&self, mut config: Config) -> Result<Config, Failure> {
         for (name, values) in &self.0 {
             let key = config::keys().find(|key| key.name == *name);
             let key = key.expect("flags are made from the table of keys");
             config
                 .assign(&key, values)
-                .map_err(|reason| Failure::usage(anyhow!("--{}: {reason}", flag(&key))))?;
+                .map_err(|reason| Failure::usage(anyhow!("--{} {reason}", flag(&key))))?;
         }
         Ok(config)
     }
@@ -89,20 +78,31 @@ fn flag(key: &Key) -> String {
 }
 
 fn with_flags(command: Command, knows: fn(Scope) -> bool) -> Command {
+    // Files are written the same whatever the surroundings of the process say.
+    let has_variables = knows(Scope::Live);
     let keys = config::keys().filter(|key| knows(key.scope));
-    keys.fold(command, |command, key| command.arg(argument(&key)))
+    keys.fold(command, |command, key| {
+        let flag = flag(&key);
+        let argument = argument(&key, &flag);
+        command.arg(if has_variables {
+            let variable = format!("CEILID_{}", flag.replace('-', "_").to_uppercase());
+            argument.env(&*variable.leak()).hide_env_values(true)
+        } else if key.name == "part_volume" {
+            // Files have no volume as a whole.
+            argument.visible_alias("volume")
+        } else {
+            argument
+        })
+    })
 }
 
-fn argument(key: &Key) -> Arg {
-    let flag = flag(key);
-    let variable = format!("CEILID_{}", flag.replace('-', "_").to_uppercase());
+fn argument(key: &Key, flag: &str) -> Arg {
     let argument = Arg::new(key.name)
         // clap keeps names for as long as the process runs; the table is gone through once.
-        .long(&*flag.leak())
-        .env(&*variable.leak())
-        .hide_env_values(true)
+        .long(&*flag.to_owned().leak())
         .value_name(key.value)
-        .help(key.help)
+        .help(key.help())
+        .help_heading(heading(key.scope))
         .allow_negative_numbers(true);
     match key.takes {
         Takes::One => argument.action(ArgAction::Set),
@@ -122,6 +122,16 @@ fn argument(key: &Key) -> Arg {
     }
 }
 
+const fn heading(scope: Scope) -> Option<&'static str> {
+    match scope {
+        Scope::Wish(Decides::Composing) => Some("Compose"),
+        Scope::Wish(Decides::Performing) => Some("Perform"),
+        Scope::Wish(Decides::Playing) | Scope::Live => Some("Play"),
+        Scope::Serve => Some("Serve"),
+        Scope::Everywhere => None,
+    }
+}
+
 fn outputs_help() -> String {
     let rows = OUTPUTS
         .iter()
@@ -133,15 +143,36 @@ fn outputs_help() -> String {
 }
 
 fn is_live(scope: Scope) -> bool {
-    scope == Scope::Live
+    matches!(scope, Scope::Live | Scope::Wish(_))
 }
 
 fn is_served(scope: Scope) -> bool {
-    matches!(scope, Scope::Live | Scope::Serve)
+    is_live(scope) || scope == Scope::Serve
 }
 
+fn is_of_tunes(scope: Scope) -> bool {
+    is_of_manner(scope) || scope == Scope::Wish(Decides::Composing)
+}
+
+fn is_of_manner(scope: Scope) -> bool {
+    scope == Scope::Wish(Decides::Performing)
+}
+
+/// Declares [`Flags`] for clap: those of the keys in a scope.
 macro_rules! flags {
-    ($type:ident, $knows:ident) => {
+    ($($(#[doc = $doc:literal])* $type:ident, $knows:ident;)*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default)]
+        pub struct $type(Flags);
+
+        impl Deref for $type {
+            type Target = Flags;
+
+            fn deref(&self) -> &Flags {
+                &self.0
+            }
+        }
+
         impl clap::Args for $type {
             fn augment_args(command: Command) -> Command {
                 with_flags(command, $knows)
@@ -162,8 +193,16 @@ macro_rules! flags {
                 Ok(())
             }
         }
-    };
+    )*};
 }
 
-flags!(LiveFlags, is_live);
-flags!(ServeFlags, is_served);
+flags! {
+    /// The flags of `play`.
+    LiveFlags, is_live;
+    /// The flags of `serve`.
+    ServeFlags, is_served;
+    /// The flags of `generate`: what new tunes are to be like, and how they are played.
+    TuneFlags, is_of_tunes;
+    /// The flags of `convert`: how tunes are played.
+    MannerFlags, is_of_manner;
+}

@@ -1,16 +1,17 @@
 //! `ceilid convert`: ABC tunebooks in; the same tunes as notes, MIDI, canonical ABC or audio out.
 
+use super::config_flags::MannerFlags;
 use super::files::NewFile;
 use super::formats::Format;
 use super::instruments::FontInUse;
-use super::manner::Manner;
 use super::picture::{self, PictureFlags};
-use super::set::{self, Entry};
+use super::piece::{self, PieceTune};
 use super::{Context, Failure, check, files, inputs, score_json, shipped};
 use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
 use crate::daemon::rendition::score_of;
 use crate::performance::Arrangement;
 use crate::picture::score::{Drawing, LeftOut};
+use crate::wishes::{Settings, Times};
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -22,8 +23,9 @@ use std::sync::Arc;
 const BATCH_TUNES: usize = 512;
 /// Text of a batch in bytes, beyond which it is converted early: long tunes are held a few at a time.
 const BATCH_BYTES: usize = 1 << 20;
-/// How often each tune of a set is played.
-const TIMES_IN_SET: u8 = 3;
+/// How often each tune of a set is played, and one by itself.
+const TIMES_IN_SET: Times = Times::usual(3);
+const TIMES_ALONE: Times = Times::usual(1);
 /// The most errors of one file that are told; `ceilid check` tells them all.
 const ERRORS_A_FILE_MAX: usize = 20;
 
@@ -40,7 +42,7 @@ pub struct Args {
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     #[command(flatten)]
-    manner: Manner,
+    manner: MannerFlags,
     #[command(flatten)]
     pictures: PictureFlags,
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
@@ -59,10 +61,17 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     } else {
         None
     };
+    let asked = args.manner.asked()?;
+    let usual = Settings {
+        times: if target.is_piece() {
+            TIMES_IN_SET
+        } else {
+            TIMES_ALONE
+        },
+        ..Settings::default()
+    };
     let conversion = Conversion {
-        arrangement: args
-            .manner
-            .arrangement(if target.is_piece() { TIMES_IN_SET } else { 1 }),
+        arrangement: usual.patched(&asked).arrangement(),
         seed: context.seed(),
         formats: &target.formats,
         pictures: &args.pictures,
@@ -75,7 +84,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .build()
         .map_err(Failure::environment)?;
     let mut writer = Writer::new(&target)?;
-    let mut piece: Vec<Entry> = Vec::new();
+    let mut piece: Vec<PieceTune> = Vec::new();
     let mut album = target
         .album_format()
         .map(|format| args.pictures.album(format));
@@ -117,10 +126,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     if target.is_piece() && !piece.is_empty() {
         let mut arrangement = conversion.arrangement.clone();
-        if piece.len() == 1 && !args.manner.names_times() {
-            arrangement.times = 1;
+        if piece.len() == 1 && asked.times.is_none() {
+            arrangement.times = TIMES_ALONE.count();
         }
-        let performance = set::performance(&piece, &arrangement)?;
+        let performance = piece::performance(&piece, &arrangement)?;
         if let Some(font) = &conversion.font {
             font.tell_lacks(&performance, context);
         }
@@ -199,7 +208,7 @@ impl Target {
                 files::write(&path(format), &conversion.pictures.alone(drawing, format))?;
             }
             if let Some(entry) = converted.entry.take() {
-                let performance = set::performance(&[entry], &conversion.arrangement)?;
+                let performance = piece::performance(&[entry], &conversion.arrangement)?;
                 if let Some(font) = &conversion.font {
                     font.tell_lacks(&performance, context);
                 }
@@ -238,7 +247,7 @@ struct Converted {
     drawings: Vec<(Format, Drawing)>,
     /// What the pictures lack.
     left_out: Vec<LeftOut>,
-    entry: Option<Entry>,
+    entry: Option<PieceTune>,
     errors: Vec<Diagnostic>,
 }
 
@@ -272,7 +281,7 @@ impl Conversion<'_> {
         if let Some(reading) = reading {
             errors.extend(reading.diagnostics);
             let is_played = self.formats.iter().any(|format| format.is_performed());
-            entry = is_played.then_some(Entry {
+            entry = is_played.then_some(PieceTune {
                 score: reading.score,
                 seed: self.seed,
                 words: None,

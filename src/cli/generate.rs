@@ -1,28 +1,30 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
+use super::config_flags::TuneFlags;
 use super::formats::Format;
 use super::instruments::FontInUse;
-use super::manner::Manner;
 use super::picture::PictureFlags;
-use super::set::{self, Entry, KeyChange};
-use super::wishes::Wishes;
-use super::{Context, Failure, files, score_json, shipped, stop};
+use super::piece::{self, PieceTune};
+use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
-use crate::compose::Composition;
+use crate::compose::shipped as models;
+use crate::compose::{Compose, Composition, Provenance, set};
 use crate::critic::Refusals;
 use crate::performance::{Arrangement, Performance};
 use crate::picture::score::Drawing;
+use crate::wishes::{Decides, Settings, SettingsPatch, Times};
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Tunes written to disk together: enough to keep every core busy, few enough to hold in memory.
 const BATCH_TUNES: usize = 64;
-/// How often a tune of a set is played, and one by itself.
-const TIMES_IN_SET: u8 = 3;
-const TIMES_ALONE: u8 = 2;
+/// How often a tune of a set is played; one by itself, as usual.
+const TIMES_IN_SET: Times = Times::usual(3);
 
 /// Arguments of `ceilid generate`.
 #[derive(clap::Args)]
@@ -30,10 +32,12 @@ pub struct Args {
     /// How many tunes
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 1)]
     count: u64,
+    /// Make the tunes of a file again (.abc, .mid, .wav, .flac or .opus that `generate` wrote), or the tune of a line of it that
+    /// begins `written by ceilid`: the same bytes, unless it is asked to be played otherwise
+    #[arg(long, value_name = "FILE|LINE", conflicts_with_all = ["count", "shard"])]
+    again: Option<String>,
     #[command(flatten)]
-    wishes: Wishes,
-    #[command(flatten)]
-    manner: Manner,
+    wishes: TuneFlags,
     #[command(flatten)]
     pictures: PictureFlags,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
@@ -83,65 +87,44 @@ impl std::str::FromStr for Shard {
 
 /// Runs `ceilid generate`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let destination = Destination::new(&args)?;
-    let composer = args.wishes.composer(context)?;
-    let font = if destination.formats.iter().any(|format| format.is_audio()) {
-        Some(FontInUse::new(shipped::sound_font(context)?))
-    } else {
-        None
+    let asked = args.wishes.asked()?;
+    let told = args.again.as_deref().map(again::provenances).transpose()?;
+    let count = (told.as_ref()).map_or(args.count, |told| told.len() as u64); // lossless: 64 bits or fewer
+    let destination = Destination::new(&args, count)?;
+    let stop = stop::flag()?;
+    let mut tally = Tally::default();
+    if destination.is_piece(count) {
+        let (set, arrangement) = match &told {
+            Some(told) => set_again(told, &asked, context, &stop)?,
+            None => new_set(count, &asked, context, &stop)?,
+        };
+        destination.write_piece(&set, &arrangement, context)?;
+        set.iter().for_each(|composition| tally.count(composition));
+        return tally.report(&destination, context);
+    }
+    let commissions = match &told {
+        Some(told) => made_again(told, &asked, context)?,
+        None => new_tunes(&args, &Settings::default().patched(&asked), context)?,
     };
+    let font = destination.font(context)?;
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
         .build()
         .map_err(Failure::environment)?;
-    let stop = stop::flag()?;
-    if destination.is_set(args.count) {
-        let key_change = if args.wishes.names_a_key() {
-            KeyChange::NotAsked
-        } else {
-            KeyChange::Wanted
-        };
-        let set = set::compose(
-            composer.as_ref(),
-            context.seed(),
-            args.count,
-            key_change,
-            &stop,
-        )?;
-        let entries: Vec<Entry> = set.iter().map(Entry::new).collect();
-        let piece = set::performance(&entries, &args.manner.arrangement(TIMES_IN_SET))?;
-        if let Some(font) = &font {
-            font.tell_lacks(&piece, context);
-        }
-        let font = font.as_ref().map(FontInUse::font);
-        destination.formats[0].write(&piece, font, &destination.path)?;
-        let mut tally = Tally::default();
-        set.iter().for_each(|composition| tally.count(composition));
-        return tally.report(&destination, context);
-    }
-    let shard = args.shard.unwrap_or(Shard {
-        remainder: 0,
-        of: 1,
-    });
-    let indices: Vec<u64> = (0..args.count)
-        .filter(|index| index % shard.of == shard.remainder)
-        .collect();
-    let progress = progress_bar(indices.len(), context);
-
-    let arrangement = args.manner.arrangement(TIMES_ALONE);
-    let mut tally = Tally::default();
+    let progress = progress_bar(commissions.len(), context);
     let mut tunebook = String::new();
     let mut album = destination
         .album_format()
         .map(|format| args.pictures.album(format));
-    for batch in indices.chunks(BATCH_TUNES) {
+    for batch in commissions.chunks(BATCH_TUNES) {
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
-            let make = |&index: &u64| {
-                let composition = composer.compose(context.seed(), index, &stop)?;
+            let make = |commission: &Commission| {
+                let composition = commission.compose(&stop)?;
+                let arrangement = &commission.arrangement;
                 let font = font.as_ref();
                 let files =
-                    destination.make(&composition, &arrangement, &args.pictures, font, context)?;
+                    destination.make(&composition, arrangement, &args.pictures, font, context)?;
                 progress.inc(1);
                 Ok((composition, files))
             };
@@ -170,6 +153,148 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     tally.report(&destination, context)
 }
 
+/// A tune that is to be written.
+struct Commission {
+    composer: Arc<dyn Compose>,
+    seed: u64,
+    index: u64,
+    arrangement: Arc<Arrangement>,
+    /// What is known of it, where it was made before.
+    told: Option<Provenance>,
+}
+
+impl Commission {
+    fn compose(&self, stop: &AtomicBool) -> Result<Composition, Failure> {
+        let composed = self.composer.compose(self.seed, self.index, stop);
+        let mut composition = composed.map_err(|error| source::refusal(error.into()))?;
+        let Some(told) = &self.told else {
+            return Ok(composition);
+        };
+        let made = &mut composition.provenance;
+        if told.draft != made.draft {
+            let error = anyhow!(
+                "{} comes out otherwise than it was: as draft {} where draft {} is told",
+                told.short(),
+                made.draft,
+                told.draft
+            );
+            let hint = format!(
+                "version {} wrote it, this is {}; or its line was changed",
+                told.version, made.version
+            );
+            return Err(Failure::input(error).hint(hint));
+        }
+        made.place = told.place;
+        Ok(composition)
+    }
+}
+
+/// Tunes that follow each other, and how they are played.
+fn new_set(
+    count: u64,
+    asked: &SettingsPatch,
+    context: &Context,
+    stop: &AtomicBool,
+) -> Result<(Vec<Composition>, Arrangement), Failure> {
+    let usual = Settings {
+        times: TIMES_IN_SET,
+        ..Settings::default()
+    };
+    let wishes = usual.patched(asked);
+    let (model, critic) = (shipped::model(context)?, models::critic());
+    let set = set::compose(&model, &critic, &wishes, (context.seed(), count), stop);
+    Ok((set.map_err(source::refusal)?, wishes.arrangement()))
+}
+
+/// The same of tunes that were made before.
+fn set_again(
+    told: &[Provenance],
+    asked: &SettingsPatch,
+    context: &Context,
+    stop: &AtomicBool,
+) -> Result<(Vec<Composition>, Arrangement), Failure> {
+    let commissions = made_again(told, asked, context)?;
+    let set = commissions
+        .iter()
+        .map(|commission| commission.compose(stop));
+    let arrangement = told[0].settings().patched(asked).arrangement();
+    Ok((set.collect::<Result<_, _>>()?, arrangement))
+}
+
+/// This machine's share of the tunes that are asked for.
+fn new_tunes(
+    args: &Args,
+    wishes: &Settings,
+    context: &Context,
+) -> Result<Vec<Commission>, Failure> {
+    let (model, critic) = (shipped::model(context)?, models::critic());
+    let composer = model.composer(critic, wishes).map_err(source::refusal)?;
+    let arrangement = Arc::new(wishes.arrangement());
+    let shard = args.shard.unwrap_or(Shard {
+        remainder: 0,
+        of: 1,
+    });
+    let indices = (0..args.count).filter(|index| index % shard.of == shard.remainder);
+    let commission = |index| Commission {
+        composer: Arc::clone(&composer),
+        seed: context.seed(),
+        index,
+        arrangement: Arc::clone(&arrangement),
+        told: None,
+    };
+    Ok(indices.map(commission).collect())
+}
+
+/// Tunes as they were made before, played as they were unless they are asked to be played otherwise.
+fn made_again(
+    told: &[Provenance],
+    asked: &SettingsPatch,
+    context: &Context,
+) -> Result<Vec<Commission>, Failure> {
+    if let Some((row, _)) = (asked
+        .only(|row| row.decides == Decides::Composing)
+        .entries())
+    .first()
+    {
+        let error = anyhow!(
+            "--{} cannot be asked of a tune that is made again",
+            row.flag()
+        );
+        return Err(Failure::usage(error));
+    }
+    let critic = models::critic();
+    let mut commissions: Vec<Commission> = Vec::with_capacity(told.len());
+    for told in told {
+        let before = commissions.last();
+        let is_like = |before: &&Commission| {
+            (before.told.as_ref()).is_some_and(|before| {
+                (&before.model, &before.wishes) == (&told.model, &told.wishes)
+            })
+        };
+        let (composer, arrangement) = match before.filter(is_like) {
+            Some(before) => (
+                Arc::clone(&before.composer),
+                Arc::clone(&before.arrangement),
+            ),
+            None => {
+                let wishes = told.settings().patched(asked);
+                let model = again::model(told, context)?;
+                let composer = model.composer(Arc::clone(&critic), &wishes);
+                let arrangement = Arc::new(wishes.arrangement());
+                (composer.map_err(source::refusal)?, arrangement)
+            }
+        };
+        commissions.push(Commission {
+            composer,
+            seed: told.seed,
+            index: told.index,
+            arrangement,
+            told: Some(told.clone()),
+        });
+    }
+    Ok(commissions)
+}
+
 /// Where the files go and which there are.
 struct Destination {
     path: PathBuf,
@@ -184,7 +309,7 @@ struct File {
 }
 
 impl Destination {
-    fn new(args: &Args) -> Result<Self, Failure> {
+    fn new(args: &Args, count: u64) -> Result<Self, Failure> {
         let path = args.output.clone();
         if path == Path::new("-") {
             return Ok(Self {
@@ -201,7 +326,7 @@ impl Destination {
                 formats: args.format.clone(),
             });
         };
-        if format.is_performed() && args.count > 1 && args.shard.is_some() {
+        if format.is_performed() && count > 1 && args.shard.is_some() {
             let error = anyhow!("`{}` is one set, which has no shards", path.display());
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
@@ -212,14 +337,39 @@ impl Destination {
         })
     }
 
+    /// The SoundFont, where it is needed.
+    fn font(&self, context: &Context) -> Result<Option<FontInUse>, Failure> {
+        let is_needed = self.formats.iter().any(|format| format.is_audio());
+        let font = is_needed
+            .then(|| shipped::sound_font(context))
+            .transpose()?;
+        Ok(font.map(FontInUse::new))
+    }
+
     /// Whether so many tunes are to be one piece.
-    fn is_set(&self, count: u64) -> bool {
+    fn is_piece(&self, count: u64) -> bool {
         !self.is_folder && self.formats[0].is_performed() && count > 1
     }
 
     /// The format of the picture that all tunes come into.
     fn album_format(&self) -> Option<Format> {
         (!self.is_folder && self.formats[0].is_picture()).then(|| self.formats[0])
+    }
+
+    /// Writes the tunes as one piece.
+    fn write_piece(
+        &self,
+        set: &[Composition],
+        arrangement: &Arrangement,
+        context: &Context,
+    ) -> Result<(), Failure> {
+        let entries: Vec<PieceTune> = set.iter().map(PieceTune::new).collect();
+        let piece = piece::performance(&entries, arrangement)?;
+        let font = self.font(context)?;
+        if let Some(font) = &font {
+            font.tell_lacks(&piece, context);
+        }
+        self.formats[0].write(&piece, font.as_ref().map(FontInUse::font), &self.path)
     }
 
     /// The tune in all formats: texts and pictures are given back, the rest is on the disk.
@@ -238,11 +388,11 @@ impl Destination {
                 Format::Abc => composition.abc.clone().into_bytes(),
                 Format::Notes => {
                     let name = format!("tune {}", composition.provenance.index + 1);
-                    score_json::notes_line(&name, &Entry::new(composition).score).into_bytes()
+                    score_json::notes_line(&name, &PieceTune::new(composition).score).into_bytes()
                 }
                 Format::Json => {
                     let name = format!("tune {}", composition.provenance.index + 1);
-                    score_json::line(&name, &Entry::new(composition).score).into_bytes()
+                    score_json::line(&name, &PieceTune::new(composition).score).into_bytes()
                 }
                 // One picture of all tunes is made of them in their order.
                 Format::Svg | Format::Pdf if !self.is_folder => continue,
@@ -252,7 +402,7 @@ impl Destination {
                 _ => {
                     let made = match piece.take() {
                         Some(made) => made,
-                        None => alone(&Entry::new(composition), arrangement)?,
+                        None => alone(&PieceTune::new(composition), arrangement)?,
                     };
                     if let Some(font) = font {
                         font.tell_lacks(&made, context);
@@ -318,16 +468,17 @@ const SECONDS_MAX: f64 = 180.0;
 /// A tune as the band plays it by itself: once round where it would last too long when it comes round as often as usual.
 ///
 /// What the critic lets pass is shorter than [`SECONDS_MAX`] once round, at any dance's speed.
-fn alone(entry: &Entry, arrangement: &Arrangement) -> Result<Performance, Failure> {
+fn alone(entry: &PieceTune, arrangement: &Arrangement) -> Result<Performance, Failure> {
     let entry = std::slice::from_ref(entry);
-    let performance = set::performance(entry, arrangement)?;
-    let is_usual = arrangement.times == TIMES_ALONE && arrangement.tempo_scale == 1.0;
+    let performance = piece::performance(entry, arrangement)?;
+    let usual = Settings::default().arrangement();
+    let is_usual = arrangement.times == usual.times && arrangement.tempo_scale == 1.0;
     if is_usual && performance.tempo_map().seconds_at(performance.end) > SECONDS_MAX {
         let once = Arrangement {
             times: 1,
             ..arrangement.clone()
         };
-        return set::performance(entry, &once);
+        return piece::performance(entry, &once);
     }
     Ok(performance)
 }

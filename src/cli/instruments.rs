@@ -3,10 +3,10 @@
 //! In: a performance and a SoundFont. Out: a line for each instrument that the font lacks, and what sounds instead.
 
 use super::Context;
-use crate::daemon::settings::INSTRUMENTS;
 use crate::music::midi::{Channel, MidiMessage};
 use crate::output::synth::{PERCUSSION_BANK, ProgramMatch, SynthFont};
 use crate::performance::Performance;
+use crate::wishes::instrument_name;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -58,10 +58,9 @@ impl FontInUse {
         let ProgramMatch::Fallback(instead) = self.font.program_match(bank, program) else {
             return None;
         };
-        let name = INSTRUMENTS.iter().find(|(_, number)| *number == program);
-        let what = match (bank, name) {
+        let what = match (bank, instrument_name(program)) {
             (PERCUSSION_BANK, _) => "drums".to_owned(),
-            (_, Some((name, _))) => format!("program {program} ({name})"),
+            (_, Some(name)) => format!("program {program} ({name})"),
             (_, None) => format!("program {program}"),
         };
         let font = self.font.name();

@@ -217,7 +217,7 @@ fn headline(tune: &TuneRecord) -> String {
     } else {
         format!(" ({})", about.join(", "))
     };
-    format!("{}{about}: {}", tune.title, tune.provenance)
+    format!("{}{about}: {}", tune.title, tune.origin.short())
 }
 
 fn end(ending: Ending, tune_count: u64) -> Result<(), Failure> {
@@ -261,7 +261,7 @@ fn unopened(error: OutputError) -> Failure {
 mod tests {
     use super::*;
     use crate::daemon::rendition::Rendition;
-    use crate::daemon::{Provenance, ReadyTune};
+    use crate::daemon::{Origin, ReadyTune};
 
     #[test]
     fn a_tune_is_announced_with_its_key_metre_and_origin() {
@@ -269,7 +269,7 @@ mod tests {
             TuneId(1),
             "X:1\nT:The Kesh Jig\nM:6/8\nK:G % major\nG3|\n".to_owned(),
             Rendition::new(Arc::default(), 0),
-            Provenance::Generated { seed: 1, index: 3 },
+            Origin::Old("seed 1, tune 3".to_owned()),
             String::new(),
             None,
         );

@@ -3,6 +3,7 @@
 //! In: the command line. Out: an exit status, data on stdout, talk on stderr. Each subcommand is a file
 //! with its `Args` and its `run`; nothing below this folder prints, exits or asks.
 
+mod again;
 mod archive;
 mod caretaker;
 mod check;
@@ -20,22 +21,20 @@ mod generate;
 mod inputs;
 mod instruments;
 mod live;
-mod manner;
 mod model;
 mod notify;
 mod picture;
+mod piece;
 mod play;
 mod remote;
 mod score_json;
 mod serve;
-mod set;
 mod shipped;
 mod soundfont;
 mod source;
 mod stop;
 mod train;
 mod watch;
-mod wishes;
 
 pub use failure::{ExitStatus, Failure};
 

@@ -3,7 +3,6 @@
 use super::config_flags::LiveFlags;
 use super::live::Stage;
 use super::source;
-use super::wishes::Wishes;
 use super::{Context, Failure};
 use std::path::PathBuf;
 
@@ -24,7 +23,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let stage = Stage::new(&config, context)?;
     stage.play(None, None, |settings, stop| {
         if args.inputs.is_empty() {
-            source::generated(&Wishes::of_config(&config), settings, context, stop)
+            source::generated(settings, context, stop)
         } else {
             source::from_files(&args.inputs, context)
         }

@@ -5,10 +5,10 @@ use super::config_flags::ServeFlags;
 use super::doors::Doors;
 use super::live::Stage;
 use super::source;
-use super::wishes::Wishes;
 use super::{Context, Failure, files};
 use crate::daemon::Settings;
 use crate::daemon::config::Config;
+use crate::wishes::{Shown, TABLE};
 use std::fmt::Write;
 
 /// Arguments of `ceilid serve`.
@@ -32,7 +32,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let doors = Doors::of(&config)?;
     let caretaker = Caretaker::new(args.flags, context.clone(), config.clone())?;
     stage.play(Some(caretaker), Some(&doors), |settings, stop| {
-        source::generated(&Wishes::of_config(&config), settings, with_config, stop)
+        source::generated(settings, with_config, stop)
     })
 }
 
@@ -42,14 +42,15 @@ fn check(config: &Config, context: &Context) -> Result<(), Failure> {
     Doors::of(config)?;
     super::shipped::sound_font(context)?;
     let settings = Settings::default().patched(&config.settings);
-    source::generated(
-        &Wishes::of_config(config),
-        &settings,
-        context,
-        Default::default(),
-    )?;
+    source::generated(&settings, context, Default::default())?;
     let mut report = String::new();
-    for (name, value) in settings.entries() {
+    let asked: Vec<&str> = (settings.asked().entries().iter())
+        .map(|(row, _)| row.name)
+        .collect();
+    for (row, (name, value)) in TABLE.iter().zip(settings.entries()) {
+        if row.shown == Shown::WhenAsked && !asked.contains(&name) {
+            continue;
+        }
         // A string takes everything.
         let _ = writeln!(report, "{name} = {value}");
     }

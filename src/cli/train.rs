@@ -2,7 +2,6 @@
 
 use super::corpus::at_fault;
 use super::{Context, Failure, files, stop};
-use crate::daemon::time_span::TimeSpan;
 use crate::model::checkpoint::CheckpointError;
 use crate::model::graph::Card;
 use crate::model::lesson::DropShares;
@@ -15,6 +14,7 @@ use crate::teach::{
     Device, Outcome, TeachError, Teaching, TextCorpus, TuneCorpus, teach_characters,
     teach_decisions,
 };
+use crate::wishes::TimeSpan;
 use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};

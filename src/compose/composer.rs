@@ -2,12 +2,14 @@
 //!
 //! In: a model, a brief and a seed. Out: a tune the critic let pass, with the count of drafts it refused.
 
-use super::provenance::{self, Provenance};
+use super::provenance::{self, ModelName, Provenance};
+use super::request::RequestError;
 use super::sampler::{self, Choice};
 use crate::critic::{Critic, Refusals, Verdict};
 use crate::model::ask::Ask;
 use crate::model::characters_engine::CharactersEngine;
 use crate::token::TokenId;
+use crate::wishes::{Decides, Settings, SettingsPatch, Wish};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -26,6 +28,41 @@ pub struct Brief {
     pub choice: Choice,
     /// ABC text that the tune begins with: a header, some bars, or both. The model goes on from there.
     pub prime: Option<String>,
+    /// What its tunes tell of it, beside how they were drawn.
+    pub told: SettingsPatch,
+}
+
+impl Brief {
+    /// The wishes that a model of characters understands; of what it composes it knows no other.
+    pub const WISHES: [&str; 4] = ["temperature", "prime", "min_p", "greedy"];
+
+    /// What grants these wishes.
+    ///
+    /// # Errors
+    /// A wish that is none of [`Brief::WISHES`], or two that exclude each other.
+    pub fn of(wishes: &Settings) -> Result<Self, RequestError> {
+        let told = wishes.asked().only(|row| row.decides != Decides::Playing);
+        let asked = told.only(|row| row.decides == Decides::Composing).entries();
+        let mut names = asked.iter().map(|(row, _)| row.name);
+        if let Some(name) = names.find(|name| !Self::WISHES.contains(name)) {
+            return Err(RequestError::NotOfCharacters(name));
+        }
+        let choice = match (wishes.greedy.is_on(), wishes.temperature, wishes.min_p) {
+            (true, Wish::Any, Wish::Any) => Choice::Greedy,
+            (true, Wish::Only(_), _) => return Err(RequestError::GreedyByChance("temperature")),
+            (true, Wish::Any, Wish::Only(_)) => return Err(RequestError::GreedyByChance("min_p")),
+            (false, temperature, min_p) => Choice::Sampled(
+                *temperature.wanted().unwrap_or(&Choice::TEMPERATURE_USUAL),
+                *min_p.wanted().unwrap_or(&Choice::MIN_P_USUAL),
+            ),
+        };
+        let prime = wishes.prime.wanted().map(|prime| prime.abc().to_owned());
+        Ok(Self {
+            choice,
+            prime,
+            told,
+        })
+    }
 }
 
 /// A tune, and what it took to get it.
@@ -76,13 +113,13 @@ pub trait Compose: Send + Sync {
     ) -> Result<Composition, ComposeError>;
 }
 
-/// A model to ask, and what it is called in a tune's provenance.
+/// A model of characters to ask.
 #[derive(Clone)]
 pub struct Model {
     /// The network, ready to be asked.
     pub engine: Arc<CharactersEngine>,
-    /// First 12 hexadecimal digits of the model file's SHA-256.
-    pub hash: String,
+    /// What it is called in a tune's provenance.
+    pub name: ModelName,
 }
 
 /// Writes tunes with one model and one brief; shared by threads.
@@ -188,14 +225,12 @@ impl Compose for Composer {
         };
         let mut refusals = Refusals::default();
         for draft in 0..drafts_max {
-            let provenance = Provenance {
-                model: self.model.hash.clone(),
-                seed,
-                index,
-                draft: draft + 1,
-                choice: self.brief.choice,
-                is_primed: self.brief.prime.is_some(),
-            };
+            let provenance = Provenance::new(
+                &self.model.name,
+                (seed, index, draft + 1),
+                self.brief.choice,
+                &self.brief.told,
+            );
             let abc = provenance::publish(&self.draft(seed, index, draft, stop)?, &provenance);
             match self.critic.judge(&abc) {
                 Ok(verdict) => {

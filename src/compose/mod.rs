@@ -1,15 +1,19 @@
 //! Asks the model for tunes until the critic lets one pass.
 //!
-//! In: a model, a brief (how to ask) and a seed. Out: one tune of ABC text, with how many drafts were refused
-//! and why. Tune `i` depends on (model, brief, seed, i) alone: not on threads, not on the tunes before it.
+//! In: a model, what is wished for, and a seed. Out: one tune of ABC text, with how many drafts were refused
+//! and why. Tune `i` depends on (model, wishes, seed, i) alone: not on threads, not on the tunes before it.
 
 mod composer;
 pub mod folk;
 mod provenance;
+mod request;
 mod sampler;
+pub mod set;
+pub mod shipped;
 
 pub use composer::{
     Brief, Compose, ComposeError, Composer, Composition, DRAFT_CHARACTERS_MAX, DRAFTS_MAX, Model,
 };
-pub use provenance::Provenance;
-pub use sampler::{Choice, MinP, Temperature};
+pub use provenance::{ModelName, Provenance, ProvenanceError};
+pub use request::RequestError;
+pub use sampler::Choice;

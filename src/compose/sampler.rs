@@ -3,57 +3,8 @@
 //! In: the model's logits and a random number. Out: the next token. Keeps no state and knows no music.
 
 use crate::token::TokenId;
+use crate::wishes::{MinP, Temperature};
 use rand::{Rng, RngExt};
-
-/// How much the model's odds are flattened: below 1 bolder in its habits, above 1 more adventurous.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Temperature(f32);
-
-impl Temperature {
-    /// The least and the largest that can be asked for.
-    pub const RANGE: std::ops::RangeInclusive<f32> = 0.05..=5.0;
-
-    /// The temperature, if it lies in [`Temperature::RANGE`].
-    pub fn new(value: f32) -> Option<Self> {
-        Self::RANGE.contains(&value).then_some(Self(value))
-    }
-
-    /// The number.
-    pub fn value(self) -> f32 {
-        self.0
-    }
-}
-
-impl Default for Temperature {
-    /// Low enough that most bars add up, high enough that tunes differ.
-    fn default() -> Self {
-        Self(0.8)
-    }
-}
-
-/// Tokens less likely than this share of the likeliest one are never chosen; 0 lets all pass.
-///
-/// Source: Nguyen et al., "Turning Up the Heat: Min-p Sampling" (arXiv 2407.01082).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MinP(f32);
-
-impl MinP {
-    /// The share, if it lies in 0..1.
-    pub fn new(value: f32) -> Option<Self> {
-        (0.0..1.0).contains(&value).then_some(Self(value))
-    }
-
-    /// The number.
-    pub fn value(self) -> f32 {
-        self.0
-    }
-}
-
-impl Default for MinP {
-    fn default() -> Self {
-        Self(0.05)
-    }
-}
 
 /// How the next token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,9 +15,16 @@ pub enum Choice {
     Sampled(Temperature, MinP),
 }
 
+impl Choice {
+    /// Low enough that most bars add up, high enough that tunes differ.
+    pub const TEMPERATURE_USUAL: Temperature = Temperature::usual(0.8);
+    /// What is cut off by the article's model.
+    pub const MIN_P_USUAL: MinP = MinP::usual(0.05);
+}
+
 impl Default for Choice {
     fn default() -> Self {
-        Self::Sampled(Temperature::default(), MinP::default())
+        Self::Sampled(Self::TEMPERATURE_USUAL, Self::MIN_P_USUAL)
     }
 }
 

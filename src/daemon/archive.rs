@@ -8,6 +8,7 @@
 
 use super::command::{Keeping, TuneEnd};
 use super::entry::Entry;
+use super::origin::Origin;
 use super::rendition::Rendition;
 use super::tune::{TuneId, TuneRecord};
 use rusqlite::types::Type;
@@ -501,7 +502,7 @@ fn insert(connection: &Connection, tune: &TuneRecord, at: Duration) -> Result<()
         tune.field('K'),
         tune.field('M'),
         tune.abc,
-        tune.provenance.to_string(),
+        tune.origin.to_string(),
         tune.verdict,
         tune.set,
         tune.rendition.to_json(),
@@ -531,9 +532,7 @@ fn archived(row: &Row<'_>) -> Result<ArchivedTune, rusqlite::Error> {
             abc: row.get(3)?,
             length: Duration::try_from_secs_f64(row.get(8)?).unwrap_or_default(),
             rendition: Rendition::from_json(&rendition).ok_or_else(|| unreadable(7, &rendition))?,
-            provenance: provenance
-                .parse()
-                .map_err(|()| unreadable(4, &provenance))?,
+            origin: provenance.parse().unwrap_or(Origin::Old(provenance)),
             verdict: row.get(5)?,
             set: row.get(6)?,
         }),
@@ -665,7 +664,7 @@ fn from_milliseconds(milliseconds: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::tune::{Provenance, ReadyTune};
+    use crate::daemon::tune::ReadyTune;
 
     const ABC: &str = "X:1\nT:Up\nR:reel\nM:4/4\nL:1/4\nK:D\nDEFG|\n";
 
@@ -674,7 +673,7 @@ mod tests {
             TuneId(id),
             ABC.to_owned(),
             Rendition::new(Arc::default(), id),
-            Provenance::Generated { seed: 7, index: id },
+            Origin::Old(format!("seed 7, tune {id}")),
             "passed".to_owned(),
             None,
         );

@@ -5,6 +5,7 @@
 //!
 //! Only the player's thread waits on a clock, so that a fake one has one follower.
 
+use crate::wishes::ValueError;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,16 +77,17 @@ impl ClockSpeed {
 }
 
 impl FromStr for ClockSpeed {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         match (text.trim(), text.trim().parse().ok().and_then(Hurry::new)) {
             ("max", _) => Ok(Self::Stepping),
             (_, Some(Hurry(1.0))) => Ok(Self::Real),
             (_, Some(hurry)) => Ok(Self::Hurried(hurry)),
-            (text, None) => Err(format!(
-                "`{text}` is not a number above 0, up to {}, nor `max`",
-                Hurry::MAX
+            (text, None) => Err(ValueError::neither_nor(
+                text,
+                "a number above 0, up to 86400,",
+                vec!["max"],
             )),
         }
     }
@@ -327,7 +329,8 @@ mod tests {
         assert_eq!("20".parse(), Ok(ClockSpeed::Hurried(Hurry(20.0))));
         for wrong in ["0", "-1", "1e9", "fast"] {
             let error = wrong.parse::<ClockSpeed>().unwrap_err();
-            assert!(error.ends_with("up to 86400, nor `max`"), "{error}");
+            let error = error.to_string();
+            assert!(error.ends_with("up to 86400, nor one of max"), "{error}");
         }
     }
 }

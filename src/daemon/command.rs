@@ -1,8 +1,8 @@
 //! `Command`: all that can be asked of a running daemon. `Notice`: all that it says by itself. `Ending`: how it ended.
 
-use super::settings::{Settings, SettingsPatch};
 use super::source::SourceError;
 use super::tune::{TuneId, TuneRecord};
+use crate::wishes::{Settings, SettingsPatch};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,11 +11,11 @@ use super::clock::ClockSpeed;
 use super::controls::{Control, Controls};
 use super::master::{ClockIn, ClockOut};
 use super::plan::{Plan, PlannedSet, SETS_MAX};
-use super::settings::{
-    SettingError, Settings, SettingsPatch, instrument_setting, nearest, of_part,
-};
-use super::time_span::TimeSpan;
 use crate::output::SoundOptions;
+use crate::wishes::{
+    Decides, Row, SettingError, SettingsPatch, Switch, Takes, TimeSpan, Value, ValueError,
+    did_you_mean, nearest, rows, whole,
+};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,8 +43,6 @@ pub struct Config {
     pub soundfont: Option<PathBuf>,
     /// The seed of everything random.
     pub seed: Option<u64>,
-    /// What new tunes are to be like.
-    pub wishes: WishTexts,
     /// Whether outputs are sent MIDI clock.
     pub midi_clock: ClockOut,
     /// How the sound card is opened.
@@ -73,15 +71,15 @@ pub enum Listen {
 }
 
 impl FromStr for Listen {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         if text == "off" {
             return Ok(Self::Off);
         }
-        text.parse()
-            .map(Self::At)
-            .map_err(|_| format!("`{text}` is no address; write 127.0.0.1:7424, [::1]:7424 or off"))
+        let such_as = "127.0.0.1:7424, [::1]:7424 or off";
+        (text.parse().map(Self::At))
+            .map_err(|_| ValueError::no_such_thing(text, "address", such_as))
     }
 }
 
@@ -93,23 +91,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
-}
-
-/// What new tunes are to be like, beside the settings; read by whoever knows the model.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct WishTexts {
-    /// Metre.
-    pub meter: Option<String>,
-    /// Parts in order.
-    pub form: Option<String>,
-    /// Lowest and highest note.
-    pub range: Option<String>,
-    /// What the tune begins like.
-    pub prime: Option<String>,
-    /// The least likely that is chosen.
-    pub min_p: Option<f32>,
-    /// Always the likeliest.
-    pub greedy: bool,
 }
 
 /// The archive, as it is configured.
@@ -142,8 +123,7 @@ pub struct Key {
     pub name: &'static str,
     /// What stands for its value in a help text.
     pub value: &'static str,
-    /// What it is.
-    pub help: &'static str,
+    help: &'static str,
     /// How many values it has.
     pub takes: Takes,
     /// Which commands know it.
@@ -151,22 +131,13 @@ pub struct Key {
     set: Set,
 }
 
-/// How many values a key has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// One.
-    One,
-    /// Several: a list in the file, several times on the command line, between commas in the environment.
-    Many,
-    /// None: it is so, or `true` or `false`.
-    Flag,
-}
-
 /// Which commands know a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All; the command line has its flag already.
     Everywhere,
+    /// `play` and `serve`; those that write files know what of it decides a file, too.
+    Wish(Decides),
     /// `play` and `serve`.
     Live,
     /// `serve`.
@@ -175,22 +146,32 @@ pub enum Scope {
 
 #[derive(Clone, Copy, Debug)]
 enum Set {
-    /// A setting, by its name.
-    Setting,
-    Own(fn(&mut Config, &[String]) -> Result<(), String>),
+    /// A wish.
+    Row(&'static Row),
+    Own(fn(&mut Config, &[String]) -> Result<(), ValueError>),
 }
 
-/// Every key: settings first.
+impl Key {
+    /// What it is, what can be written, and what holds where nothing is.
+    pub fn help(&self) -> String {
+        match self.set {
+            Set::Row(row) => format!("{} [default: {}]", row.about(), (row.default)()),
+            Set::Own(_) => self.help.to_owned(),
+        }
+    }
+}
+
+/// Every key: wishes first.
 pub fn keys() -> impl Iterator<Item = Key> {
-    let settings = Settings::KEYS.iter().map(|&(name, help)| Key {
-        name,
-        value: "VALUE",
-        help,
-        takes: Takes::One,
-        scope: Scope::Live,
-        set: Set::Setting,
+    let wishes = rows().map(|row| Key {
+        name: row.name,
+        value: row.placeholder,
+        help: row.help,
+        takes: row.takes,
+        scope: Scope::Wish(row.decides),
+        set: Set::Row(row),
     });
-    settings.chain(OWN_KEYS.iter().copied())
+    wishes.chain(OWN_KEYS.iter().copied())
 }
 
 #[rustfmt::skip]
@@ -200,125 +181,71 @@ const OWN_KEYS: &[Key] = &[
           set: Set::Own(|config, values| { config.to = values.to_vec(); Ok(()) }) },
     Key { name: "duration", value: "TIME", takes: Takes::One, scope: Scope::Live,
           help: "Stop after this time, such as 30m or 1h30m",
-          set: Set::Own(|config, values| { config.duration = Some(one(values)?); Ok(()) }) },
+          set: Set::Own(|config, values| { config.duration = Some(text(values)?.parse()?); Ok(()) }) },
     Key { name: "clock_speed", value: "N", takes: Takes::One, scope: Scope::Live,
           help: "How many times faster than the real one the clock runs, or `max` for as fast as the work is done (for `null`, `silent`, `file` and `folder`)",
-          set: Set::Own(|config, values| { config.clock_speed = one(values)?; Ok(()) }) },
-    Key { name: "plain", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
-          help: "Play what is written and nothing else: no accompaniment, ornaments or swing; short for `style` plain",
-          set: Set::Own(|config, values| {
-              if flag(values)? { config.set("style", "plain") } else { Ok(()) }
-          }) },
-    Key { name: "instrument", value: "PART=NAME", takes: Takes::Many, scope: Scope::Live,
-          help: "Instruments of parts, such as melody=flute,second=fiddle: short for `melody`, `second_melody` …",
-          set: Set::Own(|config, values| {
-              for value in values {
-                  let (role, name) = of_part(value)?;
-                  config.set(instrument_setting(role), name)?;
-              }
-              Ok(())
-          }) },
-    Key { name: "meter", value: "M", takes: Takes::One, scope: Scope::Live,
-          help: "Metre to compose in: 2/4 3/4 4/4 C| 3/8 6/8 9/8 12/8 3/2 6/4 [default: any]",
-          set: Set::Own(|config, values| { config.wishes.meter = Some(one(values)?); Ok(()) }) },
-    Key { name: "form", value: "FORM", takes: Takes::One, scope: Scope::Live,
-          help: "Parts in order, twice where repeated: AABB, AABBCC, AB … [default: any]",
-          set: Set::Own(|config, values| { config.wishes.form = Some(one(values)?); Ok(()) }) },
-    Key { name: "range", value: "RANGE", takes: Takes::One, scope: Scope::Live,
-          help: "An instrument whose notes new tunes keep to (whistle, flute, fiddle …), or lowest and highest note in ABC, such as D-b",
-          set: Set::Own(|config, values| { config.wishes.range = Some(one(values)?); Ok(()) }) },
-    Key { name: "prime", value: "ABC", takes: Takes::One, scope: Scope::Live,
-          help: "ABC text that new tunes begin like",
-          set: Set::Own(|config, values| { config.wishes.prime = Some(one(values)?); Ok(()) }) },
-    Key { name: "min_p", value: "P", takes: Takes::One, scope: Scope::Live,
-          help: "Never choose what is less likely than this share of the likeliest",
-          set: Set::Own(|config, values| {
-              let text: String = one(values)?;
-              config.wishes.min_p = Some(text.parse().map_err(|_| format!("`{text}` is not a number"))?);
-              Ok(())
-          }) },
-    Key { name: "greedy", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
-          help: "Always choose the likeliest character (for models of characters)",
-          set: Set::Own(|config, values| { config.wishes.greedy = flag(values)?; Ok(()) }) },
+          set: Set::Own(|config, values| { config.clock_speed = text(values)?.parse()?; Ok(()) }) },
     Key { name: "model", value: "FILE", takes: Takes::One, scope: Scope::Everywhere,
           help: "Model to ask", set: Set::Own(|config, values| { config.model = Some(path(values)?); Ok(()) }) },
     Key { name: "soundfont", value: "FILE", takes: Takes::One, scope: Scope::Everywhere,
           help: "SoundFont to play with", set: Set::Own(|config, values| { config.soundfont = Some(path(values)?); Ok(()) }) },
     Key { name: "seed", value: "N", takes: Takes::One, scope: Scope::Everywhere,
           help: "Seed of everything random",
-          set: Set::Own(|config, values| {
-              let text: String = one(values)?;
-              config.seed = Some(text.parse().map_err(|_| format!("`{text}` is not a whole number"))?);
-              Ok(())
-          }) },
+          set: Set::Own(|config, values| { config.seed = Some(whole(text(values)?, &(0..=u64::MAX))?); Ok(()) }) },
     Key { name: "midi_clock", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
           help: "Send MIDI clock (24 a quarter), start, stop, continue and song position to MIDI outputs",
           set: Set::Own(|config, values| {
-              config.midi_clock = if flag(values)? { ClockOut::Sent } else { ClockOut::Silent };
+              config.midi_clock = if flag(values)?.is_on() { ClockOut::Sent } else { ClockOut::Silent };
               Ok(())
           }) },
     Key { name: "midi_in", value: "INPUT", takes: Takes::One, scope: Scope::Live,
           help: "What to listen to, for --clock-in and the file's [[control]] rows: midi, midi:PORT, file:PATH (a FIFO, a raw MIDI device)",
-          set: Set::Own(|config, values| { config.midi_in = Some(one(values)?); Ok(()) }) },
+          set: Set::Own(|config, values| { config.midi_in = Some(text(values)?.to_owned()); Ok(()) }) },
     Key { name: "clock_in", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
           help: "Follow the MIDI clock of that input: its tempo and beats, start, stop and continue",
           set: Set::Own(|config, values| {
-              config.clock_in = if flag(values)? { ClockIn::Followed } else { ClockIn::Own };
+              config.clock_in = if flag(values)?.is_on() { ClockIn::Followed } else { ClockIn::Own };
               Ok(())
           }) },
     Key { name: "sound.rate_hz", value: "HZ", takes: Takes::One, scope: Scope::Live,
           help: "Frames a second of the sound card, 8000 to 192000 [default: the device's]",
-          set: Set::Own(|config, values| { config.sound.rate_hz = Some(whole(values, 8_000, 192_000)?); Ok(()) }) },
+          set: Set::Own(|config, values| { config.sound.rate_hz = Some(whole(text(values)?, &(8_000..=192_000))?); Ok(()) }) },
     Key { name: "sound.buffer_frames", value: "N", takes: Takes::One, scope: Scope::Live,
           help: "Frames of the sound card's own buffer, 16 to 65536 [default: 1024]",
-          set: Set::Own(|config, values| { config.sound.buffer_frames = Some(whole(values, 16, 65_536)?); Ok(()) }) },
+          set: Set::Own(|config, values| { config.sound.buffer_frames = Some(whole(text(values)?, &(16..=65_536))?); Ok(()) }) },
     Key { name: "listen", value: "ADDRESS:PORT", takes: Takes::One, scope: Scope::Serve,
           help: "Address of the page, the API and the streams, `off` for none; port 0 takes a free one; any address but this machine's own needs a token [default: 127.0.0.1:7424]",
-          set: Set::Own(|config, values| { config.listen = Some(one(values)?); Ok(()) }) },
+          set: Set::Own(|config, values| { config.listen = Some(text(values)?.parse()?); Ok(()) }) },
     Key { name: "token", value: "TOKEN", takes: Takes::One, scope: Scope::Serve,
           help: "What visitors must know: `Authorization: Bearer TOKEN`, or open the page as /?token=TOKEN",
-          set: Set::Own(|config, values| { config.token = Some(Secret(one(values)?)); Ok(()) }) },
+          set: Set::Own(|config, values| { config.token = Some(Secret(text(values)?.to_owned())); Ok(()) }) },
     Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
           help: "SQLite file in which every tune is archived [default: no archive]",
           set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },
     Key { name: "archive.keep_for", value: "TIME", takes: Takes::One, scope: Scope::Serve,
           help: "How long tunes stay that nobody keeps, such as 365d; 0 for ever [default: 0]",
-          set: Set::Own(|config, values| { config.archive.keep_for = Some(one(values)?); Ok(()) }) },
+          set: Set::Own(|config, values| { config.archive.keep_for = Some(text(values)?.parse()?); Ok(()) }) },
     Key { name: "archive.size_mb", value: "N", takes: Takes::One, scope: Scope::Serve,
           help: "Megabytes from which on the oldest tunes go that nobody keeps [default: 1024]",
-          set: Set::Own(|config, values| { config.archive.size_mb = Some(u64::from(whole(values, 1, 1 << 24)?)); Ok(()) }) },
+          set: Set::Own(|config, values| { config.archive.size_mb = Some(whole(text(values)?, &(1..=1 << 24))?); Ok(()) }) },
 ];
 
-fn one<T: std::str::FromStr<Err: fmt::Display>>(values: &[String]) -> Result<T, String> {
+fn text(values: &[String]) -> Result<&str, ValueError> {
     match values {
-        [value] => value.parse().map_err(|error: T::Err| error.to_string()),
-        _ => Err("one value is wanted, not a list".to_owned()),
+        [value] => Ok(value),
+        _ => Err(ValueError::List),
     }
 }
 
-fn whole(values: &[String], least: u32, most: u32) -> Result<u32, String> {
-    let text: String = one(values)?;
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("`{text}` is not a whole number from {least} to {most}"))
-}
-
-fn path(values: &[String]) -> Result<PathBuf, String> {
-    one::<String>(values).and_then(|text| match text.as_str() {
-        "" => Err("the path is empty".to_owned()),
-        _ => Ok(PathBuf::from(text)),
-    })
-}
-
-fn flag(values: &[String]) -> Result<bool, String> {
-    let text: String = one(values)?;
-    match text.as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" | "" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false")),
+fn path(values: &[String]) -> Result<PathBuf, ValueError> {
+    match text(values)? {
+        "" => Err(ValueError::Nothing),
+        text => Ok(PathBuf::from(text)),
     }
+}
+
+fn flag(values: &[String]) -> Result<Switch, ValueError> {
+    Switch::read(text(values)?)
 }
 
 /// Something wrong in a file.
@@ -338,23 +265,14 @@ impl Config {
     ///
     /// # Errors
     /// What was found and what is allowed.
-    pub fn assign(&mut self, key: &Key, values: &[String]) -> Result<(), String> {
+    pub fn assign(&mut self, key: &Key, values: &[String]) -> Result<(), ValueError> {
         match key.set {
             Set::Own(set) => set(self, values),
-            Set::Setting => {
-                let text = values.join(",");
-                // One flag for the whole and its parts, as where files are written: `--volume 80`, `--volume drum=60`.
-                let is_of_parts = key.name == "volume" && text.contains('=');
-                self.set(if is_of_parts { "part_volume" } else { key.name }, &text)
-            }
+            Set::Row(row) => match self.settings.set_all(row, values) {
+                Err(SettingError::Value { reason, .. }) => Err(reason),
+                _ => Ok(()), // the row is one of the table
+            },
         }
-    }
-
-    fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
-        self.settings.set(name, text).map_err(|error| match error {
-            SettingError::Value { reason, .. } => reason,
-            unknown => unknown.to_string(),
-        })
     }
 
     /// Takes what a TOML file says on top of what is there.
@@ -409,13 +327,10 @@ impl Reader<'_> {
                     self.unknown(key.span().start, &name);
                 }
             } else if let Some(known) = keys().find(|known| known.name == name) {
-                match texts(value.get_ref()) {
-                    Ok(values) => {
-                        if let Err(reason) = self.config.assign(&known, &values) {
-                            self.complain(value.span().start, format!("`{name}`: {reason}"));
-                        }
-                    }
-                    Err(reason) => self.complain(value.span().start, format!("`{name}`: {reason}")),
+                let values = texts(value.get_ref());
+                let taken = values.and_then(|values| Ok(self.config.assign(&known, &values)?));
+                if let Err(reason) = taken {
+                    self.complain(value.span().start, format!("`{name}`: {reason}"));
                 }
             } else {
                 self.unknown(key.span().start, &name);
@@ -462,7 +377,7 @@ impl Reader<'_> {
         table: &Spanned<DeValue<'_>>,
         what: &str,
         known: &'static [&'static str],
-        mut assign: impl FnMut(&str, &[String]) -> Result<(), String>,
+        mut assign: impl FnMut(&str, &[String]) -> Result<(), ValueError>,
     ) {
         let DeValue::Table(keys) = table.get_ref() else {
             self.complain(
@@ -474,7 +389,7 @@ impl Reader<'_> {
         for (key, value) in keys {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
-                let meant = did_you_mean(name, known.iter().copied());
+                let meant = did_you_mean(nearest(name, known.iter().copied()));
                 let reason = format!(
                     "a {what} has no `{name}`{meant}; it has {}",
                     known.join(", ")
@@ -482,8 +397,8 @@ impl Reader<'_> {
                 self.complain(key.span().start, reason);
                 continue;
             }
-            let taken = texts(value.get_ref()).and_then(|values| assign(name, &values));
-            if let Err(reason) = taken {
+            let values = texts(value.get_ref());
+            if let Err(reason) = values.and_then(|values| Ok(assign(name, &values)?)) {
                 self.complain(value.span().start, format!("`{name}`: {reason}"));
             }
         }
@@ -498,7 +413,7 @@ impl Reader<'_> {
                 control.assign(key, values)
             });
             if let Err(reason) = control.check() {
-                self.complain(table.span().start, reason);
+                self.complain(table.span().start, reason.to_string());
             }
             controls.rows.push(control);
         }
@@ -507,7 +422,7 @@ impl Reader<'_> {
 
     fn unknown(&mut self, offset: usize, name: &str) {
         let names = keys().map(|key| key.name).chain(["set", "control"]);
-        let meant = did_you_mean(name, names);
+        let meant = did_you_mean(nearest(name, names));
         let hint = if meant.is_empty() {
             "; `ceilid serve --help` lists what there is"
         } else {
@@ -527,16 +442,22 @@ impl Reader<'_> {
     }
 }
 
-fn did_you_mean(name: &str, names: impl Iterator<Item = &'static str>) -> String {
-    nearest(name, names).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+/// Why a value of a file cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum FileValueError {
+    #[error("{0}")]
+    Form(&'static str),
+    #[error(transparent)]
+    Value(#[from] ValueError),
 }
 
 /// A value as the texts that flags would give.
-fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+fn texts(value: &DeValue<'_>) -> Result<Vec<String>, FileValueError> {
+    let refused = |why| Err(FileValueError::Form(why));
     match value {
         DeValue::Array(values) => {
             let texts = values.iter().map(|value| match value.get_ref() {
-                DeValue::Array(_) => Err("a list in a list is not understood".to_owned()),
+                DeValue::Array(_) => refused("a list in a list is not understood"),
                 value => texts(value),
             });
             Ok(texts.collect::<Result<Vec<_>, _>>()?.concat())
@@ -545,15 +466,16 @@ fn texts(value: &DeValue<'_>) -> Result<Vec<String>, String> {
         DeValue::Integer(number) if number.radix() == 10 => Ok(vec![number.as_str().to_owned()]),
         DeValue::Float(number) => Ok(vec![number.as_str().to_owned()]),
         DeValue::Boolean(value) => Ok(vec![value.to_string()]),
-        DeValue::Integer(_) => Err("write the number in decimal".to_owned()),
-        DeValue::Datetime(_) => Err("put it in quotes".to_owned()),
-        DeValue::Table(_) => Err("a table is not understood here".to_owned()),
+        DeValue::Integer(_) => refused("write the number in decimal"),
+        DeValue::Datetime(_) => refused("put it in quotes"),
+        DeValue::Table(_) => refused("a table is not understood here"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wishes::Settings;
 
     fn read(text: &str) -> Result<Config, Vec<String>> {
         let mut config = Config::default();
@@ -586,8 +508,8 @@ mod tests {
         let settings = Settings::default().patched(&config.settings);
         assert_eq!(settings.tempo_scale.factor(), 1.5);
         assert_eq!(
-            (settings.dance.to_string(), settings.style.to_string()),
-            ("reel".into(), "plain".into())
+            (settings.dance.to_string().as_str(), settings.style.name()),
+            ("reel", "plain")
         );
         let archive = config.archive.settings().unwrap();
         assert_eq!(archive.age_max, Some(Duration::from_secs(30 * 86_400)));

@@ -3,8 +3,8 @@
 //! In: rows of a configuration, and controllers that somebody turns. Out: commands. Pure.
 
 use super::command::{Command, Keeping, SkipAt};
-use super::settings::SettingsPatch;
 use crate::music::midi::{Channel, DataByte};
+use crate::wishes::{SettingError, SettingsPatch, ValueError, whole};
 
 /// From here on a button is pressed.
 const PRESSED_FROM: u8 = 64;
@@ -25,6 +25,20 @@ pub struct Control {
     does: Option<Does>,
     from: f64,
     to: f64,
+}
+
+/// Why a row of controls cannot do anything.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// It names none.
+    #[error("a control needs a `controller`, 0 to 127")]
+    NoController,
+    /// It names nothing to do.
+    #[error("a control needs a `setting` or an `action`")]
+    DoesNothing,
+    /// One of its ends cannot be had.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,25 +68,17 @@ impl Control {
     ///
     /// # Errors
     /// What was found and what is allowed.
-    pub fn assign(&mut self, key: &str, values: &[String]) -> Result<(), String> {
+    pub fn assign(&mut self, key: &str, values: &[String]) -> Result<(), ValueError> {
         let [value] = values else {
-            return Err("one value is wanted, not a list".to_owned());
-        };
-        let whole = |least: u8, most: u8| {
-            let number = value
-                .parse()
-                .ok()
-                .filter(|number| (least..=most).contains(number));
-            number.ok_or_else(|| format!("`{value}` is not a whole number from {least} to {most}"))
+            return Err(ValueError::List);
         };
         let number = || {
-            value
-                .parse()
-                .map_err(|_| format!("`{value}` is not a number"))
+            let found = value.clone();
+            value.parse().map_err(|_| ValueError::NotANumber { found })
         };
         match key {
-            "controller" => self.controller = Some(whole(0, 127)?),
-            "channel" => self.channel = Some(whole(1, 16)? - 1),
+            "controller" => self.controller = Some(whole(value, &(0..=127))?),
+            "channel" => self.channel = Some(whole(value, &(1..=16))? - 1),
             "from" => self.from = number()?,
             "to" => self.to = number()?,
             "action" => self.does = Some(Does::Action(action(value)?)),
@@ -85,16 +91,17 @@ impl Control {
     ///
     /// # Errors
     /// What is missing or wrong.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), ControlError> {
         if self.controller.is_none() {
-            return Err("a control needs a `controller`, 0 to 127".to_owned());
+            return Err(ControlError::NoController);
         }
         match &self.does {
-            None => Err("a control needs a `setting` or an `action`".to_owned()),
+            None => Err(ControlError::DoesNothing),
             Some(Does::Action(_)) => Ok(()),
             Some(Does::Setting(name)) => {
                 patch(name, self.from)?;
-                patch(name, self.to).map(|_| ())
+                patch(name, self.to)?;
+                Ok(())
             }
         }
     }
@@ -129,17 +136,23 @@ impl Controls {
 }
 
 /// To the thousandth, and whole where the setting is counted.
-fn patch(name: &str, value: f64) -> Result<SettingsPatch, String> {
+fn patch(name: &str, value: f64) -> Result<SettingsPatch, SettingError> {
     let mut patch = SettingsPatch::default();
     let fine = patch.set(name, &format!("{}", (value * 1e3).round() / 1e3));
-    match fine.or_else(|_| patch.set(name, &format!("{value:.0}"))) {
-        Ok(()) => Ok(patch),
-        Err(error) => Err(error.to_string()),
-    }
+    fine.or_else(|_| patch.set(name, &format!("{value:.0}")))?;
+    Ok(patch)
 }
 
-fn action(name: &str) -> Result<Command, String> {
-    const ACTIONS: &str = "skip, skip-part, pause, resume, keep, panic, stop";
+fn action(name: &str) -> Result<Command, ValueError> {
+    const ACTIONS: [&str; 7] = [
+        "skip",
+        "skip-part",
+        "pause",
+        "resume",
+        "keep",
+        "panic",
+        "stop",
+    ];
     Ok(match name {
         "skip" => Command::Skip(SkipAt::Now),
         "skip-part" => Command::Skip(SkipAt::PartEnd),
@@ -148,7 +161,7 @@ fn action(name: &str) -> Result<Command, String> {
         "keep" => Command::Keep(None, Keeping::Kept),
         "panic" => Command::Panic,
         "stop" => Command::StopAfterTune,
-        _ => return Err(format!("`{name}` is none of {ACTIONS}")),
+        _ => return Err(ValueError::none_of(name, ACTIONS.to_vec())),
     })
 }
 
@@ -210,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_row_that_is_not_whole_or_cannot_be_is_refused() {
-        let error = |keys: &[(&str, &str)]| row(keys).check().unwrap_err();
+        let error = |keys: &[(&str, &str)]| row(keys).check().unwrap_err().to_string();
         assert!(error(&[("setting", "volume")]).contains("`controller`"));
         assert!(error(&[("controller", "7")]).contains("`setting` or an `action`"));
         let volume = error(&[("controller", "7"), ("setting", "volume")]);

@@ -2,11 +2,11 @@
 
 use super::command::{Command, TuneEnd};
 use super::plan::Plan;
-use super::settings::Settings;
 use super::source::SourceError;
 use super::tune::{ReadyTune, TuneRecord};
 use crate::music::midi::ClockMessage;
 use crate::output::synth::SynthFont;
+use crate::wishes::Settings;
 use std::sync::Arc;
 use std::time::Instant;
 

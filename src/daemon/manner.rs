@@ -1,8 +1,8 @@
 //! What of the settings is heard at once, also in the middle of a tune.
 
-use super::settings::{Instrument, Settings, TempoScale, Volume};
 use crate::music::midi::Channel;
 use crate::performance::{Role, RoleChoice, RoleChoices, SetPlace};
+use crate::wishes::{Settings, TempoScale, Volume};
 use std::time::Duration;
 
 /// What of the settings is heard at once.
@@ -21,19 +21,10 @@ pub struct Manner {
 impl Manner {
     /// That part of the settings.
     pub fn of(settings: &Settings) -> Self {
-        let mut roles = RoleChoices::default();
-        for role in Role::ALL {
-            let instrument = settings.instrument(role).wanted();
-            *roles.choose(role) = RoleChoice {
-                program: instrument.map(|Instrument(program)| program),
-                volume: settings.part_volume.of(role),
-                is_muted: settings.mute.holds(role),
-            };
-        }
         Self {
             tempo_scale: settings.tempo_scale,
             volume: settings.volume,
-            roles,
+            roles: settings.roles(),
             gap: settings.gap.0,
         }
     }

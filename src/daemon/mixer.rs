@@ -112,9 +112,9 @@ impl Mixer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::settings::{Settings, SettingsPatch};
     use crate::music::midi::Velocity;
     use crate::music::pitch::Pitch;
+    use crate::wishes::{Settings, SettingsPatch};
 
     fn manner(changes: &[(&str, &str)]) -> Manner {
         let mut patch = SettingsPatch::default();

@@ -4,7 +4,7 @@
 //!
 //! Sets follow each other in the order of the file, those whose hours it is not left out, and begin again at the first.
 
-use super::settings::{SettingsPatch, TempoScale};
+use crate::wishes::{SettingError, SettingsPatch, TempoScale, Value, ValueError, whole};
 
 /// Tunes of a set where the plan does not say.
 const TUNES_USUAL: u32 = 3;
@@ -79,7 +79,7 @@ impl PlannedSet {
             from: 0,
             to: 0,
             keys: Vec::new(),
-            tempo: TempoScale::default(),
+            tempo: TempoScale::usual(1.0),
             patch: SettingsPatch::default(),
         }
     }
@@ -88,40 +88,26 @@ impl PlannedSet {
     ///
     /// # Errors
     /// What was found and what is allowed.
-    pub fn assign(&mut self, key: &str, values: &[String]) -> Result<(), String> {
+    pub fn assign(&mut self, key: &str, values: &[String]) -> Result<(), ValueError> {
         let [value, ..] = values else {
-            return Err("nothing is given".to_owned());
+            return Err(ValueError::Nothing);
         };
         if values.len() > 1 && key != "keys" {
-            return Err("one value is wanted, not a list".to_owned());
+            return Err(ValueError::List);
         }
         match key {
             "name" => self.name = value.clone(),
-            "tunes" => {
-                let count = value
-                    .parse()
-                    .ok()
-                    .filter(|count| (1..=TUNES_MAX).contains(count));
-                self.tunes = count.ok_or_else(|| {
-                    format!("`{value}` is not a whole number from 1 to {TUNES_MAX}")
-                })?;
-            }
+            "tunes" => self.tunes = whole(value, &(1..=TUNES_MAX))?,
             "from" => self.from = time_of_day(value)?,
             "to" => self.to = time_of_day(value)? % DAY_MINUTES,
-            "tempo" => self.tempo = value.parse()?,
+            "tempo" => self.tempo = TempoScale::read(value)?,
             "key" | "keys" => {
                 for key in values {
-                    let mut patch = SettingsPatch::default();
-                    patch.set("key", key).map_err(|error| error.to_string())?;
+                    set(&mut SettingsPatch::default(), "key", key)?;
                 }
                 self.keys = values.to_vec();
             }
-            setting => {
-                return self
-                    .patch
-                    .set(setting, value)
-                    .map_err(|error| error.to_string());
-            }
+            setting => set(&mut self.patch, setting, value)?,
         }
         Ok(())
     }
@@ -137,15 +123,23 @@ impl PlannedSet {
     }
 }
 
+/// A row of a set is always known, so that what is wrong is its value.
+fn set(patch: &mut SettingsPatch, name: &str, value: &str) -> Result<(), ValueError> {
+    match patch.set(name, value) {
+        Err(SettingError::Value { reason, .. }) => Err(reason),
+        _ => Ok(()),
+    }
+}
+
 /// `18:30`, in minutes.
-fn time_of_day(text: &str) -> Result<u16, String> {
+fn time_of_day(text: &str) -> Result<u16, ValueError> {
     let read = || {
         let (hours, minutes) = text.trim().split_once(':')?;
         let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
         let is_time = minutes < 60 && hours * 60 + minutes <= DAY_MINUTES && hours <= 24;
         is_time.then_some(hours * 60 + minutes)
     };
-    read().ok_or_else(|| format!("`{text}` is no time of day; write 18:30"))
+    read().ok_or_else(|| ValueError::no_such_thing(text, "time of day", "18:30"))
 }
 
 /// Where a plan has got to.
@@ -190,7 +184,7 @@ impl Planner {
                 index,
                 count: usual_tunes,
                 patch: SettingsPatch::default(),
-                tempo: TempoScale::default(),
+                tempo: TempoScale::usual(1.0),
             };
         };
         let mut patch = set.patch.clone();
@@ -318,18 +312,13 @@ mod tests {
             PlannedSet::new(1)
                 .assign(key, &[value.to_owned()])
                 .unwrap_err()
+                .to_string()
         };
         assert_eq!(
             error("from", "25:00"),
             "`25:00` is no time of day; write 18:30"
         );
-        assert_eq!(
-            error("tunes", "0"),
-            "`0` is not a whole number from 1 to 100"
-        );
-        assert_eq!(
-            error("keys", "H"),
-            "`key`: `H` is no key; write D, Am, Edor, Gmix"
-        );
+        assert_eq!(error("tunes", "0"), "0 is not between 1 and 100");
+        assert_eq!(error("keys", "H"), "`H` is no key; write D, Am, Edor, Gmix");
     }
 }

@@ -4,14 +4,13 @@
 
 use super::manner::Manner;
 use super::mixer::Mixer;
-use super::settings::{Settings, SettingsPatch};
 use crate::abc::{self, Tune};
 use crate::music::time::{Ticks, TicksPerQuarter};
 use crate::performance::{
-    Arrangement, Mark, Performance, Pickup, SetPlace, Style, TimedMark, TimedMessage,
-    perform_in_set,
+    Performance, Pickup, RoleChoices, SetPlace, Style, TimedMessage, perform_in_set,
 };
 use crate::score::{self, Reading};
+use crate::wishes::{Settings, SettingsPatch};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -50,28 +49,14 @@ impl Rendition {
     /// Plays the tune of this text, for a player who has the instruments and the volumes from the settings that hold when
     /// it sounds. What its `N:` field says (who wrote it, and with what) comes first.
     pub fn perform(&self, text: &str) -> (Performance, Pickup) {
-        let settings = &self.settings;
-        let score = score_of(&abc::parse(text).tune, settings.style.0).score;
-        let arrangement = Arrangement {
-            style: settings.style.0,
-            times: settings.times.count(),
-            tempo_scale: settings.tempo_scale.factor() * self.set_tempo,
-            swing_scale: settings.swing.scale(),
-            count_in_bars: settings.count_in.bars(),
-            chord_pattern: settings.chord_pattern.wanted().cloned(),
-            ..Arrangement::default()
-        };
+        let mut arrangement = self.settings.arrangement();
+        arrangement.tempo_scale *= self.set_tempo;
+        arrangement.roles = RoleChoices::default();
+        let score = score_of(&abc::parse(text).tune, arrangement.style).score;
         let mut performance = perform_in_set(&score, &arrangement, self.seed, &self.place);
         let words = text.lines().find_map(|line| line.strip_prefix("N:"));
         if let Some(words) = words {
-            let mark = Mark::Text(words.trim().to_owned());
-            performance.marks.insert(
-                0,
-                TimedMark {
-                    at: Ticks::ZERO,
-                    mark,
-                },
-            );
+            performance.begin_with(words.trim());
         }
         (performance, Pickup::of(&score))
     }

@@ -8,13 +8,14 @@ use super::event::{Adopted, Event, PlayerEnd};
 use super::manner::Manner;
 use super::order::Order;
 use super::plan::{Plan, Planner};
-use super::settings::{Settings, SettingsPatch, Wish};
 use super::source::{SourceError, TuneRequest};
 use super::status::{Activity, HISTORY_MAX, PlayedTune, SessionView};
 use super::tune::{ReadyTune, TuneId, TuneRecord};
 use super::wall::WallTime;
 use crate::compose::ComposeError;
+use crate::compose::set::{Heading, following};
 use crate::music::midi::ClockMessage;
+use crate::wishes::{Effect, Settings, SettingsPatch};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -302,7 +303,7 @@ impl Session {
         if Manner::of(&before) != Manner::of(&after) {
             decisions.push(Decision::Order(Order::Manner(Manner::of(&after))));
         }
-        if asks_for_other_tunes(&before, &after) {
+        if before.differ(&after, |row| row.effect == Effect::Anew) {
             decisions.extend(self.compose_anew());
         }
         decisions.push(Decision::Tell(Notice::SettingsChanged(after)));
@@ -515,7 +516,7 @@ impl Session {
         if planned.index > 0
             && let Some(before) = &self.composed_last
         {
-            go_with(&mut settings, before, id);
+            settings = following(&settings, Heading::of(&before.abc), id.0);
         }
         TuneRequest {
             id,
@@ -526,46 +527,6 @@ impl Session {
             set_tunes: planned.count,
         }
     }
-}
-
-/// Keys that the tunes of a set go through where nobody names any: those of whistles, pipes and fiddles.
-const SET_KEYS: [&str; 8] = ["D", "G", "A", "Em", "Ador", "Bm", "Edor", "Dmix"];
-
-/// A tune of a set is of the same dance as the one before it and in another key, unless somebody asks for something else.
-fn go_with(settings: &mut Settings, before: &TuneRecord, id: TuneId) {
-    if settings.dance == Wish::Any
-        && let Some(dance) = before.field('R').and_then(|dance| dance.parse().ok())
-    {
-        settings.dance = dance;
-    }
-    if settings.key == Wish::Any {
-        let others = SET_KEYS
-            .iter()
-            .filter(|key| Some(**key) != before.field('K'));
-        let others: Vec<&str> = others.copied().collect();
-        // Neighbouring numbers are spread over the keys; the multiplier is the golden ratio's.
-        let spread = id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        let key = others[(spread % others.len() as u64) as usize]; // below their number
-        settings.key = key.parse().unwrap_or(Wish::Any);
-    }
-}
-
-/// Whether tunes composed under the one would not do under the other.
-fn asks_for_other_tunes(before: &Settings, after: &Settings) -> bool {
-    let wishes = |settings: &Settings| {
-        (
-            settings.dance,
-            settings.key,
-            settings.temperature,
-            settings.style,
-            settings.times,
-            settings.swing,
-            settings.count_in,
-            settings.chord_pattern.clone(),
-            settings.set_tunes,
-        )
-    };
-    wishes(before) != wishes(after)
 }
 
 /// An error and its causes on one line.
@@ -583,9 +544,10 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::origin::Origin;
     use crate::daemon::plan::PlannedSet;
     use crate::daemon::rendition::Rendition;
-    use crate::daemon::tune::Provenance;
+    use crate::wishes::Wish;
     use std::time::Duration;
 
     fn tune(index: u64) -> ReadyTune {
@@ -593,7 +555,7 @@ mod tests {
             TuneId(index),
             format!("X:1\nT:{index}\nK:C\nC|\n"),
             Rendition::new(Arc::default(), 0),
-            Provenance::Generated { seed: 0, index },
+            Origin::Old(format!("seed 0, tune {index}")),
             String::new(),
             None,
         )
@@ -858,7 +820,7 @@ mod tests {
             request.id,
             format!("X:1\nT:{}\n{header}\nd|DEFG ABcd|dcBA GFE:|\n", request.id),
             request.rendition(0),
-            Provenance::Generated { seed: 0, index: 0 },
+            Origin::Old("seed 0, tune 0".to_owned()),
             String::new(),
             None,
         )

@@ -3,9 +3,9 @@
 //! In: what is wished for. Out: tunes ready to be played, one after the other, from a model or from files.
 
 use super::rendition::Rendition;
-use super::settings::{Settings, TempoScale};
 use super::tune::{ReadyTune, TuneId};
 use crate::performance::SetPlace;
+use crate::wishes::{Settings, TempoScale};
 use std::sync::Arc;
 
 /// Where tunes come from. Asked on the composer's thread; may take its time.

@@ -7,10 +7,10 @@
 
 use super::command::{Keeping, TuneEnd};
 use super::lateness::{Lateness, LatenessCounts};
-use super::settings::Settings;
 use super::tune::{TuneId, TuneRecord};
 use crate::critic::Refusals;
 use crate::output::{Health, OutputCounters};
+use crate::wishes::Settings;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,11 +4,11 @@
 
 use super::manner::Manner;
 use super::master::{ClockIn, ClockOut};
-use super::settings::TempoScale;
 use super::tune::ReadyTune;
 use crate::music::midi::{ClockMessage, MidiMessage};
 use crate::music::time::Ticks;
 use crate::performance::{Mark, SetPlace};
+use crate::wishes::TempoScale;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

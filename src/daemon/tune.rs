@@ -1,5 +1,6 @@
 //! A tune of the daemon: what is known of it, and what is sent of it.
 
+use super::origin::Origin;
 use super::rendition::Rendition;
 use crate::critic::Refusals;
 use crate::music::midi::MidiMessage;
@@ -7,8 +8,6 @@ use crate::performance::{Performance, Pickup, TimedMessage};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +34,8 @@ pub struct TuneRecord {
     pub length: Duration,
     /// How it is played.
     pub rendition: Rendition,
-    /// How it can be had again.
-    pub provenance: Provenance,
+    /// Where it comes from, and how it can be had again.
+    pub origin: Origin,
     /// What the critic says of it.
     pub verdict: String,
     /// The name of its set, where the plan has one.
@@ -83,7 +82,7 @@ impl ReadyTune {
         id: TuneId,
         abc: String,
         rendition: Rendition,
-        provenance: Provenance,
+        origin: Origin,
         verdict: String,
         set: Option<String>,
     ) -> Self {
@@ -94,7 +93,7 @@ impl ReadyTune {
             abc,
             length: Duration::ZERO,
             rendition,
-            provenance,
+            origin,
             verdict,
             set,
         };
@@ -147,58 +146,5 @@ impl ReadyTune {
             pickup: Some(pickup),
             ..Self::of_performance(record, performance)
         }
-    }
-}
-
-/// Where a tune comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Provenance {
-    /// A model wrote it.
-    Generated {
-        /// The seed of the run.
-        seed: u64,
-        /// Which tune of the seed.
-        index: u64,
-    },
-    /// It stood in a file.
-    File {
-        /// The file, `-` for stdin.
-        path: PathBuf,
-        /// Which tune of the file, from 1.
-        number: usize,
-    },
-}
-
-impl fmt::Display for Provenance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Generated { seed, index } => write!(f, "seed {seed}, tune {index}"),
-            Self::File { path, number } => write!(f, "{}, tune {number}", path.display()),
-        }
-    }
-}
-
-impl FromStr for Provenance {
-    type Err = ();
-
-    /// As it is written.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (from, number) = text.rsplit_once(", tune ").ok_or(())?;
-        let number = number.parse::<u64>().map_err(|_| ())?;
-        Ok(
-            match from
-                .strip_prefix("seed ")
-                .and_then(|seed| seed.parse().ok())
-            {
-                Some(seed) => Self::Generated {
-                    seed,
-                    index: number,
-                },
-                None => Self::File {
-                    path: from.into(),
-                    number: usize::try_from(number).map_err(|_| ())?,
-                },
-            },
-        )
     }
 }

@@ -69,6 +69,21 @@ fn conductor(performance: &Performance) -> Vec<TrackEvent<'_>> {
     track.end(performance.end)
 }
 
+/// The texts that a file carries, of ours or of others, in order; none of what is no Standard MIDI File.
+pub fn texts(bytes: &[u8]) -> Vec<String> {
+    let Ok((_, tracks)) = midly::parse(bytes) else {
+        return Vec::new();
+    };
+    let events = tracks.flatten().flat_map(|track| track.flatten());
+    let texts = events.filter_map(|event| match event.kind {
+        TrackEventKind::Meta(MetaMessage::Text(text)) => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// Lays down a part's chunk. Notes are most of a file: each is written as a word, without an event made of it first.
 fn push_part(bytes: &mut Vec<u8>, part: &Track, end: Ticks) {
     let name = text(&part.name);

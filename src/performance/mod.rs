@@ -96,6 +96,15 @@ pub enum Mark {
 }
 
 impl Performance {
+    /// Puts words before all that the piece says.
+    pub fn begin_with(&mut self, words: &str) {
+        let first = TimedMark {
+            at: Ticks::ZERO,
+            mark: Mark::Text(words.to_owned()),
+        };
+        self.marks.insert(0, first);
+    }
+
     /// The tempo map: ticks to seconds.
     pub fn tempo_map(&self) -> TempoMap {
         let tempi = self.marks.iter().filter_map(|timed| match timed.mark {

@@ -4,6 +4,7 @@
 //! its tunes away. Teaches the network nothing.
 
 use super::corpus::{TuneCorpus, melody};
+use crate::compose::ModelName;
 use crate::compose::folk::{
     FolkComposer, FolkModel, FolkRequest, HABIT_FEATURES, Habits, RequestError,
 };
@@ -37,7 +38,7 @@ pub(super) fn calibrate(
 ) -> Result<Option<(Habits, Tell)>, RequestError> {
     let mut model = FolkModel {
         engine: Arc::new(Engine::new(weights, Storage::F32)),
-        hash: String::new(),
+        name: ModelName::default(),
         habits: Habits::default(),
         tell: None,
     };

@@ -3,11 +3,10 @@
 use super::Web;
 use super::dto::{Named, Now, Played, StatusReport, TuneSummary};
 use crate::daemon::archive::{ArchiveError, Search};
-use crate::daemon::settings::SettingsPatch;
 use crate::daemon::status::PlayedTune;
-use crate::daemon::time_span::TimeSpan;
 use crate::daemon::{Command, Keeping, SkipAt, TuneId};
 use crate::output::{Health, stream};
+use crate::wishes::{SettingsPatch, TimeSpan, ValueError};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
@@ -258,10 +257,9 @@ pub struct SleepQuery {
 pub async fn sleep(State(web): State<Arc<Web>>, Query(query): Query<SleepQuery>) -> Reply {
     let span: Option<TimeSpan> = match query.r#in.as_deref() {
         None => None,
-        Some(text) => Some(
-            text.parse()
-                .map_err(|error: String| Problem::new(StatusCode::BAD_REQUEST, error))?,
-        ),
+        Some(text) => Some(text.parse().map_err(|error: ValueError| {
+            Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+        })?),
     };
     order(&web, Command::SleepIn(span.map(|span| span.0)))
 }
@@ -281,11 +279,15 @@ pub async fn change_settings(
 ) -> Result<Json<Named>, Problem> {
     let Json(patch) = patch.map_err(|rejection| {
         let text = rejection.body_text();
-        // What serde_json found, without axum's words about it.
+        // What was found, without axum's words about it; a wish is found by its name, and not by its place.
         let cause = text
             .split_once(": ")
             .map_or(text.as_str(), |(_, cause)| cause);
-        Problem::new(rejection.status(), cause)
+        let end = match rejection {
+            JsonRejection::JsonDataError(_) => cause.rfind(" at line "),
+            _ => None,
+        };
+        Problem::new(rejection.status(), &cause[..end.unwrap_or(cause.len())])
     })?;
     let after = web.handle.settings().patched(&patch);
     order(&web, Command::Patch(patch)).map(|_| Json(Named::of(&after)))

@@ -2,7 +2,7 @@
 
 use crate::daemon::archive::ArchivedTune;
 use crate::daemon::status::{Activity, NowPlaying, PlayedTune};
-use crate::daemon::{Keeping, Provenance, Settings, Status, TuneEnd, TuneRecord};
+use crate::daemon::{Keeping, Origin, Settings, Status, TuneEnd, TuneRecord};
 use crate::output::Health;
 use crate::output::stream::{Station, StreamFormat};
 use serde::Serialize;
@@ -40,9 +40,9 @@ impl TuneSummary {
             meter: field('M'),
             rhythm: field('R'),
             length_s: rounded(tune.length.as_secs_f64()),
-            provenance: match &tune.provenance {
+            provenance: match &tune.origin {
                 // A path is nobody's business.
-                Provenance::File { number, .. } => format!("tune {number} of a file"),
+                Origin::File { number, .. } => format!("tune {number} of a file"),
                 generated => generated.to_string(),
             },
             set: tune.set.clone(),

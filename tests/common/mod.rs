@@ -13,7 +13,7 @@ pub mod pulse;
 pub mod skip;
 
 use ceilid::daemon::rendition::Rendition;
-use ceilid::daemon::{Provenance, ReadyTune, TuneRecord, TuneRequest};
+use ceilid::daemon::{Origin, ReadyTune, TuneRecord, TuneRequest};
 use ceilid::performance::Performance;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub fn ready_tune(
         length: Duration::ZERO,
         rendition: Rendition::new(Arc::clone(&request.settings), 0),
         verdict: String::new(),
-        provenance: Provenance::Generated { seed: 0, index },
+        origin: Origin::Old(format!("seed 0, tune {index}")),
         set: None,
     };
     ReadyTune::of_performance(record, performance)

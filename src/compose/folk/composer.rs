@@ -7,7 +7,7 @@
 //! that the critic counts. Taking the most typical draft instead would make every tune the same tune, which is a tell of its own.
 
 use super::super::composer::{Compose, ComposeError, Composition};
-use super::super::provenance::{self, Provenance};
+use super::super::provenance::{self, ModelName, Provenance};
 use super::super::sampler::Choice;
 use super::habits::Habits;
 use super::particles::{self, Draw, Written};
@@ -29,13 +29,13 @@ const DRAFTS_A_ROUND: u32 = 8;
 /// Rounds before the model is said to be unable to write what is asked.
 const ROUNDS_MAX: u32 = 24;
 
-/// A folk model to ask, and what it is called in a tune's provenance.
+/// A folk model to ask.
 #[derive(Clone, Debug)]
 pub struct FolkModel {
     /// The network, ready to be asked.
     pub engine: Arc<Engine>,
-    /// First 12 hexadecimal digits of the model file's SHA-256.
-    pub hash: String,
+    /// What it is called in a tune's provenance.
+    pub name: ModelName,
     /// What its notes are bent by, so that tunes have the books' habits.
     pub habits: Habits,
     /// What gives its tunes away, where it was found out.
@@ -168,14 +168,12 @@ impl Compose for FolkComposer {
             let mut passed: Vec<(f32, Composition)> = Vec::new();
             for (number, draft) in (1..).zip(drafts) {
                 let Some(draft) = draft else { continue };
-                let provenance = Provenance {
-                    model: self.model.hash.clone(),
-                    seed,
-                    index,
-                    draft: round * DRAFTS_A_ROUND + number,
-                    choice: Choice::Sampled(self.request.temperature, self.request.min_p),
-                    is_primed: self.request.prime.is_some(),
-                };
+                let provenance = Provenance::new(
+                    &self.model.name,
+                    (seed, index, round * DRAFTS_A_ROUND + number),
+                    Choice::Sampled(self.request.temperature, self.request.min_p),
+                    &self.request.told,
+                );
                 let dance = draft.tune.plan.dance.name();
                 let text = format!(
                     "T:Ceilid's {dance} {seed}-{}\n{}",

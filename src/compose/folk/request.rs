@@ -1,10 +1,10 @@
-//! What a tune of the folk network is asked to be.
-//!
-//! In: what a person asks for. Out: checked wishes, and whether a plan grants them. Draws nothing.
+//! What a folk model is asked, from what a person wishes for; and whether a plan grants it. Draws nothing.
 
-use super::super::sampler::{MinP, Temperature};
+pub use super::super::request::RequestError;
 use crate::music::{Dance, Mode, Tonic};
-use crate::token::folk::{FolkMeter, FolkTune, Plan, Style};
+use crate::token::folk::{self, FolkMeter, FolkTune, Plan, Style, Unfit};
+use crate::wishes::{Decides, Form, MinP, Settings, SettingsPatch, Temperature, Wish};
+use crate::{abc, score};
 
 /// What is asked for; what is left open the model decides.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct FolkRequest {
     pub tonic: Option<Tonic>,
     pub mode: Option<Mode>,
     /// `AABB` and the like: a letter a part, twice where it is repeated.
-    pub form: Option<String>,
+    pub form: Option<Form>,
     /// Lowest and highest note, MIDI note numbers.
     pub range: (i32, i32),
     /// The style that the model learnt to write in, or the wider one it learnt from.
@@ -25,6 +25,8 @@ pub struct FolkRequest {
     pub prime: Option<FolkTune>,
     /// Bars of the prime that are kept, pickup not counted.
     pub prime_bars: usize,
+    /// What its tunes tell of it, beside how they were drawn.
+    pub told: SettingsPatch,
 }
 
 impl Default for FolkRequest {
@@ -38,47 +40,50 @@ impl Default for FolkRequest {
             form: None,
             range: (59, 83),
             style: Style::Target,
-            temperature: Temperature::new(0.9).unwrap_or_default(),
-            min_p: MinP::new(0.01).unwrap_or_default(),
+            temperature: const { Temperature::usual(0.9) },
+            min_p: const { MinP::usual(0.01) },
             prime: None,
             prime_bars: 2,
+            told: SettingsPatch::default(),
         }
     }
 }
 
-/// A wish that no tune can grant.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum RequestError {
-    /// A form that is no row of parts.
-    #[error(
-        "form `{0}` is not a row of parts such as AABB or AABBCC: letters in order, each once or twice"
-    )]
-    Form(String),
-    /// A range too narrow to play in.
-    #[error("range {lowest} to {highest} is narrower than an octave")]
-    Range { lowest: i32, highest: i32 },
-}
-
 impl FolkRequest {
+    /// What grants these wishes.
+    ///
+    /// # Errors
+    /// [`RequestError`]: they are beyond a folk model.
+    pub fn of(wishes: &Settings) -> Result<Self, RequestError> {
+        if wishes.greedy.is_on() {
+            return Err(RequestError::GreedyOfDecisions);
+        }
+        let usual = Self::default();
+        let key = wishes.key.wanted();
+        let prime = match &wishes.prime {
+            Wish::Any => None,
+            Wish::Only(prime) => Some(read_prime(prime.abc()).map_err(RequestError::Prime)?),
+        };
+        Ok(Self {
+            dance: wishes.dance.wanted().copied(),
+            meter: wishes.meter.wanted().copied(),
+            tonic: key.and_then(|key| key.tonic),
+            mode: key.map(|key| key.mode),
+            form: wishes.form.wanted().cloned(),
+            range: (wishes.range.wanted()).map_or(usual.range, |compass| compass.notes()),
+            temperature: *wishes.temperature.wanted().unwrap_or(&usual.temperature),
+            min_p: *wishes.min_p.wanted().unwrap_or(&usual.min_p),
+            prime,
+            told: wishes.asked().only(|row| row.decides != Decides::Playing),
+            ..usual
+        })
+    }
+
     /// Whether some tune could grant it.
     ///
     /// # Errors
     /// [`RequestError`].
     pub fn check(&self) -> Result<(), RequestError> {
-        if let Some(form) = &self.form {
-            let mut expected = 'A';
-            let mut left = form.as_str();
-            while !left.is_empty() && expected <= 'H' {
-                left = left
-                    .strip_prefix(expected)
-                    .ok_or_else(|| RequestError::Form(form.clone()))?;
-                left = left.strip_prefix(expected).unwrap_or(left);
-                expected = char::from(expected as u8 + 1); // lossless: A to H
-            }
-            if form.is_empty() || !left.is_empty() {
-                return Err(RequestError::Form(form.clone()));
-            }
-        }
         let (lowest, highest) = self.range;
         if highest - lowest < 12 {
             return Err(RequestError::Range { lowest, highest });
@@ -94,7 +99,7 @@ impl FolkRequest {
             && self.meter.is_none_or(|meter| meter == plan.meter)
             && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
             && self.mode.is_none_or(|mode| mode == plan.mode)
-            && self.form.as_ref().is_none_or(|form| *form == plan.form());
+            && (self.form.as_ref()).is_none_or(|form| form.letters() == plan.form());
         // A metre that was asked for is the asker's business, but abc2midi calls a hornpipe in another metre an error.
         let is_its_dance = metres(self.dance.unwrap_or(plan.dance)).contains(&plan.meter)
             || (self.meter.is_some() && plan.dance != Dance::Hornpipe);
@@ -106,6 +111,13 @@ impl FolkRequest {
             );
         is_asked && is_its_dance && is_common && adds_up(plan)
     }
+}
+
+/// The tune of a text, with or without an `X:` line.
+fn read_prime(text: &str) -> Result<FolkTune, Unfit> {
+    let head = if text.starts_with("X:") { "" } else { "X:1\n" };
+    let score = score::read(&abc::parse(&format!("{head}{text}")).tune).score;
+    folk::from_score(&score, Style::Target, "")
 }
 
 /// The dance whose symbol stands for it in the tunes that models learn from: the corpora call a slide a jig.
@@ -176,26 +188,4 @@ fn adds_up(plan: &Plan) -> bool {
         && played.is_multiple_of(8)
         && BARS_PLAYED.contains(&played)
         && wholes <= WHOLES_PLAYED_MAX
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_are_rows_of_parts() {
-        let with = |form: &str| {
-            FolkRequest {
-                form: Some(form.to_owned()),
-                ..FolkRequest::default()
-            }
-            .check()
-        };
-        for form in ["A", "AA", "AABB", "AAB", "ABBCC"] {
-            assert_eq!(with(form), Ok(()));
-        }
-        for form in ["", "B", "AAAB", "ABA", "aabb", "AABBx"] {
-            assert_eq!(with(form), Err(RequestError::Form(form.to_owned())));
-        }
-    }
 }

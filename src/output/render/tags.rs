@@ -70,6 +70,28 @@ impl Tags {
         block
     }
 
+    /// The comment of a file that was written with such words: WAV, FLAC or Opus.
+    pub fn comment_in(bytes: &[u8]) -> Option<String> {
+        const VORBIS: &[u8] = b"COMMENT=";
+        const RIFF: &[u8] = b"ICMT";
+        let find = |name: &[u8]| bytes.windows(name.len()).position(|window| window == name);
+        let length_at = |at: usize| {
+            let length = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+            usize::try_from(u32::from_le_bytes(length)).ok()
+        };
+        let (start, length) = match find(VORBIS) {
+            Some(at) => (at, length_at(at.checked_sub(4)?)?),
+            None => {
+                let at = find(RIFF)? + RIFF.len();
+                (at + 4, length_at(at)?)
+            }
+        };
+        let text = bytes.get(start..start.checked_add(length)?)?;
+        let text = text.strip_prefix(VORBIS).unwrap_or(text);
+        let text = String::from_utf8_lossy(text);
+        Some(text.trim_end_matches('\0').to_owned())
+    }
+
     /// Chunk id and value of each that is not empty, in the words of RIFF INFO lists.
     pub fn riff_info(&self) -> Vec<(&'static [u8; 4], &str)> {
         let all = [

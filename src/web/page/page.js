@@ -3,7 +3,7 @@
 const at = (id) => document.getElementById(id);
 const state = { now: null, since: 0, activity: "", settings: {} };
 const settings = {
-  dance: ["Dance", ["any", "reel", "jig", "slip jig", "hornpipe", "waltz", "polka", "march", "strathspey", "air"]],
+  dance: ["Dance", ["any", "reel", "jig", "slip jig", "slide", "hornpipe", "polka", "waltz", "march", "strathspey", "air"]],
   key: ["Key", null], tempo_scale: ["Tempo (1 = usual)", null], volume: ["Volume (0–100)", null],
   temperature: ["Adventure (any, .05–5)", null], style: ["Style", ["plain", "solo", "session", "ceilidh"]],
   times: ["Times in a row", null], gap: ["Gap (seconds)", null],
@@ -57,7 +57,7 @@ function list(id, rows, empty) {
 function showNow() {
   const tune = state.now;
   at("title").textContent = tune ? tune.title : "–";
-  at("about").textContent = tune ? `${about(tune)} · ${tune.provenance}` : "";
+  at("about").textContent = tune ? `${about(tune)} · ${(tune.provenance.match(/seed \d+, tune \d+/) || [tune.provenance])[0]}` : "";
   document.title = tune ? `${tune.title} – ceilid` : "ceilid";
   at("activity").textContent = state.activity;
   at("pause").textContent = state.activity === "paused" ? "Resume" : "Pause";

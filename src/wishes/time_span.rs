@@ -1,7 +1,7 @@
-//! Reads a span of time as people write it.
-//!
-//! In: a span of time as people write it: `90`, `30m`, `1h30m`, `1.5s`. Out: a `Duration`.
+//! Reads a span of time as people write it: `90`, `30m`, `1h30m`, `1.5s`; writes it the same way.
 
+use super::error::ValueError;
+use super::values::Value;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,11 +14,13 @@ const SECONDS_MAX: f64 = 10.0 * 365.0 * 86_400.0;
 pub struct TimeSpan(pub Duration);
 
 impl FromStr for TimeSpan {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted =
-            || format!("`{text}` is no span of time; write 90 (seconds), 30m, 1h30m or 2d");
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wanted = || {
+            let such_as = "90 (seconds), 30m, 1h30m or 2d";
+            ValueError::no_such_thing(text, "span of time", such_as)
+        };
         let mut seconds = 0.0;
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -45,7 +47,8 @@ impl FromStr for TimeSpan {
             rest = rest[letters..].trim_start();
         }
         if seconds > SECONDS_MAX {
-            return Err(format!("`{text}` is longer than ten years"));
+            let found = text.to_owned();
+            return Err(ValueError::TooLong { found });
         }
         Ok(Self(Duration::from_secs_f64(seconds)))
     }
@@ -65,6 +68,27 @@ impl fmt::Display for TimeSpan {
             write!(f, "{seconds}s")?;
         }
         Ok(())
+    }
+}
+
+impl Value for TimeSpan {
+    const PLACEHOLDER: &'static str = "TIME";
+
+    fn read(text: &str) -> Result<Self, ValueError> {
+        text.parse()
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn allowed() -> String {
+        "such as 2, 1.5s or 1m".to_owned()
+    }
+
+    /// In seconds.
+    fn to_json(&self) -> serde_json::Value {
+        self.0.as_secs_f64().into()
     }
 }
 
