@@ -340,7 +340,7 @@ fn a_run_that_was_stopped_twice_ends_with_the_bytes_of_an_unbroken_one() {
         };
         stopped_twice(|path| trainer(path, recipe()), [3, 8]);
         // In the middle of a tune, and of the second phase.
-        stopped_twice(|path| tune_trainer(path, tune_recipe(precision)), [5, 40]);
+        stopped_twice(|path| tune_trainer(path, tune_recipe(precision)), [5, 21]);
     }
 }
 
