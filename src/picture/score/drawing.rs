@@ -105,7 +105,7 @@ pub struct Item {
 pub struct Place {
     /// Which written bar, from 0.
     pub bar: u32,
-    /// Which voice, from 0; overlays come after all voices.
+    /// Which line of notes, from 0, in the order of the staves: a voice, or an overlay behind its voice.
     pub voice: u16,
     /// Time since the bar began.
     pub offset: NoteLength,

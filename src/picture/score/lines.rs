@@ -20,6 +20,12 @@ const SQUEEZE_COST: f32 = 2.2;
 const WITHIN_FOUR_BARS: f32 = 0.004;
 const WITHIN_TWO_BARS: f32 = 0.006;
 const NOT_IN_SOURCE: f32 = 0.002;
+/// How near rods may come to the whole of a line before it counts as crowded, and what that costs.
+const CROWDED: f32 = 1.15;
+const CROWDING_COST: f32 = 15.0;
+/// A break between a pickup and its bar, and between two endings.
+const AFTER_PICKUP: f32 = 0.05;
+const BETWEEN_ENDINGS: f32 = 0.01;
 /// A bar alone on its line, and a line cut within a bar.
 const BAR_ALONE: f32 = 1.0;
 const WITHIN_BAR: f32 = 0.05;
@@ -153,6 +159,7 @@ fn pieces(
     let mut bars_in_section = 0u32;
     for (bar, range) in columns.bars.iter().enumerate() {
         let room = room_of(bar as u32, bar == 0); // BARS_MAX is far below
+        let lead = columns.leading(sheet, range.clone());
         let least: f32 = spacing.springs[range.start..range.end - 1]
             .iter()
             .map(|spring| spring.rod)
@@ -160,7 +167,7 @@ fn pieces(
         let room =
             room.width - room.prefix - spacing.left[range.start] - spacing.right[range.end - 1];
         let cuts = if least > room {
-            cuts(columns, stems, spacing, range.clone(), room)
+            cuts(columns, stems, spacing, range.clone(), lead, room)
         } else {
             Vec::new()
         };
@@ -174,12 +181,23 @@ fn pieces(
         let is_in_source = sheet_bar.line_break >= LineBreak::Source;
         let mut break_cost = match bars_in_section {
             _ if ends_section => 0.0,
-            bars if bars % 4 == 0 => 0.0,
+            bars if bars % 4 == 0 && bars > 0 => 0.0,
             bars if bars % 2 == 0 => WITHIN_FOUR_BARS,
             _ => WITHIN_TWO_BARS,
         };
         if !is_in_source {
             break_cost += NOT_IN_SOURCE;
+        }
+        if is_pickup {
+            break_cost += AFTER_PICKUP;
+        }
+        // A second ending belongs beside the first.
+        let next_is_ending = sheet
+            .bars
+            .get(bar + 1)
+            .is_some_and(|next| next.ending.is_some());
+        if ends_section && next_is_ending {
+            break_cost += BETWEEN_ENDINGS;
         }
         if ends_section {
             bars_in_section = 0;
@@ -193,11 +211,7 @@ fn pieces(
         for (start, end) in starts.zip(ends) {
             let is_whole = end == range.end;
             let springs = &spacing.springs[start..end];
-            let lead = if start == range.start {
-                columns.leading(sheet, range.clone())
-            } else {
-                0
-            };
+            let lead = if start == range.start { lead } else { 0 };
             let courtesy = if is_whole {
                 courtesy_width(sheet, columns, spacing, bar + 1)
             } else {
@@ -242,13 +256,15 @@ fn cuts(
     stems: &[Stems],
     spacing: &Spacing,
     range: Range<usize>,
+    lead: usize,
     room: f32,
 ) -> Vec<usize> {
     let mut cuts = Vec::new();
-    let mut width = 0.0;
     let mut good: Option<usize> = None;
-    let mut start = range.start;
-    for index in range.start + 1..range.end - 1 {
+    // The changes it begins with stay with its first note.
+    let mut start = range.start + lead;
+    let mut width = 0.0;
+    for index in start + 1..range.end - 1 {
         width += spacing.springs[index - 1].rod;
         let reach = width + spacing.right[index] + 1.0;
         if reach > room && index > start {
@@ -312,6 +328,9 @@ fn total_fit(pieces: &[Piece], rooms: &[f32], target: f32, by: Lines) -> (Vec<us
                 // The source may want short lines; that is no fault of the breaks.
                 cost = cost.min(0.2);
             }
+            // Words that push the notes apart need air.
+            let crowding = CROWDED * (rods - piece.lead_rods) / room - 1.0;
+            cost += CROWDING_COST * crowding.max(0.0).powi(2);
             if !is_forced {
                 cost += last.break_cost;
             }

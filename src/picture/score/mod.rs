@@ -96,7 +96,7 @@ pub struct Engraving {
 }
 
 /// Between a heading and the music, two lines of music, and the music and words below.
-const BLOCK_GAP: f32 = 1.6;
+const BLOCK_GAP: f32 = 1.4;
 /// The least distance from the top of one line of music to the top of the next.
 const SYSTEM_DISTANCE_MIN: f32 = 9.0;
 

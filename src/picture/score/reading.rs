@@ -290,13 +290,13 @@ impl Reader {
     fn select(&mut self, field: &VoiceField, text: &str) {
         let index = match self.voices.iter().position(|voice| voice.id == field.id) {
             Some(index) => index,
-            None if self.voices.len() >= VOICES_MAX => {
-                self.leave_out(LeftOut::Voices);
-                // Its music is read into a voice that is not printed.
-                self.voices.len() - 1
-            }
+            // All further voices are read as one that is not printed.
+            None if self.voices.len() > VOICES_MAX => VOICES_MAX,
             None => self.add_voice(field.id.clone()),
         };
+        if index >= VOICES_MAX {
+            self.leave_out(LeftOut::Voices);
+        }
         self.current = index;
         let voice = &mut self.voices[index];
         if field.name.is_some() {
@@ -584,12 +584,13 @@ impl Reader {
     fn arrange_staves(&mut self) {
         let plan = match &self.plan {
             Some((text, joins)) => StaffPlan::parse(text, *joins, &self.voices),
-            None => StaffPlan::each_its_own(self.voices.len()),
+            None => StaffPlan::each_its_own(self.voices.len().min(VOICES_MAX)),
         };
         let mut readers: Vec<Option<VoiceReader>> = std::mem::take(&mut self.voices)
             .into_iter()
             .map(Some)
             .collect();
+        let mut has_too_many = false;
         for (staff_index, staff) in plan.staves.iter().enumerate() {
             let mut rank = 0;
             for &voice_index in &staff.voices {
@@ -606,8 +607,9 @@ impl Reader {
                         joins_next: staff.joins_next,
                     });
                 }
-                for mut layer in reader.layers {
+                for mut layer in reader.layers.into_iter().take(VOICES_MAX) {
                     if self.sheet.voices.len() >= VOICES_MAX {
+                        has_too_many = true;
                         break;
                     }
                     layer.staff = staff_index;
@@ -619,7 +621,9 @@ impl Reader {
             }
         }
         self.sheet.groups = plan.groups;
-        // Overlays come after all voices.
+        if has_too_many {
+            self.leave_out(LeftOut::Voices);
+        }
     }
 
     /// Bar numbers, lengths, and which bars begin late.
@@ -1270,13 +1274,14 @@ impl VoiceReader {
         });
         match free {
             Some(layer) => self.layer = layer,
-            None if self.layers.len() < VOICES_MAX => {
+            // What is beyond the last printed layer is read into one that is not printed.
+            None if self.layers.len() <= VOICES_MAX => {
                 self.layers.push(Voice::default());
                 self.layer = self.layers.len() - 1;
             }
-            None => return false,
+            None => self.layer = VOICES_MAX,
         }
-        true
+        self.layer < VOICES_MAX
     }
 
     /// Puts the syllables of a `w:` line under the notes before it (§5); whether there was room for the verse.
@@ -1463,7 +1468,8 @@ impl StaffPlan {
                         .unwrap_or(rest.len());
                     let id = &rest[..end];
                     after = &rest[end..];
-                    let known = voices.iter().position(|voice| *voice.id == *id);
+                    let printed = &voices[..voices.len().min(VOICES_MAX)];
+                    let known = printed.iter().position(|voice| *voice.id == *id);
                     let is_new = |voice: &usize| {
                         !shared.voices.contains(voice)
                             && !plan.staves.iter().any(|staff| staff.voices.contains(voice))
@@ -1486,7 +1492,7 @@ impl StaffPlan {
             plan.staves.push(shared);
         }
         if plan.staves.is_empty() {
-            return Self::each_its_own(voices.len());
+            return Self::each_its_own(voices.len().min(VOICES_MAX));
         }
         if !bar_joins {
             let last = plan.staves.len() - 1;

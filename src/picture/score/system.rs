@@ -222,6 +222,7 @@ impl<'a> Systems<'a> {
         let mut setter =
             LineSetter::new(self, start..line.columns.end, line.force, left, music_left);
         setter.is_first_line = is_first;
+        setter.begins_bar = begins_bar;
         setter.state = self.state.iter().map(|state| state.clef).collect();
         setter.frame(&prefix, widths, opening);
         setter.courtesy();
@@ -303,6 +304,8 @@ pub(super) struct LineSetter<'a> {
     pub(super) music_left: f32,
     pub(super) music_right: f32,
     pub(super) is_first_line: bool,
+    /// Whether its first bar begins with it; a long bar may have been cut.
+    begins_bar: bool,
     pub(super) staves: Vec<StaffCanvas>,
     /// By voice, from its first sign on this line.
     pub(super) positions: Vec<Vec<NotePosition>>,
@@ -356,6 +359,7 @@ impl<'a> LineSetter<'a> {
             music_left,
             music_right,
             is_first_line: false,
+            begins_bar: true,
             staves: sheet
                 .staves
                 .iter()
@@ -482,6 +486,12 @@ impl<'a> LineSetter<'a> {
         first..last + 1
     }
 
+    /// Whether a bar's first note is on this line.
+    fn bar_begins_here(&self, bar: usize) -> bool {
+        let first = self.bars().start;
+        bar > first || (bar == first && self.begins_bar)
+    }
+
     /// Staff lines, clef, key, metre, and the repeat sign at the start.
     fn frame(
         &mut self,
@@ -598,7 +608,7 @@ impl<'a> LineSetter<'a> {
             .map(|(_, left, right)| self.staves[0].sky.top(*left, *right) - 0.5)
             .fold(f32::INFINITY, f32::min);
         for (span, left, right) in spans {
-            let begins_here = span.first >= bars.start;
+            let begins_here = self.bar_begins_here(span.first);
             let ends_here = span.last < bars.end;
             let place = Place {
                 bar: self.sheet.bars[span.first].number,
@@ -682,7 +692,7 @@ impl<'a> LineSetter<'a> {
     fn parts(&mut self) {
         let sheet = self.sheet;
         for bar in self.bars() {
-            let starts_here = self.columns.bars[bar].start >= self.range.start.saturating_sub(8);
+            let starts_here = self.bar_begins_here(bar);
             let Some(part) = sheet.bars[bar].part.as_deref().filter(|_| starts_here) else {
                 continue;
             };
