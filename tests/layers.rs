@@ -574,7 +574,7 @@ enum Named {
 }
 
 fn named(house: &House, source: &Source, path: &source::Path, crates: &BTreeSet<String>) -> Named {
-    match house.from_root(source, path) {
+    match house.path_from_root(source, path) {
         Some(path) => path.into_iter().next().map_or(Named::Neither, Named::Own),
         None => match &path.words[0] {
             first if crates.contains(first) => Named::Outside(first.clone()),

@@ -1,5 +1,7 @@
 //! Asking a network allocates nothing a step: whoever composes beside the music cannot be held up by the allocator.
 
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
 use ceilid::model::ask::Ask;
 use ceilid::model::characters_engine::CharactersEngine;
 use ceilid::model::checkpoint::{Model, ModelCard};

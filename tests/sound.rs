@@ -1,5 +1,7 @@
 //! The SoundFont, the synth and the renderer, as they are heard: pitch, loudness, clicks, silence, memory.
 
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
 use ceilid::music::midi::{Channel, MidiMessage, Program, Velocity};
 use ceilid::music::{Pitch, TICKS_PER_QUARTER, Ticks};
 use ceilid::output::limiter::CEILING_DBTP;
@@ -812,11 +814,13 @@ fn count(bytes: isize) {
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
+        // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
+        // SAFETY: the caller's promise.
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -824,11 +828,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
         // The old block may be held until the new one is filled.
         count(size as isize);
         count(-(layout.size() as isize));
+        // SAFETY: the caller's promise.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-(layout.size() as isize));
+        // SAFETY: the caller's promise.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -106,7 +105,6 @@ pub enum ArchiveError {
 pub struct Archive {
     reader: ArchiveReader,
     outbox: SyncSender<Entry>,
-    written: Arc<AtomicU64>,
 }
 
 /// Reads an archive, also while a daemon writes it, or after one has ended.
@@ -155,7 +153,6 @@ impl Archive {
             "UPDATE plays SET how = 'interrupted' WHERE ended_ms IS NULL AND how IS NULL";
         connection.execute(interrupted, []).map_err(cannot)?;
         let (outbox, inbox) = sync_channel(ENTRIES_MAX);
-        let written = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             settings,
             connection: Some(connection),
@@ -164,7 +161,6 @@ impl Archive {
             has_failed: false,
             lost_count: 0,
             tunes_since_tidied: TIDY_EVERY,
-            written: Arc::clone(&written),
         };
         std::thread::Builder::new()
             .name("archive".to_owned())
@@ -176,7 +172,6 @@ impl Archive {
         Ok(Self {
             reader: ArchiveReader { path },
             outbox,
-            written,
         })
     }
 
@@ -193,11 +188,6 @@ impl Archive {
         if is_done.recv_timeout(CLOSE_WAIT_MAX).is_err() {
             tracing::error!(path = %self.reader.path.display(), "the archive could not be finished");
         }
-    }
-
-    /// Entries that are safe on the disk.
-    pub fn written_count(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
     }
 
     /// What reads it.
@@ -280,7 +270,6 @@ struct Writer {
     has_failed: bool,
     lost_count: u64,
     tunes_since_tidied: u32,
-    written: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -330,7 +319,6 @@ impl Writer {
             match self.write_batch() {
                 Ok(count) => {
                     self.waiting.drain(..count);
-                    self.written.fetch_add(count as u64, Ordering::Relaxed);
                     if std::mem::take(&mut self.has_failed) {
                         tracing::warn!(path = %self.settings.path.display(), "the archive is written again");
                     }
@@ -770,7 +758,6 @@ mod tests {
             has_failed: false,
             lost_count: 0,
             tunes_since_tidied: 0,
-            written: Arc::default(),
         };
         writer.write_waiting();
         assert!(writer.has_failed, "SQLite says that the disk is full");
@@ -781,7 +768,10 @@ mod tests {
             .unwrap();
         writer.write_waiting();
         assert_eq!((writer.waiting.len(), writer.has_failed), (0, false));
-        assert_eq!(writer.written.load(Ordering::Relaxed), 199);
+        let written = |connection: &Connection| -> rusqlite::Result<u32> {
+            connection.query_row("SELECT count(*) FROM tunes", [], |row| row.get(0))
+        };
+        assert_eq!(written(writer.connection.as_ref().unwrap()), Ok(199));
     }
 
     #[test]

@@ -479,7 +479,7 @@ impl Player {
                 outlet.let_go_of_first();
             }
             let tune = Arc::clone(piece.tune.record());
-            self.last = Some((piece.place().clone(), piece.end()));
+            self.last = Some((*piece.place(), piece.end()));
             self.tell(Event::TuneEnded(tune, TuneEnd::Played));
         }
     }

@@ -133,7 +133,7 @@ impl TimeLine {
                 piece.start = handed_over.map_or(start, |moment| start.max(moment));
             }
             change_rate(piece);
-            before = Some((piece.place().clone(), piece.end()));
+            before = Some((*piece.place(), piece.end()));
         }
     }
 

@@ -151,8 +151,11 @@ pub struct OtherSymbols {
 pub struct ModelCard<S: FileKind> {
     /// Version of this text.
     pub format: u32,
+    /// The network's shape.
     pub network: S,
+    /// What its numbers stand for.
     pub vocabulary: S::Symbols,
+    /// What it was taught with.
     pub corpus: Vec<CorpusSource>,
     /// How training and validation text were told apart.
     pub split_rule: String,
@@ -181,7 +184,9 @@ pub struct Findings {
 /// Bits a note of what was taught, units dropped, and of the validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochBits {
+    /// Of what was taught.
     pub train: f64,
+    /// Of what was held out.
     pub validation: f64,
 }
 

@@ -31,7 +31,9 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// A network with its symbols and its history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model<S: FileKind> {
+    /// All that was learnt.
     pub weights: Weights<S>,
+    /// Everything else that its file says.
     pub card: ModelCard<S>,
 }
 
@@ -112,27 +114,43 @@ pub enum CheckpointError {
     /// The disk said no.
     #[error("cannot {doing} `{path}`")]
     File {
+        /// What was being done: `read`, `write` …
         doing: &'static str,
+        /// The file.
         path: PathBuf,
+        /// What the system says.
         source: std::io::Error,
     },
     /// Not a safetensors file, or only the first part of one.
     #[error(
         "not a whole safetensors file ({why}, {bytes} bytes); take the original again or train a new one"
     )]
-    Damaged { why: String, bytes: usize },
+    Damaged {
+        /// What is wrong.
+        why: String,
+        /// How long the file is.
+        bytes: usize,
+    },
     /// A safetensors file that is not ours.
     #[error(
         "a safetensors file, but not of ceilid: {why}; `ceilid model import` takes a PyTorch network"
     )]
-    Foreign { why: String },
+    Foreign {
+        /// What was looked for and not found.
+        why: String,
+    },
     /// Written by a newer version of this program.
     #[error("model format {found}, this program reads up to {FORMAT}; update ceilid")]
-    Newer { found: u32 },
+    Newer {
+        /// The version that the file names.
+        found: u32,
+    },
     /// A model of the other kind.
     #[error("a model of {found}, not of {asked}")]
     OtherKind {
+        /// The kind of network in the file.
         found: &'static str,
+        /// The kind that was asked for.
         asked: &'static str,
     },
     /// Tensors that do not fit what the metadata promises.
@@ -140,8 +158,11 @@ pub enum CheckpointError {
         "tensor `{tensor}`: {found}, expected {expected}; the file was altered or belongs to another network"
     )]
     Mismatch {
+        /// Its name.
         tensor: String,
+        /// Its shape in the file.
         found: String,
+        /// The shape that the network has.
         expected: String,
     },
     /// Sizes that no network has.
@@ -152,8 +173,11 @@ pub enum CheckpointError {
         "cannot resume: {what} is {found} in the saved state, {asked} now; give the same corpus and options, or start anew without --resume"
     )]
     OtherRun {
+        /// What differs.
         what: &'static str,
+        /// What the state says.
         found: String,
+        /// What was asked for.
         asked: String,
     },
 }

@@ -18,6 +18,7 @@ use std::ops::Range;
 
 /// Text for a network of characters.
 pub struct CharactersCourse {
+    /// What computes it.
     pub network: Box<dyn Network<CharactersConfig>>,
     /// One list a tune.
     pub tunes: Vec<Vec<TokenId>>,
@@ -134,14 +135,17 @@ pub fn stream_cost(
 
 /// Tunes for the network that plays.
 pub struct TuneCourse {
+    /// What computes it.
     pub network: Box<dyn Network<NetworkConfig>>,
     /// Those of the target first.
     pub tunes: Vec<Lesson>,
     /// How many of them are the target's.
     pub target_count: usize,
+    /// What is held out.
     pub validation: Vec<Lesson>,
     /// As [`Course::begin_epoch`] laid it out: tunes side by side, and which of their steps.
     pub epoch: Vec<(Vec<usize>, Range<usize>)>,
+    /// Which inputs are left out now and then.
     pub drop: DropShares,
 }
 

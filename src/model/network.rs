@@ -12,7 +12,9 @@ use super::weights::Weights;
 /// h and c of every layer and stream: what the network remembers between two batches, `(layers, 2, streams, hidden)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkState {
+    /// How many sequences go side by side.
     pub streams: usize,
+    /// The numbers themselves.
     pub values: Vec<f32>,
 }
 

@@ -90,6 +90,7 @@ pub enum Schedule {
 /// Which lessons a phase is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
+    /// All of them.
     All,
     /// Those of the corpus that tunes are to sound like.
     Target,
@@ -98,7 +99,9 @@ pub enum Scope {
 /// Some epochs in a row that are taught alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Phase {
+    /// Which lessons.
     pub scope: Scope,
+    /// How many epochs.
     pub epochs: u32,
     /// Steps over which the rate rises; 0: it does not change at all.
     warm_up: f64,
@@ -238,7 +241,9 @@ pub struct EpochRecord {
     /// Learning rate of the last step.
     #[serde(with = "exact")]
     pub learning_rate: f64,
+    /// What the lessons cost, units dropped.
     pub train: Cost,
+    /// What the validation cost.
     pub validation: Cost,
     /// Time spent teaching so far, over all the runs that led here.
     pub seconds: f64,
@@ -253,15 +258,18 @@ pub struct TrainingFigures {
     pub steps: u64,
     /// Bits a character, or a note, of what was taught, with dropout, as it was learnt.
     pub train_bits: f64,
+    /// The share of what was taught that was said rightly.
     pub train_accuracy: f64,
     /// The same of the validation.
     pub validation_bits: f64,
+    /// The share of the validation that was said rightly.
     pub validation_accuracy: f64,
 }
 
 /// Where a run stands: everything but the long lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingProgress {
+    /// How it is taught.
     pub config: TrainingConfig,
     /// The lessons in a number.
     pub lessons: u64,
@@ -339,7 +347,9 @@ impl TrainingProgress {
 /// [`TrainingProgress`] and the lists: weights, the optimizer's means, the network's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingState {
+    /// Where the run stands.
     pub progress: TrainingProgress,
+    /// Each list with its name.
     pub tensors: Vec<(String, Vec<f32>)>,
 }
 

@@ -45,7 +45,9 @@ impl StackShape {
 /// A tensor's name in PyTorch, its shape, and where it stands in the flat list of weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorPlace {
+    /// As PyTorch calls it.
     pub name: String,
+    /// Its sizes, outermost first.
     pub shape: Vec<usize>,
     /// First position in [`super::weights::Weights::values`].
     pub start: usize,
@@ -74,8 +76,11 @@ pub enum NetworkError {
     /// A size outside its range.
     #[error("{what} is {found}, allowed are {allowed}")]
     Size {
+        /// What is at fault.
         what: &'static str,
+        /// What it was.
         found: String,
+        /// What it may be.
         allowed: String,
     },
     /// The tensor library refused; on a CPU this means memory ran out.

@@ -20,7 +20,9 @@ pub enum Objective {
 /// Some steps of some streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CharactersBatch {
+    /// Characters of each stream.
     pub steps: usize,
+    /// Streams side by side.
     pub streams: usize,
     /// `(steps, streams)`
     pub inputs: Vec<TokenId>,

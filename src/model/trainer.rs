@@ -105,8 +105,10 @@ pub enum Ending {
 /// Why a run failed.
 #[derive(Debug, Error)]
 pub enum TrainingError {
+    /// The network cannot be computed.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The model or the state cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// Too little text for one batch.
@@ -114,26 +116,39 @@ pub enum TrainingError {
         "{found} characters of training text, {needed} are needed for one batch of {batch} × {sequence}; give more text or smaller --batch and --seq"
     )]
     TooShort {
+        /// Characters there are.
         found: usize,
+        /// Characters there must be.
         needed: usize,
+        /// Streams side by side.
         batch: usize,
+        /// Characters of each.
         sequence: usize,
     },
     /// Fewer tunes than make sense.
     #[error(
         "{found} tunes of the target can be learnt from and {valid} judged by; at least {TUNES_MIN} and {VALID_MIN} are needed"
     )]
-    TooFew { found: usize, valid: usize },
+    TooFew {
+        /// Tunes there are.
+        found: usize,
+        /// How many of them are held out.
+        valid: usize,
+    },
     /// Nothing to judge by.
     #[error("validation text is empty; give some with --valid")]
     NoValidation,
     /// The loss is no number any more.
     #[error("loss is not a number at step {step}; take a smaller --learning-rate")]
-    Diverged { step: u64 },
+    Diverged {
+        /// The step after which it was seen.
+        step: u64,
+    },
 }
 
 /// Fewest tunes to learn from and to judge by.
 pub const TUNES_MIN: usize = 20;
+/// Tunes that are held out at the least.
 pub const VALID_MIN: usize = 2;
 
 /// When a run is to end before its time.

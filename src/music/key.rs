@@ -202,16 +202,6 @@ impl Key {
         signature: KeySignature::NATURAL,
     };
 
-    /// C major.
-    pub const C_MAJOR: Self = Self {
-        tonic: Some(Tonic {
-            letter: Letter::C,
-            accidental: Accidental::NATURAL,
-        }),
-        mode: Mode::Major,
-        signature: KeySignature::NATURAL,
-    };
-
     /// The key on `tonic` in `mode` with its usual signature.
     pub fn new(tonic: Tonic, mode: Mode) -> Self {
         let sharps = tonic.sharps_of_major() + mode.sharps_against_major();

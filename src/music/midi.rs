@@ -119,22 +119,43 @@ pub mod controller {
 pub enum MidiMessage {
     /// A note begins.
     NoteOn {
+        /// On which channel.
         channel: Channel,
+        /// Which note.
         pitch: Pitch,
+        /// How hard.
         velocity: Velocity,
     },
     /// A note ends (release velocity 64, which is "unknown" in the specification).
-    NoteOff { channel: Channel, pitch: Pitch },
+    NoteOff {
+        /// On which channel.
+        channel: Channel,
+        /// Which note.
+        pitch: Pitch,
+    },
     /// A controller moves.
     ControlChange {
+        /// On which channel.
         channel: Channel,
+        /// Which controller.
         controller: DataByte,
+        /// How far it is turned.
         value: DataByte,
     },
     /// The channel takes another instrument.
-    ProgramChange { channel: Channel, program: Program },
+    ProgramChange {
+        /// On which channel.
+        channel: Channel,
+        /// Which instrument.
+        program: Program,
+    },
     /// The channel's pitch is bent: -8192..=8191, ±2 semitones by default.
-    PitchBend { channel: Channel, bend: Bend },
+    PitchBend {
+        /// On which channel.
+        channel: Channel,
+        /// How far.
+        bend: Bend,
+    },
 }
 
 /// A pitch bend, -8192..=8191; 0 is no bend.

@@ -2,6 +2,8 @@
 //!
 //! In: the calling thread. Out: the same thread, woken more precisely. Refusals are logged and lived with. The only file that names libc.
 
+#![allow(unsafe_code, reason = "no safe crate asks Linux for short turns")]
+
 #[cfg(unix)]
 use thread_priority::unix::{
     RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,

@@ -53,7 +53,9 @@ const LOUDNESS_ERROR_LU: f64 = 0.1;
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RenderSettings {
+    /// Frames a second.
     pub sample_rate_hz: u32,
+    /// How loud the whole is to be.
     pub loudness: LoudnessTarget,
 }
 
@@ -78,30 +80,46 @@ pub enum LoudnessTarget {
 /// Stereo frames.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audio {
+    /// Frames a second.
     pub sample_rate_hz: u32,
     /// As many as `right` has.
     pub left: Vec<f32>,
+    /// The right channel; as long as the left.
     pub right: Vec<f32>,
 }
 
 /// Why a performance was not rendered.
 #[derive(Debug, Error)]
 pub enum RenderError {
+    /// The synth refuses.
     #[error(transparent)]
     Synth(#[from] SynthError),
+    /// It is longer than is rendered in one go.
     #[error("the piece lasts {found_s:.0} seconds; at most {SECONDS_MAX} are rendered in one go")]
-    TooLong { found_s: f64 },
+    TooLong {
+        /// How long it is, seconds.
+        found_s: f64,
+    },
+    /// Frames cannot be kept in a temporary file.
     #[error("cannot keep the frames in a temporary file; `TMPDIR` names the folder for it")]
     Spool(#[source] io::Error),
+    /// The file cannot be written.
     #[error("cannot write the audio")]
     Write(#[source] io::Error),
+    /// It is longer than the format counts to.
     #[error(
         "the file would have {found_bytes} bytes, and its format counts to 4294967295; write shorter pieces or fewer bits"
     )]
-    FileTooLong { found_bytes: u64 },
+    FileTooLong {
+        /// How long the file would be.
+        found_bytes: u64,
+    },
+    /// An encoder refuses.
     #[error("the {format} encoder refused the audio: {reason}")]
     Encode {
+        /// Which.
         format: &'static str,
+        /// What it says.
         reason: String,
     },
 }

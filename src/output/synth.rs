@@ -61,7 +61,9 @@ pub struct Synth {
 /// Whether the synth adds a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effects {
+    /// A room and a chorus.
     ReverbAndChorus,
+    /// The dry sound.
     None,
 }
 

@@ -22,7 +22,9 @@ const GRID_LINES: usize = 5;
 /// Numbers of one name: a colour of their own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series<'a, T> {
+    /// What it is called in the legend.
     pub name: &'a str,
+    /// The numbers.
     pub values: Vec<T>,
 }
 

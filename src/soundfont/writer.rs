@@ -22,10 +22,15 @@ const INDEX_MAX: usize = 65_535;
 /// What the file says about itself (the INFO list, §5.1).
 #[derive(Clone, Debug)]
 pub struct FontInfo {
+    /// What the font is called (`INAM`).
     pub name: &'static str,
+    /// Who made it (`IENG`).
     pub author: &'static str,
+    /// Whose it is (`ICOP`).
     pub copyright: &'static str,
+    /// What else there is to say (`ICMT`).
     pub comment: &'static str,
+    /// The program that made it (`ISFT`).
     pub software: &'static str,
 }
 
@@ -38,6 +43,7 @@ pub struct Sample {
     pub frames: Vec<i16>,
     /// Where the loop begins; it ends at the end of `frames`. `None`: played once.
     pub loop_start: Option<usize>,
+    /// Frames a second.
     pub rate_hz: u32,
     /// The MIDI note number that plays the sample at its own speed.
     pub root: u8,
@@ -54,29 +60,37 @@ pub struct InstrumentIndex(usize);
 /// A sample, the notes it serves, and how it is played there.
 #[derive(Clone, Debug)]
 pub struct Zone {
+    /// MIDI notes from the lowest to the highest.
     pub keys: RangeInclusive<u8>,
+    /// Velocities from the softest to the hardest.
     pub velocities: RangeInclusive<u8>,
+    /// What sounds.
     pub sample: SampleIndex,
+    /// How it is played.
     pub generators: Vec<Generator>,
 }
 
 /// Zones under one name, and what they have in common.
 #[derive(Clone, Debug)]
 pub struct Instrument {
+    /// Its name, for people.
     pub name: String,
     /// Holds for every zone that does not say otherwise.
     pub common: Vec<Generator>,
+    /// What it is made of.
     pub zones: Vec<Zone>,
 }
 
 /// What a program change chooses.
 #[derive(Clone, Debug)]
 pub struct Preset {
+    /// Its name, for people.
     pub name: String,
     /// 0..=127, or 128 for percussion.
     pub bank: u16,
     /// 0..=127.
     pub program: u8,
+    /// What sounds.
     pub instrument: InstrumentIndex,
     /// Added to the instrument's own.
     pub offsets: Vec<Generator>,
@@ -85,6 +99,7 @@ pub struct Preset {
 /// A whole SoundFont, before it becomes bytes.
 #[derive(Clone, Debug)]
 pub struct Font {
+    /// What the file says about itself.
     pub info: FontInfo,
     samples: Vec<Sample>,
     instruments: Vec<Instrument>,
@@ -130,14 +145,17 @@ impl Generator {
         }
     }
 
+    /// How long the vibrato waits, seconds.
     pub fn vibrato_delay_s(seconds: f64) -> Self {
         Self::new(23, time_cents(seconds))
     }
 
+    /// How fast the vibrato is.
     pub fn vibrato_rate_hz(hz: f64) -> Self {
         Self::new(24, absolute_cents(hz))
     }
 
+    /// How long the sound rises, seconds.
     pub fn volume_attack_s(seconds: f64) -> Self {
         Self::new(34, time_cents(seconds))
     }
@@ -165,6 +183,7 @@ impl Generator {
         Self::new(48, db * 10.0 / 0.4)
     }
 
+    /// Tunes by whole semitones.
     pub fn coarse_tune_semitones(semitones: i16) -> Self {
         Self {
             operator: 51,
@@ -172,6 +191,7 @@ impl Generator {
         }
     }
 
+    /// Tunes by cents.
     pub fn fine_tune_cents(cents: i16) -> Self {
         Self {
             operator: 52,
@@ -241,14 +261,17 @@ impl Font {
         self.presets.push(preset);
     }
 
+    /// Every sample, in the order taken in.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
+    /// Every instrument, in the order taken in.
     pub fn instruments(&self) -> &[Instrument] {
         &self.instruments
     }
 
+    /// Every preset, in the order taken in.
     pub fn presets(&self) -> &[Preset] {
         &self.presets
     }

@@ -22,9 +22,13 @@ const GIVEN_RULE: &str = "given: --valid";
 
 /// Text for a network of characters.
 pub struct TextCorpus {
+    /// Its characters.
     pub vocabulary: Vocabulary,
+    /// What is taught.
     pub train: Vec<Setting>,
+    /// What is held out.
     pub valid: Vec<Setting>,
+    /// Where it came from.
     pub sources: Vec<CorpusSource>,
     /// How the two were told apart.
     pub split_rule: &'static str,
@@ -80,8 +84,11 @@ impl TextCorpus {
 
 /// A tune that can be taught, and where it came from.
 pub struct Taught {
+    /// As it was written.
     pub setting: Setting,
+    /// As decisions.
     pub tune: FolkTune,
+    /// Which part of the split it is in.
     pub part: Part,
     /// Index of the corpus it came from; 0 is the target.
     pub corpus: usize,
@@ -89,9 +96,11 @@ pub struct Taught {
 
 /// All tunes of some corpora as decisions, split by cluster over all corpora together.
 pub struct TuneCorpus {
+    /// Every tune that fits.
     pub settings: Vec<Taught>,
     /// Why others were left out, and how many.
     pub unfit: BTreeMap<Unfit, u64>,
+    /// Where they came from.
     pub sources: Vec<CorpusSource>,
     /// How the parts were told apart.
     pub split_rule: &'static str,

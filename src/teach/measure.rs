@@ -35,36 +35,46 @@ const DRAFTS_A_ROUND: usize = 8;
 /// What one set of tunes is like.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SetFigures {
+    /// How many there are.
     pub tunes: usize,
     /// Share that our own reader finds nothing doubtful in, and whose bars, repeats and form add up when played.
     pub adds_up: f64,
     /// Share of bars equal to the one 1, 2, … bars before, of reels and jigs.
     pub self_identity: Vec<f64>,
+    /// The share whose last note is the tonic.
     pub ends_on_tonic: f64,
     /// Lowest and highest pitch and span, MIDI note numbers, their means.
     pub range: (f64, f64, f64),
     /// Longest passage shared with the tunes learnt from, median and largest, in notes.
     pub familiar_passage_median: usize,
+    /// The longest run of notes that stands in the corpus too.
     pub familiar_passage_max: usize,
     /// Mean overlapped area with the tunes learnt from over mgeval's features, and each feature with its divergence.
     pub overlapped_area: f64,
+    /// Each of mgeval's features: its overlapped area and its divergence.
     pub overlaps: Vec<(String, f64, f64)>,
     /// Pitch classes, intervals and lengths: overlapped area and divergence of the histograms from those of the tunes learnt from.
     pub histograms: Vec<(String, f64, f64)>,
     /// How well a classifier tells it from the tunes learnt from, cross-validated; and what gives it away, the loudest first.
     pub telling_apart: f64,
+    /// What tells them from people's tunes, each with its means.
     pub tells: Vec<(String, f64, f64)>,
+    /// Each reason for a refusal, and how often it was given.
     pub refusals: Vec<(String, u64)>,
 }
 
 /// All figures.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
+    /// Bits a note of the validation.
     pub valid_bits_a_note: f64,
     /// How many more it is as the model is asked, with weights rounded or not.
     pub asking_costs: f64,
+    /// Bits a note of the test.
     pub test_bits_a_note: f64,
+    /// Tunes of the test.
     pub test_tunes: usize,
+    /// Notes of the test.
     pub test_notes: u64,
     /// Held-out tunes of the corpus: how alike people's tunes are.
     pub people: SetFigures,
@@ -78,14 +88,19 @@ pub struct Figures {
 
 /// The figures and what they were taken of.
 pub struct Measured {
+    /// The figures.
     pub figures: Figures,
     /// Melodies of the tunes learnt from, and of the three sets.
     pub learnt: Vec<Melody>,
+    /// Melodies of people.
     pub people: Vec<Melody>,
+    /// Melodies of drafts.
     pub raw: Vec<Melody>,
+    /// Melodies of those that the critic lets pass.
     pub kept: Vec<Melody>,
     /// ABC text of the drafts and of the kept tunes.
     pub raw_abc: Vec<String>,
+    /// Their ABC.
     pub kept_abc: Vec<String>,
 }
 

@@ -24,25 +24,34 @@ use std::path::PathBuf;
 /// What kept a model from being taught or measured.
 #[derive(Debug, thiserror::Error)]
 pub enum TeachError {
+    /// The corpus cannot be read.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
     /// Tunebooks without a tune.
     #[error("no tune in {names}")]
-    NoTune { names: String },
+    NoTune {
+        /// What was read.
+        names: String,
+    },
     /// The characters of the text cannot be a vocabulary.
     #[error(transparent)]
     Vocabulary(#[from] TokenError),
     /// A tune to judge by has a character that none to learn from has.
     #[error("`{path}`, tune at line {line}")]
     Character {
+        /// The tunebook.
         path: PathBuf,
+        /// The line of the character, from 1.
         line: usize,
+        /// Why it is none of the model's.
         source: TokenError,
     },
     /// The card was not found, or this program was built without its feature.
     #[error("no {feature} device")]
     NoDevice {
+        /// What the binary would have to be built with.
         feature: &'static str,
+        /// What the device says.
         source: Box<NetworkError>,
     },
     /// Factors are rounded on the CPU alone.
@@ -50,12 +59,20 @@ pub enum TeachError {
     PrecisionOnCard,
     /// There is a model at the place that another run made, and no state of this one.
     #[error("`{path}` was taught otherwise or with other text, and there is no state to resume")]
-    OtherModel { path: PathBuf },
+    OtherModel {
+        /// The file that stands there.
+        path: PathBuf,
+    },
+    /// The run failed.
     #[error(transparent)]
     Training(#[from] TrainingError),
+    /// The request is at fault.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The split leaves nothing to measure by.
     #[error("no tune of the corpus is held out: {found} tunes can be read")]
-    NothingHeldOut { found: usize },
+    NothingHeldOut {
+        /// Tunes there are.
+        found: usize,
+    },
 }

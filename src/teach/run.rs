@@ -23,7 +23,9 @@ use std::path::{Path, PathBuf};
 /// Where a network is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
+    /// This machine's processor.
     Cpu,
+    /// A graphics card.
     Card(Card),
 }
 
@@ -74,12 +76,15 @@ impl Device {
 
 /// How a model is taught, and where it shall stand.
 pub struct Teaching<'a> {
+    /// How it is taught.
     pub recipe: TrainingConfig,
+    /// Where it is computed.
     pub device: Device,
     /// The model (.safetensors); while teaching, `MODEL.state` stands beside it.
     pub output: PathBuf,
     /// Go on from the state beside the model, where there is one.
     pub resumes: bool,
+    /// Where it ends at the latest.
     pub limits: RunLimits<'a>,
 }
 
@@ -88,6 +93,7 @@ pub struct Teaching<'a> {
 pub struct Outcome {
     /// Why it ended; `None`: the model was taught to the end before.
     pub ending: Option<Ending>,
+    /// Where the run stands.
     pub progress: TrainingProgress,
     /// Bits a note of the target's test tunes, where there are some and all epochs are done.
     pub test_bits: Option<f64>,

@@ -30,14 +30,23 @@ pub enum TokenError {
         character = .character.escape_debug(), code = u32::from(*.character)
     )]
     UnknownCharacter {
+        /// Which.
         character: char,
+        /// Its line, from 1.
         line: usize,
+        /// Its place in the line, from 1.
         column: usize,
+        /// How many characters the model knows.
         size: usize,
     },
     /// The characters of a stored vocabulary are not in strictly rising order, so ids would not be positions.
     #[error("vocabulary is not sorted: `{}` is followed by `{}`", .before.escape_debug(), .after.escape_debug())]
-    NotSorted { before: char, after: char },
+    NotSorted {
+        /// The one before.
+        before: char,
+        /// The one after it, which is not larger.
+        after: char,
+    },
     /// Nothing to learn from.
     #[error("text is empty; a vocabulary needs at least one character")]
     Empty,
@@ -45,7 +54,10 @@ pub enum TokenError {
     #[error(
         "text has {found} distinct characters, at most {VOCABULARY_SIZE_MAX} are allowed; is it ABC?"
     )]
-    TooLarge { found: usize },
+    TooLarge {
+        /// How many there are.
+        found: usize,
+    },
 }
 
 impl Vocabulary {

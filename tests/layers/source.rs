@@ -175,7 +175,7 @@ impl House {
     }
 
     /// A path from the crate's root (`["output", "synth", …]`), where it leads to a module of this crate.
-    pub fn from_root(&self, source: &Source, path: &Path) -> Option<Vec<String>> {
+    pub fn path_from_root(&self, source: &Source, path: &Path) -> Option<Vec<String>> {
         let mut module = match path.words[0].as_str() {
             "crate" => Vec::new(),
             "self" | "super" => source.module.clone(),
@@ -207,7 +207,7 @@ impl House {
         let is_module = matches!(import[0].as_str(), "crate" | "self" | "super");
         let mut words = is_module.then(|| import.clone())?;
         words.extend_from_slice(&path.words[1..]);
-        self.from_root(
+        self.path_from_root(
             source,
             &Path {
                 words,
@@ -236,7 +236,7 @@ impl House {
                 line: 0,
                 function: None,
             };
-            match self.from_root(source, &next) {
+            match self.path_from_root(source, &next) {
                 Some(next) => path = next,
                 None => return Some(index),
             }
@@ -282,7 +282,7 @@ impl House {
         let source = &self.sources[index];
         let paths = source.paths.iter();
         let files = paths
-            .filter_map(|path| self.from_root(source, path))
+            .filter_map(|path| self.path_from_root(source, path))
             .filter_map(|path| self.file_of(&path));
         let is_head = |&other: &usize| source.module.starts_with(&self.sources[other].module);
         files.filter(|other| !is_head(other)).collect()

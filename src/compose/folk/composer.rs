@@ -54,6 +54,7 @@ pub struct FolkComposer {
 /// A draft before the critic has seen it.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// Its notes and its plan.
     pub tune: crate::token::folk::FolkTune,
     /// −log₂ p of its notes a note, as the model has it.
     pub bits_a_note: f64,

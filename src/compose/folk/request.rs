@@ -9,9 +9,13 @@ use crate::{abc, score};
 /// What is asked for; what is left open the model decides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FolkRequest {
+    /// What it is danced to.
     pub dance: Option<Dance>,
+    /// Its metre.
     pub meter: Option<FolkMeter>,
+    /// The tonic of its key.
     pub tonic: Option<Tonic>,
+    /// The mode of its key.
     pub mode: Option<Mode>,
     /// `AABB` and the like: a letter a part, twice where it is repeated.
     pub form: Option<Form>,
@@ -19,7 +23,9 @@ pub struct FolkRequest {
     pub range: (i32, i32),
     /// The style that the model learnt to write in, or the wider one it learnt from.
     pub style: Style,
+    /// How boldly notes are drawn.
     pub temperature: Temperature,
+    /// What is too unlikely to be drawn, against the likeliest.
     pub min_p: MinP,
     /// A tune that this one begins like: its dance, metre and key hold unless others are asked for, and its first bars are kept.
     pub prime: Option<FolkTune>,

@@ -5,6 +5,11 @@
 //!
 //! Every operation is lane by lane and rounds once, so all three give the same bits.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "each block is one instruction; what `Lanes` asks of its callers is the proof of all"
+)]
+
 /// A vector of [`Lanes::WIDTH`] f32 values in one instruction set.
 ///
 /// # Safety

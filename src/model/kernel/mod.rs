@@ -5,7 +5,10 @@
 //! Nearly all `unsafe` of the crate is in this folder (the rest asks Linux for a thread's turns: `output/priority.rs`). Each public function checks its lengths, picks the instruction
 //! set once ([`Level`]) and hands raw pointers to a body written once for all of them ([`lanes::Lanes`]).
 
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "vector instructions are reached through pointers; every public function checks its lengths first"
+)]
 
 pub mod column;
 mod gates;

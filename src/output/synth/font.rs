@@ -33,25 +33,39 @@ static EMBEDDED: &[u8] = include_bytes!("../../../soundfonts/ceilid.sf2");
 /// Why there is no synth.
 #[derive(Debug, Error)]
 pub enum SynthError {
+    /// The file cannot be read.
     #[error("cannot read the SoundFont `{path}`")]
     Read {
+        /// Which.
         path: PathBuf,
+        /// What the system says.
         source: std::io::Error,
     },
+    /// The file is larger than a font is read.
     #[error("the SoundFont has {bytes} bytes; at most {FONT_BYTES_MAX} are loaded")]
-    TooLarge { bytes: u64 },
+    TooLarge {
+        /// How large it is.
+        bytes: u64,
+    },
+    /// Its structure is not sound.
     #[error("the SoundFont cannot be used")]
     Fault(#[from] FontFault),
+    /// The reader refuses it.
     #[error("the SoundFont cannot be used")]
     Refused(#[source] SoundFontError),
+    /// The reader failed over it.
     #[error("the SoundFont is damaged in a way its reader did not expect; try another file")]
     Unreadable,
+    /// The synth does not go at this rate.
     #[error(
         "cannot compute {found_hz} frames a second; allowed are {} to {}",
         SAMPLE_RATES_HZ.start(),
         SAMPLE_RATES_HZ.end()
     )]
-    SampleRate { found_hz: u32 },
+    SampleRate {
+        /// The rate asked for.
+        found_hz: u32,
+    },
 }
 
 /// A loaded SoundFont. Cheap to clone: all clones share the samples.
@@ -117,6 +131,7 @@ impl ZoneSound {
 /// One instrument of a font, as a program change chooses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresetSummary {
+    /// Its name in the font.
     pub name: String,
     /// 0..=127, or [`PERCUSSION_BANK`].
     pub bank: u16,
@@ -137,6 +152,7 @@ pub struct PresetSummary {
 pub struct SampleLoop {
     /// Full scale is 1.
     pub frames: Vec<f64>,
+    /// Frames a second.
     pub rate_hz: f64,
     /// The MIDI note it is recorded at.
     pub root: u8,

@@ -5,7 +5,7 @@
 //! The model is taught with the same mask, so its odds are those of what may come, and masking takes nothing from them.
 
 use super::lookback::{Lookback, Placed};
-use super::plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
+use super::plan::{BarSlot, PartPlan, Plan, Repeat};
 use super::symbol::{
     BAR_COUNT_MAX, DANCES, DECISIONS, Decision, FolkMeter, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
     PITCHES, REPEATS, Sound, Style, TONICS, Units,
@@ -19,17 +19,29 @@ pub const SHARPS_MAX: i8 = 6;
 /// What the next step decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Expected {
+    /// What the tune is danced to.
     Dance,
+    /// Its metre.
     Meter,
+    /// The mode of its key.
     Mode,
+    /// The tonic of its key.
     Tonic,
+    /// How many bars the next part has.
     Bars,
+    /// How that part repeats.
     Repeat,
+    /// What its pickup lasts.
     Pickup,
+    /// What its last bar lacks.
     Shortfall,
+    /// What the last bar of its second ending lacks.
     SecondShortfall,
+    /// Whether the plan is complete, or another part follows.
     Close,
+    /// Whether the bar is the same as an earlier one.
     Bar,
+    /// A note: its length, then its sound.
     Note,
     /// The tune is complete.
     Nothing,
@@ -458,12 +470,5 @@ fn triplet_after(open: Option<Triplet>, units: Units) -> Result<Option<Triplet>,
                 Ok(Some(triplet))
             }
         }
-    }
-}
-
-impl BarSlot {
-    /// Whether it is the second of two endings.
-    pub fn is_second_ending(&self) -> bool {
-        self.ending == Ending::Second
     }
 }

@@ -8,12 +8,17 @@ use crate::music::{Dance, Key, Mode, Tonic};
 /// Everything about a tune but its notes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// Which corpus it is to sound like.
     pub style: Style,
+    /// What it is danced to.
     pub dance: Dance,
+    /// Its metre.
     pub meter: FolkMeter,
+    /// The mode of its key.
     pub mode: Mode,
     /// Index into [`TONICS`].
     pub tonic: u8,
+    /// Its parts, in order.
     pub parts: Vec<PartPlan>,
 }
 
@@ -22,6 +27,7 @@ pub struct Plan {
 pub struct PartPlan {
     /// Its bars as they are played once, the last one counted though it may be short; the pickup is not counted.
     pub bars: u8,
+    /// How it repeats.
     pub repeat: Repeat,
     /// What sounds before its first bar; 0 for nothing.
     pub pickup: Units,
@@ -36,7 +42,9 @@ pub struct PartPlan {
 /// How often a part is played, and whether its end changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Repeat {
+    /// It is played once.
     Once,
+    /// It is played twice, the same.
     Twice,
     /// Twice, with a first and a second ending of so many bars, 1..=4.
     Endings(u8),
@@ -63,8 +71,11 @@ impl Repeat {
 /// Which ending a bar stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
+    /// In none: it is played on every pass.
     None,
+    /// In the first.
     First,
+    /// In the second.
     Second,
 }
 
@@ -77,6 +88,7 @@ pub struct BarSlot {
     pub bar: Option<u8>,
     /// How many bars follow it in the part.
     pub bars_left: u8,
+    /// Which ending it stands in.
     pub ending: Ending,
     /// Where in a full bar it begins: 0 but for pickups.
     pub start: Units,

@@ -17,24 +17,34 @@ use std::collections::HashSet;
 /// Why a score is no folk tune of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Unfit {
+    /// It has several voices.
     #[error("several voices")]
     Voices,
+    /// It has no bars or no notes.
     #[error("no bars or no notes")]
     Empty,
+    /// A metre changes or is not among the known ones.
     #[error("a metre that changes or is not among the known ones")]
     Meter,
+    /// Its key has no known tonic.
     #[error("a key without a known tonic")]
     Key,
+    /// Its bars do not add up.
     #[error("bars that do not add up")]
     Bars,
+    /// It repeats otherwise than a part that is played twice, with or without endings.
     #[error("repeats other than a part played twice, with or without endings")]
     Form,
+    /// It has too many bars or parts.
     #[error("too many bars or parts")]
     Size,
+    /// A length is not on the grid.
     #[error("a length that is not on the grid")]
     Length,
+    /// A note is outside the five octaves.
     #[error("notes outside five octaves")]
     Pitch,
+    /// A tie stands where no note goes on.
     #[error("a tie where no note goes on")]
     Tie,
 }

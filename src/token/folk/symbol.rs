@@ -109,15 +109,25 @@ pub fn dance_in_words(words: &str) -> Option<Dance> {
 /// A metre: how many of which unit a bar has, or cut time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FolkMeter {
+    /// 2/4.
     TwoFour,
+    /// 3/4.
     ThreeFour,
+    /// 4/4, common time.
     FourFour,
+    /// 2/2, cut time.
     Cut,
+    /// 3/8.
     ThreeEight,
+    /// 6/8.
     SixEight,
+    /// 9/8.
     NineEight,
+    /// 12/8.
     TwelveEight,
+    /// 3/2.
     ThreeTwo,
+    /// 6/4.
     SixFour,
 }
 
@@ -210,7 +220,9 @@ impl FolkMeter {
 /// Which corpus a tune comes from: the one the model is to sound like, or the wider ones it has learnt more from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Style {
+    /// The one to sound like.
     Target,
+    /// The others.
     Wider,
 }
 
@@ -279,11 +291,6 @@ impl Degree {
     /// MIDI note number in a key.
     pub fn pitch(self, tonic: Tonic, mode: Mode) -> i32 {
         60 + i32::from(tonic.class()) + self.semitones(mode)
-    }
-
-    /// Whether it is a step of the mode.
-    pub const fn is_in_scale(self) -> bool {
-        self.0 % 12 < 7
     }
 
     /// Steps above the tonic at or above middle C, and what is added to the step: 0, or ±1 semitone for pitches between.
