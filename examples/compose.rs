@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(Path::new("."))
 }
 
+/// The example, in this folder.
 pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut asked = SettingsPatch::default();
     asked.set("dance", "jig")?;

@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(Path::new("."))
 }
 
+/// The example, in this folder.
 pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let parsed = abc::parse(TUNE);
     for found in &parsed.diagnostics {

@@ -8,6 +8,7 @@ use ceilid::daemon::{self, DaemonParts, Notice, PlayerSettings, Settings, TuneId
 use ceilid::output::{OutputName, Surroundings};
 use std::{error::Error, sync::Arc, time::Duration};
 
+/// The example.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let (stop, settings) = (Arc::default(), Settings::default());
     let (model, critic) = (shipped::usual_model(), shipped::critic());

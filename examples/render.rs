@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(Path::new("."))
 }
 
+/// The example, in this folder.
 pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut asked = SettingsPatch::default();
     asked.set("instrument", "melody=concertina,second=fiddle")?;

@@ -50,6 +50,7 @@
 //! | [`corpus`] | tunebooks → clean, deduplicated, split tunes to learn from |
 //! | [`token`] | music as numbers that a network reads and writes |
 //! | [`model`] | the networks: their shape, teaching, files, and asking them what comes next |
+//! | [`wishes`] | all that can be asked of composing and playing, in one table |
 //! | [`compose`] | asks a model for tunes until the critic lets one pass |
 //! | [`abc`] | ABC text ↔ `Tune`, the written music |
 //! | [`score`] | what sounds: repeats played, lengths and pitches resolved |

@@ -241,11 +241,11 @@ fn escaped(text: &str) -> String {
     while let Some(character) = characters.next() {
         let is_end = line.is_empty() || characters.peek().is_none();
         let separates = character == ',' && characters.peek().is_none_or(|next| *next == ' ');
-        let is_plain = !character.is_control()
-            && !"~%\\&".contains(character)
-            && !separates
-            && !(is_end && character.is_whitespace());
-        if is_plain {
+        let is_marked = character.is_control()
+            || "~%\\&".contains(character)
+            || separates
+            || (is_end && character.is_whitespace());
+        if !is_marked {
             line.push(character);
             continue;
         }

@@ -19,5 +19,10 @@ pub enum RequestError {
     Prime(#[source] Unfit),
     /// A range too narrow to play in.
     #[error("range {lowest} to {highest} is narrower than an octave")]
-    Range { lowest: i32, highest: i32 },
+    Range {
+        /// The lowest MIDI note asked for.
+        lowest: i32,
+        /// The highest one.
+        highest: i32,
+    },
 }

@@ -112,10 +112,7 @@ fn best(
     candidates: &mut dyn Iterator<Item = Result<Composition, ComposeError>>,
 ) -> Result<Composition, ComposeError> {
     let mut best: Option<(u8, Composition)> = None;
-    loop {
-        let Some(candidate) = candidates.next().transpose()? else {
-            break;
-        };
+    while let Some(candidate) = candidates.next().transpose()? {
         let fitness = fitness(wishes, before, Heading::of(&candidate.abc));
         if best.as_ref().is_none_or(|(best, _)| fitness > *best) {
             best = Some((fitness, candidate));

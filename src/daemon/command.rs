@@ -8,6 +8,10 @@ use std::time::Duration;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "commands are few, each by itself"
+)]
 pub enum Command {
     /// On to the next tune.
     Skip(SkipAt),

@@ -42,6 +42,10 @@ pub enum ControlError {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are as many as controllers"
+)]
 enum Does {
     Setting(String),
     Action(Command),

@@ -648,7 +648,10 @@ mod tests {
             }
             cost
         };
-        let (whole, parts) = (judge(&[0..usize::MAX]), judge(&[0..30, 30..usize::MAX]));
+        let (whole, parts) = (
+            judge(std::slice::from_ref(&(0..usize::MAX))),
+            judge(&[0..30, 30..usize::MAX]),
+        );
         assert!((whole.nats - parts.nats).abs() < 1e-6 * whole.nats);
         assert_eq!(
             (whole.units, whole.predicted),

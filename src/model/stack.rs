@@ -211,10 +211,7 @@ impl Stack {
                 kept => kept,
             };
             room.recur_back(of_layer, recurrent_weights, start, &self.output_gradient);
-            let weight_gradient = WeightGradient {
-                recurrent: &mut **recurrent,
-                bias,
-            };
+            let weight_gradient = WeightGradient { recurrent, bias };
             room.recurrent_gradient(of_layer, start, output, weight_gradient);
             if let Dropped::SameUnits {
                 recurrent: share,

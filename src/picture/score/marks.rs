@@ -462,7 +462,7 @@ impl LineSetter<'_> {
             let to = if signs.contains(&last) {
                 self.slur_end(voice, last, side, false)
             } else {
-                let y = notes().last().map_or(0.0, |note| {
+                let y = notes().next_back().map_or(0.0, |note| {
                     if side == Direction::Up {
                         note.top - 1.2
                     } else {

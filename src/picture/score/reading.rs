@@ -221,11 +221,7 @@ impl Reader {
             'O' => *origin = Some(text()).filter(|text| !text.is_empty()),
             'R' => heading.rhythm = Some(text()),
             'S' | 'B' | 'D' | 'Z' => push(&mut heading.provenance, text()),
-            'W' => {
-                if heading.words.len() < TEXTS_MAX {
-                    heading.words.push(text());
-                }
-            }
+            'W' if heading.words.len() < TEXTS_MAX => heading.words.push(text()),
             _ => {}
         }
     }
@@ -394,10 +390,10 @@ impl Reader {
                     self.sheet.heading.titles.push(text);
                 }
             }
-            FieldValue::Text if field.letter == 'W' => {
-                if self.sheet.heading.words.len() < TEXTS_MAX {
-                    self.sheet.heading.words.push(decoded_limited(&field.text));
-                }
+            FieldValue::Text
+                if field.letter == 'W' && self.sheet.heading.words.len() < TEXTS_MAX =>
+            {
+                self.sheet.heading.words.push(decoded_limited(&field.text));
             }
             _ => {}
         }
@@ -802,9 +798,8 @@ impl VoiceReader {
             }
             SymbolKind::Grace(grace) => self.grace(grace),
             SymbolKind::Broken(count) => {
-                if self.broken_after.is_none() {
-                    self.broken_after = Some(score::broken_rhythm(*count).1);
-                }
+                let after = score::broken_rhythm(*count).1;
+                self.broken_after.get_or_insert(after);
             }
             SymbolKind::Tuplet(tuplet) => {
                 let is_compound = self.meter.is_compound() && self.meter.denominator() == 8;
@@ -826,9 +821,9 @@ impl VoiceReader {
                 }
             }
             SymbolKind::SlurStart { is_dotted } => {
-                if self.slurs_to_open.len() + self.open_slurs.len() < SLURS_MAX {
-                    self.slurs_to_open.push(stroke(*is_dotted));
-                }
+                let is_room = self.slurs_to_open.len() + self.open_slurs.len() < SLURS_MAX;
+                self.slurs_to_open
+                    .extend(is_room.then(|| stroke(*is_dotted)));
             }
             SymbolKind::SlurEnd => self.slur_end(),
             SymbolKind::Decoration(decoration) | SymbolKind::Shorthand(_, Some(decoration)) => {

@@ -720,7 +720,7 @@ impl<'a> LineSetter<'a> {
             let number = self.sheet.bars[bar].number + 1;
             let is_due = match every {
                 0 => is_first && number > 1,
-                every => number > 1 && number % u32::from(every) == 0,
+                every => number > 1 && number.is_multiple_of(u32::from(every)),
             };
             if !is_due {
                 continue;
