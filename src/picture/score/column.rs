@@ -26,6 +26,9 @@ const GRACE_GAP: f32 = 0.45;
 /// How thick stems are.
 pub(super) const STEM_THICKNESS: f32 = 0.12;
 
+/// How far a stem reaches from its head, in half spaces.
+const STEM_REACH: i16 = 7;
+
 /// All columns of a tune.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
@@ -227,7 +230,7 @@ impl Columns {
             if let SignKind::Notes(notes) = &sign.kind {
                 let heads = &sheet.voices[voice].heads[sign.head_range()];
                 self.displace_seconds(voice, sign.head_range(), heads, notes, direction);
-                let shift = self.clear_of(sheet, &entries[..order], heads, notes);
+                let shift = self.clear_of(sheet, stems, &entries[..order], heads, notes, direction);
                 let place = &mut self.places[voice].signs[entry.sign as usize];
                 place.shift = shift;
                 for head in &mut self.places[voice].heads[sign.head_range()] {
@@ -283,7 +286,15 @@ impl Columns {
     }
 
     /// How far right a chord must move to clear those of other voices before it.
-    fn clear_of(&self, sheet: &Sheet, others: &[Entry], heads: &[Head], notes: &NotesSign) -> f32 {
+    fn clear_of(
+        &self,
+        sheet: &Sheet,
+        stems: &[Stems],
+        others: &[Entry],
+        heads: &[Head],
+        notes: &NotesSign,
+        direction: Direction,
+    ) -> f32 {
         let mut shift: f32 = 0.0;
         for other in others {
             let voice = &sheet.voices[usize::from(other.voice)];
@@ -298,7 +309,12 @@ impl Columns {
             let (Some(own_low), Some(own_high)) = (heads.first(), heads.last()) else {
                 continue;
             };
-            if low.position > own_high.position + 1 || own_low.position > high.position + 1 {
+            // Stems of one direction would run through the other's heads.
+            let same_side =
+                stems[usize::from(other.voice)].directions[other.sign as usize] == direction;
+            let reach = if same_side { STEM_REACH } else { 1 };
+            if low.position > own_high.position + reach || own_low.position > high.position + reach
+            {
                 continue;
             }
             let is_unison = low.position == own_high.position

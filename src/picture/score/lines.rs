@@ -24,7 +24,7 @@ const NOT_IN_SOURCE: f32 = 0.002;
 const CROWDED: f32 = 1.15;
 const CROWDING_COST: f32 = 15.0;
 /// A break between a pickup and its bar, and between two endings.
-const AFTER_PICKUP: f32 = 0.05;
+const AFTER_PICKUP: f32 = 0.12;
 const BETWEEN_ENDINGS: f32 = 0.01;
 /// A bar alone on its line, and a line cut within a bar.
 const BAR_ALONE: f32 = 1.0;

@@ -847,22 +847,33 @@ impl LineSetter<'_> {
         self.absorb(self.sheet.voices[voice].staff);
     }
 
-    /// Annotations of a voice: words above, below or beside its notes.
+    /// Annotations of a voice: words beside its notes, then those above and below.
     pub(super) fn annotations(&mut self, voice: usize) {
+        self.annotations_of(voice, |side| {
+            matches!(side, AnnotationSide::Left | AnnotationSide::Right)
+        });
+        self.annotations_of(voice, |side| {
+            matches!(side, AnnotationSide::Above | AnnotationSide::Below)
+        });
+    }
+
+    fn annotations_of(&mut self, voice: usize, is_meant: impl Fn(AnnotationSide) -> bool) {
         let sheet = self.sheet;
         let staff = sheet.voices[voice].staff;
+        let size = words::ANNOTATION_SIZE;
         for index in self.signs_of(voice) {
             let Some(extras) = &sheet.voices[voice].signs[index].extras else {
                 continue;
             };
-            for annotation in &extras.annotations {
+            for annotation in extras.annotations.iter().filter(|own| is_meant(own.side)) {
                 let position = self.position(voice, index);
                 let text = &annotation.text;
                 let width = words::annotation_width(text);
                 let (ascent, descent) = lettering::extent(text, Font::Italic);
-                let size = words::ANNOTATION_SIZE;
                 let place = self.columns.places[voice].signs[index];
                 let x = self.fitted(position.x, width);
+                // Beside a note, words stand at the height of its heads.
+                let beside = f32::midpoint(position.top, position.bottom) + 0.3 * size;
                 let (x, baseline) = match annotation.side {
                     AnnotationSide::Above => (
                         x,
@@ -871,14 +882,8 @@ impl LineSetter<'_> {
                     AnnotationSide::Below => {
                         (x, self.room_below(staff, x, x + width, GAP) + ascent * size)
                     }
-                    AnnotationSide::Left => (
-                        self.x_of(&place) - place.left,
-                        (position.top + position.bottom) / 2.0 + 0.3 * size,
-                    ),
-                    AnnotationSide::Right => (
-                        self.x_of(&place) + place.right - width,
-                        (position.top + position.bottom) / 2.0 + 0.3 * size,
-                    ),
+                    AnnotationSide::Left => (self.x_of(&place) - place.left, beside),
+                    AnnotationSide::Right => (self.x_of(&place) + place.right - width, beside),
                 };
                 let mut pen = self.pen(voice, index);
                 pen.text(

@@ -465,9 +465,9 @@ impl Reader {
     fn bar_line(&mut self, line: BarLine) {
         self.has_begun = true;
         let voice = self.voice();
+        let extras = voice.take_line_extras();
         let at = voice.bar_line();
         let meter = voice.meter;
-        let extras = voice.take_line_extras();
         let (is_first, is_overlaid) = (self.current == 0, at.is_overlaid);
         if is_overlaid {
             return;
@@ -891,20 +891,30 @@ impl VoiceReader {
         (!is_empty).then(|| Box::new(std::mem::take(&mut self.extras)))
     }
 
-    /// What stands before a bar line belongs to it, chord symbols and tempo to the next note.
+    /// What stands before a bar line belongs to it, chord symbols and tempo to the next note, and what ends there, such as
+    /// a hairpin, to the note before.
     fn take_line_extras(&mut self) -> Option<Box<Extras>> {
-        let extras = &mut self.extras;
-        if extras.decorations.is_empty() && extras.annotations.is_empty() {
+        let decorations = std::mem::take(&mut self.extras.decorations);
+        let (ends, decorations): (Vec<_>, Vec<_>) = decorations.into_iter().partition(ends_a_span);
+        if let Some(last) = self.layers[self.layer]
+            .signs
+            .last_mut()
+            .filter(|_| !ends.is_empty())
+        {
+            last.extras.get_or_insert_default().decorations.extend(ends);
+        }
+        let annotations = std::mem::take(&mut self.extras.annotations);
+        if decorations.is_empty() && annotations.is_empty() {
             return None;
         }
         Some(Box::new(Extras {
-            decorations: std::mem::take(&mut extras.decorations),
-            annotations: std::mem::take(&mut extras.annotations),
+            decorations,
+            annotations,
             ..Extras::default()
         }))
     }
 
-    /// What broken rhythm and tuplet do to the next length: to what is printed, and to its time.
+    /// The head of a note, on the staff as its clef is.
     fn head(&self, note: &abc::Note, outer_tie: Tie) -> Head {
         let octave = i16::from(note.octave) + i16::from(self.clef.raised_octaves);
         let tie = match (note.tie, outer_tie) {
@@ -1570,6 +1580,19 @@ fn stroke(is_dotted: bool) -> Stroke {
     } else {
         Stroke::Solid
     }
+}
+
+fn ends_a_span(decoration: &Decoration) -> bool {
+    matches!(
+        decoration,
+        Decoration::CrescendoEnd
+            | Decoration::DiminuendoEnd
+            | Decoration::TrillEnd
+            | Decoration::GlissandoEnd
+            | Decoration::OttavaEnd
+            | Decoration::OttavaBassaEnd
+            | Decoration::PedalUp
+    )
 }
 
 fn tremolo_strokes(decoration: &Decoration) -> u8 {
