@@ -40,7 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! `examples/` has more: `compose`, `convert`, `render`, `live`.
+//! `examples/` has more: `compose`, `convert`, `render`, `live`, `teach`.
 //!
 //! ## Modules, in the order of the data
 //!
@@ -73,7 +73,7 @@
 //!
 //! ## What never happens (invariants, stated as absences)
 //!
-//! 1. **Pure middle.** `music`, `abc`, `score`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
+//! 1. **Pure middle.** `music`, `wishes`, `abc`, `score`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
 //!    environment, start no thread and print nothing. Same input and seed, same output.
 //! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
 //! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.

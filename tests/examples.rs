@@ -12,6 +12,9 @@ mod live;
 #[path = "../examples/render.rs"]
 #[allow(dead_code, reason = "an example's `main` is called by people")]
 mod render;
+#[path = "../examples/teach.rs"]
+#[allow(dead_code, reason = "an example's `main` is called by people")]
+mod teach;
 
 use std::path::Path;
 
@@ -39,6 +42,13 @@ fn convert_writes_midi_and_render_writes_sound() {
     assert!(read(folder.path(), "stairs.mid").starts_with(b"MThd"));
     render::run(folder.path()).unwrap();
     assert!(read(folder.path(), "steps.flac").starts_with(b"fLaC"));
+}
+
+#[test]
+fn teach_writes_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    teach::run(folder.path()).unwrap();
+    assert!(!read(folder.path(), "small.safetensors").is_empty());
 }
 
 #[test]

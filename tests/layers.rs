@@ -62,6 +62,7 @@ const ONE_FILE: &[(&str, &str)] = &[
 /// Modules that read no clock, file, network or environment, start no thread and print nothing (invariant 1).
 const PURE: &[&str] = &[
     "music",
+    "wishes",
     "abc",
     "score",
     "performance",
@@ -143,11 +144,10 @@ const CIRCLES: &[(&[&str], &str)] = &[
 const NOUNS_USED_TWICE: &[(&str, &str)] = &[
     ("Args", "cli: each command's own, never seen outside its file's `run`"),
     ("Chord", "abc, music: notes written together in brackets, and the harmony that a symbol names"),
-    ("Dance", "token, performance: the dances that the model was taught, and those that the band plays"),
     ("Decision", "token, daemon::session: of the network in a tune, and of the session in its evening"),
     ("Ending", "abc, token, daemon, model: of a part (as written, as a plan has it), of a daemon, of a training run"),
     ("Engine", "output, model: what fills the sound card's buffer, and what asks a network"),
-    ("Entry", "cli::set, performance::style, daemon: of a set, of the table of styles, of the archive"),
+    ("Entry", "performance::style, daemon: of the table of styles, of the archive"),
     ("Epoch", "model: as an older file has it, and a pass over the lessons"),
     ("Font", "picture, soundfont: of letters, and of sounds"),
     ("Key", "music, daemon::config: of music, and of a configuration file"),

@@ -119,7 +119,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     for batch in commissions.chunks(BATCH_TUNES) {
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
-            let make = |commission: &Commission| {
+            let make = |commission: &Commission<'_>| {
                 let composition = commission.compose(&stop)?;
                 let arrangement = &commission.arrangement;
                 let font = font.as_ref();
@@ -154,20 +154,20 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 }
 
 /// A tune that is to be written.
-struct Commission {
+struct Commission<'a> {
     composer: Arc<dyn Compose>,
     seed: u64,
     index: u64,
     arrangement: Arc<Arrangement>,
     /// What is known of it, where it was made before.
-    told: Option<Provenance>,
+    told: Option<&'a Provenance>,
 }
 
-impl Commission {
+impl Commission<'_> {
     fn compose(&self, stop: &AtomicBool) -> Result<Composition, Failure> {
         let composed = self.composer.compose(self.seed, self.index, stop);
         let mut composition = composed.map_err(|error| source::refusal(error.into()))?;
-        let Some(told) = &self.told else {
+        let Some(told) = self.told else {
             return Ok(composition);
         };
         let made = &mut composition.provenance;
@@ -226,7 +226,7 @@ fn new_tunes(
     args: &Args,
     wishes: &Settings,
     context: &Context,
-) -> Result<Vec<Commission>, Failure> {
+) -> Result<Vec<Commission<'static>>, Failure> {
     let (model, critic) = (shipped::model(context)?, models::critic());
     let composer = model.composer(critic, wishes).map_err(source::refusal)?;
     let arrangement = Arc::new(wishes.arrangement());
@@ -246,11 +246,11 @@ fn new_tunes(
 }
 
 /// Tunes as they were made before, played as they were unless they are asked to be played otherwise.
-fn made_again(
-    told: &[Provenance],
+fn made_again<'a>(
+    told: &'a [Provenance],
     asked: &SettingsPatch,
     context: &Context,
-) -> Result<Vec<Commission>, Failure> {
+) -> Result<Vec<Commission<'a>>, Failure> {
     if let Some((row, _)) = (asked
         .only(|row| row.decides == Decides::Composing)
         .entries())
@@ -263,11 +263,11 @@ fn made_again(
         return Err(Failure::usage(error));
     }
     let critic = models::critic();
-    let mut commissions: Vec<Commission> = Vec::with_capacity(told.len());
+    let mut commissions: Vec<Commission<'_>> = Vec::with_capacity(told.len());
     for told in told {
         let before = commissions.last();
-        let is_like = |before: &&Commission| {
-            (before.told.as_ref()).is_some_and(|before| {
+        let is_like = |before: &&Commission<'_>| {
+            before.told.is_some_and(|before| {
                 (&before.model, &before.wishes) == (&told.model, &told.wishes)
             })
         };
@@ -289,7 +289,7 @@ fn made_again(
             seed: told.seed,
             index: told.index,
             arrangement,
-            told: Some(told.clone()),
+            told: Some(told),
         });
     }
     Ok(commissions)
