@@ -83,6 +83,16 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("oneills1850:842", "`+E3A3+`, as nottingham_original:527"),
     (
+        "abcm2ps_samples:38",
+        "abcm2ps's own sample of its `(& … &)`, an overlay of several bars that ends with the bracket; the oracle's reader takes it \
+         for a slur and an overlay of one bar (§12: read what is meant)",
+    ),
+    (
+        "hardy:26",
+        "`G3|-G2` is no legal tie (§4.11), and is meant as one (§12.2); two programs tie it",
+    ),
+    ("hardy:477", "as hardy:26"),
+    (
         "nottingham_original:748",
         "the natural of the grace note `{=c/2}` lasts on its line for the bar (§4.2), as in airdsAirs:1101",
     ),
@@ -143,10 +153,10 @@ fn quarters(text: &str) -> i64 {
 #[test]
 fn every_micro_case_sounds_as_the_standard_says() {
     let Some(folder) = oracle() else { return };
-    let cases =
-        std::fs::read_to_string(folder.join("feature_cases.jsonl")).expect("the cases can be read");
+    let cases = ["feature_cases.jsonl", "outside_cases.jsonl"]
+        .map(|name| std::fs::read_to_string(folder.join(name)).expect("the cases can be read"));
     let mut wrong = Vec::new();
-    for line in cases.lines() {
+    for line in cases.iter().flat_map(|cases| cases.lines()) {
         let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
         let mut want = Vec::new();
         for note in case["expected"]

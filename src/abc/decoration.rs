@@ -173,7 +173,7 @@ decorations! {
     /// Piano pedal down.
     PedalDown, "ped";
     /// Piano pedal up.
-    PedalUp, "ped-up";
+    PedalUp, "ped-up", "ped-end";
     /// One tremolo stroke.
     Tremolo1, "/";
     /// Two tremolo strokes.
@@ -207,6 +207,40 @@ impl Decoration {
             'T' => Self::Trill,
             'u' => Self::UpBow,
             'v' => Self::DownBow,
+            _ => return None,
+        })
+    }
+
+    /// Whether it says something that holds from its place on, or there, with or without a note: dynamics, hairpins, the pedal,
+    /// a pause, a breath.
+    pub fn is_direction(&self) -> bool {
+        self.loudness().is_some()
+            || matches!(
+                self,
+                Self::CrescendoStart
+                    | Self::CrescendoEnd
+                    | Self::DiminuendoStart
+                    | Self::DiminuendoEnd
+                    | Self::PedalDown
+                    | Self::PedalUp
+                    | Self::Fermata
+                    | Self::InvertedFermata
+                    | Self::Breath
+            )
+    }
+
+    /// How hard the first note of a bar is struck after this sign, 1..=127; `None` for what is no dynamic. The numbers are
+    /// those of abc2midi's guide.
+    pub fn loudness(&self) -> Option<u8> {
+        Some(match self {
+            Self::Pppp | Self::Ppp => 30,
+            Self::Pp => 45,
+            Self::P => 60,
+            Self::Mp => 75,
+            Self::Mf => 90,
+            Self::F => 105,
+            Self::Ff => 120,
+            Self::Fff | Self::Ffff => 127,
             _ => return None,
         })
     }

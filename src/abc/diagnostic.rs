@@ -36,6 +36,28 @@ pub enum Severity {
     Error,
 }
 
+impl Code {
+    /// Whether it says that the text is in another program's or an older dialect, which is read as its users mean it: such a
+    /// finding is said once a file.
+    pub const fn is_dialect(self) -> bool {
+        matches!(
+            self,
+            Self::BlankAfterKey
+                | Self::TypographicSign
+                | Self::HtmlSign
+                | Self::LongOverlay
+                | Self::OtherEnding
+                | Self::OutdatedDecoration
+                | Self::OutdatedChord
+        )
+    }
+
+    /// The code of this text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+}
+
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -48,14 +70,19 @@ impl fmt::Display for Severity {
 
 /// Declares the stable codes: variant, text, severity, hint.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident, $text:literal, $severity:ident, $hint:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident, $text:literal, $severity:ident, $hint:expr;)*) => {
         /// Which rule a finding is about. The texts are stable: scripts may rely on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $doc])* $variant,)*
         }
 
         impl Code {
+            /// What it says, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*).trim_start(),)* }
+            }
+
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
@@ -89,7 +116,13 @@ codes! {
     /// The header has no `T:`.
     MissingTitle, "missing-t", Note, "name the tune with `T:` on the line after `X:`";
     /// The tune has no music.
-    NoMusic, "no-music", Note, "";
+    NoMusic, "no-music", Warning, "write music below the line with `K:`, with no empty line between";
+    /// Music that stands behind an empty line, outside of any tune.
+    LostMusic, "lost-music", Warning, "delete the empty line before it, or begin a tune of its own with `X:`";
+    /// An empty line between header and music.
+    BlankAfterKey, "blank-after-k", Warning, "delete the empty line: other programs end the tune there";
+    /// `X:` has the number of another tune of the file.
+    RepeatedReference, "repeated-x", Note, "give each tune of a file its own number";
     /// The text is neither UTF-8 nor marked otherwise.
     NotUtf8, "not-utf8", Note, "save the file as UTF-8";
     /// The tune is longer than is read.
@@ -104,8 +137,12 @@ codes! {
     BadKey, "bad-key", Error, "write a key such as `K:D`, `K:Am`, `K:E dor` or `K:none`";
     /// `M:` that could not be read.
     BadMeter, "bad-meter", Error, "write a metre such as `M:6/8`, `M:C|` or `M:none`";
+    /// `K:` that is read, but hardly as it is written.
+    OddKey, "odd-key", Warning, "write the tonic as a capital letter and one mode: `K:G`, `K:Ador`";
     /// `L:` that could not be read.
     BadUnitLength, "bad-unit-length", Error, "write a unit note length such as `L:1/8`";
+    /// `L:` longer than a whole note.
+    OddUnitLength, "odd-unit-length", Warning, "write a part of a whole note, such as `L:1/8`";
     /// `Q:` that could not be read.
     BadTempo, "bad-tempo", Warning, "write a tempo such as `Q:1/4=120`";
     /// `Q:120` or `Q:C=120`, from before ABC 2.0.
@@ -127,13 +164,21 @@ codes! {
     /// More voices than are read.
     TooManyVoices, "too-many-voices", Error, "";
     /// `%%abc-include`.
-    IncludeIgnored, "include-ignored", Warning, "other files are not read; paste the text in";
+    IncludeIgnored, "include-ignored", Warning, "put a file with the ending `.abh` beside the tunebook, or paste its text in";
+    /// A `%%MIDI` directive that is not obeyed.
+    UnknownMidi, "unknown-midi", Note, "";
     /// A character that means nothing here.
     StrayCharacter, "stray-character", Warning, "delete it";
     /// A number that belongs to nothing.
     StrayNumber, "stray-number", Warning, "an ending is written `[1` or `|1`, a note length directly after its note";
     /// An accidental without a note.
     StrayAccidental, "stray-accidental", Warning, "put it directly before its note";
+    /// `C#`: an accidental behind its letter.
+    AccidentalBehind, "accidental-behind", Warning, "write it before the note: `^` raises, `_` lowers, as in `^C`";
+    /// Curly quotes, dashes for ties and the like, from a word processor.
+    TypographicSign, "typographic-sign", Warning, "write the plain sign: `\"`, `-`, `'`, `|`";
+    /// `&gt;`, from a web page.
+    HtmlSign, "html", Warning, "write the sign itself";
     /// A letter without a meaning.
     UnknownSymbol, "unknown-symbol", Warning, "give it a meaning with `U:`";
     /// `!something!` that is not known.
@@ -158,12 +203,14 @@ codes! {
     UnbalancedSlur, "unbalanced-slur", Note, "";
     /// Slurs within slurs within slurs.
     NestedSlurs, "nested-slurs", Note, "close slurs before new ones begin";
+    /// `(& … &)`: an overlay over several bars as abcm2ps writes it.
+    LongOverlay, "long-overlay", Note, "in ABC 2.1 write `&&` for an overlay of two bars, or voices";
     /// More overlays of one bar than anyone can read.
     ManyOverlays, "many-overlays", Note, "write voices: `V:1`, `V:2`";
     /// A tie that does not touch its first note.
     TieApart, "tie-apart", Note, "write the tie directly after its first note";
     /// A tie without a note before it.
-    StrayTie, "stray-tie", Warning, "delete it";
+    StrayTie, "stray-tie", Warning, "write the tie directly after the note it begins with";
     /// A tie to another pitch.
     TieToOtherPitch, "tie-to-other-pitch", Warning, "a tie joins equal pitches; for a slur write `( )`";
     /// A tie to nothing.
@@ -194,6 +241,8 @@ codes! {
     TooManyRepeats, "too-many-repeats", Warning, "";
     /// An ending that could not be read.
     BadEnding, "bad-ending", Warning, "write numbers: `[1`, `[1,3` or `[1-3`";
+    /// `[1.2` or `["1st time"`, which other programs write.
+    OtherEnding, "other-ending", Note, "in ABC 2.1 write `[1,2` or `[1`";
     /// A first ending without `:|` before the second.
     EndingNotRepeated, "ending-not-repeated", Warning, "close the first ending with `:|`";
     /// A jump to a sign that is not there.

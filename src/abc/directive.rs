@@ -5,6 +5,9 @@
 
 use crate::music::{Accidental, Letter, Pitch, SpelledPitch};
 
+/// The most `%%MIDI` directives of one `I:` field.
+const MIDI_LIST_MAX: usize = 16;
+
 /// How far an accidental reaches within its bar (ABC 2.1 §11.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AccidentalReach {
@@ -28,8 +31,21 @@ pub enum Directive {
     LineBreakBang,
     /// `I:decoration +`
     DecorationPlus,
-    /// `%%abc-include`, which is not followed.
-    Include,
+    /// `%%abc-include`, with the name of the file.
+    Include(Box<str>),
+    /// `%%abc-charset`
+    Charset,
+    /// `%%deco`: the name of a decoration that another program draws.
+    Declares(Box<str>),
+    /// `%%percmap note drum`: what a note of a percussion clef strikes.
+    PercussionMap {
+        /// The MIDI number of the note, 0..=127.
+        written: u8,
+        /// The drum, 0..=127.
+        drum: u8,
+    },
+    /// `I:MIDI=program 73 MIDI=chordprog 29`: several on one line.
+    MidiList(Vec<MidiDirective>),
     /// Anything else: layout, fonts, text, other programs' settings.
     Other,
 }
@@ -37,9 +53,23 @@ pub enum Directive {
 impl Directive {
     /// Reads what follows `%%` or `I:`.
     pub fn from_text(text: &str) -> Self {
+        if let Some(list) = midi_list(text) {
+            return list;
+        }
         let mut words = text.split_ascii_whitespace();
         match words.next().unwrap_or("") {
             "MIDI" | "midi" => Self::Midi(MidiDirective::from_words(words)),
+            "deco" => words.next().map_or(Self::Other, |name| {
+                Self::Declares(name.trim_matches('!').into())
+            }),
+            "percmap" => {
+                let written = words.next().and_then(note_number);
+                match written.zip(words.next().and_then(drum_number)) {
+                    Some((written, drum)) => Self::PercussionMap { written, drum },
+                    None => Self::Other,
+                }
+            }
+            "abc-charset" => Self::Charset,
             "propagate-accidentals" => Self::PropagateAccidentals(match words.next() {
                 Some("not") => AccidentalReach::Note,
                 Some("octave") => AccidentalReach::Octave,
@@ -47,10 +77,36 @@ impl Directive {
             }),
             "linebreak" if words.any(|word| word == "!") => Self::LineBreakBang,
             "decoration" if words.next() == Some("+") => Self::DecorationPlus,
-            "abc-include" => Self::Include,
+            "abc-include" => Self::Include(words.collect::<Vec<_>>().join(" ").into()),
             _ => Self::Other,
         }
     }
+}
+
+/// `MIDI=program 73 MIDI=chordprog 29`, as abc2midi reads `I:` fields; `None` where no `=` follows the word.
+fn midi_list(text: &str) -> Option<Directive> {
+    let text = text.trim_start();
+    let rest = text
+        .strip_prefix("MIDI")
+        .or_else(|| text.strip_prefix("midi"))?;
+    rest.trim_start().strip_prefix('=')?;
+    let one = |part: &str| {
+        let words = part
+            .trim_start()
+            .trim_start_matches('=')
+            .split_ascii_whitespace();
+        MidiDirective::from_words(words)
+    };
+    let mut all: Vec<MidiDirective> = rest
+        .split("MIDI")
+        .filter(|part| !part.trim().is_empty())
+        .take(MIDI_LIST_MAX)
+        .map(one)
+        .collect();
+    Some(match all.len() {
+        1 => Directive::Midi(all.remove(0)),
+        _ => Directive::MidiList(all),
+    })
 }
 
 /// A `%%MIDI` directive (abc2midi's guide, "abcguide.txt"). Numbers are as written where no range is named.
@@ -65,6 +121,34 @@ pub enum MidiDirective {
     },
     /// `channel n`: 1..=16.
     Channel(u8),
+    /// `voice [id] [instrument=n [bank=n]] [mute]` (ABC 2.1 §11.2).
+    Voice {
+        /// The voice; `None` for the one it stands in.
+        id: Option<Box<str>>,
+        /// 0..=127; the text counts from 1.
+        program: Option<u8>,
+        /// Whether it is silent.
+        is_muted: bool,
+    },
+    /// `temperamentlinear octave fifth`: the cents of an octave and of a fifth, of which all other notes are made.
+    TemperamentLinear(f32, f32),
+    /// `temperamentequal n [octave [fifth]]`: equal steps an octave; `^3` is three of them.
+    TemperamentEqual {
+        /// How many, 5..=311.
+        steps: u16,
+        /// The octave in cents.
+        octave: f32,
+        /// Steps of a fifth; `None` for the one nearest to 3 : 2.
+        fifth: Option<u16>,
+    },
+    /// `temperamentnormal`: twelve equal steps again.
+    TemperamentNormal,
+    /// `pitchbend high low` as one number, 0..=16383; 8192 is none.
+    PitchBend(u16),
+    /// `deltaloudness n`: how much a crescendo changes loudness, 0..=127.
+    CrescendoStep(u8),
+    /// `fermatafixed`: a fermata adds one unit length; else it doubles.
+    FermataFixed(bool),
     /// `drummap note n`: on the drum channel, a note written so strikes drum n.
     DrumMap {
         /// The MIDI number of the note without a key signature, 0..=127.
@@ -149,6 +233,27 @@ impl MidiDirective {
             .unwrap_or_else(|| Self::Other(words.iter().map(ToString::to_string).collect()))
     }
 
+    fn voice(words: &[&str]) -> Self {
+        let (mut id, mut program, mut is_muted) = (None, None, false);
+        for (index, word) in words.iter().enumerate() {
+            match word.split_once('=') {
+                Some(("instrument", number)) => {
+                    let number = number.parse::<u8>().ok().filter(|n| (1..=128).contains(n));
+                    program = number.map(|from_one| from_one - 1);
+                }
+                Some(_) => {}
+                None if *word == "mute" => is_muted = true,
+                None if index == 0 => id = Some(Box::from(*word)),
+                None => {}
+            }
+        }
+        Self::Voice {
+            id,
+            program,
+            is_muted,
+        }
+    }
+
     fn known(words: &[&str]) -> Option<Self> {
         let (&name, rest) = words.split_first()?;
         let midi = |index: usize| number::<u8>(rest, index).filter(|&value| value < 128);
@@ -169,6 +274,30 @@ impl MidiDirective {
                 written: note_number(rest.first()?)?,
                 drum: midi(1)?,
             },
+            "voice" => Self::voice(rest),
+            "temperamentlinear" => {
+                let cents = |index: usize, range: std::ops::RangeInclusive<f32>| {
+                    number::<f32>(rest, index).filter(|cents| range.contains(cents))
+                };
+                Self::TemperamentLinear(cents(0, 600.0..=2400.0)?, cents(1, 350.0..=1400.0)?)
+            }
+            "temperamentequal" => Self::TemperamentEqual {
+                steps: number(rest, 0).filter(|steps| (5..=311).contains(steps))?,
+                octave: number(rest, 1)
+                    .filter(|cents| (600.0..=2400.0).contains(cents))
+                    .unwrap_or(1200.0),
+                fifth: number(rest, 2),
+            },
+            "tuningsystem" if rest == ["comma53"] => Self::TemperamentEqual {
+                steps: 53,
+                octave: 1200.0,
+                fifth: None,
+            },
+            "temperamentnormal" => Self::TemperamentNormal,
+            "pitchbend" => Self::PitchBend(128 * u16::from(midi(0)?) + u16::from(midi(1)?)),
+            "deltaloudness" => Self::CrescendoStep(midi(0)?),
+            "fermatafixed" => Self::FermataFixed(true),
+            "fermataproportional" => Self::FermataFixed(false),
             "transpose" => Self::Transpose(number(rest, 0)?),
             "rtranspose" => Self::TransposeFurther(number(rest, 0)?),
             "gchord" => Self::ChordPattern(rest.first().map_or(String::new(), ToString::to_string)),
@@ -262,6 +391,29 @@ fn note_number(word: &str) -> Option<u8> {
     };
     let number = u8::try_from(spelled.number_and_cents().0).ok()?;
     Pitch::new(number).map(Pitch::number)
+}
+
+/// General MIDI's drums from 35 on, by the names that `%%percmap` gives them.
+#[rustfmt::skip]
+const DRUM_NAMES: [&str; 47] = [
+    "acoustic-bass-drum", "bass-drum-1", "side-stick", "acoustic-snare", "hand-clap", "electric-snare", "low-floor-tom", "closed-hi-hat",
+    "high-floor-tom", "pedal-hi-hat", "low-tom", "open-hi-hat", "low-mid-tom", "hi-mid-tom", "crash-cymbal-1", "high-tom", "ride-cymbal-1",
+    "chinese-cymbal", "ride-bell", "tambourine", "splash-cymbal", "cowbell", "crash-cymbal-2", "vibraslap", "ride-cymbal-2", "hi-bongo",
+    "low-bongo", "mute-hi-conga", "open-hi-conga", "low-conga", "high-timbale", "low-timbale", "high-agogo", "low-agogo", "cabasa",
+    "maracas", "short-whistle", "long-whistle", "short-guiro", "long-guiro", "claves", "hi-wood-block", "low-wood-block", "mute-cuica",
+    "open-cuica", "mute-triangle", "open-triangle",
+];
+/// The drum that the first of them is.
+const FIRST_DRUM: u8 = 35;
+
+/// A drum by its MIDI number or by its name, `-` and `_` alike.
+fn drum_number(word: &str) -> Option<u8> {
+    if let Ok(number) = word.parse::<u8>() {
+        return Some(number).filter(|number| *number < 128);
+    }
+    let name = word.to_ascii_lowercase().replace('_', "-");
+    let index = DRUM_NAMES.iter().position(|known| *known == name)?;
+    u8::try_from(index).ok().map(|index| FIRST_DRUM + index)
 }
 
 fn fraction(word: &str) -> Option<(u8, u8)> {

@@ -183,7 +183,14 @@ pub(super) fn value(
             }
         },
         'L' => match unit_length(text) {
-            Some(length) => FieldValue::UnitLength(length),
+            Some(length) => {
+                if length > NoteLength::WHOLE {
+                    found.add(Code::OddUnitLength, span, || {
+                        format!("`L:{}` is {length} whole notes", shortened(text))
+                    });
+                }
+                FieldValue::UnitLength(length)
+            }
             None => {
                 found.add(Code::BadUnitLength, span, || {
                     format!("no note length in `L:{}`", shortened(text))
@@ -276,6 +283,23 @@ fn key_field(text: &str, span: Span, found: &mut Diagnostics) -> KeyField {
             unread = Some(word);
         }
     }
+    let is_lower = text
+        .trim_start()
+        .starts_with(|c: char| matches!(c, 'a'..='g'));
+    if key.is_some() && is_lower {
+        found.add(Code::OddKey, span, || {
+            format!("the tonic of `K:{}` is a small letter", shortened(text))
+        });
+    } else if let (Some(_), Some(word)) =
+        (&key, unread.filter(|word| Mode::from_name(word).is_some()))
+    {
+        found.add(Code::OddKey, span, || {
+            format!(
+                "`{word}` comes too late in `K:{}`; it is ignored",
+                shortened(text)
+            )
+        });
+    }
     let key = key
         .map(|state| state.key)
         .or_else(|| (text.trim().is_empty()).then_some(Key::NONE));
@@ -363,10 +387,11 @@ fn continue_key(state: &mut KeyState, word: &str) -> bool {
         .unwrap_or(word.len());
     let (name, rest) = word.split_at(letters);
     if !name.is_empty() {
-        if !state.takes_mode {
+        let is_explicit = name.eq_ignore_ascii_case("exp") || name.eq_ignore_ascii_case("explicit");
+        if !state.takes_mode && !is_explicit {
             return false;
         }
-        if name.eq_ignore_ascii_case("exp") || name.eq_ignore_ascii_case("explicit") {
+        if is_explicit {
             state.key.signature = KeySignature::NATURAL;
         } else if let (Some(mode), Some(tonic)) = (Mode::from_name(name), state.key.tonic) {
             state.key = Key::new(tonic, mode);
@@ -635,6 +660,10 @@ fn tempo_field(text: &str, span: Span, found: &mut Diagnostics) -> Option<TempoF
         });
     }
     let (beats, rate) = match bare.split_once('=') {
+        // `118 = 1/4`, as files for games have it.
+        Some((rate, beats)) if beats.contains('/') && !rate.contains(['/', 'C', 'c']) => {
+            (beats.trim(), rate)
+        }
         Some((beats, rate)) => (beats.trim(), rate),
         None => ("", bare),
     };
@@ -645,6 +674,10 @@ fn tempo_field(text: &str, span: Span, found: &mut Diagnostics) -> Option<TempoF
         .collect();
     let beats_per_minute = number.parse::<f64>().ok().filter(|&rate| rate > 0.0)?;
     let beat = if beats.is_empty() {
+        // `1/4:120`: no number alone.
+        if rate.contains([':', '/']) {
+            return None;
+        }
         found.add(Code::OutdatedTempo, span, || {
             format!(
                 "`Q:{}` does not say which beat it counts; quarters are taken",

@@ -29,6 +29,17 @@ const ENDING_TEXT_BYTES_MAX: usize = 200;
 const LOOSE_TIE_SIGNS_MAX: usize = 16;
 /// The most different texts in quotes that are looked through for one that was met before.
 const QUOTED_TEXTS_MAX: usize = 32;
+/// The most names of decorations that a tune declares.
+const DECLARED_MAX: usize = 256;
+/// Signs that web pages write for others, and those.
+const ENTITIES: [(&str, char); 6] = [
+    ("&gt;", '>'),
+    ("&lt;", '<'),
+    ("&amp;", '&'),
+    ("&quot;", '"'),
+    ("&nbsp;", ' '),
+    ("&#39;", '\''),
+];
 /// The most `>` of one broken rhythm.
 const BROKEN_MAX: u8 = 6;
 
@@ -41,6 +52,8 @@ pub(super) struct Style {
     pub(super) bang_breaks: bool,
     /// `+` encloses decorations.
     pub(super) plus_decorates: bool,
+    /// Names that `%%deco` declares: other programs draw them, and they are no mistake.
+    declared: Vec<Box<str>>,
     /// Texts in quotes met before, at most [`QUOTED_TEXTS_MAX`]: a tune's chords come again and again, and share their text.
     quoted: Vec<Arc<str>>,
 }
@@ -65,6 +78,9 @@ impl Style {
                 self.plus_decorates = true;
             }
             Directive::DecorationPlus => self.plus_decorates = true,
+            Directive::Declares(name) if self.declared.len() < DECLARED_MAX => {
+                self.declared.push(name.clone());
+            }
             _ => {}
         }
     }
@@ -196,7 +212,10 @@ impl<'a> Lexer<'a> {
                     self.push(start, SymbolKind::SlurEnd);
                 }
                 b'{' => self.grace(start),
-                b'-' => self.loose_tie(start),
+                b'-' => {
+                    self.at += 1;
+                    self.loose_tie(start);
+                }
                 b'>' | b'<' => self.broken(start, byte),
                 b'!' => self.bang(start),
                 b'+' => self.plus(start),
@@ -225,11 +244,7 @@ impl<'a> Lexer<'a> {
                         .map(|width| u16::try_from(width).unwrap_or(u16::MAX));
                     self.push(start, SymbolKind::Spacer(width));
                 }
-                b'&' => {
-                    self.at += 1;
-                    self.last_note = None;
-                    self.push(start, SymbolKind::Overlay);
-                }
+                b'&' => self.ampersand(start),
                 b'$' => {
                     self.at += 1;
                     self.push(start, SymbolKind::ScoreLineBreak);
@@ -238,7 +253,96 @@ impl<'a> Lexer<'a> {
                 b'\\' => self.backslash(),
                 b'0'..=b'9' => self.digit(start),
                 b'h'..=b'w' | b'H'..=b'W' | b'~' => self.shorthand(start, byte),
+                0x80.. => self.typographic(start),
                 _ => self.stray(start),
+            }
+        }
+    }
+
+    /// `&`, `&)`, or what a web page writes for another sign.
+    fn ampersand(&mut self, start: usize) {
+        if let Some(&(entity, sign)) = self.entity() {
+            self.complain_with(Code::HtmlSign, start, start + entity.len(), || {
+                format!("`{entity}` is read as `{sign}`")
+            });
+            match sign {
+                '>' | '<' => {
+                    let mut count = 0u8;
+                    while self.entity().is_some_and(|&(_, next)| next == sign) {
+                        count = count.saturating_add(1).min(BROKEN_MAX);
+                        self.at += entity.len();
+                    }
+                    let count = count as i8; // at most BROKEN_MAX
+                    let count = if sign == '>' { count } else { -count };
+                    self.push(start, SymbolKind::Broken(count));
+                    return;
+                }
+                '"' => {
+                    self.at += entity.len();
+                    let rest = &self.text[self.at..];
+                    let length = rest.find(entity).unwrap_or(rest.len());
+                    let text = self.style.quoted(&rest[..length]);
+                    self.at += (length + entity.len()).min(rest.len());
+                    self.push(start, quoted_kind(text));
+                    return;
+                }
+                ' ' => {
+                    self.at += entity.len();
+                    self.space(start);
+                    return;
+                }
+                '&' => self.at += entity.len() - 1,
+                _ => {
+                    self.at += entity.len();
+                    return;
+                }
+            }
+        }
+        self.at += 1;
+        self.last_note = None;
+        if self.peek() == Some(b')') {
+            self.at += 1;
+            self.push(start, SymbolKind::OverlayEnd);
+            return;
+        }
+        self.push(start, SymbolKind::Overlay);
+    }
+
+    fn entity(&self) -> Option<&'static (&'static str, char)> {
+        let rest = &self.text[self.at..];
+        ENTITIES.iter().find(|(entity, _)| rest.starts_with(entity))
+    }
+
+    /// What word processors make of plain signs: curly quotes, dashes, primes, wide bars and spaces.
+    fn typographic(&mut self, start: usize) {
+        let sign = self.text[start..].chars().next().unwrap_or('\0');
+        let length = sign.len_utf8();
+        let meant = match sign {
+            '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{3000}' => ' ',
+            '\u{201c}'..='\u{201f}' | '\u{ff02}' => '"',
+            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+            '\u{ff5c}' | '\u{2502}' => '|',
+            _ => return self.stray(start),
+        };
+        self.complain_with(Code::TypographicSign, start, start + length, || {
+            format!("`{sign}` is read as `{meant}`")
+        });
+        self.at += length;
+        match meant {
+            ' ' => self.space(start),
+            '"' => {
+                let rest = &self.text[self.at..];
+                let is_quote = |c: char| matches!(c, '"' | '\u{201c}'..='\u{201f}' | '\u{ff02}');
+                let end = rest.find(is_quote).unwrap_or(rest.len());
+                let close = rest[end..].chars().next().map_or(0, char::len_utf8);
+                let text = self.style.quoted(&rest[..end]);
+                self.at += end + close;
+                self.push(start, quoted_kind(text));
+            }
+            '-' => self.loose_tie_from(start),
+            _ => {
+                self.push_with(start, || SymbolKind::Bar(BarLine::THIN));
+                self.ending_after_bar();
             }
         }
     }
@@ -299,6 +403,26 @@ impl<'a> Lexer<'a> {
     fn complain(&mut self, code: Code, start: usize, message: &'static str) {
         let span = self.span(start);
         self.found.add(code, span, || message);
+    }
+
+    /// As [`Lexer::complain`], about a stretch that is not yet passed.
+    fn complain_with(
+        &mut self,
+        code: Code,
+        start: usize,
+        end: usize,
+        message: impl FnOnce() -> String,
+    ) {
+        let span = Span::new(self.span(start).start, self.span_to(end));
+        self.found.add(code, span, message);
+    }
+
+    /// The place of the byte before `end`, and one more.
+    fn span_to(&self, end: usize) -> u32 {
+        match self.expanded {
+            None => self.base + end as u32,
+            Some(map) => self.base + map.source_end(end as u32),
+        }
     }
 
     /// Digits, if any stand here; saturating.
@@ -368,6 +492,10 @@ impl<'a> Lexer<'a> {
     fn note(&mut self) -> Option<Note> {
         let start = self.at;
         let accidental = self.accidental();
+        let is_counted = accidental.is_some() && {
+            let signs = &self.bytes[start..self.at];
+            signs.last().is_some_and(u8::is_ascii_digit) && !signs.contains(&b'/')
+        };
         let byte = self.peek()?;
         let letter = match byte {
             b'A'..=b'G' | b'a'..=b'g' => Letter::from_char(char::from(byte))?,
@@ -375,8 +503,16 @@ impl<'a> Lexer<'a> {
         };
         self.at += 1;
         let mut octave = i32::from(byte.is_ascii_lowercase());
-        while let Some(mark @ (b',' | b'\'')) = self.peek() {
-            octave += if mark == b',' { -1 } else { 1 };
+        loop {
+            match self.peek() {
+                Some(b',') => octave -= 1,
+                Some(b'\'') => octave += 1,
+                Some(0xe2) if self.curly_apostrophe() => {
+                    octave += 1;
+                    self.at += 2;
+                }
+                _ => break,
+            }
             self.at += 1;
         }
         if octave.abs() > OCTAVE_MARKS_MAX {
@@ -393,10 +529,24 @@ impl<'a> Lexer<'a> {
         Some(Note {
             letter,
             accidental,
+            is_counted,
             octave: octave as i8,
             length,
             tie,
         })
+    }
+
+    /// Whether `’` or a prime stands here, which word processors make of `'`.
+    #[cold]
+    fn curly_apostrophe(&mut self) -> bool {
+        let sign = self.text[self.at..].chars().next();
+        let is_one = matches!(sign, Some('\u{2018}' | '\u{2019}' | '\u{2032}'));
+        if is_one {
+            self.complain_with(Code::TypographicSign, self.at, self.at + 3, || {
+                format!("`{}` is read as `'`", sign.unwrap_or('\''))
+            });
+        }
+        is_one
     }
 
     /// `^`, `^^`, `_`, `__`, `=`, and microtones such as `^/` or `_3/2`.
@@ -472,17 +622,40 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A dash of a word processor directly after a note is its tie.
+    fn loose_tie_from(&mut self, start: usize) {
+        let touches = self
+            .last_note
+            .is_some_and(|note| note + 1 == self.symbols.len());
+        match self.last_note.filter(|_| touches) {
+            Some(note) => self.tie_to(note),
+            None => self.loose_tie(start),
+        }
+    }
+
+    fn tie_to(&mut self, note: usize) {
+        match &mut self.symbols[note].kind {
+            SymbolKind::Note(note) => note.tie = Tie::Solid,
+            SymbolKind::Chord(chord) => chord.tie = Tie::Solid,
+            _ => {}
+        }
+    }
+
     /// A `-` that does not touch a note: it belongs to the note before it (old habit; §4.11 does not allow it).
     fn loose_tie(&mut self, start: usize) {
-        self.at += 1;
-        // Only space and what belongs to the second note may lie between: no bar line, no broken rhythm.
-        let is_near = |note: usize| {
+        // Only space, one plain bar line and what belongs to the second note may lie between: no broken rhythm.
+        let mut bar_lines_left = 1;
+        let mut is_near = |note: usize| {
             self.symbols[note + 1..]
                 .iter()
                 .rev()
                 .take(LOOSE_TIE_SIGNS_MAX + 1)
                 .enumerate()
                 .all(|(count, symbol)| {
+                    if symbol.kind == SymbolKind::Bar(BarLine::THIN) && bar_lines_left > 0 {
+                        bar_lines_left -= 1;
+                        return true;
+                    }
                     count < LOOSE_TIE_SIGNS_MAX
                         && matches!(
                             symbol.kind,
@@ -508,11 +681,7 @@ impl<'a> Lexer<'a> {
             start,
             "the tie does not touch its first note",
         );
-        match &mut self.symbols[index].kind {
-            SymbolKind::Note(note) => note.tie = Tie::Solid,
-            SymbolKind::Chord(chord) => chord.tie = Tie::Solid,
-            _ => {}
-        }
+        self.tie_to(index);
     }
 
     fn broken(&mut self, start: usize, sign: u8) {
@@ -657,6 +826,7 @@ impl<'a> Lexer<'a> {
 
     fn ending(&mut self, start: usize) {
         let mut passes = Vec::new();
+        let mut is_dotted = false;
         loop {
             let first = self.number().unwrap_or(0);
             let mut last = first;
@@ -678,14 +848,27 @@ impl<'a> Lexer<'a> {
             } else {
                 passes.push((first as u16, last as u16)); // at most 32
             }
-            if self.peek() == Some(b',') && matches!(self.peek_at(1), Some(b'0'..=b'9')) {
-                self.at += 1;
-            } else {
-                break;
+            match (self.peek(), self.peek_at(1)) {
+                (Some(sign @ (b',' | b'.')), Some(b'0'..=b'9')) => {
+                    is_dotted |= sign == b'.';
+                    self.at += 1;
+                }
+                _ => break,
             }
         }
+        if is_dotted {
+            self.complain(
+                Code::OtherEnding,
+                start,
+                "a dot between the passes of an ending is read as a comma",
+            );
+        }
         if !passes.is_empty() {
-            self.push(start, SymbolKind::Ending(Box::new(Ending { passes })));
+            let ending = Ending {
+                passes,
+                words: None,
+            };
+            self.push(start, SymbolKind::Ending(Box::new(ending)));
         }
     }
 
@@ -710,8 +893,19 @@ impl<'a> Lexer<'a> {
                 self.inline_field(start, letter)
             }
             (Some(b'"'), _) if self.is_text_ending() => self.text_ending(start),
+            (Some(letter), Some(b':')) if letter.is_ascii_alphabetic() && self.is_other_field() => {
+                self.inline_field(start, letter)
+            }
             _ => self.chord(start, b']'),
         }
+    }
+
+    /// Whether `[A:…]` is a field that the standard does not know or does not allow here, which is ignored (§3.2), and not
+    /// a chord that lacks its end before a bar line.
+    fn is_other_field(&self) -> bool {
+        let after = &self.bytes[self.at + 3..];
+        !matches!(after.first(), None | Some(b'|' | b':' | b']'))
+            && memchr::memchr(b']', after).is_some()
     }
 
     /// `[K:G]`
@@ -738,14 +932,16 @@ impl<'a> Lexer<'a> {
         }
         let letter = char::from(letter);
         let text = text.trim();
-        if matches!(letter, 'w' | 's' | 'm' | 'W') {
+        let is_out_of_place = matches!(letter, 'w' | 's' | 'm' | 'W' | 'A'..='G' | 'X'..='Z');
+        if is_out_of_place {
             self.found.add(Code::MisplacedField, span, || {
                 format!("`{letter}:` needs a line of its own; it is ignored")
             });
         }
-        let value = match letter {
-            'w' | 's' | 'm' | 'W' => FieldValue::Invalid,
-            _ => field::value(letter, text, false, span, self.found),
+        let value = if is_out_of_place {
+            FieldValue::Invalid
+        } else {
+            field::value(letter, text, false, span, self.found)
         };
         self.style.obey(&value);
         let field = Field {
@@ -793,8 +989,14 @@ impl<'a> Lexer<'a> {
         let text = self.until_quote();
         match text_ending_pass(text) {
             Some(pass) => {
+                self.complain(
+                    Code::OtherEnding,
+                    start,
+                    "an ending named in words, as other programs write it",
+                );
                 let ending = Ending {
                     passes: vec![(pass, pass)],
+                    words: Some(text.into()),
                 };
                 self.push(start, SymbolKind::Ending(Box::new(ending)));
             }
@@ -833,12 +1035,7 @@ impl<'a> Lexer<'a> {
     fn quoted_kind(&mut self) -> SymbolKind {
         self.at += 1;
         let text = self.until_quote();
-        let text = self.style.quoted(text);
-        if text.starts_with(['^', '_', '<', '>', '@']) {
-            SymbolKind::Annotation(text)
-        } else {
-            SymbolKind::ChordSymbol(text)
-        }
+        quoted_kind(self.style.quoted(text))
     }
 
     /// `[CEG]2-`, or `+CEG+`; stops before a bar line, another bracket or the end of the line.
@@ -975,7 +1172,10 @@ impl<'a> Lexer<'a> {
                     self.at += 1;
                     self.push(at, SymbolKind::SlurEnd);
                 }
-                b'-' => self.loose_tie(at),
+                b'-' => {
+                    self.at += 1;
+                    self.loose_tie(at);
+                }
                 b'>' | b'<' => self.broken(at, byte),
                 b'!' | b'+' => match self.inner_decoration(byte) {
                     Some(name) => {
@@ -1017,6 +1217,12 @@ impl<'a> Lexer<'a> {
     /// `(3`, `(3:2:4`, or the start of a slur.
     fn parenthesis(&mut self, start: usize) {
         self.at += 1;
+        if self.peek() == Some(b'&') && self.entity().is_none() {
+            self.at += 1;
+            self.last_note = None;
+            self.push(start, SymbolKind::OverlayStart);
+            return;
+        }
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             self.push(start, SymbolKind::SlurStart { is_dotted: false });
             return;
@@ -1083,15 +1289,28 @@ impl<'a> Lexer<'a> {
             self.style.plus_decorates
         };
         if encloses {
-            self.decoration_name(sign)
-        } else {
-            None
+            return self.decoration_name(sign);
         }
+        // `[+slide+DD]`: within a chord no other chord can be meant (§10.2.2).
+        let start = self.at;
+        let name = self.decoration_name(sign).filter(|_| sign == b'+')?;
+        if is_plus_chord(&name) || matches!(Decoration::from_name(&name), Decoration::Unknown(_)) {
+            self.at = start;
+            return None;
+        }
+        self.complain(
+            Code::OutdatedDecoration,
+            start,
+            "decorations are written between exclamation marks",
+        );
+        Some(name)
     }
 
     fn decoration(&mut self, start: usize, name: &str) -> SymbolKind {
         let decoration = Decoration::from_name(name);
-        if let Decoration::Unknown(name) = &decoration {
+        if let Decoration::Unknown(name) = &decoration
+            && !self.style.declared.iter().any(|known| **known == ***name)
+        {
             let span = self.span(start);
             self.found.add(Code::UnknownDecoration, span, || {
                 format!("`!{name}!` is not known; it is ignored")
@@ -1134,11 +1353,8 @@ impl<'a> Lexer<'a> {
                 return;
             }
             let is_known = !matches!(named, Decoration::Unknown(_));
-            let is_notes = name
-                .bytes()
-                .all(|byte| b"ABCDEFGabcdefg^_=,'0123456789/-".contains(&byte));
-            if self.style.plus_decorates || (is_known && !is_notes) || (is_known && name.len() > 1)
-            {
+            let is_notes = is_plus_chord(&name);
+            if self.style.plus_decorates || (is_known && (!is_notes || name.len() > 1)) {
                 self.complain(
                     Code::OutdatedDecoration,
                     start,
@@ -1180,7 +1396,7 @@ impl<'a> Lexer<'a> {
                 self.push(start, SymbolKind::SlurEnd);
             }
             Some(b'-') => {
-                self.at += 1;
+                self.at += 2;
                 self.loose_tie(start);
             }
             _ => self.shorthand(start, b'.'),
@@ -1236,11 +1452,38 @@ impl<'a> Lexer<'a> {
         }
         let span = self.span(start);
         let text = &self.text[start..self.at];
+        if start > 0 && matches!(text, "#" | "♯" | "♭") {
+            let before = self.text[..start].chars().next_back().unwrap_or(' ');
+            if Letter::from_char(before).is_some() {
+                let sign = if text == "♭" { '_' } else { '^' };
+                self.found.add(Code::AccidentalBehind, span, || {
+                    format!("`{text}` behind a note means nothing; `{before}{text}` is written `{sign}{before}`")
+                });
+                return;
+            }
+        }
         self.found.add(Code::StrayCharacter, span, || {
             let shown: String = text.chars().take(12).flat_map(char::escape_debug).collect();
             format!("`{shown}` means nothing here; it is ignored")
         });
     }
+}
+
+/// What a text in quotes is: an annotation by its first character (§4.19), else a chord.
+fn quoted_kind(text: Arc<str>) -> SymbolKind {
+    if text.starts_with(['^', '_', '<', '>', '@']) {
+        SymbolKind::Annotation(text)
+    } else {
+        SymbolKind::ChordSymbol(text)
+    }
+}
+
+/// Whether `+…+` can hold a chord of before ABC 1.7: notes, and nothing that is no note. One `f` alone is loud.
+fn is_plus_chord(name: &str) -> bool {
+    let is_note_sign = |byte: u8| b"ABCDEFGabcdefg^_=,'0123456789/-".contains(&byte);
+    name.bytes().all(is_note_sign)
+        && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !name.bytes().all(|byte| byte == b'f')
 }
 
 /// Where the quote is that ends a text, one after a backslash passed by.
@@ -1256,6 +1499,14 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
 /// The pass that the text of an ending names: `1`, `1.`, `2nd`, `2nd time`, `3rd ending`.
 fn text_ending_pass(text: &str) -> Option<u16> {
     let text = text.trim();
+    let first_word = text.split([' ', '.']).next().unwrap_or("");
+    if ["last", "final"]
+        .iter()
+        .any(|word| first_word.eq_ignore_ascii_case(word))
+    {
+        // Of a repeat that is played twice, as all but a few are.
+        return Some(2);
+    }
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

@@ -3,13 +3,15 @@
 //! Comes in: lines, from a tunebook or alone. Goes out: header and body, line by line, fields understood.
 //! Does not do: finding tunes in a file (see `tunebook`), or time (see `score`). It never fails.
 
+use super::charset::Encoding;
 use super::diagnostic::{Code, Diagnostic, Diagnostics, Span};
-use super::directive::Directive;
+use super::directive::{Directive, MidiDirective};
 use super::field::{self, FieldValue};
 use super::lexer::{self, Style};
 use super::macros::Macros;
 use super::tune::{Field, Line, LineContent, Tune};
-use super::tunebook::{Encoding, TuneText};
+use super::tune_text::{Included, TuneText};
+use std::borrow::Cow;
 
 /// Room made for the lines of a header: most have fewer.
 const HEADER_LINES_USUAL: usize = 12;
@@ -27,16 +29,22 @@ pub struct Parsed {
 
 /// Reads the text of one tune that stands alone.
 pub fn parse(text: &str) -> Parsed {
-    parse_parts(text, "", false)
+    parse_parts(text, &TuneText::default(), false)
 }
 
 /// Reads a tune of a tunebook, with what the file's header sets.
 pub fn parse_tune(source: &TuneText) -> Parsed {
-    let mut parsed = parse_parts(source.text(), source.file_header(), source.is_cut());
+    let mut parsed = parse_parts(source.text(), source, source.is_cut());
     let foreign = match source.encoding() {
         Encoding::Utf8 => None,
-        Encoding::Latin1 => Some("the text is not UTF-8; it is read as Latin-1"),
-        Encoding::Utf16 => Some("the text is UTF-16, which other programs may not read"),
+        Encoding::OneByte(charset) if charset.is_declared => None,
+        Encoding::OneByte(charset) => Some(Cow::Owned(format!(
+            "the text is not UTF-8; it is read as {}",
+            charset.name()
+        ))),
+        Encoding::Utf16 => Some(Cow::Borrowed(
+            "the text is UTF-16, which other programs may not read",
+        )),
     };
     if let Some(message) = foreign {
         let finding = Diagnostic::new(Code::NotUtf8, Span::default(), message);
@@ -45,8 +53,12 @@ pub fn parse_tune(source: &TuneText) -> Parsed {
     parsed
 }
 
-fn parse_parts(text: &str, file_header: &str, is_cut: bool) -> Parsed {
-    let mut parser = Parser::default();
+fn parse_parts(text: &str, source: &TuneText, is_cut: bool) -> Parsed {
+    let mut parser = Parser {
+        included: source.included(),
+        ..Parser::default()
+    };
+    let file_header = source.file_header();
     if !file_header.is_empty() {
         // Findings in the file's header are not this tune's, and its lines have no place in this text.
         let mut found = std::mem::take(&mut parser.found);
@@ -108,7 +120,11 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 #[derive(Default)]
-struct Parser {
+struct Parser<'a> {
+    /// The files that the text includes, as far as they were found.
+    included: &'a [Included],
+    /// Whether one of them is being read: it includes no others.
+    is_within_included: bool,
     tune: Tune,
     file_header: Vec<Line>,
     is_in_body: bool,
@@ -121,6 +137,8 @@ struct Parser {
     block: Option<(Vec<Box<str>>, Box<str>, Span)>,
     is_continued: bool,
     has_music: bool,
+    /// Whether an empty line stands between header and music.
+    has_gap: bool,
 }
 
 struct OpenField {
@@ -132,7 +150,7 @@ struct OpenField {
     in_header: bool,
 }
 
-impl Parser {
+impl Parser<'_> {
     /// Reads a line of the header; `start` is `None` for the file's header. `rest` is the text that follows.
     fn header_line(&mut self, line: &str, start: Option<u32>, rest: &str) {
         let span = line_span(start, line);
@@ -201,7 +219,7 @@ impl Parser {
         if let Some((letter, after)) =
             field_start(line).filter(|&(letter, after)| is_body_field(letter, after))
         {
-            if matches!(letter, 'A'..='G' | 'X'..='Z' | 'a'..='g' | 'x'..='z' | 'H' | 'O' | 'S') {
+            if matches!(letter, 'A'..='D' | 'F' | 'G' | 'X' | 'Z' | 'H' | 'O' | 'S') {
                 self.found.add(Code::MisplacedField, span, || {
                     format!("`{letter}:` belongs into the header")
                 });
@@ -291,6 +309,11 @@ impl Parser {
             return true;
         }
         if trimmed.is_empty() {
+            if self.is_in_body && !self.has_music && !std::mem::replace(&mut self.has_gap, true) {
+                self.found.add(Code::BlankAfterKey, span, || {
+                    "an empty line before the music ends the tune; the music below is read all the same"
+                });
+            }
             return true;
         }
         false
@@ -304,18 +327,53 @@ impl Parser {
             return;
         }
         let directive = Directive::from_text(text);
-        if directive == Directive::Include {
-            self.found.add(
-                Code::IncludeIgnored,
-                span,
-                || "`%%abc-include` is not followed",
-            );
-        }
         self.style.obey_directive(&directive);
         self.push(Line {
             content: LineContent::Directive(text.into()),
             comment: None,
             span,
+        });
+        self.follow(&directive, span);
+    }
+
+    /// What an instruction asks of the reading itself, once its line is stored.
+    fn follow(&mut self, directive: &Directive, span: Span) {
+        match directive {
+            Directive::Include(name) => self.include(name, span),
+            Directive::Midi(MidiDirective::Other(words)) => {
+                self.found.add(Code::UnknownMidi, span, || {
+                    format!("`%%MIDI {}` is not obeyed", words.join(" "))
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads a file that is included: definitions for the header (§3.1.17).
+    fn include(&mut self, name: &str, span: Span) {
+        let known = self.included.iter().find(|known| *known.name == *name);
+        let why = match known.map(|known| &known.text) {
+            _ if self.is_in_body => "a file is included in a header",
+            _ if self.is_within_included => "an included file includes no other",
+            Some(Ok(text)) => {
+                // Findings in it are not this tune's, and its lines have no place in this text.
+                let found = std::mem::take(&mut self.found);
+                self.is_within_included = true;
+                for (_, line) in Lines::new(text) {
+                    if !line.starts_with("X:") && !line.starts_with("K:") {
+                        self.header_line(line, None, "");
+                    }
+                }
+                self.finish_field();
+                self.is_within_included = false;
+                self.found = found;
+                return;
+            }
+            Some(Err(why)) => why,
+            None => "other files are not read here",
+        };
+        self.found.add(Code::IncludeIgnored, span, || {
+            format!("`{name}` is not included: {why}")
         });
     }
 
@@ -361,14 +419,10 @@ impl Parser {
         if let FieldValue::Macro = value {
             self.macros.define(&text, span, &mut self.found);
         }
-        if matches!(&value, FieldValue::Instruction(directive) if **directive == Directive::Include)
-        {
-            self.found.add(
-                Code::IncludeIgnored,
-                span,
-                || "`I:abc-include` is not followed",
-            );
-        }
+        let instruction = match &value {
+            FieldValue::Instruction(directive) => Some((**directive).clone()),
+            _ => None,
+        };
         if letter == 'X' && in_header && text.parse::<u32>().is_err() {
             self.found
                 .add(Code::BadReference, span, || "`X:` holds no whole number");
@@ -384,6 +438,9 @@ impl Parser {
             comment,
             span,
         });
+        if let Some(directive) = instruction {
+            self.follow(&directive, span);
+        }
     }
 
     fn push(&mut self, line: Line) {
@@ -429,7 +486,7 @@ impl Parser {
         }
         if is_cut {
             self.found.add(Code::TuneTooLong, end, || {
-                let (tune, line) = (super::tunebook::TUNE_BYTES_MAX, super::tunebook::LINE_BYTES_MAX);
+                let (tune, line) = (super::tunebook::TUNE_BYTES_MAX, super::charset::LINE_BYTES_MAX);
                 format!("the tune is longer than {tune} bytes, or a line than {line}; the rest is not read")
             });
         }
@@ -451,6 +508,8 @@ impl Parser {
         let kept: Vec<Line> = file_header
             .into_iter()
             .filter(|line| match &line.content {
+                // What says how the file was written is not the tune's.
+                content if is_about_file(content) => false,
                 LineContent::Field(field) => {
                     matches!(field.letter, 'I' | 'm' | 'U' | 'V')
                         || (!matches!(field.letter, 'X' | 'T' | 'K')
@@ -468,6 +527,17 @@ impl Parser {
             .unwrap_or(self.tune.header.len());
         self.tune.header.splice(place..place, kept);
     }
+}
+
+/// Whether a line of a file's header says how that file was written: its version, its charset, who made it, what it includes.
+pub(super) fn is_about_file(content: &LineContent) -> bool {
+    let text = match content {
+        LineContent::Field(field) if field.letter == 'I' => &field.text,
+        LineContent::Directive(text) => text,
+        _ => return false,
+    };
+    let word = text.split_ascii_whitespace().next().unwrap_or("");
+    ["abc-version", "abc-charset", "abc-include", "abc-creator"].contains(&word)
 }
 
 fn line_span(start: Option<u32>, line: &str) -> Span {

@@ -18,6 +18,22 @@ pub fn print(tune: &Tune) -> String {
     print_lines(tune.header.iter().chain(&tune.body))
 }
 
+/// As [`print`], for a file of its own: the first line is `X:` with a number (1 where there was none), and what said how the
+/// file was written that the tune came from is left out.
+pub fn print_for_file(tune: &Tune) -> String {
+    let kept = |line: &&Line| {
+        let is_reference =
+            matches!(&line.content, LineContent::Field(field) if field.letter == 'X');
+        !parser::is_about_file(&line.content) && !is_reference
+    };
+    let lines = tune.header.iter().chain(&tune.body).filter(kept);
+    format!(
+        "X:{}\n{}",
+        tune.reference().unwrap_or(1),
+        print_lines(lines)
+    )
+}
+
 /// As [`print`], without the lines that a file's header set: the text to put back into that file.
 pub fn print_own_lines(tune: &Tune) -> String {
     // The file's header also says which signs enclose decorations, so all lines are printed and some taken away.
@@ -32,6 +48,81 @@ pub fn print_own_lines(tune: &Tune) -> String {
         }
     }
     text
+}
+
+/// As [`print_own_lines`], with the bars of voices that follow each other line by line one above the other (ABC 2.1 §7).
+pub fn print_aligned(tune: &Tune) -> String {
+    let mut printer = Printer::default();
+    let mut rows: Vec<Row> = Vec::new();
+    for line in tune.header.iter().chain(&tune.body) {
+        let start = printer.text.len();
+        // Writing to a String does not fail.
+        let _ = printer.line(line);
+        if !line.is_inherited() {
+            let text = printer.text[start..].to_owned();
+            let cells = printer.cells(line);
+            rows.push(Row { text, cells });
+        }
+    }
+    let mut text = String::new();
+    let mut from = 0;
+    while from < rows.len() {
+        let mut voices: Vec<&str> = Vec::new();
+        let together = rows[from..]
+            .iter()
+            .take_while(|row| match row.cells.first() {
+                Some((voice, _)) if !voices.contains(&voice.as_str()) => {
+                    voices.push(voice);
+                    true
+                }
+                _ => false,
+            });
+        let count = together.count();
+        if count > 1 {
+            align(&rows[from..from + count], &mut text);
+        } else {
+            text.push_str(&rows[from].text);
+        }
+        from += count.max(1);
+    }
+    text
+}
+
+/// A printed line, and for a line of music of a named voice its parts: the voice, then a bar each with its line.
+struct Row {
+    text: String,
+    cells: Vec<(String, String)>,
+}
+
+/// Prints lines of several voices so that their bar lines stand below each other.
+fn align(rows: &[Row], text: &mut String) {
+    let column_count = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let mut lines = vec![String::new(); rows.len()];
+    for column in 0..column_count {
+        let cells = || rows.iter().map(|row| row.cells.get(column));
+        let length = |(music, bar_line): &(String, String)| {
+            (music.chars().count(), bar_line.chars().count())
+        };
+        let width = cells()
+            .flatten()
+            .map(length)
+            .map(|(music, line)| music + line)
+            .max()
+            .unwrap_or(0);
+        for (line, cell) in lines.iter_mut().zip(cells()) {
+            let Some(cell) = cell else { continue };
+            let (music, bar_line) = length(cell);
+            // A bar is filled before its line, the voice's name behind it.
+            line.push_str(&cell.0);
+            line.extend(std::iter::repeat_n(' ', width - music - bar_line));
+            line.push_str(&cell.1);
+            line.push_str(if column == 0 { " " } else { "" });
+        }
+    }
+    for line in lines {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
 }
 
 fn print_lines<'a>(lines: impl Iterator<Item = &'a Line>) -> String {
@@ -105,6 +196,60 @@ impl Printer {
         }
     }
 
+    /// The parts of a line of music that begins with `[V:…]`; none for other lines, and where macros or a comment stand in it.
+    fn cells(&mut self, line: &Line) -> Vec<(String, String)> {
+        let LineContent::Music(music) = &line.content else {
+            return Vec::new();
+        };
+        let begins_voice = matches!(
+            music.symbols.first().map(|symbol| &symbol.kind),
+            Some(SymbolKind::Field(field)) if field.letter == 'V'
+        );
+        if !begins_voice
+            || music.before_macros.is_some()
+            || music.is_continued
+            || line.comment.is_some()
+        {
+            return Vec::new();
+        }
+        let mut cells = Vec::new();
+        let mut rest = music.symbols.as_slice();
+        let mut is_first = true;
+        while !rest.is_empty() {
+            let length = if std::mem::take(&mut is_first) {
+                1
+            } else {
+                let bar = rest
+                    .iter()
+                    .position(|symbol| matches!(symbol.kind, SymbolKind::Bar(_)));
+                bar.map_or(rest.len(), |bar| bar + 1)
+            };
+            let (cell, after) = rest.split_at(length);
+            rest = after;
+            cells.push(self.cell(cell));
+        }
+        cells
+    }
+
+    /// A bar's music, spaces at its ends taken away, and its line.
+    fn cell(&mut self, symbols: &[Symbol]) -> (String, String) {
+        let (music, line) = match symbols.split_last() {
+            Some((line, music)) if matches!(line.kind, SymbolKind::Bar(_)) => (music, Some(line)),
+            _ => (symbols, None),
+        };
+        let mut printed = |symbols: &[Symbol]| {
+            let start = self.text.len();
+            // Writing to a String does not fail.
+            let _ = self.symbols(symbols);
+            self.text.split_off(start)
+        };
+        let music = printed(music).trim().to_owned();
+        (
+            music,
+            line.map_or(String::new(), |line| printed(std::slice::from_ref(line))),
+        )
+    }
+
     fn obey(&mut self, value: &FieldValue) {
         if let FieldValue::Instruction(directive) = value {
             self.obey_directive(directive);
@@ -164,6 +309,8 @@ impl Printer {
                     self.obey(&field.value);
                 }
                 SymbolKind::Overlay => out.push('&'),
+                SymbolKind::OverlayStart => out.push_str("(&"),
+                SymbolKind::OverlayEnd => out.push_str("&)"),
                 SymbolKind::Space => out.push(' '),
                 SymbolKind::ScoreLineBreak => out.push('$'),
             }
@@ -196,6 +343,9 @@ impl Printer {
 fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
     match (first, second) {
         (SymbolKind::Bar(_), SymbolKind::Bar(_)) => true,
+        (SymbolKind::SlurStart { .. }, SymbolKind::Overlay | SymbolKind::OverlayEnd)
+        | (SymbolKind::Overlay, SymbolKind::SlurEnd)
+        | (SymbolKind::OverlayStart, SymbolKind::SlurEnd) => true,
         (SymbolKind::Tuplet(_), SymbolKind::Bar(bar)) => bar.ends > 0,
         (SymbolKind::Broken(first), SymbolKind::Broken(second)) => {
             first.signum() == second.signum()
@@ -204,6 +354,7 @@ fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
             SymbolKind::Shorthand('.', _),
             SymbolKind::Bar(_)
             | SymbolKind::SlurStart { .. }
+            | SymbolKind::OverlayStart
             | SymbolKind::SlurEnd
             | SymbolKind::Tuplet(_),
         ) => true,
@@ -212,8 +363,13 @@ fn would_join(first: &SymbolKind, second: &SymbolKind) -> bool {
 }
 
 fn print_note(note: &Note, out: &mut String) -> fmt::Result {
-    if let Some(accidental) = note.accidental {
-        print_accidental(accidental, out)?;
+    match note.accidental {
+        Some(steps) if note.is_counted => {
+            let sign = if steps.numerator() < 0 { '_' } else { '^' };
+            write!(out, "{sign}{}", steps.numerator().unsigned_abs())?;
+        }
+        Some(accidental) => print_accidental(accidental, out)?,
+        None => {}
     }
     let letter = note.letter.as_char();
     out.push(if note.octave >= 1 {
@@ -283,6 +439,9 @@ fn print_bar(bar: BarLine, out: &mut String) {
 
 fn print_ending(ending: &Ending, out: &mut String) -> fmt::Result {
     out.push('[');
+    if let Some(words) = &ending.words {
+        return write!(out, "\"{words}\"");
+    }
     for (index, (first, last)) in ending.passes.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
         if first == last {
@@ -334,6 +493,12 @@ mod tests {
             ("{/ga}A {g}B ^/c _3/2d", "{/ga}A {g}B ^1/2c _3/2d"),
             ("C2|D2| && E2|F2|", "C2|D2| && E2|F2|"),
             ("(&C2|D2 & E2|F2 &) G", "(&C2|D2 & E2|F2 &) G"),
+            (
+                "C|[1.2 a :|[\"3rd time\"b |]",
+                "C|[1,2 a :|[\"3rd time\"b |]",
+            ),
+            ("“Am”C– C’ A&gt;B", "\"Am\"C- c A>B"),
+            ("+f+C +5+D [+slide+DD]", "!f!C !5!D [!slide!DD]"),
             ("!dacapo!C TC .D", "!D.C.!C TC .D"),
         ] {
             assert_eq!(canonical(written), expected, "{written}");

@@ -191,8 +191,12 @@ pub enum SymbolKind {
     Annotation(Arc<str>),
     /// `[K:G]`
     Field(Box<Field>),
-    /// `&`: back to the bar line before; once more for each further `&`.
+    /// `&`: back to the bar line before, once more for each further `&`; within `(& … &)` back to where that began.
     Overlay,
+    /// `(&`: an overlay of any length begins, as abcm2ps writes it; a slur and an overlay where no `&)` follows.
+    OverlayStart,
+    /// `&)`: it ends; an overlay and the end of a slur where none began.
+    OverlayEnd,
     /// White space: notes on its two sides are not beamed.
     Space,
     /// `$` or `!`: a line of the printed score ends here.
@@ -220,6 +224,8 @@ pub struct Note {
     pub letter: Letter,
     /// The accidental written before it.
     pub accidental: Option<Accidental>,
+    /// Whether that is a number of steps, `^3c`: of an equal temperament where one is in force, else semitones.
+    pub is_counted: bool,
     /// Octaves above the one of `C`; `c` is 1, `C,` is -1.
     pub octave: i8,
     /// How long, in unit lengths.
@@ -331,6 +337,8 @@ pub enum BarStyle {
 pub struct Ending {
     /// First and last pass of each range, from 1.
     pub passes: Vec<(u16, u16)>,
+    /// The words of `["1st time"`, as other programs write it; `None` for numbers.
+    pub words: Option<Box<str>>,
 }
 
 impl Ending {

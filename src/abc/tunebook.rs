@@ -1,139 +1,45 @@
 //! A tunebook → the texts of its tunes, one at a time (ABC 2.1 §2.2).
 //!
 //! Comes in: a reader of bytes in any encoding and with any line ends. Goes out: `TuneText`s, with the line each
-//! begins on and the file's header. Does not do: reading the music; keeping more than one tune in memory.
+//! begins on and the file's header; and the lines between tunes that read as music, which nobody will hear.
+//! Does not do: reading the music; keeping more than one tune in memory.
 
+use super::charset::{Encoding, LINE_BYTES_MAX, Wide, to_text};
+use super::line_kind::{LineKind, reads_as_music};
+use super::tune_text::{Included, TuneText};
 use std::io::{self, Read};
 use std::sync::Arc;
 
 /// The most bytes of one tune that are read; the rest is skipped, with a finding. (Real tunes have a few thousand.)
 pub const TUNE_BYTES_MAX: usize = 1 << 20;
-/// The most bytes of one line that are read; the rest of the line is skipped, with a finding.
-pub(super) const LINE_BYTES_MAX: usize = 1 << 19;
 /// The most bytes of a file header that are kept.
 const FILE_HEADER_BYTES_MAX: usize = 1 << 16;
 /// How much is read from the file at a time.
 const CHUNK_BYTES: usize = 1 << 16;
+/// The most stretches of lost music that are kept until somebody takes them.
+const LOST_MAX: usize = 1_000;
+/// How much of each is kept to be shown.
+const LOST_BYTES_SHOWN: usize = 200;
+/// The most files that a tunebook includes.
+const INCLUDED_MAX: usize = 16;
+/// What some web pages end their lines with.
+const BREAK_TAGS: [&[u8]; 3] = [b"<br>", b"<br/>", b"<br />"];
 
-/// The text of one tune and where it stood.
-#[derive(Clone, Debug, Default)]
-pub struct TuneText {
-    text: String,
-    first_line: u32,
-    file_header: Arc<str>,
-    encoding: Encoding,
-    is_cut: bool,
-}
-
-/// What the bytes of a text were taken for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// The standard's.
-    #[default]
-    Utf8,
-    /// Not UTF-8, and without a mark of another.
-    Latin1,
-    /// Marked as such, or every other byte is zero.
-    Utf16,
-}
-
-/// A place in a file, as editors count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// From 1.
+/// Lines that read as music and belong to no tune.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostMusic {
+    /// The first of them, from 1.
     pub line: u32,
-    /// In characters, from 1.
-    pub column: u32,
+    /// How many follow each other.
+    pub line_count: u32,
+    /// Whether a tune stands before them, which an empty line ended.
+    pub follows_tune: bool,
+    /// The beginning of the first.
+    pub text: Box<str>,
 }
 
-impl TuneText {
-    /// A tune that stands alone.
-    pub fn alone(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            first_line: 1,
-            ..Self::default()
-        }
-    }
-
-    /// The same tune of the same file with another text.
-    pub fn with_text(&self, text: String) -> Self {
-        Self {
-            text,
-            encoding: Encoding::Utf8,
-            is_cut: false,
-            ..self.clone()
-        }
-    }
-
-    /// From `X:` to the line before the next tune or blank line.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The line of the file that the tune begins on, from 1.
-    pub fn first_line(&self) -> u32 {
-        self.first_line
-    }
-
-    /// The header of the file; empty where it has none.
-    pub fn file_header(&self) -> &str {
-        &self.file_header
-    }
-
-    /// What the bytes were taken for.
-    pub fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
-    /// Whether the tune was longer than [`TUNE_BYTES_MAX`], or one of its lines too long to be read whole.
-    pub fn is_cut(&self) -> bool {
-        self.is_cut
-    }
-
-    /// Where in the file the byte at `offset` of the text stands.
-    pub fn place(&self, offset: u32) -> Place {
-        let (line, start) = self.line_start(offset);
-        let column = self
-            .text
-            .get(start..self.floor(offset))
-            .map_or(0, |before| before.chars().count());
-        Place {
-            line: self.first_line + line,
-            column: column as u32 + 1,
-        }
-    }
-
-    /// The line that holds the byte at `offset`, without its end.
-    pub fn line_at(&self, offset: u32) -> &str {
-        let (_, start) = self.line_start(offset);
-        let rest = &self.text[start..];
-        &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())]
-    }
-
-    /// How many lines end before `offset`, and where its line begins.
-    fn line_start(&self, offset: u32) -> (u32, usize) {
-        let before = &self.text.as_bytes()[..self.floor(offset)];
-        let (mut lines, mut start) = (0, 0);
-        for (at, &byte) in before.iter().enumerate() {
-            let ends = byte == b'\n'
-                || (byte == b'\r' && self.text.as_bytes().get(at + 1) != Some(&b'\n'));
-            if ends {
-                lines += 1;
-                start = at + 1;
-            }
-        }
-        (lines, start)
-    }
-
-    fn floor(&self, offset: u32) -> usize {
-        let mut at = (offset as usize).min(self.text.len());
-        while !self.text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    }
-}
+/// What a file that `I:abc-include` names holds, or why it is not read.
+pub type Includer = Box<dyn FnMut(&str) -> Result<String, String> + Send>;
 
 /// Goes through a tunebook tune by tune.
 ///
@@ -143,6 +49,8 @@ pub struct Tunebook<R> {
     raw: Vec<u8>,
     chunk: Vec<u8>,
     chunk_at: usize,
+    /// Bytes of the file before the chunk, its mark included.
+    chunk_from: u64,
     wide: Option<Wide>,
     is_at_end: bool,
     is_started: bool,
@@ -150,23 +58,34 @@ pub struct Tunebook<R> {
     /// The last line ended with `\r`: a `\n` that follows belongs to it.
     skips_newline: bool,
     file_header: Arc<str>,
+    includer: Option<Includer>,
+    included: Arc<[Included]>,
+    /// The tune that is being read; before the first one all text so far, and between tunes the block that is being read.
     tune: Vec<u8>,
     tune_line: u32,
+    tune_byte: u64,
     is_cut: bool,
+    /// Where in `tune` the block outside of tunes began that is being read, and where that is in the file.
+    block: Block,
     /// The line last read, without its end.
     line: Vec<u8>,
+    /// Where it begins in the file.
+    line_byte: u64,
     /// The line was longer than is read.
     line_is_cut: bool,
     /// It ended the tune before it and begins the next.
     line_begins_tune: bool,
     has_tune: bool,
+    lost: Vec<LostMusic>,
 }
 
-/// UTF-16 being turned into UTF-8.
-struct Wide {
-    is_big_endian: bool,
-    odd_byte: Option<u8>,
-    high_surrogate: Option<u16>,
+/// Lines outside of tunes up to the next empty one.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    /// Index into the bytes kept.
+    start: usize,
+    line: u32,
+    byte: u64,
 }
 
 /// Where the reading is.
@@ -178,34 +97,57 @@ enum State {
     Header,
     /// In the header, after a blank line that should not be there.
     HeaderAfterBlank,
-    /// After `K:`.
+    /// After `K:`, before the first music.
+    Begun,
+    /// There, after a blank line, which ends a tune; but files for games have one between header and music. Holds how long
+    /// the tune is if it ends there.
+    BegunAfterBlank(usize),
+    /// In the music.
     Body,
     /// In a `%%begin…` block of the body.
     Block,
 }
 
 impl<R: Read> Tunebook<R> {
-    /// Reads tunes from `reader`; it is buffered here.
+    /// The tunes of this text.
     pub fn new(reader: R) -> Self {
         Self {
             reader,
             raw: vec![0; CHUNK_BYTES],
             chunk: Vec::new(),
             chunk_at: 0,
+            chunk_from: 0,
             wide: None,
             is_at_end: false,
             is_started: false,
             line_number: 0,
             skips_newline: false,
             file_header: Arc::from(""),
+            includer: None,
+            included: Arc::from([]),
             tune: Vec::new(),
             tune_line: 1,
+            tune_byte: 0,
             is_cut: false,
+            block: Block::default(),
             line: Vec::new(),
+            line_byte: 0,
             line_is_cut: false,
             line_begins_tune: false,
             has_tune: false,
+            lost: Vec::new(),
         }
+    }
+
+    /// The same, with somebody who fetches the files that `I:abc-include` names (§3.1.17).
+    pub fn including(mut self, includer: Includer) -> Self {
+        self.includer = Some(includer);
+        self
+    }
+
+    /// The lines that read as music and belong to no tune, as far as they were passed since this was last asked.
+    pub fn take_lost_music(&mut self) -> Vec<LostMusic> {
+        std::mem::take(&mut self.lost)
     }
 
     /// The next tune, or `None` at the end of the file.
@@ -214,32 +156,41 @@ impl<R: Read> Tunebook<R> {
     /// The reader failed.
     pub fn next_tune(&mut self) -> io::Result<Option<TuneText>> {
         let mut state = State::Outside;
-        // Where in the buffer the block of lines began that may be (part of) the file's header.
-        let mut block_start = 0;
         if std::mem::take(&mut self.line_begins_tune) {
             self.begin();
             state = State::Header;
+        } else {
+            self.begin_block();
         }
         while self.read_line()? {
             let kind = LineKind::of(&self.line);
             match (state, kind) {
-                (State::Outside, LineKind::Tune) => {
-                    self.keep_file_header(block_start);
-                    self.begin();
-                    state = State::Header;
+                (State::Outside, LineKind::Tune | LineKind::Blank | LineKind::Close) => {
+                    self.line_begins_tune = kind == LineKind::Tune;
+                    if self.block_is_tune() {
+                        return Ok(Some(self.deliver_block()));
+                    }
+                    self.end_block();
+                    if std::mem::take(&mut self.line_begins_tune) {
+                        self.begin();
+                        state = State::Header;
+                    } else {
+                        self.append_line();
+                        self.begin_block();
+                    }
                     continue;
                 }
-                (State::Outside, LineKind::Blank) => {
-                    self.keep_file_header(block_start);
-                    block_start = self.tune.len();
-                }
-                (State::Outside, _) if self.has_tune => continue,
                 (State::Outside, _) => {}
+                (State::BegunAfterBlank(end), LineKind::Tune) => {
+                    self.tune.truncate(end);
+                    self.line_begins_tune = true;
+                    return Ok(Some(self.deliver()));
+                }
                 (_, LineKind::Tune) => {
                     self.line_begins_tune = true;
                     return Ok(Some(self.deliver()));
                 }
-                (State::Header | State::HeaderAfterBlank, LineKind::Key) => state = State::Body,
+                (State::Header | State::HeaderAfterBlank, LineKind::Key) => state = State::Begun,
                 (State::Header | State::HeaderAfterBlank, LineKind::Blank) => {
                     state = State::HeaderAfterBlank
                 }
@@ -247,21 +198,47 @@ impl<R: Read> Tunebook<R> {
                     State::Header | State::HeaderAfterBlank,
                     LineKind::Field | LineKind::Percent | LineKind::BlockStart | LineKind::BlockEnd,
                 ) => state = State::Header,
-                (State::HeaderAfterBlank, LineKind::Text) | (State::Body, LineKind::Blank) => {
+                (State::HeaderAfterBlank, LineKind::Text) => {
+                    self.lose_line(self.line_number, &self.line.clone());
                     return Ok(Some(self.deliver()));
                 }
-                (State::Body, LineKind::BlockStart) => state = State::Block,
+                (State::Begun, LineKind::Text) => state = State::Body,
+                (State::Begun, LineKind::Blank) => state = State::BegunAfterBlank(self.tune.len()),
+                (State::BegunAfterBlank(_), LineKind::Text) if reads_as_music(&self.line) => {
+                    state = State::Body
+                }
+                (State::BegunAfterBlank(end), LineKind::Text | LineKind::Close) => {
+                    self.tune.truncate(end);
+                    return Ok(Some(self.deliver()));
+                }
+                (State::Body, LineKind::Blank) | (_, LineKind::Close) if state != State::Block => {
+                    return Ok(Some(self.deliver()));
+                }
+                (State::Begun | State::Body, LineKind::BlockStart) => state = State::Block,
                 (State::Block, LineKind::BlockEnd) => state = State::Body,
-                (State::Header | State::Body | State::Block, _) => {}
+                (_, _) => {}
             }
             self.append_line();
         }
-        let is_fragment = state == State::Outside && !self.has_tune && has_field(&self.tune);
-        if is_fragment {
-            self.tune_line = 1;
-            self.file_header = Arc::from("");
+        match state {
+            State::Outside if self.block_is_tune() => Ok(Some(self.deliver_block())),
+            // A fragment, such as a tune without `X:`: all there is.
+            State::Outside if !self.has_tune && has_field(&self.tune) => {
+                (self.tune_line, self.tune_byte) = (1, 0);
+                self.file_header = Arc::from("");
+                self.lost.clear();
+                Ok(Some(self.deliver()))
+            }
+            State::Outside => {
+                self.end_block();
+                Ok(None)
+            }
+            State::BegunAfterBlank(end) => {
+                self.tune.truncate(end);
+                Ok(Some(self.deliver()))
+            }
+            _ => Ok(Some(self.deliver())),
         }
-        Ok((state != State::Outside || is_fragment).then(|| self.deliver()))
     }
 
     /// Starts a tune with the line just read.
@@ -270,43 +247,154 @@ impl<R: Read> Tunebook<R> {
         self.is_cut = false;
         self.has_tune = true;
         self.tune_line = self.line_number;
+        self.tune_byte = self.line_byte;
         self.append_line();
+    }
+
+    /// Lines outside of tunes begin with the next one.
+    fn begin_block(&mut self) {
+        if self.has_tune {
+            self.tune.clear();
+            self.is_cut = false;
+        }
+        self.block = Block {
+            start: self.tune.len(),
+            line: self.line_number + 1,
+            byte: 0,
+        };
+    }
+
+    /// The lines outside of tunes since the last empty one, with their numbers.
+    fn block_lines(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let text = &self.tune[self.block.start.min(self.tune.len())..];
+        (self.block.line..).zip(text.split(|&byte| byte == b'\n'))
+    }
+
+    /// Whether the block is a tune that lacks its `X:`: a header that ends with `K:`, and music. After another tune it has to
+    /// begin with a title: what an empty line cut off begins with a change of key, sometimes.
+    fn block_is_tune(&self) -> bool {
+        let mut has_key = false;
+        let mut is_first = true;
+        for (_, line) in self.block_lines() {
+            match LineKind::of(line) {
+                LineKind::Percent => continue,
+                LineKind::Key => has_key = true,
+                LineKind::Text if !has_key => return false,
+                LineKind::Text if reads_as_music(line) => return true,
+                _ => {}
+            }
+            if std::mem::take(&mut is_first) && self.has_tune && !line.starts_with(b"T:") {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn deliver_block(&mut self) -> TuneText {
+        (self.tune_line, self.tune_byte) = (self.block.line, self.block.byte);
+        self.tune.drain(..self.block.start.min(self.tune.len()));
+        self.deliver()
+    }
+
+    /// Ends a block that is no tune: it may be the file's header, or music that is lost.
+    fn end_block(&mut self) {
+        let lines: Vec<(u32, Vec<u8>)> = self
+            .block_lines()
+            .filter(|(_, line)| LineKind::of(line) == LineKind::Text && reads_as_music(line))
+            .map(|(number, line)| (number, line.to_vec()))
+            .collect();
+        for (number, line) in lines {
+            self.lose_line(number, &line);
+        }
+        self.keep_file_header();
+    }
+
+    /// Remembers that nobody will hear this line, if it reads as music.
+    fn lose_line(&mut self, number: u32, line: &[u8]) {
+        if !reads_as_music(line) {
+            return;
+        }
+        let has_room = self.lost.len() < LOST_MAX;
+        match self.lost.last_mut() {
+            Some(last) if last.line + last.line_count == number => last.line_count += 1,
+            _ if has_room => self.lost.push(LostMusic {
+                line: number,
+                line_count: 1,
+                follows_tune: self.has_tune,
+                text: String::from_utf8_lossy(&line[..line.len().min(LOST_BYTES_SHOWN)]).into(),
+            }),
+            _ => {}
+        }
     }
 
     /// Takes what was read before the first tune for (a part of) the file's header if it holds nothing but
     /// fields, directives and comments.
-    fn keep_file_header(&mut self, block_start: usize) {
+    fn keep_file_header(&mut self) {
         if self.has_tune {
             return;
         }
-        let block = &self.tune[block_start..];
+        let block = &self.tune[self.block.start.min(self.tune.len())..];
         let mut has_setting = false;
         for line in block.split(|&byte| byte == b'\n') {
             match LineKind::of(line) {
                 LineKind::Field | LineKind::BlockStart | LineKind::BlockEnd => has_setting = true,
                 LineKind::Percent => has_setting |= line.starts_with(b"%%"),
                 LineKind::Blank => {}
-                LineKind::Tune | LineKind::Key | LineKind::Text => return,
+                LineKind::Tune | LineKind::Key | LineKind::Close | LineKind::Text => return,
             }
         }
         if has_setting && self.file_header.len() + block.len() <= FILE_HEADER_BYTES_MAX {
-            let (text, _) = to_text(block.to_vec());
+            let (text, _) = to_text(block.to_vec(), self.file_header.as_bytes());
             self.file_header = Arc::from(format!("{}{text}", self.file_header));
+            self.include(&text);
         }
+    }
+
+    /// Fetches the files that this text includes.
+    fn include(&mut self, text: &str) {
+        let Some(includer) = &mut self.includer else {
+            return;
+        };
+        if !text.contains("abc-include") {
+            return;
+        }
+        let names = text.lines().filter_map(|line| {
+            let directive = line
+                .strip_prefix("I:")
+                .or_else(|| line.strip_prefix("%%"))?;
+            Some(directive.trim().strip_prefix("abc-include")?.trim())
+        });
+        let mut included = self.included.to_vec();
+        for name in names {
+            let is_known = included.iter().any(|known| *known.name == *name);
+            if !is_known && included.len() < INCLUDED_MAX {
+                included.push(Included {
+                    name: name.into(),
+                    text: match includer(name) {
+                        Ok(text) => Ok(text.into()),
+                        Err(why) => Err(why.into()),
+                    },
+                });
+            }
+        }
+        self.included = included.into();
     }
 
     fn deliver(&mut self) -> TuneText {
         self.has_tune = true;
-        let (text, is_latin1) = to_text(self.tune.trim_ascii_end().to_vec());
+        let around = self.file_header.as_bytes();
+        let (text, encoding) = to_text(self.tune.trim_ascii_end().to_vec(), around);
+        self.include(&text);
         self.tune.clear();
         TuneText {
             text,
             first_line: self.tune_line,
+            first_byte: self.tune_byte,
             file_header: Arc::clone(&self.file_header),
-            encoding: match (&self.wide, is_latin1) {
-                (Some(_), _) => Encoding::Utf16,
-                (None, true) => Encoding::Latin1,
-                (None, false) => Encoding::Utf8,
+            included: Arc::clone(&self.included),
+            encoding: match &self.wide {
+                Some(_) => Encoding::Utf16,
+                None => encoding,
             },
             is_cut: std::mem::take(&mut self.is_cut),
         }
@@ -314,6 +402,9 @@ impl<R: Read> Tunebook<R> {
 
     /// Adds the line to the tune; what is beyond [`TUNE_BYTES_MAX`] is dropped.
     fn append_line(&mut self) {
+        if self.line_number == self.block.line {
+            self.block.byte = self.line_byte;
+        }
         let room = TUNE_BYTES_MAX.saturating_sub(self.tune.len() + 1);
         self.is_cut |= self.line.len() > room || self.line_is_cut;
         self.tune
@@ -331,11 +422,15 @@ impl<R: Read> Tunebook<R> {
         loop {
             if self.chunk_at == self.chunk.len() && !self.fill()? {
                 self.line_number = self.line_number.saturating_add(u32::from(has_any));
+                self.drop_break_tag();
                 return Ok(has_any);
             }
             if std::mem::take(&mut self.skips_newline) && self.chunk[self.chunk_at] == b'\n' {
                 self.chunk_at += 1;
                 continue;
+            }
+            if !has_any {
+                self.line_byte = self.chunk_from + self.chunk_at as u64;
             }
             let rest = &self.chunk[self.chunk_at..];
             let end = memchr::memchr2(b'\n', b'\r', rest);
@@ -349,6 +444,7 @@ impl<R: Read> Tunebook<R> {
                     self.skips_newline = rest[end] == b'\r';
                     self.chunk_at += end + 1;
                     self.line_number = self.line_number.saturating_add(1);
+                    self.drop_break_tag();
                     return Ok(true);
                 }
                 None => self.chunk_at = self.chunk.len(),
@@ -356,8 +452,23 @@ impl<R: Read> Tunebook<R> {
         }
     }
 
+    /// A line copied from a web page may end with the tag that broke it there.
+    fn drop_break_tag(&mut self) {
+        if self.line.last() != Some(&b'>') {
+            return;
+        }
+        let ends_with = |tag: &&[u8]| {
+            let at = self.line.len().checked_sub(tag.len());
+            at.is_some_and(|at| self.line[at..].eq_ignore_ascii_case(tag))
+        };
+        if let Some(tag) = BREAK_TAGS.iter().copied().find(ends_with) {
+            self.line.truncate(self.line.len() - tag.len());
+        }
+    }
+
     /// Reads the next chunk; false at the end of the file.
     fn fill(&mut self) -> io::Result<bool> {
+        self.chunk_from += self.chunk.len() as u64;
         self.chunk.clear();
         self.chunk_at = 0;
         while self.chunk.is_empty() && !self.is_at_end {
@@ -372,6 +483,7 @@ impl<R: Read> Tunebook<R> {
                 self.wide = Wide::of(bytes);
                 if let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") {
                     bytes = rest;
+                    self.chunk_from = 3;
                 }
             }
             match &mut self.wide {
@@ -391,92 +503,6 @@ impl<R: Read> Iterator for Tunebook<R> {
     }
 }
 
-impl Wide {
-    /// UTF-16, if the file begins with its mark or with `X` and a zero byte.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let is_big_endian = match bytes {
-            [0xfe, 0xff, ..] | [0, b'X' | b'%', 0, ..] => true,
-            [0xff, 0xfe, ..] | [b'X' | b'%', 0, _, 0, ..] => false,
-            _ => return None,
-        };
-        Some(Self {
-            is_big_endian,
-            odd_byte: None,
-            high_surrogate: None,
-        })
-    }
-
-    fn decode(&mut self, bytes: &[u8], text: &mut Vec<u8>) {
-        let mut push = |code: u32| {
-            let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        };
-        for &byte in bytes {
-            let Some(first) = self.odd_byte.take() else {
-                self.odd_byte = Some(byte);
-                continue;
-            };
-            let unit = if self.is_big_endian {
-                u16::from_be_bytes([first, byte])
-            } else {
-                u16::from_le_bytes([first, byte])
-            };
-            match (self.high_surrogate.take(), unit) {
-                (_, 0xfeff) => {}
-                (Some(high), 0xdc00..=0xdfff) => {
-                    push(0x10000 + ((u32::from(high) - 0xd800) << 10) + (u32::from(unit) - 0xdc00));
-                }
-                (_, 0xd800..=0xdbff) => self.high_surrogate = Some(unit),
-                (_, _) => push(u32::from(unit)),
-            }
-        }
-    }
-}
-
-/// What a line is, as far as finding tunes needs to know.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum LineKind {
-    Blank,
-    /// `X:`
-    Tune,
-    /// `K:`
-    Key,
-    Field,
-    /// `%…`
-    Percent,
-    /// `%%begin…`
-    BlockStart,
-    /// `%%end…`
-    BlockEnd,
-    Text,
-}
-
-impl LineKind {
-    fn of(line: &[u8]) -> Self {
-        match line {
-            [b'X', b':', rest @ ..] => {
-                // In a body `X:|` is a rest and a repeat sign.
-                match rest.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
-                    Some(b'|' | b':' | b']') => Self::Text,
-                    _ => Self::Tune,
-                }
-            }
-            [b'K', b':', ..] => Self::Key,
-            [letter, b':', ..] if letter.is_ascii_alphabetic() || *letter == b'+' => Self::Field,
-            [b'%', ..] if line.starts_with(b"%%begin") => Self::BlockStart,
-            [b'%', ..] if line.starts_with(b"%%end") => Self::BlockEnd,
-            [b'%', ..] => Self::Percent,
-            _ => match line.iter().position(|byte| !byte.is_ascii_whitespace()) {
-                None => Self::Blank,
-                Some(0) => Self::Text,
-                Some(at) if line[at] == b'%' => Self::Percent,
-                Some(at) if matches!(&line[at..], [b'K', b':', ..]) => Self::Key,
-                Some(_) => Self::Text,
-            },
-        }
-    }
-}
-
 /// Whether any line is a field that music could follow.
 fn has_field(bytes: &[u8]) -> bool {
     bytes
@@ -484,32 +510,9 @@ fn has_field(bytes: &[u8]) -> bool {
         .any(|line| matches!(LineKind::of(line), LineKind::Key | LineKind::Field))
 }
 
-/// UTF-8 where it is, else Latin-1; and which it was.
-fn to_text(bytes: Vec<u8>) -> (String, bool) {
-    match String::from_utf8(bytes) {
-        Ok(text) => (text, false),
-        Err(error) => {
-            let bytes = error.into_bytes();
-            // A cut inside a character is no reason to take the whole text for Latin-1.
-            if bytes.len() + 4 >= LINE_BYTES_MAX
-                && let Some(text) = cut_utf8(&bytes)
-            {
-                return (text, false);
-            }
-            (bytes.iter().map(|&byte| char::from(byte)).collect(), true)
-        }
-    }
-}
-
-/// The text without its last, cut character; `None` where more than that is wrong.
-fn cut_utf8(bytes: &[u8]) -> Option<String> {
-    (1..=3)
-        .find_map(|cut| std::str::from_utf8(bytes.get(..bytes.len().checked_sub(cut)?)?).ok())
-        .map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::tune_text::Place;
     use super::*;
 
     fn tunes(bytes: &[u8]) -> Vec<TuneText> {
@@ -573,7 +576,7 @@ mod tests {
         for bytes in [wide.as_slice(), text.as_bytes(), latin1.as_slice()] {
             assert_eq!(texts(bytes), [text]);
         }
-        assert_eq!(tunes(&latin1)[0].encoding(), Encoding::Latin1);
+        assert!(matches!(tunes(&latin1)[0].encoding(), Encoding::OneByte(_)));
         assert_eq!(tunes(&wide)[0].encoding(), Encoding::Utf16);
     }
 
@@ -601,5 +604,97 @@ mod tests {
         let offset = tune.text().find('!').expect("it is there") as u32;
         assert_eq!(tune.place(offset), Place { line: 6, column: 4 });
         assert_eq!(tune.line_at(offset), "CDé!");
+    }
+
+    #[test]
+    fn an_empty_line_after_the_key_does_not_silence_a_tune() {
+        assert_eq!(
+            texts(b"X:1\nK:C\n\n% section 1\nz8|+f+[CE]4|\n\nX:2\nK:G\n\nwords\nGABc|\n"),
+            ["X:1\nK:C\n\n% section 1\nz8|+f+[CE]4|", "X:2\nK:G"]
+        );
+    }
+
+    #[test]
+    fn music_behind_an_empty_line_is_told_and_words_are_not() {
+        let mut book = Tunebook::new(
+            &b"X:1\nK:C\nCDEF|\n\nGABc|\ncdef|\n\nsome words\n\nX:2\nK:C\nC|\n\n\nD|\n"[..],
+        );
+        let mut count = 0;
+        while book.next_tune().expect("a slice does not fail").is_some() {
+            count += 1;
+        }
+        let lost = |line, line_count, text: &str| LostMusic {
+            line,
+            line_count,
+            follows_tune: true,
+            text: text.into(),
+        };
+        let expected = vec![lost(5, 2, "GABc|"), lost(15, 1, "D|")];
+        assert_eq!((count, book.take_lost_music()), (2, expected));
+    }
+
+    #[test]
+    fn tunes_that_lack_their_number_are_found_one_by_one() {
+        assert_eq!(
+            texts(b"T:a\nK:C\nCDE|\n\nT:b\nK:G\nGAB|\n\nX:3\nK:D\nD|\n\nT:c\nK:A\nA|\n"),
+            [
+                "T:a\nK:C\nCDE|",
+                "T:b\nK:G\nGAB|",
+                "X:3\nK:D\nD|",
+                "T:c\nK:A\nA|"
+            ]
+        );
+        let places: Vec<_> = tunes(b"words\n\nT:a\nK:C\nCDE|\n\n\nT:b\nK:G\nGAB|\n")
+            .iter()
+            .map(|tune| (tune.first_line(), tune.first_byte()))
+            .collect();
+        assert_eq!(places, [(3, 7), (8, 22)]);
+    }
+
+    #[test]
+    fn pastes_from_the_web_end_where_their_fence_or_tag_is() {
+        assert_eq!(
+            texts(b"```abc\nX:1<br>\nK:C<br/>\nCDE|<BR />\n```\nA big cadence ends it.\n"),
+            ["X:1\nK:C\nCDE|"]
+        );
+        assert_eq!(
+            texts(b"<pre>\nX:1\nK:C\nCDE|\n</pre>\nABC\n"),
+            ["X:1\nK:C\nCDE|"]
+        );
+    }
+
+    #[test]
+    fn the_first_byte_of_a_tune_is_where_it_stands_in_the_file() {
+        for book in [
+            &b"\xef\xbb\xbfwords\r\n\r\nX:1\r\nK:C\r\nC\r\n\r\nX:2\r\nK:C\r\nD\r\n"[..],
+            b"words\n\nX:1\nK:C\nC\n\nX:2\nK:C\nD",
+        ] {
+            let text = String::from_utf8_lossy(book);
+            let expected: Vec<u64> = ["X:1", "X:2"]
+                .map(|start| text.find(start).expect("it is there") as u64)
+                .into();
+            let found: Vec<u64> = tunes(book).iter().map(TuneText::first_byte).collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn files_that_are_included_go_with_the_tune() {
+        let book = b"I:abc-include a.abh\n\nX:1\nI:abc-include b.abh\nK:C\nC\n";
+        let includer = |name: &str| match name {
+            "a.abh" => Ok("L:1/4\n".to_owned()),
+            _ => Err("there is none".to_owned()),
+        };
+        let mut book = Tunebook::new(&book[..]).including(Box::new(includer));
+        let tune = book
+            .next_tune()
+            .expect("a slice does not fail")
+            .expect("a tune");
+        let names: Vec<_> = tune
+            .included()
+            .iter()
+            .map(|file| (&*file.name, file.text.is_ok()))
+            .collect();
+        assert_eq!(names, [("a.abh", true), ("b.abh", false)]);
     }
 }

@@ -20,4 +20,13 @@ impl Score {
             })
         })
     }
+
+    /// The dance that the tune itself says: what `R:` names, else the one that alone has its metre.
+    pub fn said_dance(&self) -> Option<Dance> {
+        if let Some(rhythm) = &self.about.rhythm {
+            return Dance::named_in(rhythm);
+        }
+        let meter = self.meters.first()?.meter;
+        matches!((meter.numerator(), meter.denominator()), (6 | 9 | 12, 8)).then(|| self.dance())
+    }
 }

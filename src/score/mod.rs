@@ -9,6 +9,7 @@ mod lyrics;
 mod order;
 mod resolve;
 mod shift;
+mod temperament;
 mod track;
 mod unfold;
 mod written_voice;
@@ -49,6 +50,8 @@ pub struct Score {
     pub parts: Vec<PartMark>,
     /// `%%MIDI` directives, for a performance to obey.
     pub midi: Vec<MidiMark>,
+    /// Signs that stand on no note of their own.
+    pub directions: Vec<Direction>,
     /// When the longest voice ends.
     pub end: Ticks,
 }
@@ -90,6 +93,8 @@ pub struct Voice {
     pub id: String,
     /// `name=` or `nm=`; `None` where it has none.
     pub name: Option<String>,
+    /// Whether it is written in a percussion clef: its notes are strokes on drums.
+    pub is_percussion: bool,
     /// Its notes by onset, then pitch. Rests are the gaps.
     pub notes: Vec<Note>,
     /// When its last note or rest ends.
@@ -243,6 +248,17 @@ pub struct MidiMark {
     pub unit: NoteLength,
     /// What it asks for.
     pub directive: MidiDirective,
+}
+
+/// A sign that stands on no note of its own but over a rest, a bar line, or a note that is held: `!f!z4`, `!<)!|`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Direction {
+    /// Where.
+    pub onset: Ticks,
+    /// Index into [`Score::voices`].
+    pub voice: usize,
+    /// One of those that [`Decoration::is_direction`] names.
+    pub sign: Decoration,
 }
 
 /// What reading a tune as music gives.

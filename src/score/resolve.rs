@@ -5,6 +5,7 @@
 
 use super::bars::WrittenBar;
 use super::shift::Shift;
+use super::temperament::Temperament;
 use super::track::{StepKind, Track};
 use super::written_voice::{SIGNS_A_BAR_USUAL, Shared, Start, WrittenVoice};
 use super::{About, Obeys};
@@ -83,6 +84,17 @@ impl Resolver {
             header_midi: Vec::new(),
             sign_count: tune.body.iter().map(Line::sign_count).sum(),
         };
+        let of_line = |line: &Line| match &line.content {
+            LineContent::Music(music) => {
+                let ends = music
+                    .symbols
+                    .iter()
+                    .filter(|symbol| symbol.kind == SymbolKind::OverlayEnd);
+                ends.count() as u32 // fewer than bytes of a tune
+            }
+            _ => 0,
+        };
+        resolver.shared.overlay_ends_left = tune.body.iter().map(of_line).sum();
         resolver.header(tune);
         resolver
     }
@@ -120,10 +132,34 @@ impl Resolver {
         match directive {
             Directive::Midi(MidiDirective::BarLines(reaches)) => self.reach_of_bar_lines(*reaches),
             Directive::Midi(MidiDirective::Ratio(long, short)) => self.break_as(*long, *short),
+            Directive::Midi(midi) if self.tune_by(midi) => {}
             Directive::Midi(midi) => self.header_midi.push(midi.clone()),
+            Directive::MidiList(all) => {
+                for midi in all {
+                    self.header_directive(&Directive::Midi(midi.clone()));
+                }
+            }
             Directive::PropagateAccidentals(reach) => self.shared.reach = *reach,
+            Directive::PercussionMap { written, drum } => self.map_percussion(*written, *drum),
             _ => {}
         }
+    }
+
+    /// `%%percmap` says what `%%MIDI drummap` says.
+    fn map_percussion(&mut self, written: u8, drum: u8) {
+        self.header_midi
+            .push(MidiDirective::DrumMap { written, drum });
+    }
+
+    /// Takes in a directive that tunes the notes; whether it was one.
+    fn tune_by(&mut self, directive: &MidiDirective) -> bool {
+        let Some(temperament) = Temperament::of(directive) else {
+            return false;
+        };
+        if self.obeys == Obeys::Directives {
+            self.shared.temperament = temperament;
+        }
+        true
     }
 
     fn break_as(&mut self, long: u8, short: u8) {
@@ -207,6 +243,7 @@ impl Resolver {
         match directive {
             Directive::Midi(MidiDirective::BarLines(reaches)) => self.reach_of_bar_lines(*reaches),
             Directive::Midi(MidiDirective::Ratio(long, short)) => self.break_as(*long, *short),
+            Directive::Midi(midi) if self.tune_by(midi) => {}
             Directive::Midi(midi) => {
                 if self.voices.is_empty() {
                     self.header_midi.push(midi.clone());
@@ -216,7 +253,13 @@ impl Resolver {
                     voice.push(StepKind::Midi(Box::new(asked)), span);
                 }
             }
+            Directive::MidiList(all) => {
+                for midi in all {
+                    self.directive(&Directive::Midi(midi.clone()), span);
+                }
+            }
             Directive::PropagateAccidentals(reach) => self.shared.reach = *reach,
+            Directive::PercussionMap { written, drum } => self.map_percussion(*written, *drum),
             _ => {}
         }
     }
@@ -297,6 +340,17 @@ impl Resolver {
         for symbol in &music.symbols {
             match &symbol.kind {
                 SymbolKind::Field(field) => self.body_field(field, false),
+                SymbolKind::Annotation(text)
+                    if self.obeys == Obeys::Directives && is_about_tempo(text) =>
+                {
+                    let words = TempoField {
+                        tempo: None,
+                        text: Some(text[1..].trim().into()),
+                    };
+                    let voice = self.voice();
+                    let words = (words, voice.unit);
+                    voice.push(StepKind::Tempo(Box::new(words)), symbol.span);
+                }
                 kind if kind.is_print_only() => {}
                 _ => {
                     let (voice, shared) = self.voice_and_shared();
@@ -329,6 +383,23 @@ impl Resolver {
             found: shared.found,
         }
     }
+}
+
+/// Whether an annotation says that the tempo changes: `"^rit."`, `"_a tempo"`.
+fn is_about_tempo(text: &str) -> bool {
+    let words = text[1..].trim().to_lowercase();
+    let beginnings = [
+        "rit",
+        "rall",
+        "accel",
+        "string",
+        "a tempo",
+        "tempo primo",
+        "tempo i",
+    ];
+    beginnings
+        .iter()
+        .any(|beginning| words.starts_with(beginning))
 }
 
 /// The default unit note length (§3.1.7).

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub(super) struct Track {
     pub(super) id: String,
     pub(super) name: Option<String>,
+    /// Whether it is written in a percussion clef, from somewhere on.
+    pub(super) is_percussion: bool,
     pub(super) key: Key,
     pub(super) meter: Meter,
     pub(super) steps: Vec<Step>,
@@ -43,6 +45,10 @@ pub(super) enum StepKind {
     Overlay {
         bars: u32,
     },
+    /// An overlay between `(&` and `&)`.
+    LongOverlay(LongOverlay),
+    /// A sign that stands on no note: over a rest or a bar line.
+    Direction(Decoration),
     Part(Arc<str>),
     Meter(Meter),
     Key(Box<Key>),
@@ -50,6 +56,17 @@ pub(super) enum StepKind {
     Chord(Arc<str>),
     Midi(Box<(MidiDirective, NoteLength)>),
     Jump(Decoration),
+}
+
+/// A place in an overlay between `(&` and `&)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LongOverlay {
+    /// `(&`
+    Start,
+    /// `&`: back to the start.
+    Next,
+    /// `&)`: on from the end of the longest layer.
+    End,
 }
 
 /// A note as written, resolved.

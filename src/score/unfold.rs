@@ -5,12 +5,12 @@
 
 use super::order::{self, Stretch};
 use super::resolve::Resolved;
-use super::track::{StepKind, Track, WrittenNote};
+use super::track::{LongOverlay, StepKind, Track, WrittenNote};
 use super::{
-    Bar, ChordSymbol, KeyMark, MeterMark, MidiMark, Note, PartMark, Reading, Score, TempoMark,
-    Voice, WrittenBar, bars,
+    Bar, ChordSymbol, Direction, KeyMark, MeterMark, MidiMark, Note, PartMark, Reading, Score,
+    TempoMark, Voice, WrittenBar, bars,
 };
-use crate::abc::{Code, Diagnostics, Span, TempoField};
+use crate::abc::{Code, Decoration, Diagnostics, Span, TempoField};
 use crate::music::chord::Chord;
 use crate::music::{Key, Meter, NoteLength, Ticks, TicksPerQuarter};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub const NOTES_MAX: usize = 250_000;
 /// The most steps (notes, rests, bar lines, marks) of one voice that are played.
 const STEPS_MAX: usize = 1_000_000;
+/// The longest a voice lasts, in quarters: fourteen hours at the usual speed. What accompanies it is bounded by that.
+const QUARTERS_MAX: u64 = 100_000;
 /// The most chord symbols of a voice whose meaning is kept until they come again.
 const CHORDS_KNOWN_MAX: usize = 32;
 /// Fractions of a tick that onsets are counted in where lengths do not fall on ticks.
@@ -57,6 +59,7 @@ pub(super) fn unfold(resolved: Resolved) -> Reading {
                 directive,
             })
             .collect(),
+        directions: Vec::new(),
         end: Ticks::ZERO,
     };
     if let Some(tempo) = tempo {
@@ -73,11 +76,17 @@ pub(super) fn unfold(resolved: Resolved) -> Reading {
         score.end = score.end.max(voice.end);
         score.voices.push(voice);
     }
-    if let Some(shorter) = score.voices.iter().find(|voice| voice.end < score.end) {
-        found.add(Code::VoicesUnequal, Span::default(), || {
+    let shorter = score.voices.iter().position(|voice| voice.end < score.end);
+    if let Some(index) = shorter {
+        let last = tracks[index].steps.last();
+        let span = last.map_or(Span::default(), |step| step.span);
+        found.add(Code::VoicesUnequal, span, || {
+            let missing = score.end - score.voices[index].end;
+            let thousandths = 1000 * missing.get() / u64::from(resolution.get());
             format!(
-                "voice `{}` ends at tick {}, another one at {}",
-                shorter.id, shorter.end, score.end
+                "voice `{}` ends {} quarter notes before the longest one",
+                score.voices[index].id,
+                thousandths as f64 / 1e3
             )
         });
     }
@@ -87,6 +96,7 @@ pub(super) fn unfold(resolved: Resolved) -> Reading {
         .dedup_by(|later, earlier| later.onset == earlier.onset && later.onset > Ticks::ZERO);
     score.chords.sort_by_key(|chord| chord.onset);
     score.midi.sort_by_key(|mark| mark.onset);
+    score.directions.sort_by_key(|direction| direction.onset);
     let place = |bar: &WrittenBar| (bar.voice, bar.number);
     if !bars.is_sorted_by_key(place) {
         bars.sort_by_key(place);
@@ -148,6 +158,8 @@ struct PlayedOverlay {
     reach: u64,
     /// Bar lines to come, the last of which ends it.
     bars_left: usize,
+    /// Whether it lasts from `(&` to `&)`, whatever bar lines come: those of its first layer count.
+    is_long: bool,
 }
 
 /// Plays one track's plan into the score.
@@ -243,24 +255,25 @@ impl<'a> Player<'a> {
 
     fn play(&mut self, plan: &[Stretch], found: &mut Diagnostics) {
         let mut steps_left = STEPS_MAX;
+        let last = QUARTERS_MAX * self.clock.units_per_whole / 4;
         let mut previous_to = 0;
         for stretch in plan {
             if stretch.from != previous_to {
                 self.end_overlay();
                 self.close_bar();
                 self.bar_first_step = stretch.from;
-                if stretch.from < previous_to {
-                    // A tie is not carried back to where a repeat begins.
+                if stretch.from < previous_to && !self.is_tied_into(stretch.from) {
+                    // A tie is carried back to where a repeat begins only where the first time is tied to it as well.
                     self.ties.iter_mut().for_each(Vec::clear);
                 }
                 self.restore_marks(stretch.from);
             }
             previous_to = stretch.to;
             for at in stretch.from..stretch.to {
-                if steps_left == 0 || self.notes.len() >= self.notes_max {
+                if steps_left == 0 || self.notes.len() >= self.notes_max || self.at > last {
                     found.add(Code::UnfoldedTooLong, self.track.steps[at].span, || {
                         format!(
-                            "the tune unfolds to more than {NOTES_MAX} notes; the rest is left out"
+                            "the tune unfolds to more than {NOTES_MAX} notes or {QUARTERS_MAX} quarters; the rest is left out"
                         )
                     });
                     return;
@@ -269,6 +282,19 @@ impl<'a> Player<'a> {
                 self.step(at);
             }
         }
+    }
+
+    /// Whether the note written before this step is tied to the one after it.
+    fn is_tied_into(&self, step: usize) -> bool {
+        let before = self.track.steps[..step].iter().rev();
+        let sounding = before.map(|step| &step.kind).find_map(|kind| match kind {
+            StepKind::Notes { first, count, .. } => Some((*first, *count)),
+            StepKind::Rest(_) => Some((0, 0)),
+            _ => None,
+        });
+        let (first, count) = sounding.unwrap_or((0, 0));
+        let notes = &self.track.notes[first as usize..(first + count) as usize];
+        notes.iter().any(|note| note.is_tied)
     }
 
     fn step(&mut self, at: usize) {
@@ -293,6 +319,8 @@ impl<'a> Player<'a> {
             }
             StepKind::Bar(_) => self.bar(at),
             StepKind::Overlay { bars } => self.overlay(*bars as usize),
+            StepKind::LongOverlay(place) => self.long_overlay(*place),
+            StepKind::Direction(sign) => self.direct(sign),
             StepKind::Ending(_) | StepKind::Jump(_) => {}
             StepKind::Part(label) => {
                 if self.index == 0 {
@@ -334,15 +362,21 @@ impl<'a> Player<'a> {
                 start: known.start,
                 reach: known.reach.max(self.at),
                 bars_left: bars,
+                is_long: false,
             },
             None => PlayedOverlay {
                 start: *self.bar_starts.get(first).unwrap_or(&self.bar_start),
                 reach: self.at,
                 bars_left: bars,
+                is_long: false,
             },
         };
         self.at = overlay.start;
         self.overlay = Some(overlay);
+        self.next_layer();
+    }
+
+    fn next_layer(&mut self) {
         self.layer += 1;
         if self.ties.len() <= self.layer {
             self.ties.push(Vec::new());
@@ -350,8 +384,42 @@ impl<'a> Player<'a> {
         self.is_sorted = false;
     }
 
+    fn long_overlay(&mut self, place: LongOverlay) {
+        match (place, &mut self.overlay) {
+            (LongOverlay::Next, Some(overlay)) if overlay.is_long => {
+                overlay.reach = overlay.reach.max(self.at);
+                self.at = overlay.start;
+                self.next_layer();
+            }
+            // Its start was jumped over.
+            (LongOverlay::Next, _) => {}
+            (LongOverlay::Start | LongOverlay::End, _) => {
+                self.end_overlay();
+                if place == LongOverlay::Start {
+                    self.overlay = Some(PlayedOverlay {
+                        start: self.at,
+                        reach: self.at,
+                        bars_left: 0,
+                        is_long: true,
+                    });
+                }
+            }
+        }
+    }
+
+    fn direct(&mut self, sign: &Decoration) {
+        let (onset, voice) = (self.now(), self.index);
+        self.score.directions.push(Direction {
+            onset,
+            voice,
+            sign: sign.clone(),
+        });
+    }
+
     fn bar(&mut self, step: usize) {
         match &mut self.overlay {
+            Some(overlay) if overlay.is_long && self.layer > 0 => return,
+            Some(overlay) if overlay.is_long => {}
             Some(overlay) if overlay.bars_left > 1 => {
                 overlay.bars_left -= 1;
                 return;
@@ -426,6 +494,15 @@ impl<'a> Player<'a> {
                     let index = ties.remove(at).note;
                     let joined = &mut self.notes[index];
                     joined.duration = joined.duration.max(end.saturating_sub(joined.onset));
+                    if let Some(marks) = &note.marks {
+                        let signs = marks.decorations.iter().filter(|sign| sign.is_direction());
+                        let voice = self.index;
+                        self.score.directions.extend(signs.map(|sign| Direction {
+                            onset,
+                            voice,
+                            sign: sign.clone(),
+                        }));
+                    }
                     index
                 }
                 None => {
@@ -553,6 +630,7 @@ impl<'a> Player<'a> {
         Voice {
             id: self.track.id.clone(),
             name: self.track.name.clone(),
+            is_percussion: self.track.is_percussion,
             notes: self.notes,
             end: self.clock.ticks(self.at).max(last),
         }

@@ -6,7 +6,8 @@
 use super::bars::WrittenBar;
 use super::lyrics::{Places, Syllable, Syllables};
 use super::shift::Shift;
-use super::track::{Step, StepKind, Track, WrittenNote};
+use super::temperament::Temperament;
+use super::track::{LongOverlay, Step, StepKind, Track, WrittenNote};
 use super::{GraceNote, GraceNotes, Lyric, NoteMarks};
 use crate::abc::{
     self, AccidentalReach, BarLine, ClefChange, Code, Decoration, Diagnostics, Multiplier, Span,
@@ -43,9 +44,13 @@ pub(super) struct Start {
 
 /// What all voices share: rules in force, and what is found.
 pub(super) struct Shared {
+    /// How many `&)` are still to come in the tune.
+    pub(super) overlay_ends_left: u32,
     /// Broken rhythm as so much to so much.
     pub(super) ratio: (u8, u8),
     pub(super) reach: AccidentalReach,
+    /// What `%%MIDI` tunes the notes to; `None` for twelve equal steps.
+    pub(super) temperament: Option<Temperament>,
     /// The coarsest resolution on which every length so far falls …
     pub(super) resolution: TicksPerQuarter,
     /// … if there is one.
@@ -60,8 +65,10 @@ pub(super) struct Shared {
 impl Default for Shared {
     fn default() -> Self {
         Self {
+            overlay_ends_left: 0,
             ratio: DOTTED,
             reach: AccidentalReach::default(),
+            temperament: None,
             resolution: TICKS_PER_QUARTER,
             is_exact: true,
             has_begun: false,
@@ -142,11 +149,15 @@ pub(super) struct WrittenVoice {
     decorations: Vec<Decoration>,
     slurs_begun: u8,
     slurs_open: u32,
+    /// Whether the last bar line ends a repeat: what is written next is not what is played next.
+    follows_repeat: bool,
     bar: OpenBar,
     /// Bar lines to come, the last of which ends the overlay that is being read; 0 where none is.
     overlaid_bars_left: u32,
     /// Overlays since the last bar line.
     layers: u32,
+    /// Which layer of `(& … &)` is read, from 0.
+    long_layer: Option<u32>,
     /// Whether the bar that an overlay began in has music of its own.
     bar_is_overlaid: bool,
     /// The first step that the next `w:` or `s:` line may be aligned with.
@@ -205,6 +216,7 @@ impl WrittenVoice {
             track: Track {
                 id: id.to_owned(),
                 name: None,
+                is_percussion: start.shift.is_percussion(),
                 key: start.key,
                 meter: start.meter,
                 steps,
@@ -228,9 +240,11 @@ impl WrittenVoice {
             decorations: Vec::new(),
             slurs_begun: 0,
             slurs_open: 0,
+            follows_repeat: false,
             bar: OpenBar::EMPTY,
             overlaid_bars_left: 0,
             layers: 0,
+            long_layer: None,
             bar_is_overlaid: false,
             aligned_from: 0,
             verse: None,
@@ -253,6 +267,7 @@ impl WrittenVoice {
     pub(super) fn change_clef(&mut self, change: &ClefChange) {
         self.shift.change(change);
         self.semitones = self.shift.semitones();
+        self.track.is_percussion |= self.shift.is_percussion();
     }
 
     pub(super) fn change_key(&mut self, key: Option<Key>, clef: &ClefChange, span: Span) {
@@ -293,14 +308,50 @@ impl WrittenVoice {
                 self.push_with(|| StepKind::Chord(Arc::clone(text)), span)
             }
             SymbolKind::Overlay => self.overlay(shared, span),
+            SymbolKind::OverlayStart => self.overlay_start(shared, span),
+            SymbolKind::OverlayEnd => self.overlay_end(shared, span),
             // A field may be for other voices, too; the rest is print.
             _ => {}
         }
     }
 
+    /// `(&`: all up to `&)` is layers of one stretch of time; a slur that begins with an overlay where no `&)` follows (§7.4).
+    fn overlay_start(&mut self, shared: &mut Shared, span: Span) {
+        if shared.overlay_ends_left == 0 || self.long_layer.is_some() {
+            self.slur_start(shared, span);
+            self.overlay(shared, span);
+            return;
+        }
+        shared.found.add(
+            Code::LongOverlay,
+            span,
+            || "an overlay between `(&` and `&)`, as abcm2ps writes it",
+        );
+        self.long_layer = Some(0);
+        self.push(StepKind::LongOverlay(LongOverlay::Start), span);
+    }
+
+    fn overlay_end(&mut self, shared: &mut Shared, span: Span) {
+        shared.overlay_ends_left = shared.overlay_ends_left.saturating_sub(1);
+        if self.long_layer.take().is_none() {
+            self.overlay(shared, span);
+            self.slur_end(shared, span);
+            return;
+        }
+        self.begin_layer();
+        self.bar.is_overlay = false;
+        self.push(StepKind::LongOverlay(LongOverlay::End), span);
+    }
+
     /// `&`, once more for each that follows at once: what is next sounds together with what was (§7.4).
     fn overlay(&mut self, shared: &mut Shared, span: Span) {
         self.begin_layer();
+        if let Some(layer) = &mut self.long_layer {
+            *layer += 1;
+            self.bar.is_overlay = true;
+            self.push(StepKind::LongOverlay(LongOverlay::Next), span);
+            return;
+        }
         let steps = &mut self.track.steps;
         if let Some(Step {
             kind: StepKind::Overlay { bars },
@@ -434,14 +485,26 @@ impl WrittenVoice {
         let length = self.length(shared, length, Multiplier::ONE, scale, span);
         self.drop_ties(shared, span);
         self.grace = None;
-        self.decorations.clear();
+        self.leave_directions(span);
         self.sound(shared, || StepKind::Rest(length), length, span);
+    }
+
+    /// Signs that wait for a note and meet a rest or a bar line: what holds from here on stands by itself.
+    fn leave_directions(&mut self, span: Span) {
+        if self.decorations.is_empty() {
+            return;
+        }
+        for decoration in std::mem::take(&mut self.decorations) {
+            if decoration.is_direction() {
+                self.push(StepKind::Direction(decoration), span);
+            }
+        }
     }
 
     fn bar_rest(&mut self, shared: &mut Shared, bars: u16, span: Span) {
         self.drop_ties(shared, span);
         self.grace = None;
-        self.decorations.clear();
+        self.leave_directions(span);
         let length = self.meter.bar_length().unwrap_or(NoteLength::WHOLE);
         shared.fit(length);
         for count in 0..bars {
@@ -560,7 +623,13 @@ impl WrittenVoice {
     ) -> (Pitch, i8, Accidental) {
         let step = usize::from(note.letter.step());
         let octave = i16::from(note.octave);
-        let accidental = match note.accidental {
+        let written = match (&shared.temperament, note.accidental) {
+            (Some(temperament), Some(steps)) if note.is_counted => {
+                Some(temperament.steps(steps.numerator()))
+            }
+            (_, written) => written,
+        };
+        let accidental = match written {
             Some(written) => {
                 match reach {
                     AccidentalReach::Note => {}
@@ -596,12 +665,15 @@ impl WrittenVoice {
                     .unwrap_or_else(|| self.key.signature.accidental(note.letter))
             }
         };
-        let (number, cents) = SpelledPitch {
+        let spelled = SpelledPitch {
             letter: note.letter,
             accidental,
             octave,
-        }
-        .number_and_cents();
+        };
+        let (number, cents) = match &shared.temperament {
+            None => spelled.number_and_cents(),
+            Some(temperament) => temperament.number_and_cents(&spelled),
+        };
         let number = number + self.semitones;
         let pitch = Pitch::octave_clamped(number);
         if i32::from(pitch.number()) != number {
@@ -676,7 +748,8 @@ impl WrittenVoice {
             ties.iter()
                 .any(|&(letter, octave, _)| (letter, octave) == (note.letter, note.octave))
         };
-        if !ties.is_empty() && !notes.iter().any(continues) {
+        let follows_repeat = std::mem::take(&mut self.follows_repeat);
+        if !ties.is_empty() && !follows_repeat && !notes.iter().any(continues) {
             shared.found.add(
                 Code::TieToOtherPitch,
                 span,
@@ -833,14 +906,16 @@ impl WrittenVoice {
     }
 
     fn bar(&mut self, shared: &mut Shared, line: BarLine, span: Span) {
-        let is_overlaid = self.passes_overlaid_bar();
+        self.leave_directions(span);
+        let is_overlaid =
+            self.long_layer.is_some_and(|layer| layer > 0) || self.passes_overlaid_bar();
         if !is_overlaid {
             self.close_bar(shared, Some(line));
         }
         self.by_letter = [None; 7];
         self.by_octave.clear();
-        self.decorations.clear();
         self.layers = 0;
+        self.follows_repeat = line.ends > 0;
         self.push_with(|| StepKind::Bar(line), span);
         if is_overlaid {
             return;
@@ -1014,6 +1089,7 @@ impl WrittenVoice {
 
     /// The end of the tune.
     pub(super) fn finish(&mut self, shared: &mut Shared) {
+        self.leave_directions(Span::default());
         if self.overlaid_bars_left == 0 || self.bar_is_overlaid {
             self.close_bar(shared, None);
         }

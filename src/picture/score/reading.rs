@@ -424,7 +424,10 @@ impl Reader {
                 SymbolKind::Field(field) => self.body_field(field, false),
                 SymbolKind::Bar(line) => self.bar_line(*line),
                 SymbolKind::Ending(ending) => self.ending(ending),
-                SymbolKind::Overlay => {
+                SymbolKind::OverlayStart
+                    if (music.symbols.iter()).any(|other| other.kind == SymbolKind::OverlayEnd) => {
+                }
+                SymbolKind::Overlay | SymbolKind::OverlayStart => {
                     let is_first =
                         index == 0 || music.symbols[index - 1].kind != SymbolKind::Overlay;
                     if !self.voice().overlay(is_first) {
