@@ -1,21 +1,24 @@
 //! `ceilid convert`: ABC tunebooks in; the same tunes as notes, MIDI, canonical ABC or audio out.
 
+use super::books::{self, BookReader};
 use super::config_flags::MannerFlags;
+use super::failure::ExitStatus;
 use super::files::NewFile;
 use super::formats::Format;
 use super::instruments::FontInUse;
+use super::manifest::{Manifest, ManifestRow};
 use super::picture::{self, PictureFlags};
 use super::piece::{self, PieceTune};
-use super::{Context, Failure, check, files, inputs, score_json, shipped};
-use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
+use super::tune_names::{self, Numbers, TuneNames};
+use super::{Context, Failure, check, files, score_json, shipped};
+use crate::abc::{self, Code, Diagnostic, LostMusic, Severity, TuneText, Tunebook};
 use crate::daemon::rendition::score_of;
-use crate::performance::Arrangement;
+use crate::performance::{Arrangement, Style};
 use crate::picture::score::{Drawing, LeftOut};
 use crate::wishes::{Settings, Times};
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
-use std::collections::HashMap;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,8 +29,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// How often each tune of a set is played, and one by itself.
 const TIMES_IN_SET: Times = Times::usual(3);
 const TIMES_ALONE: Times = Times::usual(1);
-/// The most errors of one file that are told; `ceilid check` tells them all.
-const ERRORS_A_FILE_MAX: usize = 20;
+/// The most findings of one file that are told; `ceilid check` tells them all.
+const FINDINGS_A_FILE_MAX: usize = 20;
 
 /// Arguments of `ceilid convert`.
 #[derive(clap::Args)]
@@ -48,6 +51,12 @@ pub struct Args {
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     format: Vec<Format>,
+    /// Refuse tunes in older or other programs' dialects of ABC, which are read as their users mean them otherwise
+    #[arg(long)]
+    strict: bool,
+    /// Write which tune went into which file: a JSON object a line
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// Threads to convert on [default: one a core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -68,6 +77,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         } else {
             TIMES_ALONE
         },
+        // Tunes of other people: what suits each of them.
+        style: Style::Auto,
         ..Settings::default()
     };
     let conversion = Conversion {
@@ -75,6 +86,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         seed: context.seed(),
         formats: &target.formats,
         pictures: &args.pictures,
+        is_strict: args.strict,
         font: font.map(FontInUse::new),
     };
     // This thread is one of them: with one, nothing is handed from thread to thread.
@@ -84,17 +96,26 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         .build()
         .map_err(Failure::environment)?;
     let mut writer = Writer::new(&target)?;
+    let mut manifest = args.manifest.as_deref().map(Manifest::create).transpose()?;
     let mut piece: Vec<PieceTune> = Vec::new();
     let mut album = target
         .album_format()
         .map(|format| args.pictures.album(format));
     let mut tally = Tally::default();
-    for input in inputs::tunebooks(&args.inputs)? {
-        let mut tunebook = Tunebook::new(inputs::open(&input)?);
-        let mut names = TuneNames::new(&input);
+    let inputs = books::tunebooks(&args.inputs)?;
+    let book_names = target.is_folder.then(|| tune_names::book_names(&inputs));
+    for (index, input) in inputs.iter().enumerate() {
+        let mut tunebook = books::open(input)?;
+        let mut names = book_names
+            .as_ref()
+            .map(|names| TuneNames::new(names[index].clone()));
         let before = tally.tunes;
+        tally.begin_file();
         loop {
-            let batch = read_batch(&mut tunebook, &input, &mut names)?;
+            let batch = read_batch(&mut tunebook, input, names.as_mut())?;
+            for lost in tunebook.take_lost_music() {
+                tally.complain_of_lost_music(input, &lost, args.strict, context);
+            }
             if batch.is_empty() {
                 break;
             }
@@ -107,8 +128,18 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             });
             for (tune, converted) in batch.iter().zip(converted) {
                 let mut converted = converted?;
-                writer.write(&converted)?;
+                let reference = writer.write(&mut converted)?;
                 tally.count(tune, &converted, context);
+                if let Some(manifest) = &mut manifest {
+                    manifest.add(&ManifestRow {
+                        source: &tune.file,
+                        line: tune.text.first_line(),
+                        reference,
+                        title: &converted.title,
+                        files: &target.files_of(tune, &converted),
+                        failure: converted.failure.as_deref(),
+                    })?;
+                }
                 piece.extend(converted.entry.take());
                 if let Some(album) = &mut album {
                     let drawings = converted.drawings.drain(..);
@@ -117,7 +148,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             }
         }
         if tally.tunes == before {
-            tally.complain_no_tune(&input);
+            tally.complain_no_tune(input);
         }
     }
     writer.finish()?;
@@ -139,7 +170,10 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             &target.path,
         )?;
     }
-    tally.report(&args, context)
+    if let Some(manifest) = manifest {
+        manifest.finish()?;
+    }
+    tally.report(&args, target.is_piece(), context)
 }
 
 /// Where the tunes go.
@@ -156,7 +190,14 @@ impl Target {
         let (is_folder, default) = match (path == Path::new("-"), named) {
             (true, _) => (false, Format::Abc),
             (false, Some(format)) => (false, format),
-            (false, None) => (true, Format::Mid),
+            // A device, a pipe, a file of any name: what is asked for goes there.
+            (false, None) if path.exists() && !path.is_dir() && !args.format.is_empty() => {
+                (false, args.format[0])
+            }
+            (false, None) => {
+                refuse_unknown_ending(&path, args)?;
+                (true, Format::Mid)
+            }
         };
         let formats = if args.format.is_empty() {
             vec![default]
@@ -181,6 +222,25 @@ impl Target {
         })
     }
 
+    /// The files that a tune was written to.
+    fn files_of(&self, tune: &Named, converted: &Converted) -> Vec<PathBuf> {
+        if converted.failure.is_some() {
+            return Vec::new();
+        }
+        match self.is_folder {
+            true => self
+                .formats
+                .iter()
+                .map(|format| self.file_of(tune, *format))
+                .collect(),
+            false => vec![self.path.clone()],
+        }
+    }
+
+    fn file_of(&self, tune: &Named, format: Format) -> PathBuf {
+        self.path.join(format!("{}.{format}", tune.name))
+    }
+
     /// Whether all tunes become one piece of music.
     fn is_piece(&self) -> bool {
         !self.is_folder && self.formats[0].is_performed()
@@ -199,31 +259,67 @@ impl Target {
         context: &Context,
     ) -> Result<Converted, Failure> {
         let mut converted = conversion.convert(tune);
-        if self.is_folder {
-            let path = |format: Format| self.path.join(format!("{}.{format}", tune.name));
+        if self.is_folder && converted.failure.is_none() {
             for (format, bytes) in std::mem::take(&mut converted.texts) {
-                files::write(&path(format), &bytes)?;
+                let mut file = Vec::with_capacity(ABC_HEAD.len() + bytes.len());
+                if format == Format::Abc {
+                    file.extend_from_slice(ABC_HEAD.as_bytes());
+                }
+                file.extend_from_slice(&bytes);
+                files::write(&self.file_of(tune, format), &file)?;
             }
             for (format, drawing) in std::mem::take(&mut converted.drawings) {
-                files::write(&path(format), &conversion.pictures.alone(drawing, format))?;
+                files::write(
+                    &self.file_of(tune, format),
+                    &conversion.pictures.alone(drawing, format),
+                )?;
             }
             if let Some(entry) = converted.entry.take() {
+                converted.is_performed = true;
                 let performance = piece::performance(&[entry], &conversion.arrangement)?;
                 if let Some(font) = &conversion.font {
                     font.tell_lacks(&performance, context);
                 }
                 for format in self.formats.iter().filter(|format| format.is_performed()) {
-                    format.write(
-                        &performance,
-                        conversion.font.as_ref().map(FontInUse::font),
-                        &path(*format),
-                    )?;
+                    let font = conversion.font.as_ref().map(FontInUse::font);
+                    match format.write(&performance, font, &self.file_of(tune, *format)) {
+                        // The fault of this tune is no reason to leave out the others.
+                        Err(failure) if failure.status() == ExitStatus::Input => {
+                            converted.failure = Some(failure.to_string());
+                        }
+                        written => written?,
+                    }
                 }
             }
         }
         Ok(converted)
     }
 }
+
+/// An ending that names no format is a slip more often than the name of a folder.
+fn refuse_unknown_ending(path: &Path, args: &Args) -> Result<(), Failure> {
+    let text = path.to_string_lossy();
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let is_slip =
+        ending.is_some_and(|ending| ending.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    if path.is_dir() || text.ends_with(['/', '\\']) || !is_slip || !args.format.is_empty() {
+        return Ok(());
+    }
+    let known = Format::ALL.map(|format| format!(".{format}"));
+    let ending = ending.unwrap_or("");
+    let error = anyhow!(
+        "`.{ending}` is none of the endings that can be written: {}",
+        known.join(" ")
+    );
+    Err(Failure::usage(error).hint(format!("for a folder of that name write `{text}/`")))
+}
+
+/// What an ABC file begins with (ABC 2.1 §2.2, §3.1.17).
+const ABC_HEAD: &str = concat!(
+    "%abc-2.1\nI:abc-creator ceilid ",
+    env!("CARGO_PKG_VERSION"),
+    "\n\n"
+);
 
 /// A tune, the file it is from, and the name its own files get.
 struct Named {
@@ -238,22 +334,52 @@ struct Conversion<'a> {
     seed: u64,
     formats: &'a [Format],
     pictures: &'a PictureFlags,
+    /// Whether tunes in dialects are refused.
+    is_strict: bool,
     font: Option<FontInUse>,
 }
 
 /// One tune in every text format asked for, its pictures, what is played of it, and what was wrong with it.
 struct Converted {
+    title: String,
+    reference: Option<u32>,
     texts: Vec<(Format, Vec<u8>)>,
     drawings: Vec<(Format, Drawing)>,
     /// What the pictures lack.
     left_out: Vec<LeftOut>,
     entry: Option<PieceTune>,
-    errors: Vec<Diagnostic>,
+    /// Whether files of its own hold its performance.
+    is_performed: bool,
+    /// How it is played, where nobody said how.
+    style: Option<Style>,
+    /// Errors, and what else a person should know who only converts.
+    findings: Vec<Diagnostic>,
+    /// Why it was not written.
+    failure: Option<String>,
 }
 
 impl Conversion<'_> {
     fn convert(&self, tune: &Named) -> Converted {
         let parsed = abc::parse_tune(&tune.text);
+        let (title, reference) = (parsed.tune.title(), parsed.tune.reference());
+        let dialect = parsed
+            .diagnostics
+            .iter()
+            .find(|finding| finding.code.is_dialect());
+        if let (true, Some(dialect)) = (self.is_strict, dialect) {
+            return Converted {
+                title,
+                reference,
+                texts: Vec::new(),
+                drawings: Vec::new(),
+                left_out: Vec::new(),
+                entry: None,
+                is_performed: false,
+                style: None,
+                failure: Some(format!("refused: {}", dialect.message)),
+                findings: vec![dialect.clone()],
+            };
+        }
         let needs_score =
             (self.formats.iter()).any(|&format| format != Format::Abc && !format.is_picture());
         let (mut drawings, mut left_out) = (Vec::new(), Vec::new());
@@ -272,14 +398,17 @@ impl Conversion<'_> {
                 (Some(reading), Format::Json) => {
                     score_json::line(&tune.file, &reading.score).into_bytes()
                 }
-                _ => abc::print(&parsed.tune).into_bytes(),
+                _ => abc::print_for_file(&parsed.tune).into_bytes(),
             };
             texts.push((format, bytes));
         }
-        let mut errors = parsed.diagnostics;
+        let mut findings = parsed.diagnostics;
         let mut entry = None;
+        let mut style = None;
         if let Some(reading) = reading {
-            errors.extend(reading.diagnostics);
+            let is_open = self.arrangement.style == Style::Auto;
+            style = is_open.then(|| self.arrangement.style.for_tune(&reading.score));
+            findings.extend(reading.diagnostics);
             let is_played = self.formats.iter().any(|format| format.is_performed());
             entry = is_played.then_some(PieceTune {
                 score: reading.score,
@@ -287,13 +416,21 @@ impl Conversion<'_> {
                 words: None,
             });
         }
-        errors.retain(|finding| finding.severity() == Severity::Error);
+        findings.retain(|finding| {
+            let code = finding.code;
+            finding.severity() == Severity::Error || code == Code::NoMusic || code.is_dialect()
+        });
         Converted {
+            title,
+            reference,
             texts,
             drawings,
             left_out,
             entry,
-            errors,
+            is_performed: false,
+            style,
+            findings,
+            failure: None,
         }
     }
 }
@@ -304,6 +441,8 @@ struct Writer<'a> {
     stdout: Option<io::BufWriter<io::StdoutLock<'static>>>,
     file: Option<NewFile>,
     tunes: usize,
+    /// The numbers of the tunes of a book of ABC so far.
+    numbers: Numbers,
 }
 
 impl<'a> Writer<'a> {
@@ -320,18 +459,31 @@ impl<'a> Writer<'a> {
             stdout,
             file,
             tunes: 0,
+            numbers: Numbers::default(),
         })
     }
 
-    fn write(&mut self, converted: &Converted) -> Result<(), Failure> {
-        for (format, bytes) in &converted.texts {
+    /// Writes the texts of a tune, and says which number it has now: in one book no two have the same (ABC 2.1 §3.1.1).
+    fn write(&mut self, converted: &mut Converted) -> Result<Option<u32>, Failure> {
+        let mut reference = converted.reference;
+        for (format, bytes) in std::mem::take(&mut converted.texts) {
             self.tunes += 1;
-            self.append(bytes)?;
-            if *format == Format::Abc {
-                self.append(b"\n")?; // a blank line ends a tune
+            if format != Format::Abc {
+                self.append(&bytes)?;
+                continue;
             }
+            if self.tunes == 1 {
+                self.append(ABC_HEAD.as_bytes())?;
+            }
+            let number = self.numbers.take_or_next(reference);
+            reference = Some(number);
+            // The first line is `X:`.
+            let rest = memchr::memchr(b'\n', &bytes).map_or(&[][..], |end| &bytes[end..]);
+            self.append(format!("X:{number}").as_bytes())?;
+            self.append(rest)?;
+            self.append(b"\n")?; // a blank line ends a tune
         }
-        Ok(())
+        Ok(reference)
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -371,33 +523,86 @@ impl<'a> Writer<'a> {
 struct Tally {
     tunes: usize,
     faulty_tunes: usize,
-    told: HashMap<Arc<str>, usize>,
+    failed_tunes: usize,
     files_without_tune: usize,
+    /// Tunes that are played as they are written, and by a band, where nobody said how.
+    as_written: usize,
+    by_a_band: usize,
+    /// Stretches of music that are in no tune, where that is refused.
+    lost: usize,
+    /// Findings told of the file that is being read, and the dialects named.
+    told: usize,
+    dialects_told: Vec<Code>,
 }
 
 impl Tally {
+    fn begin_file(&mut self) {
+        self.told = 0;
+        self.dialects_told.clear();
+    }
+
     fn count(&mut self, tune: &Named, converted: &Converted, context: &Context) {
         self.tunes += 1;
         if !converted.left_out.is_empty() {
             let lack = picture::lack(&converted.left_out);
             context.say(format_args!("{}, {}: {lack}", tune.file, tune.name));
         }
-        if converted.errors.is_empty() {
-            return;
+        if converted.entry.is_some() || converted.is_performed {
+            self.as_written += usize::from(converted.style == Some(Style::Written));
+            self.by_a_band += usize::from(converted.style == Some(Style::Session));
         }
-        self.faulty_tunes += 1;
-        let told = self.told.entry(Arc::clone(&tune.file)).or_default();
-        for error in &converted.errors {
-            *told += 1;
-            if *told <= ERRORS_A_FILE_MAX {
-                eprintln!("{}", check::short(&tune.file, &tune.text, error));
-            } else if *told == ERRORS_A_FILE_MAX + 1 {
-                context.say(format_args!(
-                    "{}: further errors; `ceilid check` names them all",
-                    tune.file
-                ));
+        let is_error = |finding: &Diagnostic| finding.severity() == Severity::Error;
+        self.faulty_tunes += usize::from(converted.findings.iter().any(is_error));
+        if let Some(failure) = &converted.failure {
+            self.failed_tunes += 1;
+            let line = tune.text.first_line();
+            eprintln!("{}:{line}:1: not written: {failure}", tune.file);
+        }
+        for finding in &converted.findings {
+            let code = finding.code;
+            if code.is_dialect() {
+                if converted.failure.is_some() || self.dialects_told.contains(&code) {
+                    continue;
+                }
+                self.dialects_told.push(code);
+            }
+            if is_error(finding) {
+                self.tell(&tune.file, context, || {
+                    check::short(&tune.file, &tune.text, finding)
+                });
+            } else if !context.quiet {
+                self.tell(&tune.file, context, || {
+                    check::short(&tune.file, &tune.text, finding)
+                });
             }
         }
+    }
+
+    fn tell(&mut self, file: &str, context: &Context, line: impl FnOnce() -> String) {
+        self.told += 1;
+        if self.told <= FINDINGS_A_FILE_MAX {
+            eprintln!("{}", line());
+        } else if self.told == FINDINGS_A_FILE_MAX + 1 {
+            context.say(format_args!(
+                "{file}: more is doubtful; `ceilid check` names it all"
+            ));
+        }
+    }
+
+    fn complain_of_lost_music(
+        &mut self,
+        input: &Path,
+        lost: &LostMusic,
+        is_strict: bool,
+        context: &Context,
+    ) {
+        self.lost += usize::from(is_strict);
+        let file = input.display().to_string();
+        self.tell(&file, context, || {
+            let (tune, finding) = check::lost_music(lost);
+            let hint = finding.code.hint();
+            format!("{}; {hint}", check::short(&file, &tune, &finding))
+        });
     }
 
     fn complain_no_tune(&mut self, input: &Path) {
@@ -408,20 +613,61 @@ impl Tally {
         );
     }
 
-    fn report(self, args: &Args, context: &Context) -> Result<(), Failure> {
-        let faults = self.faulty_tunes + self.files_without_tune;
-        if args.output != Path::new("-") {
+    /// Who plays, where nobody said who.
+    fn tell_manner(&self, is_piece: bool, context: &Context) {
+        let who = match (self.as_written, self.by_a_band) {
+            (0, 0) => return,
+            (0, _) => "dances: a session band plays".to_owned(),
+            (_, 0) => "played as written".to_owned(),
+            _ if is_piece => "not all dances: played as written".to_owned(),
+            (written, band) => {
+                format!("{written} tunes played as written, {band} dances by a session band")
+            }
+        };
+        context.say(format_args!(
+            "{who} (`--style written`, `session` … to choose)"
+        ));
+    }
+
+    /// Every tune was either written or named as not written: nothing is passed over.
+    fn report(self, args: &Args, is_piece: bool, context: &Context) -> Result<(), Failure> {
+        let written = self.tunes - self.failed_tunes;
+        self.tell_manner(is_piece, context);
+        if args.output != Path::new("-") && self.tunes > 0 {
             context.say(format_args!(
-                "{} tunes in `{}`",
-                self.tunes,
+                "{written} tunes in `{}`",
                 args.output.display()
             ));
         }
-        if faults == 0 {
-            return Ok(());
+        if self.tunes == 0 {
+            return Err(
+                Failure::input(anyhow!("there is no tune, and nothing was written")).hint(
+                    "a tune begins with a line such as `X:1` and has music below its `K:` line",
+                ),
+            );
         }
-        Err(Failure::input(anyhow!("{} of {} tunes have errors", self.faulty_tunes, self.tunes))
-            .hint("all tunes were written; what is wrong stands above, and `ceilid check` shows it in place"))
+        if self.failed_tunes > 0 {
+            let error = anyhow!(
+                "{} of {} tunes were not written",
+                self.failed_tunes,
+                self.tunes
+            );
+            return Err(Failure::input(error).hint("each of them and why stands above"));
+        }
+        if self.lost > 0 {
+            let error = anyhow!("{} stretches of music belong to no tune", self.lost);
+            return Err(Failure::input(error).hint("where they are stands above"));
+        }
+        if self.faulty_tunes > 0 {
+            let error = anyhow!("{} of {} tunes have errors", self.faulty_tunes, self.tunes);
+            return Err(Failure::input(error)
+                .hint("all tunes were written; what is wrong stands above, and `ceilid check` shows it in place"));
+        }
+        match self.files_without_tune {
+            0 => Ok(()),
+            count => Err(Failure::input(anyhow!("{count} files hold no tune"))
+                .hint(format!("the {written} tunes of the others were written"))),
+        }
     }
 }
 
@@ -435,10 +681,10 @@ fn book_title(inputs: &[PathBuf]) -> String {
 }
 
 /// The next tunes of a tunebook, named.
-fn read_batch<R: Read>(
-    tunebook: &mut Tunebook<R>,
+fn read_batch(
+    tunebook: &mut Tunebook<BookReader>,
     input: &Path,
-    names: &mut TuneNames,
+    mut names: Option<&mut TuneNames>,
 ) -> Result<Vec<Named>, Failure> {
     let file: Arc<str> = input.display().to_string().into();
     let mut batch = Vec::with_capacity(BATCH_TUNES);
@@ -447,73 +693,16 @@ fn read_batch<R: Read>(
         let tune = tunebook
             .next_tune()
             .with_context(|| format!("cannot read `{file}`"))
-            .map_err(Failure::environment)?;
+            .map_err(books::unread)?;
         let Some(text) = tune else { break };
         bytes += text.text().len();
         batch.push(Named {
             file: Arc::clone(&file),
-            name: names.next(&text),
+            name: names
+                .as_mut()
+                .map_or_else(String::new, |names| names.next(text.text())),
             text,
         });
     }
     Ok(batch)
-}
-
-/// Names for the files of a tunebook's tunes: `BOOK-X`, and `BOOK-X-2` where a number comes again.
-struct TuneNames {
-    stem: String,
-    used: HashMap<String, u32>,
-}
-
-impl TuneNames {
-    fn new(input: &Path) -> Self {
-        let stem = input.file_stem().map_or_else(
-            || "tune".to_owned(),
-            |stem| stem.to_string_lossy().into_owned(),
-        );
-        let stem = if stem == "-" { "tune".to_owned() } else { stem };
-        Self {
-            stem,
-            used: HashMap::new(),
-        }
-    }
-
-    fn next(&mut self, tune: &TuneText) -> String {
-        let reference = tune
-            .text()
-            .strip_prefix("X:")
-            .and_then(|rest| rest.lines().next())
-            .unwrap_or("")
-            .trim();
-        let digits: String = reference
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .take(10)
-            .collect();
-        let number = if digits.is_empty() {
-            "0".to_owned()
-        } else {
-            digits
-        };
-        let times = self.used.entry(number.clone()).or_insert(0);
-        *times += 1;
-        match *times {
-            1 => format!("{}-{number}", self.stem),
-            times => format!("{}-{number}-{times}", self.stem),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tunes_are_named_after_their_book_and_number_and_never_twice_the_same() {
-        let mut names = TuneNames::new(Path::new("books/jigs.abc"));
-        let named: Vec<String> = ["X:1\nK:C", "X: 7 \nK:C", "X:1\nK:C", "K:C"]
-            .map(|text| names.next(&TuneText::alone(text)))
-            .into();
-        assert_eq!(named, ["jigs-1", "jigs-7", "jigs-1-2", "jigs-0"]);
-    }
 }

@@ -3,6 +3,7 @@
 //! In: whatever went wrong below. Out: one message for a person, a hint where there is one, and an exit code.
 
 use crate::compose::ComposeError;
+use std::borrow::Cow;
 use std::fmt;
 
 /// What the process tells the shell. PRODUCT contract: scripts rely on these numbers.
@@ -32,6 +33,8 @@ pub struct Failure {
     status: ExitStatus,
     error: anyhow::Error,
     hint: Option<String>,
+    /// What the line begins with: `error`, or a milder word.
+    label: Cow<'static, str>,
 }
 
 impl Failure {
@@ -61,6 +64,12 @@ impl Failure {
         self
     }
 
+    /// Says what it is where that is no error: `warning`.
+    pub fn called(mut self, label: impl Into<Cow<'static, str>>) -> Self {
+        self.label = label.into();
+        self
+    }
+
     /// The exit code.
     pub fn status(&self) -> ExitStatus {
         self.status
@@ -80,6 +89,7 @@ impl Failure {
             status,
             error: error.into(),
             hint: None,
+            label: Cow::Borrowed("error"),
         }
     }
 }
@@ -96,7 +106,7 @@ impl From<ComposeError> for Failure {
 impl fmt::Display for Failure {
     /// `error: what: why`, and a second line `hint: …` where there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {:#}", self.error)?;
+        write!(f, "{}: {:#}", self.label, self.error)?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),

@@ -27,6 +27,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .map_err(Failure::environment)
 }
 
+/// The bytes of a file that has at most this many.
+///
+/// # Errors
+/// It cannot be read, or is larger.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let message = format!("the file is larger than {bytes_max} bytes");
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::FileTooLarge,
+            message,
+        ));
+    }
+    Ok(bytes)
+}
+
 /// Writes `bytes` to stdout.
 pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
@@ -45,6 +64,8 @@ pub struct NewFile {
 
 enum Place {
     Disk(BufWriter<NamedTempFile>),
+    /// A device, a pipe: nothing that could be replaced by a file.
+    Device(BufWriter<std::fs::File>),
     /// Stdout goes forward alone, and some formats come back to their beginning.
     Memory(Cursor<Vec<u8>>),
 }
@@ -61,13 +82,17 @@ impl NewFile {
                 path: path.to_path_buf(),
             });
         }
-        let file = temporary_beside(path)
+        let path = destination(path);
+        let place = if is_device(&path) {
+            let file = std::fs::OpenOptions::new().write(true).open(&path);
+            file.map(|file| Place::Device(BufWriter::new(file)))
+        } else {
+            temporary_beside(&path).map(|file| Place::Disk(BufWriter::new(file)))
+        };
+        let place = place
             .with_context(|| format!("cannot write `{}`", path.display()))
             .map_err(Failure::environment)?;
-        Ok(Self {
-            place: Place::Disk(BufWriter::new(file)),
-            path: path.to_path_buf(),
-        })
+        Ok(Self { place, path })
     }
 
     /// Gives the file its name.
@@ -75,11 +100,15 @@ impl NewFile {
     /// # Errors
     /// The disk is full, or the name is taken by a folder (environment).
     pub fn finish(self) -> Result<(), Failure> {
+        let named = || format!("cannot write `{}`", self.path.display());
         let file = match self.place {
             Place::Memory(bytes) => return write_stdout(&bytes.into_inner()),
+            Place::Device(mut file) => {
+                let flushed = file.flush().with_context(named);
+                return flushed.map_err(Failure::environment);
+            }
             Place::Disk(file) => file,
         };
-        let named = || format!("cannot write `{}`", self.path.display());
         let file = file
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error);
@@ -96,6 +125,7 @@ impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match &mut self.place {
             Place::Disk(file) => file.write(bytes),
+            Place::Device(file) => file.write(bytes),
             Place::Memory(memory) => memory.write(bytes),
         }
     }
@@ -103,6 +133,7 @@ impl Write for NewFile {
     fn flush(&mut self) -> std::io::Result<()> {
         match &mut self.place {
             Place::Disk(file) => file.flush(),
+            Place::Device(file) => file.flush(),
             Place::Memory(memory) => memory.flush(),
         }
     }
@@ -112,6 +143,7 @@ impl Seek for NewFile {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         match &mut self.place {
             Place::Disk(file) => file.seek(to),
+            Place::Device(file) => file.seek(to),
             Place::Memory(memory) => memory.seek(to),
         }
     }
@@ -139,10 +171,31 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = temporary_beside(path)?;
+    let path = destination(path);
+    if is_device(&path) {
+        let mut file = std::fs::OpenOptions::new().write(true).open(&path)?;
+        return file.write_all(bytes);
+    }
+    let mut file = temporary_beside(&path)?;
     file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
+    if let Ok(before) = std::fs::metadata(&path) {
+        // Whoever may read and write the file goes on to.
+        file.as_file().set_permissions(before.permissions())?;
+    }
+    file.persist(&path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Where a file is that is to be replaced: behind a link, which stays.
+fn destination(path: &Path) -> PathBuf {
+    match path.is_symlink() {
+        true => std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()),
+        false => path.to_path_buf(),
+    }
+}
+
+fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
 fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {

@@ -65,6 +65,9 @@ impl Format {
     /// The format that a file's ending names.
     pub fn of_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        if extension == "midi" {
+            return Some(Self::Mid);
+        }
         Self::ALL
             .into_iter()
             .find(|format| format.extension() == extension)

@@ -5,6 +5,7 @@
 
 mod again;
 mod archive;
+mod books;
 mod caretaker;
 mod check;
 mod config_flags;
@@ -13,27 +14,33 @@ mod corpus;
 mod devices;
 mod doors;
 mod eval;
+mod explain;
 mod failure;
 mod files;
 mod font_report;
+mod format;
 mod formats;
 mod generate;
-mod inputs;
 mod instruments;
 mod live;
+mod manifest;
 mod model;
 mod notify;
 mod picture;
 mod piece;
 mod play;
 mod remote;
+mod rewrite;
+mod sarif;
 mod score_json;
 mod serve;
+mod session_dump;
 mod shipped;
 mod soundfont;
 mod source;
 mod stop;
 mod train;
+mod tune_names;
 mod watch;
 
 pub use failure::{ExitStatus, Failure};
@@ -121,6 +128,10 @@ enum Command {
     Convert(convert::Args),
     /// Name every doubtful thing in ABC tunebooks, with its place and a way out
     Check(check::Args),
+    /// Say what a code of `check` means, with an example and a way out
+    Explain(explain::Args),
+    /// Rewrite ABC tunebooks in canonical text, voices aligned, without changing a note
+    Format(format::Args),
     /// Play tunes live: new ones without end, or the given ones
     Play(play::Args),
     /// Run the daemon: compose and play for ever
@@ -194,6 +205,8 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(args, context),
         Command::Convert(args) => convert::run(args, context),
         Command::Check(args) => check::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
+        Command::Format(args) => format::run(args, context),
         Command::Play(args) => play::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Status(args) => remote::status(&args, context),
