@@ -4,6 +4,7 @@ use super::config_flags::LiveFlags;
 use super::live::Stage;
 use super::source;
 use super::{Context, Failure};
+use crate::performance::Style;
 use std::path::PathBuf;
 
 /// Arguments of `ceilid play`.
@@ -18,7 +19,11 @@ pub struct Args {
 
 /// Runs `ceilid play`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let config = args.flags.config(context)?;
+    let mut config = args.flags.config(context)?;
+    if !args.inputs.is_empty() && config.settings.style.is_none() {
+        config.settings.style = Some(Style::Auto);
+        context.say("dances are played by a session band, all else as written; `--style` chooses");
+    }
     let context = &context.with_config(&config);
     let stage = Stage::new(&config, context)?;
     stage.play(None, None, |settings, stop| {

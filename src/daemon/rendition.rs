@@ -31,7 +31,9 @@ pub struct Rendition {
 pub fn score_of(tune: &Tune, style: Style) -> Reading {
     match style {
         Style::Plain => score::read(tune),
-        Style::Solo | Style::Session | Style::Ceilidh => score::read_obeying(tune),
+        Style::Written | Style::Auto | Style::Solo | Style::Session | Style::Ceilidh => {
+            score::read_obeying(tune)
+        }
     }
 }
 

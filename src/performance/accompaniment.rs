@@ -29,20 +29,16 @@ pub struct Harmony {
     /// From here.
     pub onset: Ticks,
     /// Pitch class of the root, 0..=11.
-    root: u8,
+    pub root: u8,
     /// Pitch class under it, where that is another.
-    bass: u8,
-    /// Semitones above the root; without the third where the mode does not say which.
-    intervals: Cow<'static, [u8]>,
+    pub bass: u8,
+    /// Semitones above the root; without the third where the mode does not say which. None where nothing is to sound.
+    pub intervals: Cow<'static, [u8]>,
 }
 
 /// The harmonies of a tune: its chord symbols, with the kinds of chord it names itself, or inferred ones where it has none.
 pub fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
-    let written: Vec<Harmony> = score
-        .chords
-        .iter()
-        .filter_map(|symbol| Harmony::of(symbol, wishes))
-        .collect();
+    let written = written_harmonies(score, wishes);
     if written.is_empty() {
         inferred(score)
     } else {
@@ -50,8 +46,32 @@ pub fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
     }
 }
 
+/// The harmonies of the tune's chord symbols alone.
+pub fn written_harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
+    let symbols = score.chords.iter();
+    symbols
+        .filter_map(|symbol| Harmony::of(symbol, wishes))
+        .collect()
+}
+
+/// How people write that no chord sounds.
+const NO_CHORD: [&str; 4] = ["N.C.", "NC", "N.C", "n.c."];
+
 impl Harmony {
+    /// Whether the tune asks for silence here: `N.C.`.
+    pub fn is_silent(&self) -> bool {
+        self.intervals.is_empty()
+    }
+
     fn of(symbol: &ChordSymbol, wishes: &Wishes) -> Option<Self> {
+        if NO_CHORD.contains(&symbol.text.trim()) {
+            return Some(Self {
+                onset: symbol.onset,
+                root: 0,
+                bass: 0,
+                intervals: Cow::Borrowed(&[]),
+            });
+        }
         let named = NamedChord::read(&symbol.text)?;
         let root = named.root.class();
         let own = wishes.chord_kind(named.kind);
@@ -218,14 +238,20 @@ impl Backing<'_> {
             .skip(1)
             .map(|(at, _)| *at)
             .chain([self.score.end]);
+        // The band plays single notes of a chord (`g` to `j`) as basses.
+        let stands_for = |found: u8| match found {
+            b'g'..=b'j' | b'G'..=b'J' => b'f',
+            other => other,
+        };
         let here = signs.iter().zip(ends).filter(|((at, found), _)| {
-            (*found == sign || *found == b'b') && self.wishes.has_chords_at(*at)
+            (stands_for(*found) == sign || *found == b'b') && self.wishes.has_chords_at(*at)
         });
         let with_harmony = here.filter_map(|((at, _), until)| {
             let after = self
                 .harmonies
                 .partition_point(|harmony| harmony.onset <= *at);
-            Some((*at, until, self.harmonies.get(after.checked_sub(1)?)?))
+            let harmony = self.harmonies.get(after.checked_sub(1)?)?;
+            (!harmony.is_silent()).then_some((*at, until, harmony))
         });
         with_harmony.collect()
     }

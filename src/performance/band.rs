@@ -359,7 +359,7 @@ impl<'a> Band<'a> {
 }
 
 /// From where to where notes are slurred, in order: the last note of a slur is left as others are.
-fn slurred(notes: &[Note]) -> Vec<Range<Ticks>> {
+pub fn slurred(notes: &[Note]) -> Vec<Range<Ticks>> {
     let mut slurred = Vec::new();
     let (mut depth, mut begun) = (0u32, Ticks::ZERO);
     for note in notes {

@@ -7,6 +7,7 @@ mod accompaniment;
 mod arrangement;
 mod band;
 mod expression;
+mod notated;
 mod ornament;
 mod pattern;
 mod plain;

@@ -33,7 +33,7 @@ impl Pattern {
     }
 
     /// The pattern of a `%%MIDI gchord` directive, such as `fzczfzcz` or `f2c2`; `None` for an empty one, or one
-    /// whose letters are none of `f c b z` and `G H I J` (single notes of the chord, played as bass here).
+    /// whose letters are none of `f c b z` and `g h i j G H I J` (single notes of the chord).
     pub fn of_gchord(text: &str) -> Option<Self> {
         let mut signs: Vec<u8> = Vec::new();
         let mut letters = text
@@ -42,8 +42,7 @@ impl Pattern {
             .peekable();
         while let Some(letter) = letters.next() {
             let sign = match letter {
-                b'f' | b'G'..=b'J' | b'g'..=b'j' => b'f',
-                b'c' | b'b' => letter,
+                b'f' | b'c' | b'b' | b'G'..=b'J' | b'g'..=b'j' => letter,
                 b'z' => b'.',
                 _ => return None,
             };

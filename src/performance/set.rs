@@ -10,8 +10,8 @@ use super::expression::BarGrid;
 use super::role::Role;
 use super::style::{AIR_RUBATO, DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
 use super::{
-    Mark, Performance, Stroke, TimedMark, TimedMessage, Track, accompaniment, expression, plain,
-    sort_messages, stroke,
+    Mark, Performance, Stroke, TimedMark, TimedMessage, Track, accompaniment, expression, notated,
+    plain, sort_messages, stroke,
 };
 use crate::music::Dance;
 use crate::music::midi::{Channel, MidiMessage};
@@ -88,8 +88,9 @@ pub fn perform_in_set(
     seed: u64,
     place: &SetPlace,
 ) -> Performance {
-    if arrangement.style == Style::Plain {
-        return plain::with_tempo_scaled(plain::plain(score), arrangement.tempo_scale);
+    let arrangement = &resolved(arrangement, std::iter::once(score));
+    if let Some(play) = by_itself(arrangement.style) {
+        return play(score, arrangement);
     }
     let band = Band::new(score, arrangement);
     let roster = Roster::draw(
@@ -117,11 +118,12 @@ pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performan
 /// Each ends where the next one's first note is due, its pickup completing the bar before: played without a pause they
 /// are a set. The band grows over all of them as [`Entry`](super::style::Entry) says. Plain performances are not fitted together.
 pub fn perform_set(tunes: &[SetTune<'_>], arrangement: &Arrangement) -> Vec<Performance> {
-    if arrangement.style == Style::Plain {
-        let plain = |tune: &SetTune<'_>| {
-            plain::with_tempo_scaled(plain::plain(tune.score), arrangement.tempo_scale)
-        };
-        return tunes.iter().map(plain).collect();
+    let arrangement = &resolved(arrangement, tunes.iter().map(|tune| tune.score));
+    if let Some(play) = by_itself(arrangement.style) {
+        return tunes
+            .iter()
+            .map(|tune| play(tune.score, arrangement))
+            .collect();
     }
     let bands: Vec<Band<'_>> = tunes
         .iter()
@@ -141,6 +143,29 @@ pub fn perform_set(tunes: &[SetTune<'_>], arrangement: &Arrangement) -> Vec<Perf
         turn.performance(tune.seed)
     };
     tunes.iter().enumerate().map(play).collect()
+}
+
+/// The same with a style that is said: a band plays where it suits all the tunes.
+fn resolved<'a>(arrangement: &Arrangement, scores: impl Iterator<Item = &'a Score>) -> Arrangement {
+    let mut arrangement = arrangement.clone();
+    let mut styles = scores.map(|score| arrangement.style.for_tune(score));
+    let style = styles.try_fold(Style::Session, |_, style| match style {
+        Style::Written => Err(style),
+        other => Ok(other),
+    });
+    arrangement.style = style.unwrap_or_else(|written| written);
+    arrangement
+}
+
+/// How a tune is played in a style that fits no tune to the next; `None` for bands.
+fn by_itself(style: Style) -> Option<fn(&Score, &Arrangement) -> Performance> {
+    match style {
+        Style::Plain => Some(|score, arrangement| {
+            plain::with_tempo_scaled(plain::plain(score), arrangement.tempo_scale)
+        }),
+        Style::Written => Some(notated::notated),
+        Style::Auto | Style::Solo | Style::Session | Style::Ceilidh => None,
+    }
 }
 
 /// Where in the set a tune stands, in times through.
@@ -236,11 +261,11 @@ impl Turn<'_> {
     fn plays(&self, part: Part, time: u64) -> bool {
         let row = role_style(part.role);
         let entry = match self.arrangement.style {
-            Style::Plain | Style::Solo => {
+            Style::Plain | Style::Written | Style::Solo => {
                 return matches!(part.role, Role::Melody | Role::OtherVoices)
                     && self.is_heard(part);
             }
-            Style::Session => row.session,
+            Style::Auto | Style::Session => row.session,
             Style::Ceilidh => row.ceilidh,
         };
         if self.band.is_written(part) {

@@ -7,12 +7,17 @@ use super::role::Role;
 use crate::music::Dance;
 use crate::music::midi::DataByte;
 use crate::music::time::NoteLength;
+use crate::score::{MidiDirective, Score};
 
 /// How much is added to what is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Style {
     /// The notes as written, nothing else.
     Plain,
+    /// All that is notated, performed: dynamics, articulation, ornaments, tempo words, `%%MIDI`; nothing invented.
+    Written,
+    /// What suits the tune: [`Style::Session`] where it says a dance, else [`Style::Written`].
+    Auto,
     /// One fiddle: accents, swing and ornaments, no band.
     Solo,
     /// The band joins as the tune comes round: melody, then chords, then bass and drum, then a second melody.
@@ -23,18 +28,47 @@ pub enum Style {
 }
 
 impl Style {
-    /// All of them, each adding to the one before.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Solo, Self::Session, Self::Ceilidh];
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Auto,
+        Self::Plain,
+        Self::Written,
+        Self::Solo,
+        Self::Session,
+        Self::Ceilidh,
+    ];
 
     /// Its name in options.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Plain => "plain",
+            Self::Written => "written",
             Self::Solo => "solo",
             Self::Session => "session",
             Self::Ceilidh => "ceilidh",
         }
     }
+
+    /// What this means for a tune.
+    pub fn for_tune(self, score: &Score) -> Self {
+        match self {
+            Style::Auto if suits_a_band(score) => Style::Session,
+            Style::Auto => Style::Written,
+            other => other,
+        }
+    }
+}
+
+/// Whether a band that adds chords and drums is what the writer can have meant: one voice, no drums of its own, and a dance that
+/// `R:` names, or that is the only one in its metre.
+fn suits_a_band(score: &Score) -> bool {
+    let is_one_line = score.voices.len() == 1 && !score.voices[0].is_percussion;
+    let has_drums = score
+        .midi
+        .iter()
+        .any(|mark| mark.directive == MidiDirective::Channel(10));
+    is_one_line && !has_drums && score.said_dance().is_some()
 }
 
 /// How a dance is played. Positions count in eighths from the bar line; lists are repeated when a bar is longer.

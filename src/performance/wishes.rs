@@ -22,6 +22,10 @@ pub struct Wishes {
     voice_channels: Vec<Option<Channel>>,
     /// What notes on the drum channel strike, where that is another drum than they are written for.
     drum_map: BTreeMap<Pitch, Pitch>,
+    /// Instruments that `%%MIDI voice` names, and where.
+    named_programs: Vec<(Ticks, usize, Program)>,
+    /// Voices that are to be silent.
+    muted: Vec<usize>,
     /// The instrument of the chords.
     pub chord_program: Option<Program>,
     /// The instrument of the bass.
@@ -75,16 +79,63 @@ pub enum GraceLength {
 impl Wishes {
     /// What the score asks.
     pub fn of(score: &Score) -> Self {
+        Self::until(score, score.end)
+    }
+
+    /// What the score has asked up to here.
+    pub fn until(score: &Score, until: Ticks) -> Self {
         let mut wishes = Self {
             voice_programs: vec![None; score.voices.len()],
             voice_channels: vec![None; score.voices.len()],
             ..Self::default()
         };
-        for mark in &score.midi {
+        for mark in score.midi.iter().take_while(|mark| mark.onset <= until) {
             wishes.hear(mark, score.resolution);
             wishes.written.hear(mark.onset, &mark.directive);
+            wishes.name_voice(mark, score);
         }
         wishes
+    }
+
+    /// Whether the tune silences this voice.
+    pub fn is_muted(&self, voice: usize) -> bool {
+        self.muted.contains(&voice)
+    }
+
+    /// The instruments that the tune gives this voice by its name, and where.
+    pub fn named_programs(&self, voice: usize) -> impl Iterator<Item = (Ticks, Program)> {
+        let of_voice = self
+            .named_programs
+            .iter()
+            .filter(move |(_, of, _)| *of == voice);
+        of_voice.map(|(at, _, program)| (*at, *program))
+    }
+
+    /// `%%MIDI voice` (ABC 2.1 §11.2).
+    fn name_voice(&mut self, mark: &MidiMark, score: &Score) {
+        let MidiDirective::Voice {
+            id,
+            program,
+            is_muted,
+        } = &mark.directive
+        else {
+            return;
+        };
+        let named = |id: &str| score.voices.iter().position(|voice| voice.id == id);
+        let voice = match id {
+            Some(id) => named(id),
+            None => Some(mark.voice.unwrap_or(0)),
+        };
+        let Some(voice) = voice else { return };
+        let program = program.and_then(Program::new);
+        self.named_programs
+            .extend(program.map(|program| (mark.onset, voice, program)));
+        if let (Some(wish), Some(program)) = (self.voice_programs.get_mut(voice), program) {
+            *wish = Some(program);
+        }
+        if *is_muted {
+            self.muted.push(voice);
+        }
     }
 
     /// Whether the accompaniment plays at this place: until told otherwise it does.

@@ -52,13 +52,22 @@ struct Drone {
     notes: [(u8, u8); 2],
 }
 
+/// How hard the notes of a bar are struck, by their place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Beat {
-    first: u8,
-    strong: u8,
-    other: u8,
+pub struct Beat {
+    /// The first.
+    pub first: u8,
+    /// Those on other beats.
+    pub strong: u8,
+    /// The rest.
+    pub other: u8,
     /// Metre units from beat to beat.
-    every: u8,
+    pub every: u8,
+}
+
+impl Beat {
+    /// Where a tune names none.
+    pub const USUAL: Self = BEAT_USUAL;
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +127,11 @@ impl Written {
             MidiDirective::BeatChange(louder) => self.louder = i32::from(*louder),
             _ => {}
         }
+    }
+
+    /// From here on notes are struck like this.
+    pub fn strike(&mut self, at: Ticks, beat: Beat) {
+        self.beats.push((at, Accents::Beat(beat)));
     }
 
     /// The beat last written.

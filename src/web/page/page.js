@@ -5,7 +5,7 @@ const state = { now: null, since: 0, activity: "", settings: {} };
 const settings = {
   dance: ["Dance", ["any", "reel", "jig", "slip jig", "slide", "hornpipe", "polka", "waltz", "march", "strathspey", "air"]],
   key: ["Key", null], tempo_scale: ["Tempo (1 = usual)", null], volume: ["Volume (0–100)", null],
-  temperature: ["Adventure (any, .05–5)", null], style: ["Style", ["plain", "solo", "session", "ceilidh"]],
+  temperature: ["Adventure (any, .05–5)", null], style: ["Style", ["auto", "plain", "written", "solo", "session", "ceilidh"]],
   times: ["Times in a row", null], gap: ["Gap (seconds)", null],
 };
 

@@ -1,0 +1,470 @@
+//! `--style written`: small tunes against what must be heard of them, and against abc2midi where it is installed.
+//!
+//! A case is a header, a line of music, and what is heard: a word for what is looked at, then values in order of time. The cases
+//! are our own; what abc2midi does with them is a witness, not a judge: it is asked about programs, order of loudness and pitches.
+
+use ceilid::abc;
+use ceilid::music::midi::{Channel, MidiMessage};
+use ceilid::performance::{Arrangement, Mark, Performance, Style, Track, perform};
+use ceilid::score;
+use std::fmt::Write as _;
+use std::process::Command;
+
+/// What holds unless a case says otherwise.
+const HEADER: &str = "M:4/4\nL:1/4\n";
+
+/// Header lines, music, what is heard.
+#[rustfmt::skip]
+const CASES: &[(&str, &str, &str)] = &[
+    // Loudness: dynamics.
+    ("", "CDEF|", "velocity 105 95 95 95"),
+    ("", "C/D/E/F/ GA|", "velocity 105 80 95 80 95 95"),
+    ("", "!pppp!C4|", "velocity 30"),
+    ("", "!ppp!C4|!pp!C4|!p!C4|!mp!C4|!mf!C4|!f!C4|!ff!C4|!fff!C4|", "velocity 30 45 60 75 90 105 120 127"),
+    ("", "!ppp!C D E F|!fff!C D E F|", "velocity 30 20 20 20 127 125 125 125"),
+    ("", "C4|!p!C4|C4|!f!C4|", "velocity 90 60 60 105"),
+    ("", "!p!z4|C4|", "velocity 60"),
+    ("", "C4|!f!D4|]", "velocity 90 105"),
+    ("", "+pp+C4|", "velocity 45"),
+    ("U:P=!pp!\n", "PC4|", "velocity 45"),
+    ("", "!p![CEG]4|", "velocity 60 60 60"),
+    ("V:1\nV:2\n", "[V:1]!p!C4|\n[V:2]!ff!E4|", "velocity 60 120"),
+    ("V:1\nV:2\n", "[V:1]!p!C4|\n[V:2]E4|", "velocity 60 90"),
+    // Hairpins.
+    ("", "!p!!<(!C4|C4|C4|!<)!!f!C4|", "velocity 60 75 90 105"),
+    ("", "!p!!crescendo(!C4|C4|C4|!crescendo)!!f!C4|", "velocity 60 75 90 105"),
+    ("", "!f!!>(!C4|C4|!>)!!p!C4|", "velocity 105 83 60"),
+    ("", "!f!!diminuendo(!C4|C4|!diminuendo)!!p!C4|", "velocity 105 83 60"),
+    ("", "!mf!C4|!<(!C4|C4|!<)!C4|C4|", "velocity 90 90 97 105 105"),
+    ("", "!mf!!<(!C4|C4!<)!|C4|", "velocity 90 97 105"),
+    ("%%MIDI deltaloudness 30\n", "!mf!!<(!C4|!<)!C4|", "velocity 90 120"),
+    ("", "!p!!<(!C4|C4|C4|C4|]", "velocity 60 63 67 71"),
+    // Accents, and what %%MIDI says of loudness.
+    ("", "!mf!C !>!D E F|", "velocity 90 95 80 80"),
+    ("", "!mf!C LD !^!E !sfz!F|", "velocity 90 95 102 110"),
+    ("", "%%MIDI beat 100 80 60 2\nCDEF|", "velocity 100 60 80 60"),
+    ("", "%%MIDI beat 60 50 40 1\nC2D2|\n%%MIDI beat 120 110 100 1\nE2F2|", "velocity 60 50 120 110"),
+    ("", "%%MIDI nobeataccents\nCDEF|", "velocity 95 95 95 95"),
+    ("", "%%MIDI beatmod 10\nCDEF|", "velocity 115 105 105 105"),
+    ("", "%%MIDI beatstring fpmp\nCDEF|", "velocity 105 80 95 80"),
+    ("M:6/8\nL:1/8\n", "CDE FGA|", "velocity 105 95 95 95 95 95"),
+    // Articulation.
+    ("", ".C D .E F|", "held 240 480 240 480"),
+    ("", "!staccato!C D|", "held 240 480"),
+    ("", "!wedge!C D|", "held 120 480"),
+    ("", "!tenuto!C D|", "held 480 480"),
+    ("", "!breath!C D|", "held 240 480"),
+    ("", "!breath!C4|", "held 1680"),
+    ("", "(CD)(EF)|", "held 480 480 480 480"),
+    ("", "C-C D-D|", "held 960 960"),
+    ("", ".[CE] G|", "held 240 240 480"),
+    ("", "%%MIDI trim 1/8\nC D (EF)|", "held 420 420 480 420"),
+    ("", "%%MIDI expand 1/4\nC D|", "held 600 600"),
+    ("", "!arpeggio![CEG]4|", "on 0 40 80"),
+    ("", "%%MIDI chordattack 20\n[CEG]4|", "on 0 20 40"),
+    // Pauses and tempo.
+    ("Q:1/4=100\n", "CD!fermata!EF|", "tempo 0=100 960=50 1440=100"),
+    ("Q:1/4=100\n", "C2 HD2|", "tempo 0=100 960=50 1920=100"),
+    ("Q:1/4=100\n", "C2 !invertedfermata!D2|", "tempo 0=100 960=50 1920=100"),
+    ("Q:1/4=100\n", "C !fermata!z D2|", "tempo 0=100 480=50 960=100"),
+    ("V:1\nV:2\nQ:1/4=80\n", "[V:1]C2HE2|\n[V:2]G2HA2|", "tempo 0=80 960=40 1920=80"),
+    ("", "C4|", "tempo 0=120"),
+    ("Q:120\n", "C4|", "tempo 0=120"),
+    ("Q:1/2=60\n", "C4|", "tempo 0=120"),
+    ("M:6/8\nQ:3/8=60\n", "C3|", "tempo 0=90"),
+    ("Q:1/4 1/8=60\n", "C4|", "tempo 0=90"),
+    ("Q:118 = 1/4\n", "C4|", "tempo 0=118"),
+    ("Q:\"Largo\"\n", "C4|", "tempo 0=56"),
+    ("Q:\"Adagio\"\n", "C4|", "tempo 0=59"),
+    ("Q:\"Andante\"\n", "C4|", "tempo 0=88"),
+    ("Q:\"Allegro moderato\"\n", "C4|", "tempo 0=120"),
+    ("Q:\"Presto\"\n", "C4|", "tempo 0=192"),
+    ("Q:\"Presto\" 1/4=90\n", "C4|", "tempo 0=90"),
+    ("Q:1/4=100\n", "C4|[Q:1/4=60]C4|", "tempo 0=100 1920=60"),
+    ("Q:1/4=100\n", "C4|[Q:\"Largo\"]C4|", "tempo 0=100 1920=56"),
+    ("M:2/4\nQ:1/4=100\n", "C2|\"^rit.\"CD|\"^a tempo\"C2|", "tempo 0=100 960=85 1440=70 1920=100"),
+    ("M:2/4\nQ:1/4=100\n", "C2|[Q:\"accel.\"]CD|[Q:1/4=140]C2|", "tempo 0=100 960=118 1440=135 1920=140"),
+    // Instruments and controllers in their place.
+    ("", "%%MIDI program 40\nC4|\n%%MIDI program 73\nD4|", "program 0=40 1920=73"),
+    ("%%MIDI program 21\n", "C4|", "program 0=21"),
+    ("", "C4|", "program 0=0"),
+    ("", "[I:MIDI=program 32]C4|[I: MIDI = program 0]D4|", "program 0=32 1920=0"),
+    ("", "[I:MIDI=program 73 MIDI=transpose 2]C4|", "program 0=73; pitch 62"),
+    ("V:1\nV:2\n", "%%MIDI voice 2 instrument=59\n[V:1]C4|\n[V:2]E4|", "program 0=0 0=58"),
+    ("V:1\nV:2\n", "%%MIDI voice 2 mute\n[V:1]C4|\n[V:2]E4|", "pitch 60"),
+    ("V:1\nV:2\n", "V:1\n%%MIDI program 40\nC4|\nV:2\n%%MIDI program 42\nE4|", "program 0=40 0=42; channel 1 2"),
+    ("", "%%MIDI channel 5\nC4|", "channel 5"),
+    ("", "%%MIDI control 7 50\nC4|\n%%MIDI control 1 99\nD4|", "control 0=7/50 1920=1/99 3840=7/100 3840=1/0"),
+    ("", "!ped!C4|!ped-up!D4|", "control 0=64/127 1920=64/0 3840=64/0"),
+    ("", "%%MIDI transpose 12\nC4|\n%%MIDI transpose 0\nC4|", "pitch 72 60"),
+    ("", "%%MIDI transpose 2\n%%MIDI rtranspose 3\nC4|", "pitch 65"),
+    ("%%MIDI c 48\n", "C4|", "pitch 48"),
+    ("%%MIDI ratio 2 1\n", "L:1/8\nC>D E2 F4|", "held 320 160 480 960"),
+    // Ornaments, in the time of their note.
+    ("", "{g}C4|", "pitch 79 60; on 0 60"),
+    ("", "{ga}C4|", "pitch 79 81 60; on 0 60 120"),
+    ("", "{/g}C4|", "pitch 79 60; on 0 30"),
+    ("", "%%MIDI grace 1/4\n{ga}C4|", "pitch 79 81 60; on 0 240 480"),
+    ("L:1/8\n", "%%MIDI gracedivider 2\n{g}C8|", "pitch 79 60; on 0 120"),
+    ("", "TC2 D2|", "pitch 60 62 60 62 60 62 60 62 60 62 60 62 60 62 60 62 62"),
+    ("", "MC4|", "pitch 60 59 60; on 0 60 120"),
+    ("", "PC4|", "pitch 60 62 60; on 0 60 120"),
+    ("", "!turn!C4|", "pitch 62 60 59 60"),
+    ("", "!slide!C4|", "pitch 59 60"),
+    ("L:1/8\n", "~C3 D|", "pitch 60 62 60 59 60 62"),
+    ("", "!//!C D3|", "pitch 60 60 60 60 62"),
+    // Microtones.
+    ("", "A _/B c _/B|", "pitch 69 71 72 71; bend 480=-2048 960=0 1440=-2048 1920=0"),
+    ("", "^/C =C|", "bend 0=2048 480=0"),
+    ("", "[C^/E]4|", "channel 1 2; bend 0=2048 1920=0"),
+    ("%%MIDI temperamentequal 53\n", "C G|", "bend 480=82 960=0"),
+    ("%%MIDI temperamentlinear 1200 696.578\n", "C E|", "bend 480=-573 960=0"),
+    ("", "%%MIDI pitchbend 96 0\nC4|", "bend 0=4096 1920=0"),
+    // Percussion.
+    ("%%MIDI channel 10\n%%MIDI drummap C 36\n", "CCCC|", "drum 0=36 480=36 960=36 1440=36"),
+    ("%%MIDI channel 10\n", "C,,4|", "drum 0=36"),
+    ("%%percmap D pedal-hi-hat x\n%%percmap C 36\n", "[K:C clef=perc]D2C2|", "drum 0=44 960=36"),
+    ("V:1\nV:2 clef=perc\n", "[V:1]C4|\n[V:2]^c4|", "drum 0=73; pitch 60"),
+    ("", "%%MIDI drum dzdz 36 38 100 80\n%%MIDI drumon\nC4|\n%%MIDI drumoff\nC4|", "drum 0=36 960=38"),
+    ("", "%%MIDI drone 109 57 45 70 60\n%%MIDI droneon\nC4|", "tracks Voice 1, Drone"),
+    // Chord symbols: what is written, and nothing where nothing is.
+    ("", "CDEF|", "tracks Voice 1"),
+    ("", "\"C\"C4|", "chords 480=48,52,55 1440=48,52,55; bass 0=36 960=36"),
+    ("M:3/4\n", "\"G7\"G3|", "chords 480=55,59,62,65 960=55,59,62,65; bass 0=43"),
+    ("M:6/8\nL:1/8\nR:song\n", "\"Am\"A6|", "chords 480=57,60,64 1200=57,60,64; bass 0=45 720=45"),
+    ("", "\"C/E\"C4|", "bass 0=40 960=40"),
+    ("", "\"C\"C4|\"N.C.\"D4|\"G\"D4|", "bass 0=36 960=36 3840=43 4800=43"),
+    ("", "%%MIDI gchord c4\n\"C\"C4|\n%%MIDI gchord f2f2\nD4|", "chords 0=48,52,55; bass 1920=36 2880=36"),
+    ("", "%%MIDI gchord ghih\n\"C\"C4|", "chords 0=48 480=52 960=55 1440=52"),
+    ("", "\"C\"C4|\n%%MIDI gchordoff\nD4|", "bass 0=36 960=36"),
+    ("", "%%MIDI gchordoff\n\"C\"C4|", "tracks Voice 1"),
+    ("%%MIDI chordprog 46\n%%MIDI bassprog 33\n", "\"C\"C4|", "tracks Voice 1, Chords, Bass; program 0=0 0=46 0=33"),
+    ("%%MIDI chordvol 40\n%%MIDI bassvol 99\n", "\"C\"C4|", "chordvelocity 40; bassvelocity 99"),
+    ("", "\"^slowly\"C4|", "tracks Voice 1"),
+    // Repeats keep all of it in its place.
+    ("", "|:!p!C4|!f!D4:|", "velocity 60 105 60 105"),
+    ("", "|:%%\n%%MIDI program 40\nC4|\n%%MIDI program 73\nD4:|", "program 0=40 1920=73 3840=40 5760=73"),
+];
+
+fn performed(header: &str, music: &str) -> Performance {
+    let score = score::read_obeying(&abc::parse(&text(header, music)).tune).score;
+    let arrangement = Arrangement {
+        style: Style::Written,
+        ..Arrangement::default()
+    };
+    perform(&score, &arrangement, 1)
+}
+
+fn text(header: &str, music: &str) -> String {
+    format!("X:1\nT:t\n{HEADER}{header}K:C\n{music}\n")
+}
+
+/// A note of a track: onset, end, pitch, velocity, channel.
+type Struck = (u64, u64, u8, u8, Channel);
+
+fn struck(track: &Track) -> Vec<Struck> {
+    let mut notes: Vec<Struck> = Vec::new();
+    for timed in &track.messages {
+        match timed.message {
+            MidiMessage::NoteOn {
+                channel,
+                pitch,
+                velocity,
+            } => {
+                notes.push((timed.at.get(), 0, pitch.number(), velocity.value(), channel));
+            }
+            MidiMessage::NoteOff { channel, pitch } => {
+                let open = notes
+                    .iter_mut()
+                    .find(|note| note.1 == 0 && note.2 == pitch.number() && note.4 == channel);
+                open.expect("a note ends that began").1 = timed.at.get();
+            }
+            _ => {}
+        }
+    }
+    notes
+}
+
+/// What is heard of one kind, as the cases write it.
+fn heard(what: &str, performance: &Performance) -> String {
+    let accompanies =
+        |track: &&Track| ["Chords", "Bass", "Drums", "Drone"].contains(&track.name.as_str());
+    let voices: Vec<&Track> = performance
+        .tracks
+        .iter()
+        .filter(|track| !accompanies(track))
+        .collect();
+    let of = |name: &str| -> Vec<Struck> {
+        let track = performance.tracks.iter().find(|track| track.name == name);
+        track.map(struck).unwrap_or_default()
+    };
+    let sung: Vec<Struck> = voices.iter().flat_map(|track| struck(track)).collect();
+    let melodic = || sung.iter().filter(|note| note.4 != Channel::DRUMS);
+    let listed = |values: Vec<String>| values.join(" ");
+    let at_once = |notes: Vec<Struck>| {
+        let mut text = String::new();
+        let mut last = None;
+        for note in notes {
+            if last.replace(note.0) == Some(note.0) {
+                let _ = write!(text, ",{}", note.2);
+            } else {
+                let _ = write!(text, " {}={}", note.0, note.2);
+            }
+        }
+        text.trim().to_owned()
+    };
+    let messages = |tracks: Vec<&Track>, told: fn(&MidiMessage) -> Option<String>| {
+        let all = tracks.iter().flat_map(|track| &track.messages);
+        let told = all.filter_map(|timed| Some(format!("{}={}", timed.at, told(&timed.message)?)));
+        told.collect::<Vec<_>>()
+    };
+    match what {
+        "velocity" => listed(sung.iter().map(|note| note.3.to_string()).collect()),
+        "held" => listed(
+            sung.iter()
+                .map(|note| (note.1 - note.0).to_string())
+                .collect(),
+        ),
+        "on" => listed(sung.iter().map(|note| note.0.to_string()).collect()),
+        "pitch" => listed(melodic().map(|note| note.2.to_string()).collect()),
+        "channel" => {
+            let mut channels: Vec<u8> = sung.iter().map(|note| note.4.index() + 1).collect();
+            channels.dedup();
+            listed(channels.iter().map(u8::to_string).collect())
+        }
+        "drum" => {
+            let drums = sung.iter().copied().filter(|note| note.4 == Channel::DRUMS);
+            at_once(drums.chain(of("Drums")).collect())
+        }
+        "chords" => at_once(of("Chords")),
+        "bass" => at_once(of("Bass")),
+        "chordvelocity" => of("Chords")
+            .first()
+            .map_or(String::new(), |note| note.3.to_string()),
+        "bassvelocity" => of("Bass")
+            .first()
+            .map_or(String::new(), |note| note.3.to_string()),
+        "tracks" => performance
+            .tracks
+            .iter()
+            .map(|track| track.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+        "tempo" => {
+            let mut tempi: Vec<(u64, i64)> = Vec::new();
+            for timed in &performance.marks {
+                if let Mark::Tempo(tempo) = timed.mark {
+                    tempi.retain(|(at, _)| *at != timed.at.get());
+                    tempi.push((timed.at.get(), tempo.quarters_per_minute().round() as i64));
+                }
+            }
+            tempi.dedup_by_key(|(_, tempo)| *tempo);
+            listed(
+                tempi
+                    .iter()
+                    .map(|(at, tempo)| format!("{at}={tempo}"))
+                    .collect(),
+            )
+        }
+        "program" => {
+            let programs = |message: &MidiMessage| match message {
+                MidiMessage::ProgramChange { program, .. } => Some(program.number().to_string()),
+                _ => None,
+            };
+            let each = performance.tracks.iter().flat_map(|track| {
+                let mut of_track = messages(vec![track], programs);
+                // Of several at one place the last holds.
+                of_track.reverse();
+                of_track.dedup_by_key(|told| told.split('=').next().map(str::to_owned));
+                of_track.reverse();
+                of_track
+            });
+            listed(each.collect())
+        }
+        "control" => listed(messages(voices, |message| match message {
+            MidiMessage::ControlChange {
+                controller, value, ..
+            } => Some(format!("{}/{}", controller.value(), value.value())),
+            _ => None,
+        })),
+        "bend" => listed(messages(voices, |message| match message {
+            MidiMessage::PitchBend { bend, .. } => Some(bend.value().to_string()),
+            _ => None,
+        })),
+        other => panic!("{other} is nothing that can be heard"),
+    }
+}
+
+#[test]
+fn what_is_written_is_heard_and_nothing_else() {
+    let mut wrong = Vec::new();
+    for (header, music, expected) in CASES {
+        let performance = performed(header, music);
+        for part in expected.split("; ") {
+            let (what, values) = part.split_once(' ').expect("a word and values");
+            let heard = heard(what, &performance);
+            if heard != values {
+                wrong.push(format!(
+                    "{header:?} {music:?}: {what} {heard}, not {values}"
+                ));
+            }
+        }
+    }
+    assert!(CASES.len() >= 80);
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        CASES.len(),
+        wrong.join("\n")
+    );
+}
+
+/// Loudness of the notes of the first voice, programs and pitches, as abc2midi plays a tune.
+struct Witness {
+    velocities: Vec<u8>,
+    programs: Vec<(u64, u8)>,
+    tempo: Option<i64>,
+}
+
+fn witness(text: &str) -> Option<Witness> {
+    let folder = tempfile::tempdir().ok()?;
+    let (abc, mid) = (folder.path().join("t.abc"), folder.path().join("t.mid"));
+    std::fs::write(&abc, text).ok()?;
+    Command::new("abc2midi")
+        .arg(&abc)
+        .arg("-o")
+        .arg(&mid)
+        .arg("-NGUI")
+        .output()
+        .ok()?;
+    let bytes = std::fs::read(mid).ok()?;
+    let file = midly::Smf::parse(&bytes).ok()?;
+    let mut witness = Witness {
+        velocities: Vec::new(),
+        programs: Vec::new(),
+        tempo: None,
+    };
+    for event in file.tracks.iter().flat_map({
+        |track| {
+            let mut at = 0u64;
+            track.iter().map(move |event| {
+                at += u64::from(event.delta.as_int());
+                (at, event.kind)
+            })
+        }
+    }) {
+        match event {
+            (at, midly::TrackEventKind::Midi { message, .. }) => match message {
+                midly::MidiMessage::NoteOn { vel, .. } if vel > 0 => {
+                    witness.velocities.push(vel.as_int())
+                }
+                midly::MidiMessage::ProgramChange { program } => {
+                    witness.programs.push((at, program.as_int()))
+                }
+                _ => {}
+            },
+            (_, midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo))) => {
+                let quarters = (60e6 / f64::from(tempo.as_int())).round();
+                witness.tempo.get_or_insert(quarters as i64);
+            }
+            _ => {}
+        }
+    }
+    Some(witness)
+}
+
+/// Where abc2midi is heard differently, and why ours is kept.
+const ARGUED: &[(&str, &str)] = &[
+    ("+pp+C4|", "no dynamic there: `+…+` is ABC 2.0"),
+    ("PC4|", "`U:` is not read there (§4.16)"),
+    ("!pppp!C4|", "no dynamic there (§4.14 names it)"),
+    (
+        "!>!",
+        "no accent there (§4.14: players may be expected to play it)",
+    ),
+    ("!^!", "as above"),
+    ("Q:1/4 1/8=60", "beats are not added there (§3.1.8)"),
+    ("Q:118 = 1/4", "read as 118 whole notes there"),
+];
+
+#[test]
+fn abc2midi_agrees_on_programs_and_on_which_note_is_louder() {
+    if Command::new("abc2midi").arg("-ver").output().is_err() {
+        println!("skipped: abc2midi is not installed");
+        return;
+    }
+    let (mut asked, mut differ) = (0, Vec::new());
+    for (header, music, expected) in CASES {
+        if ARGUED
+            .iter()
+            .any(|(known, _)| music.contains(known) || header.contains(known))
+        {
+            continue;
+        }
+        let Some(witness) = witness(&text(header, music)) else {
+            continue;
+        };
+        for part in expected.split("; ") {
+            let (what, values) = part.split_once(' ').expect("a word and values");
+            let ours: Vec<&str> = values.split(' ').collect();
+            match what {
+                "velocity" if witness.velocities.len() == ours.len() => {
+                    asked += 1;
+                    let ours: Vec<u8> = ours
+                        .iter()
+                        .map(|value| value.parse().expect("a velocity"))
+                        .collect();
+                    // Where abc2midi hears one note louder than the next, so do we, or as loud on the way up a hairpin.
+                    let contradicts =
+                        ours.windows(2)
+                            .zip(witness.velocities.windows(2))
+                            .any(|(ours, theirs)| {
+                                (theirs[0] > theirs[1] && ours[0] < ours[1])
+                                    || (theirs[0] < theirs[1] && ours[0] > ours[1])
+                            });
+                    if contradicts {
+                        differ.push(format!(
+                            "{music}: {ours:?}, abc2midi {:?}",
+                            witness.velocities
+                        ));
+                    }
+                }
+                "program" if !witness.programs.is_empty() && !music.contains("voice") => {
+                    asked += 1;
+                    let numbers = |all: &[(u64, u8)]| {
+                        all.iter().map(|(_, program)| *program).collect::<Vec<_>>()
+                    };
+                    let theirs = numbers(&witness.programs);
+                    let missing = ours
+                        .iter()
+                        .filter_map(|pair| pair.split('=').nth(1)?.parse::<u8>().ok());
+                    let missing: Vec<u8> = missing
+                        .filter(|program| *program != 0 && !theirs.contains(program))
+                        .collect();
+                    if !missing.is_empty() && !expected.contains("Chords") {
+                        differ.push(format!("{music}: {ours:?}, abc2midi {theirs:?}"));
+                    }
+                }
+                "tempo" if ours.len() == 1 => {
+                    asked += 1;
+                    let own = ours[0]
+                        .split('=')
+                        .nth(1)
+                        .and_then(|tempo| tempo.parse::<i64>().ok());
+                    if own != witness.tempo {
+                        differ.push(format!("{header}: {own:?}, abc2midi {:?}", witness.tempo));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    println!("{asked} cases were put to abc2midi");
+    assert!(
+        differ.is_empty(),
+        "{} differ:\n{}",
+        differ.len(),
+        differ.join("\n")
+    );
+}
