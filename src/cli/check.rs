@@ -1,17 +1,17 @@
 //! `ceilid check`: ABC tunebooks in; every doubtful thing out, with its place, a code and a way out.
 
-use super::{Context, Failure, files, inputs};
-use crate::abc::{self, Diagnostic, Severity, TuneText, Tunebook};
+use super::sarif::Sarif;
+use super::tune_names::Numbers;
+use super::{Context, Failure, books, rewrite};
+use crate::abc::{self, Code, Diagnostic, LostMusic, Parsed, Severity, TuneText, Tunebook};
 use crate::score;
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The longest stretch of a line shown around a finding, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 100;
-/// The largest file that `--fix` rewrites, in bytes: it is held in memory.
-const FIXED_FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Arguments of `ceilid check`.
 #[derive(clap::Args)]
@@ -19,76 +19,205 @@ pub struct Args {
     /// ABC tunebooks, folders of them (`.abc`), or `-` for stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Rewrite the files in canonical form, where that changes no note; stdin is rewritten to stdout
+    /// The least that makes the exit code 1: errors alone, warnings too, or anything at all
+    #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Warning)]
+    fail_on: FailOn,
+    /// How findings are printed [default: text, or json with `--json`]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Report>,
+    /// Take older and other programs' dialects of ABC, and music outside of tunes, for errors
+    #[arg(long)]
+    strict: bool,
+    /// Mend in place what can be mended in one way only, by the smallest edits, where that changes no note; stdin goes to stdout
     #[arg(long)]
     fix: bool,
+    /// With `--fix`: write nothing and print what would change, as `diff -u` does
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+}
+
+/// From which severity on findings make the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    /// Errors alone
+    Error,
+    /// Errors and warnings
+    Warning,
+    /// Errors, warnings and notes
+    Note,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Report {
+    /// Each with its line, a mark below it, and a hint
+    Text,
+    /// A JSON object a line
+    Json,
+    /// One SARIF 2.1.0 document, as code hosts read it
+    Sarif,
 }
 
 /// Runs `ceilid check`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let mut tally = Tally::default();
-    for input in inputs::tunebooks(&args.inputs)? {
+    let usual = if context.json {
+        Report::Json
+    } else {
+        Report::Text
+    };
+    let mut printer = Printer::new(args.format.unwrap_or(usual));
+    let mut tally = Tally {
+        is_strict: args.strict,
+        ..Tally::default()
+    };
+    for input in books::tunebooks(&args.inputs)? {
         if args.fix {
-            fix(&input, &mut tally, context)?;
+            fix(&input, &args, &mut tally, context)?;
         } else {
-            check(&input, &mut tally, context)?;
+            check(&input, &mut tally, &mut printer)?;
         }
     }
+    printer.finish(args.fix)?;
     tally.report(&args, context)
 }
 
 /// Tells everything about one file.
-fn check(input: &Path, tally: &mut Tally, context: &Context) -> Result<(), Failure> {
+fn check(input: &Path, tally: &mut Tally, printer: &mut Printer) -> Result<(), Failure> {
     let file = input.display().to_string();
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut book = books::open(input)?;
+    let mut about_file = AboutFile::default();
     let mut tunes = 0;
-    for tune in Tunebook::new(inputs::open(input)?) {
-        let tune = tune
+    loop {
+        let tune = book
+            .next_tune()
             .with_context(|| format!("cannot read `{file}`"))
-            .map_err(Failure::environment)?;
+            .map_err(books::unread)?;
+        for lost in book.take_lost_music() {
+            let (text, finding) = lost_music(&lost);
+            tally.count(&finding);
+            printer.print(&file, &text, &finding)?;
+        }
+        let Some(tune) = tune else { break };
         tunes += 1;
-        for finding in findings(&tune) {
-            tally.count(finding.severity());
-            let text = if context.json {
-                as_json(&file, &tune, &finding)
-            } else {
-                in_place(&file, &tune, &finding)
-            };
-            writeln!(out, "{text}")
-                .context("cannot write to stdout")
-                .map_err(Failure::environment)?;
+        for finding in about_file.of_tune(&tune) {
+            tally.count(&finding);
+            printer.print(&file, &tune, &finding)?;
         }
     }
     if tunes == 0 {
-        tally.count(Severity::Error);
-        let finding = Diagnostic::new(
-            abc::Code::NoTune,
-            abc::Span::default(),
-            "no tune in this file",
-        );
-        let tune = TuneText::alone("");
-        let text = if context.json {
-            as_json(&file, &tune, &finding)
-        } else {
-            in_place(&file, &tune, &finding)
-        };
-        writeln!(out, "{text}")
-            .context("cannot write to stdout")
-            .map_err(Failure::environment)?;
+        let finding = Diagnostic::new(Code::NoTune, abc::Span::default(), "no tune in this file");
+        tally.count(&finding);
+        printer.print(&file, &TuneText::default().at_line(1), &finding)?;
     }
     tally.tunes += tunes;
-    out.flush()
-        .context("cannot write to stdout")
-        .map_err(Failure::environment)
+    Ok(())
+}
+
+/// What is remembered from tune to tune of one file.
+#[derive(Default)]
+struct AboutFile {
+    /// Dialects that were told: once a file is enough.
+    dialects: Vec<Code>,
+    numbers: Numbers,
+}
+
+impl AboutFile {
+    /// What is to be said of the next tune.
+    fn of_tune(&mut self, tune: &TuneText) -> Vec<Diagnostic> {
+        let parsed = abc::parse_tune(tune);
+        let repeated = parsed
+            .tune
+            .reference()
+            .filter(|number| !self.numbers.take(*number));
+        let mut findings = findings_of(parsed);
+        if let Some(number) = repeated {
+            let message = format!("`X:{number}` is the number of another tune of this file");
+            let finding = Diagnostic::new(Code::RepeatedReference, abc::Span::new(0, 2), message);
+            findings.insert(0, finding);
+        }
+        findings.retain(|finding| {
+            let code = finding.code;
+            let is_told = code.is_dialect() && self.dialects.contains(&code);
+            if code.is_dialect() && !is_told {
+                self.dialects.push(code);
+            }
+            !is_told
+        });
+        findings
+    }
+}
+
+/// Prints findings one by one, or all at the end.
+struct Printer {
+    report: Report,
+    out: std::io::BufWriter<std::io::StdoutLock<'static>>,
+    sarif: Sarif,
+}
+
+impl Printer {
+    fn new(report: Report) -> Self {
+        Self {
+            report,
+            out: std::io::BufWriter::new(std::io::stdout().lock()),
+            sarif: Sarif::default(),
+        }
+    }
+
+    fn print(&mut self, file: &str, tune: &TuneText, finding: &Diagnostic) -> Result<(), Failure> {
+        let text = match self.report {
+            Report::Text => in_place(file, tune, finding),
+            Report::Json => as_json(file, tune, finding),
+            Report::Sarif => {
+                self.sarif.add(file, tune, finding);
+                return Ok(());
+            }
+        };
+        writeln!(self.out, "{text}")
+            .context("cannot write to stdout")
+            .map_err(Failure::environment)
+    }
+
+    fn finish(&mut self, is_silent: bool) -> Result<(), Failure> {
+        let written = match self.report {
+            Report::Sarif if !is_silent => writeln!(self.out, "{:#}", self.sarif.document()),
+            _ => Ok(()),
+        };
+        written
+            .and_then(|()| self.out.flush())
+            .context("cannot write to stdout")
+            .map_err(Failure::environment)
+    }
 }
 
 /// What the text and the music of a tune leave in doubt, in order of place.
-fn findings(tune: &TuneText) -> Vec<Diagnostic> {
-    let parsed = abc::parse_tune(tune);
+fn findings_of(parsed: Parsed) -> Vec<Diagnostic> {
     let mut findings = parsed.diagnostics;
     findings.extend(score::read(&parsed.tune).diagnostics);
     findings.sort_by_key(|finding| finding.span.start);
     findings
+}
+
+/// What is said of music that belongs to no tune.
+pub(super) fn lost_music(lost: &LostMusic) -> (TuneText, Diagnostic) {
+    let lines = match lost.line_count {
+        1 => "a line that reads as music belongs".to_owned(),
+        count => format!("{count} lines that read as music belong"),
+    };
+    let why = if lost.follows_tune {
+        "an empty line ended the tune above"
+    } else {
+        "no `X:` stands above"
+    };
+    let end = u32::try_from(lost.text.len()).unwrap_or(u32::MAX);
+    let finding = Diagnostic::new(
+        abc::Code::LostMusic,
+        abc::Span::new(0, end),
+        format!("{lines} to no tune: {why}"),
+    );
+    (
+        TuneText::alone(lost.text.clone()).at_line(lost.line),
+        finding,
+    )
 }
 
 /// A finding in one line: `FILE:LINE:COLUMN: error[code]: message`.
@@ -104,6 +233,18 @@ pub(super) fn short(file: &str, tune: &TuneText, finding: &Diagnostic) -> String
 /// A finding with its line, a caret below it, and the hint.
 fn in_place(file: &str, tune: &TuneText, finding: &Diagnostic) -> String {
     let place = tune.place(finding.span.start);
+    if tune.text().is_empty() {
+        let (severity, code, hint) = (
+            finding.severity(),
+            finding.code.as_str(),
+            finding.code.hint(),
+        );
+        let message = &finding.message;
+        return format!(
+            "{severity}[{code}]: {message}\n --> {file}:{}:1\n  = hint: {hint}\n",
+            place.line
+        );
+    }
     let line: Vec<char> = tune.line_at(finding.span.start).chars().collect();
     let length = tune
         .text()
@@ -151,139 +292,116 @@ fn as_json(file: &str, tune: &TuneText, finding: &Diagnostic) -> String {
     .to_string()
 }
 
-/// Rewrites one file in canonical form; what stands between the tunes stays as it is.
-fn fix(input: &Path, tally: &mut Tally, context: &Context) -> Result<(), Failure> {
-    let file = input.display().to_string();
-    let mut bytes = Vec::new();
-    inputs::open(input)?
-        .take(FIXED_FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read `{file}`"))
-        .map_err(Failure::environment)?;
-    if bytes.len() as u64 > FIXED_FILE_BYTES_MAX {
-        return Err(Failure::input(anyhow!(
-            "`{file}` is larger than {FIXED_FILE_BYTES_MAX} bytes"
-        ))
-        .hint("split it"));
-    }
-    let fixed = fixed(&bytes, |tune| {
-        tally.unfixed += 1;
-        let line = tune.first_line();
-        context.say(format_args!(
-            "{file}:{line}:1: left as it is: in canonical form it would sound different"
-        ));
-    });
-    for tune in Tunebook::new(fixed.as_bytes()) {
-        let tune = tune
-            .context("cannot read back")
-            .map_err(Failure::environment)?;
-        tally.tunes += 1;
-        findings(&tune)
-            .iter()
-            .for_each(|finding| tally.count(finding.severity()));
-    }
-    if input == Path::new("-") || fixed.as_bytes() != bytes.as_slice() {
-        tally.fixed_files += 1;
-        files::write(input, fixed.as_bytes())?;
-    }
-    Ok(())
-}
-
-/// The text of a tunebook with each tune in canonical form. Tunes that would then sound different stay as they are
-/// and are told to `leave`.
-fn fixed(bytes: &[u8], mut leave: impl FnMut(&TuneText)) -> String {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.trim_start_matches('\u{feff}').to_owned(),
-        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-    };
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let lines: Vec<&str> = text.lines().collect();
-    let mut fixed = String::with_capacity(text.len());
-    let mut copied = 0;
-    for tune in Tunebook::new(text.as_bytes()).flatten() {
-        let first = (tune.first_line() as usize)
-            .saturating_sub(1)
-            .clamp(copied, lines.len());
-        let last = (first + tune.text().lines().count()).min(lines.len());
-        for line in &lines[copied..first] {
-            fixed.push_str(line);
-            fixed.push('\n');
-        }
-        match canonical(&tune) {
-            Some(canonical) => fixed.push_str(&canonical),
-            None => {
-                leave(&tune);
-                for line in &lines[first..last] {
-                    fixed.push_str(line);
-                    fixed.push('\n');
+/// Mends one file.
+fn fix(input: &Path, args: &Args, tally: &mut Tally, context: &Context) -> Result<(), Failure> {
+    let mut numbers = Numbers::default();
+    let mut numbers_taken = false;
+    let rewritten = rewrite::rewritten(input, |tune, bytes| {
+        if !std::mem::replace(&mut numbers_taken, true) {
+            for other in Tunebook::new(bytes).flatten() {
+                if let Some(number) = abc::parse_tune(&other).tune.reference() {
+                    numbers.take(number);
                 }
             }
         }
-        copied = last;
+        let needs_number = abc::parse_tune(tune).tune.header_field('X').is_none();
+        let number = if needs_number {
+            numbers.take_or_next(None)
+        } else {
+            1
+        };
+        abc::edits(tune, number)
+    })?;
+    for line in &rewritten.left {
+        context.say(format_args!(
+            "{}:{line}:1: not all could be mended",
+            input.display()
+        ));
     }
-    for line in &lines[copied..] {
-        fixed.push_str(line);
-        fixed.push('\n');
+    let mut about_file = AboutFile::default();
+    for tune in Tunebook::new(rewritten.after.as_slice()).flatten() {
+        tally.tunes += 1;
+        about_file
+            .of_tune(&tune)
+            .iter()
+            .for_each(|finding| tally.count(finding));
     }
-    fixed
-}
-
-/// The canonical text of a tune, if it sounds the same.
-fn canonical(tune: &TuneText) -> Option<String> {
-    if tune.is_cut() {
-        return None;
+    tally.edits += rewritten.edit_count;
+    tally.fixed_files += usize::from(rewritten.before != rewritten.after);
+    if args.dry_run {
+        rewrite::print_diff(input, &rewritten)
+    } else {
+        rewrite::write(input, &rewritten).map(drop)
     }
-    let before = abc::parse_tune(tune).tune;
-    let text = abc::print_own_lines(&before);
-    let after = abc::parse_tune(&tune.with_text(text.clone())).tune;
-    (score::read(&before).score == score::read(&after).score).then_some(text)
 }
 
 /// How much was found.
 #[derive(Default)]
 struct Tally {
+    is_strict: bool,
     tunes: usize,
     notes: usize,
     warnings: usize,
     errors: usize,
+    edits: usize,
     fixed_files: usize,
-    unfixed: usize,
 }
 
 impl Tally {
-    fn count(&mut self, severity: Severity) {
-        match severity {
+    fn count(&mut self, finding: &Diagnostic) {
+        let is_refused = finding.code.is_dialect() || finding.code == Code::LostMusic;
+        match finding.severity() {
+            _ if self.is_strict && is_refused => self.errors += 1,
             Severity::Note => self.notes += 1,
             Severity::Warning => self.warnings += 1,
             Severity::Error => self.errors += 1,
         }
     }
 
-    /// Notes are advice; warnings and errors are faults of the input.
+    /// Whether what was found makes the exit code 1.
     fn report(self, args: &Args, context: &Context) -> Result<(), Failure> {
-        let Self {
-            tunes,
-            notes,
-            warnings,
-            errors,
-            fixed_files,
-            unfixed,
-        } = self;
-        let summary = format!("{tunes} tunes: {errors} errors, {warnings} warnings, {notes} notes");
+        let counted = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        let summary = format!(
+            "{}: {}, {}, {}",
+            counted(self.tunes, "tune"),
+            counted(self.errors, "error"),
+            counted(self.warnings, "warning"),
+            counted(self.notes, "note"),
+        );
         if args.fix {
+            let done = if args.dry_run {
+                "would be made"
+            } else {
+                "made"
+            };
             context.say(format_args!(
-                "{fixed_files} files rewritten, {unfixed} tunes left as they were"
+                "{} {done} in {}",
+                counted(self.edits, "edit"),
+                counted(self.fixed_files, "file")
             ));
         }
-        if errors + warnings == 0 {
+        let fails = match args.fail_on {
+            FailOn::Error => self.errors > 0,
+            FailOn::Warning => self.errors + self.warnings > 0,
+            FailOn::Note => self.errors + self.warnings + self.notes > 0,
+        };
+        if !fails {
             context.say(summary);
             return Ok(());
         }
-        let failure = Failure::input(anyhow!("{summary}"));
+        let worst = match (self.errors, self.warnings) {
+            (0, 0) => Severity::Note,
+            (0, _) => Severity::Warning,
+            _ => Severity::Error,
+        };
+        let failure = Failure::input(anyhow!("{summary}")).called(worst.to_string());
         Err(if args.fix {
             failure.hint("what is left needs a person: `ceilid check` shows it")
         } else {
-            failure
+            failure.hint("`ceilid explain CODE` says more about a code")
         })
     }
 }
@@ -294,7 +412,7 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let tune = TuneText::alone(text);
-        findings(&tune)
+        findings_of(abc::parse_tune(&tune))
             .iter()
             .map(|finding| in_place("a.abc", &tune, finding))
             .collect()
@@ -321,13 +439,19 @@ warning[bar-short]: bar 2 lasts 3/4 of 1: 1/4 is missing
     }
 
     #[test]
-    fn a_fix_keeps_the_text_between_tunes_and_the_notes() {
-        let book = "% my book\nU: k = !trill!\n\nX:1\nT:t\nK:C\nkC2 -C2#|\n\nfree text\n\nX:2\nT:u\nK:G\nA//B// +CE+|\n";
-        let expected = "% my book\nU: k = !trill!\n\nX:1\nT:t\nK:C\nkC2- C2|\n\nfree text\n\nX:2\nT:u\nK:G\nA/4B/4 [CE]|\n";
+    fn dialects_and_numbers_are_said_once_a_file() {
+        let mut about_file = AboutFile::default();
+        let mut codes = |text: &str| -> Vec<&str> {
+            let findings = about_file.of_tune(&TuneText::alone(text));
+            findings
+                .iter()
+                .map(|finding| finding.code.as_str())
+                .collect()
+        };
         assert_eq!(
-            fixed(book.as_bytes(), |_| panic!("nothing is left as it is")),
-            expected
+            codes("X:1\nT:t\nK:C\n+trill+C +trill+D|\n"),
+            ["outdated-decoration"]
         );
-        assert_eq!(fixed(expected.as_bytes(), |_| ()), expected);
+        assert_eq!(codes("X:1\nT:t\nK:C\n+trill+C|\n"), ["repeated-x"]);
     }
 }

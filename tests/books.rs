@@ -1,0 +1,412 @@
+//! Tunebooks on disk: no tune is lost on its way to a file, and mending or formatting changes no note and no byte besides.
+//!
+//! The corpora are found by `CEILID_CORPORA` or in `../shared/corpora`, hostile inputs in `../shared/oracle/bad`; `CEILID_MUTATIONS`
+//! says how many mutated tunebooks are mended and formatted (default 60).
+
+use ceilid::abc::{self, Tunebook};
+use ceilid::score::{self, Score};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn ceilid(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+    command
+        .current_dir(folder)
+        .args(args)
+        .output()
+        .expect("the binary runs")
+}
+
+fn succeeds(folder: &Path, args: &[&str]) -> String {
+    let output = ceilid(folder, args);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {said}");
+    said
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn two_folders_of_books_with_the_same_names_lose_no_tune() {
+    let folder = folder();
+    for book in ["a", "b"] {
+        std::fs::create_dir(folder.path().join(book)).unwrap();
+        for tune in 1..=50 {
+            let text = format!("X:1\nT:{book}{tune}\nL:1/4\nK:C\nCDEF|\n");
+            std::fs::write(folder.path().join(format!("{book}/t{tune}.abc")), text).unwrap();
+        }
+    }
+    let said = succeeds(
+        folder.path(),
+        &[
+            "convert",
+            "--plain",
+            "a",
+            "b",
+            "-o",
+            "out",
+            "--format",
+            "mid,abc,notes",
+            "--manifest",
+            "m.jsonl",
+        ],
+    );
+    assert!(said.contains("100 tunes"), "{said}");
+    assert_eq!(names_in(&folder.path().join("out")).len(), 300);
+    let manifest = std::fs::read_to_string(folder.path().join("m.jsonl")).unwrap();
+    let files: HashSet<String> = manifest
+        .lines()
+        .flat_map(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).expect("a row is JSON");
+            let files = row["files"].as_array().expect("files").clone();
+            files
+                .into_iter()
+                .map(|file| file.as_str().expect("a path").to_owned())
+        })
+        .collect();
+    assert_eq!((manifest.lines().count(), files.len()), (100, 300));
+    assert!(files.iter().all(|file| folder.path().join(file).exists()));
+}
+
+#[test]
+fn tunes_without_a_number_survive_being_one_book() {
+    let folder = folder();
+    std::fs::write(folder.path().join("1.abc"), "X:1\nT:a\nL:1/4\nK:C\nCDEF|\n").unwrap();
+    std::fs::write(
+        folder.path().join("2.abc"),
+        "T:b\nL:1/4\nK:G\nGABc|\n\nT:c\nK:D\nd4|\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("3.abc"), "X:1\nT:d\nL:1/4\nK:C\nc4|\n").unwrap();
+    succeeds(
+        folder.path(),
+        &["convert", "1.abc", "2.abc", "3.abc", "-o", "all.abc"],
+    );
+    let book = std::fs::read_to_string(folder.path().join("all.abc")).unwrap();
+    assert!(book.starts_with("%abc-2.1\n"), "{book}");
+    let tunes: Vec<_> = Tunebook::new(book.as_bytes())
+        .flatten()
+        .map(|tune| abc::parse_tune(&tune).tune)
+        .collect();
+    let numbers: Vec<_> = tunes.iter().map(abc::Tune::reference).collect();
+    assert_eq!(numbers, [Some(1), Some(2), Some(3), Some(4)]);
+    assert_eq!(
+        tunes.iter().map(abc::Tune::title).collect::<String>(),
+        "abcd"
+    );
+    // Once more, and nothing grows.
+    succeeds(folder.path(), &["convert", "all.abc", "-o", "again.abc"]);
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("again.abc")).unwrap(),
+        book
+    );
+}
+
+#[test]
+fn music_that_nobody_hears_is_told_of() {
+    let folder = folder();
+    let text = "X:1\nT:t\nL:1/4\nM:4/4\nK:C\nCDEF|\n\nGABc|\n";
+    std::fs::write(folder.path().join("t.abc"), text).unwrap();
+    let said = succeeds(folder.path(), &["convert", "--plain", "t.abc", "-o", "out"]);
+    assert!(said.contains("t.abc:8:1: warning[lost-music]"), "{said}");
+    let checked = ceilid(folder.path(), &["check", "t.abc"]);
+    let (out, said) = (
+        String::from_utf8_lossy(&checked.stdout),
+        String::from_utf8_lossy(&checked.stderr),
+    );
+    assert!(out.contains("--> t.abc:8:1"), "{out}");
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(
+        said.starts_with("warning: 1 tune: 0 errors, 1 warning"),
+        "no error is meant: {said}"
+    );
+    assert_eq!(
+        ceilid(folder.path(), &["check", "--fail-on", "error", "t.abc"])
+            .status
+            .code(),
+        Some(0)
+    );
+    assert_eq!(
+        ceilid(
+            folder.path(),
+            &["check", "--strict", "--fail-on", "error", "t.abc"]
+        )
+        .status
+        .code(),
+        Some(1)
+    );
+    std::fs::write(folder.path().join("none.abc"), "just words\n").unwrap();
+    let none = ceilid(folder.path(), &["convert", "none.abc", "-o", "out2"]);
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(none.status.code(), Some(1));
+    assert!(
+        said.contains("nothing was written") && !said.contains("all tunes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn findings_are_told_to_machines() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("t.abc"),
+        "X:1\nT:t\nL:1/4\nK:C\nC# D +trill+E +trill+F|\n",
+    )
+    .unwrap();
+    let json = ceilid(folder.path(), &["check", "--json", "t.abc"]);
+    let rows: Vec<serde_json::Value> = String::from_utf8_lossy(&json.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+        .collect();
+    let codes: Vec<&str> = rows.iter().filter_map(|row| row["code"].as_str()).collect();
+    assert_eq!(codes, ["accidental-behind", "outdated-decoration"]);
+    let sarif = ceilid(folder.path(), &["check", "--format", "sarif", "t.abc"]);
+    let document: serde_json::Value = serde_json::from_slice(&sarif.stdout).expect("it is JSON");
+    assert_eq!(document["version"], "2.1.0");
+    assert_eq!(
+        document["runs"][0]["results"].as_array().map(Vec::len),
+        Some(2)
+    );
+    for code in codes {
+        let page = ceilid(folder.path(), &["explain", code]);
+        assert!(
+            String::from_utf8_lossy(&page.stdout).contains("Better"),
+            "{code}"
+        );
+    }
+    let unknown = ceilid(folder.path(), &["explain", "bar-shrt"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("bar-short"));
+}
+
+#[test]
+fn an_ending_that_cannot_be_written_makes_no_folder() {
+    let folder = folder();
+    std::fs::write(folder.path().join("t.abc"), "X:1\nT:t\nK:C\nC|\n").unwrap();
+    let output = ceilid(folder.path(), &["convert", "t.abc", "-o", "t.xyz"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!folder.path().join("t.xyz").exists());
+    succeeds(folder.path(), &["convert", "t.abc", "-o", "t.midi"]);
+    assert!(
+        std::fs::read(folder.path().join("t.midi"))
+            .unwrap()
+            .starts_with(b"MThd")
+    );
+    succeeds(folder.path(), &["convert", "t.abc", "-o", "t.xyz/"]);
+    assert!(folder.path().join("t.xyz/t-1.mid").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        succeeds(
+            folder.path(),
+            &[
+                "convert",
+                "--plain",
+                "t.abc",
+                "-o",
+                "/dev/null",
+                "--format",
+                "notes",
+            ],
+        );
+        assert!(
+            std::fs::metadata("/dev/null")
+                .unwrap()
+                .file_type()
+                .is_char_device()
+        );
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn links_permissions_and_read_only_files_are_respected() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let text = "X:1\r\nT:t\r\nK:C\r\nC   -C|\r\n";
+    std::fs::write(at("real.abc"), text).unwrap();
+    std::fs::set_permissions(at("real.abc"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("real.abc", at("link.abc")).unwrap();
+    let diff = ceilid(folder.path(), &["check", "--fix", "--dry-run", "link.abc"]);
+    let diff = String::from_utf8_lossy(&diff.stdout).into_owned();
+    assert!(
+        diff.contains("-C   -C|") && diff.contains("+C-   C|"),
+        "{diff}"
+    );
+    assert_eq!(std::fs::read_to_string(at("real.abc")).unwrap(), text);
+    ceilid(folder.path(), &["check", "--fix", "link.abc"]);
+    assert!(at("link.abc").is_symlink());
+    assert_eq!(
+        std::fs::read_to_string(at("real.abc")).unwrap(),
+        text.replace("C   -C", "C-   C")
+    );
+    assert_eq!(
+        std::fs::metadata(at("real.abc"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o640
+    );
+    std::fs::write(at("fixed.abc"), text).unwrap();
+    std::fs::set_permissions(at("fixed.abc"), std::fs::Permissions::from_mode(0o444)).unwrap();
+    let refused = ceilid(folder.path(), &["check", "--fix", "fixed.abc"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert_eq!(std::fs::read_to_string(at("fixed.abc")).unwrap(), text);
+}
+
+/// The notes of every tune of a book, whatever else is written.
+fn heard(bytes: &[u8]) -> Vec<Score> {
+    let tunes = Tunebook::new(bytes).flatten();
+    let scores = tunes.map(|tune| {
+        let mut score = score::read_obeying(&abc::parse_tune(&tune).tune).score;
+        score.about.reference = None;
+        score
+    });
+    scores.collect()
+}
+
+/// Mends and formats a book, and checks that nothing else happened to it.
+fn mend_and_format(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join("book.abc");
+    for command in [
+        &["check", "--fix", "--fail-on", "error", "book.abc"][..],
+        &["format", "book.abc"],
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let output = ceilid(folder, command);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            matches!(output.status.code(), Some(0 | 1)),
+            "{name}: {command:?}: {said}"
+        );
+        assert!(!said.contains("panicked"), "{name}: {said}");
+        let after = std::fs::read(&path).unwrap();
+        assert!(
+            heard(bytes) == heard(&after),
+            "{name}: {command:?} changed a note"
+        );
+        // A second time there is nothing to do, where not so much was doubtful that not all of it was looked at.
+        ceilid(folder, command);
+        assert!(
+            name.contains("oracle/bad") || std::fs::read(&path).unwrap() == after,
+            "{name}: {command:?} twice is not as once"
+        );
+        let (lines, returns) = (count(bytes, b'\n'), count(bytes, b'\r'));
+        if returns == 0 || returns == lines {
+            let after = (count(&after, b'\n'), count(&after, b'\r'));
+            assert!(
+                after.1 == 0 || after.1 == after.0,
+                "{name}: {command:?}: line ends"
+            );
+            assert_eq!(after.1 > 0, returns > 0, "{name}: {command:?}: line ends");
+        }
+        assert_eq!(
+            std::str::from_utf8(bytes).is_ok(),
+            std::str::from_utf8(&after).is_ok(),
+            "{name}: {command:?}: charset"
+        );
+    }
+}
+
+fn count(bytes: &[u8], wanted: u8) -> usize {
+    bytes.iter().filter(|byte| **byte == wanted).count()
+}
+
+fn books(folder: PathBuf) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path if path.extension().is_some_and(|ending| ending == "abc") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A small reproducible source of numbers (xorshift64*, Vigna 2016).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end.max(1)
+    }
+}
+
+#[test]
+fn books_are_mended_and_formatted_without_harm() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let corpora =
+        std::env::var_os("CEILID_CORPORA").map_or_else(|| shared.join("corpora"), PathBuf::from);
+    let (real, hostile) = (books(corpora), books(shared.join("oracle/bad")));
+    if real.is_empty() {
+        println!("skipped: no corpora; set CEILID_CORPORA");
+        return;
+    }
+    let folder = folder();
+    for path in hostile.iter().chain(&real) {
+        let bytes = std::fs::read(path).unwrap();
+        mend_and_format(folder.path(), &path.display().to_string(), &bytes);
+    }
+    let count: usize = std::env::var("CEILID_MUTATIONS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(60);
+    let pieces: [&[u8]; 12] = [
+        b" -",
+        b"+CE+",
+        b"\xe2\x80\x9cAm\xe2\x80\x9d",
+        b"&gt;",
+        b"\xe9",
+        b"\r\n",
+        b"\n\n",
+        b"#",
+        b"Q:120\n",
+        b"[",
+        b"|:",
+        b"\x92",
+    ];
+    let mut numbers = Numbers(7);
+    for index in 0..count {
+        let source = std::fs::read(&real[numbers.below(real.len())]).unwrap();
+        let from = numbers.below(source.len());
+        let mut bytes = source[from..source.len().min(from + 4_000)].to_vec();
+        if index % 3 == 0 {
+            bytes = String::from_utf8_lossy(&bytes)
+                .replace('\n', "\r\n")
+                .into_bytes();
+        }
+        for _ in 0..numbers.below(12) {
+            let at = numbers.below(bytes.len() + 1);
+            let piece = pieces[numbers.below(pieces.len())];
+            bytes.splice(at..at, piece.iter().copied());
+        }
+        mend_and_format(folder.path(), &format!("mutation {index}"), &bytes);
+    }
+    println!(
+        "{} books, {} hostile ones and {count} mutations",
+        real.len(),
+        hostile.len()
+    );
+}
