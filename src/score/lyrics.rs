@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(
             cut("syll-a-ble is * _ this~one | here"),
             [
-                "syll-", "a-", "ble", "is", "*", "*", "this one", "|", "here"
+                "syll-", "a-", "ble", "is", "*", "_", "this one", "|", "here"
             ]
         );
         assert_eq!(

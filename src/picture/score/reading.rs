@@ -833,11 +833,14 @@ impl VoiceReader {
                 push_limited(&mut self.extras.decorations, decoration.clone());
             }
             SymbolKind::ChordSymbol(text) => {
-                let text = if text.chars().count() > LABEL_LETTERS_MAX || text.contains(['\\', '&'])
-                {
-                    limited(&abc::decoded(text), LABEL_LETTERS_MAX).into()
-                } else {
+                // Spaces around it, which place it in other programs, are not printed.
+                let is_plain = text.trim() == &**text
+                    && text.len() <= LABEL_LETTERS_MAX
+                    && !text.contains(['\\', '&']);
+                let text = if is_plain {
                     Arc::clone(text)
+                } else {
+                    limited(abc::decoded(text).trim(), LABEL_LETTERS_MAX).into()
                 };
                 push_limited(&mut self.extras.chords, text);
             }

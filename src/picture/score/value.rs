@@ -211,7 +211,7 @@ mod tests {
                     .try_fold(NoteLength::ZERO, |sum, value| {
                         sum.checked_add(value.length())
                     });
-                if whole <= length(32, 1) {
+                if whole <= length(16, 1) {
                     assert_eq!(sum, Some(whole));
                 }
             }
