@@ -375,7 +375,7 @@ fn a_model_of_decisions_says_what_it_was_taught_and_is_not_one_of_characters() {
     let Imported::Decisions(imported) = Imported::from_bytes(&exported).unwrap() else {
         panic!("a network of decisions");
     };
-    assert_eq!(imported.weights, model.weights);
+    assert_eq!(imported, model.weights);
 }
 
 /// As `train --preset folk` wrote them before both kinds had one format.

@@ -3,7 +3,7 @@
 use super::{Context, Failure, files, shipped};
 use crate::corpus::tunebook;
 use crate::model::checkpoint::{
-    AnyModel, CheckpointError, FileKind, Imported, Model, ModelCard, Precision,
+    AnyModel, CheckpointError, DecisionSymbols, FileKind, Imported, Model, ModelCard, Precision,
 };
 use crate::token::Vocabulary;
 use anyhow::{Context as _, anyhow};
@@ -173,10 +173,11 @@ fn import(
         .map_err(Failure::environment)?;
     let imported = Imported::from_bytes(&bytes).map_err(|error| unusable(file, error))?;
     let (bytes, symbols) = match imported {
-        Imported::Decisions(model) if vocabulary_of.is_empty() => (
-            model.to_bytes(Precision::F32),
-            "musical decisions".to_owned(),
-        ),
+        Imported::Decisions(weights) if vocabulary_of.is_empty() => {
+            let card = ModelCard::imported(weights.config().clone(), DecisionSymbols);
+            let bytes = Model { weights, card }.to_bytes(Precision::F32);
+            (bytes, "musical decisions".to_owned())
+        }
         Imported::Decisions(_) => {
             let error = anyhow!("`{}` is a network of musical decisions", file.display());
             return Err(Failure::usage(error).hint("leave out --vocabulary-of"));

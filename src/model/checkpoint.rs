@@ -65,7 +65,7 @@ impl AnyModel {
 #[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Imported {
     /// One of musical decisions, by its tensors' names.
-    Decisions(Model<NetworkConfig>),
+    Decisions(Weights<NetworkConfig>),
     /// One of characters; which ones its file does not say.
     Characters(Weights<CharactersConfig>),
 }
@@ -92,9 +92,7 @@ impl Imported {
                 layer_count,
                 sound_size,
             };
-            let weights = read_weights(&tensors, &config)?;
-            let card = ModelCard::imported(config, DecisionSymbols);
-            return Ok(Self::Decisions(Model { weights, card }));
+            return read_weights(&tensors, &config).map(Self::Decisions);
         }
         let (vocabulary_size, embedding_size) = dims(&tensors, characters)?;
         let (hidden_size, layer_count) = stack_sizes(&tensors)?;
