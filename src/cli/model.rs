@@ -120,7 +120,7 @@ fn table<S: FileKind>(card: &ModelCard<S>, vocabulary: String) -> String {
     }
     if let Some(figures) = &card.figures {
         text += &format!(
-            "epoch {} ({} steps): train {:.4} bits a symbol, accuracy {:.4}; validation {:.4} bits, accuracy {:.4}\n",
+            "epoch {} ({} steps): train {:.4} bits, accuracy {:.4}; validation {:.4} bits, accuracy {:.4}\n",
             figures.epoch,
             figures.steps,
             figures.train_bits,

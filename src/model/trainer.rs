@@ -257,7 +257,18 @@ impl<C: Course> Trainer<C> {
         take("best", self.best.values_mut())?;
         take("mean", &mut self.optimizer.mean)?;
         take("square", &mut self.optimizer.square)?;
-        take("state", &mut self.state.values)?;
+        // Of as many streams as the last batch had.
+        let values = lists.remove("state").unwrap_or_default();
+        let a_stream = self.state.values.len() / self.state.streams;
+        if !values.len().is_multiple_of(a_stream) {
+            let found = format!("{} numbers", values.len());
+            let asked = format!("a multiple of {a_stream}");
+            return Err(other("state", found, asked).into());
+        }
+        self.state = NetworkState {
+            streams: values.len() / a_stream,
+            values,
+        };
         self.optimizer.step_count = saved.progress.optimizer_steps;
         let config = self.progress.config.clone();
         self.progress = TrainingProgress {
