@@ -19,6 +19,7 @@ mod parser;
 mod printer;
 mod repair;
 mod text;
+mod transpose;
 mod tune;
 mod tune_text;
 mod tunebook;
@@ -36,6 +37,7 @@ pub use parser::{Parsed, parse, parse_tune};
 pub use printer::{print, print_aligned, print_for_file, print_own_lines};
 pub use repair::{Edit, edited, edits};
 pub use text::decoded;
+pub use transpose::{TRANSPOSITION_MAX, transposed};
 pub use tune::{
     BarLine, BarStyle, Chord, Ending, Field, Grace, Line, LineContent, Multiplier, MusicLine, Note,
     Symbol, SymbolKind, Tie, Tune, Tuplet,

@@ -7,7 +7,7 @@ use super::files::NewFile;
 use super::formats::Format;
 use super::instruments::FontInUse;
 use super::manifest::{Manifest, ManifestRow};
-use super::picture::{self, PictureFlags};
+use super::picture::{self, KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
 use super::tune_names::{self, Numbers, TuneNames};
 use super::{Context, Failure, check, files, score_json, shipped};
@@ -47,6 +47,8 @@ pub struct Args {
     #[command(flatten)]
     manner: MannerFlags,
     #[command(flatten)]
+    key: KeyFlag,
+    #[command(flatten)]
     pictures: PictureFlags,
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -85,6 +87,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         arrangement: usual.patched(&asked).arrangement(),
         seed: context.seed(),
         formats: &target.formats,
+        key: args.key,
         pictures: &args.pictures,
         is_strict: args.strict,
         font: font.map(FontInUse::new),
@@ -333,6 +336,7 @@ struct Conversion<'a> {
     arrangement: Arrangement,
     seed: u64,
     formats: &'a [Format],
+    key: KeyFlag,
     pictures: &'a PictureFlags,
     /// Whether tunes in dialects are refused.
     is_strict: bool,
@@ -360,7 +364,8 @@ struct Converted {
 
 impl Conversion<'_> {
     fn convert(&self, tune: &Named) -> Converted {
-        let parsed = abc::parse_tune(&tune.text);
+        let mut parsed = abc::parse_tune(&tune.text);
+        self.key.apply(&mut parsed.tune);
         let (title, reference) = (parsed.tune.title(), parsed.tune.reference());
         let dialect = parsed
             .diagnostics

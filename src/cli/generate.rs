@@ -3,7 +3,7 @@
 use super::config_flags::TuneFlags;
 use super::formats::Format;
 use super::instruments::FontInUse;
-use super::picture::PictureFlags;
+use super::picture::{KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
@@ -38,6 +38,8 @@ pub struct Args {
     again: Option<String>,
     #[command(flatten)]
     wishes: TuneFlags,
+    #[command(flatten)]
+    key: KeyFlag,
     #[command(flatten)]
     pictures: PictureFlags,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
@@ -94,10 +96,12 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let stop = stop::flag()?;
     let mut tally = Tally::default();
     if destination.is_piece(count) {
-        let (set, arrangement) = match &told {
+        let (mut set, arrangement) = match &told {
             Some(told) => set_again(told, &asked, context, &stop)?,
             None => new_set(count, &asked, context, &stop)?,
         };
+        set.iter_mut()
+            .for_each(|tune| args.key.apply_to_text(&mut tune.abc));
         destination.write_piece(&set, &arrangement, context)?;
         set.iter().for_each(|composition| tally.count(composition));
         return tally.report(&destination, context);
@@ -120,7 +124,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
             let make = |commission: &Commission<'_>| {
-                let composition = commission.compose(&stop)?;
+                let mut composition = commission.compose(&stop)?;
+                args.key.apply_to_text(&mut composition.abc);
                 let arrangement = &commission.arrangement;
                 let font = font.as_ref();
                 let files =

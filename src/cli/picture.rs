@@ -4,7 +4,7 @@
 //! Not: how a tune is set; that is `picture::score`.
 
 use super::formats::Format;
-use crate::abc::Tune;
+use crate::abc::{self, Tune};
 use crate::picture::score::book::{Book, BookSettings, Paper};
 use crate::picture::score::svg::{self, SvgSettings};
 use crate::picture::score::{Drawing, Layout, LeftOut, Lines, engrave};
@@ -24,6 +24,31 @@ pub struct PictureFlags {
     /// End each line of a picture where a line of the ABC ends
     #[arg(long, help_heading = "Pictures")]
     keep_lines: bool,
+}
+
+/// The flag that moves tunes to another key, in every format.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct KeyFlag {
+    /// Write tunes so many semitones higher, or lower: 2 for a player in B flat, -3 for one in E flat
+    #[arg(long, value_name = "SEMITONES", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i8).range(-(abc::TRANSPOSITION_MAX as i64)..=abc::TRANSPOSITION_MAX as i64))]
+    transpose: i8,
+}
+
+impl KeyFlag {
+    /// Moves the tune.
+    pub fn apply(self, tune: &mut Tune) {
+        if self.transpose != 0 {
+            *tune = abc::transposed(tune, self.transpose);
+        }
+    }
+
+    /// Moves the tune that this text is.
+    pub fn apply_to_text(self, text: &mut String) {
+        if self.transpose != 0 {
+            *text = abc::print(&abc::transposed(&abc::parse(text).tune, self.transpose));
+        }
+    }
 }
 
 /// `Paper`, by its names on the command line.
@@ -74,7 +99,7 @@ impl PictureFlags {
     pub fn drawing(&self, tune: &Tune, format: Format) -> (Drawing, Vec<LeftOut>) {
         let width = match format {
             Format::Pdf => self.book_settings().line_width(),
-            _ => f32::from(self.width) / self.svg_settings().staff_space_px,
+            _ => self.svg_settings().line_width(f32::from(self.width)),
         };
         let lines = if self.keep_lines {
             Lines::AsWritten

@@ -25,7 +25,9 @@ pub use arrangement::{Arrangement, COUNT_IN_BARS_MAX, SWING_SCALE_MAX, TIMES_MAX
 pub use pattern::Pattern;
 pub use plain::plain;
 pub use role::{Role, RoleChoice, RoleChoices};
-pub use set::{Pickup, SetPlace, SetTune, join, perform, perform_in_set, perform_set};
+pub use set::{
+    Pickup, SetPlace, SetTune, join, perform, perform_in_set, perform_set, times_through,
+};
 pub use style::{Style, TIMING_MS_MAX};
 pub use tempo_map::TempoMap;
 

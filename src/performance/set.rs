@@ -107,6 +107,27 @@ pub fn perform_in_set(
     .performance(seed)
 }
 
+/// When each time through a tune begins in its performance, and how long it is until what follows begins: where
+/// [`perform_in_set`] plays it. A count-in comes before the first.
+pub fn times_through(
+    score: &Score,
+    arrangement: &Arrangement,
+    place: &SetPlace,
+) -> Vec<(Ticks, Ticks)> {
+    if arrangement.style == Style::Plain {
+        return vec![(Ticks::ZERO, score.end)];
+    }
+    let grid = BarGrid::new(&score.bars, score.resolution);
+    let times = Place::new(place.index.into(), place.count.into(), arrangement).times;
+    let wait = match place.index {
+        0 => count_in(score, arrangement, &grid).wait,
+        _ => Ticks::ZERO,
+    };
+    (passes(score, &grid, times, place.next).into_iter())
+        .map(|(start, length)| (start + wait, length))
+        .collect()
+}
+
 /// Plays one tune.
 pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performance {
     let mut performances = perform_set(&[SetTune { score, seed }], arrangement);
@@ -218,7 +239,7 @@ impl Turn<'_> {
         let slowest = self.rubato().iter().copied().fold(1.0, f64::min);
         let ticks_per_ms = slowest * f64::from(score.resolution.get()) * 1e3
             / f64::from(tempo.microseconds_per_quarter());
-        let passes = self.passes();
+        let passes = passes(score, &band.grid, self.place.times, self.next);
         let tracks = band.parts().into_iter().filter_map(|part| {
             let mut strokes = Vec::new();
             for (time, &(start, length)) in (0..).zip(&passes) {
@@ -280,30 +301,6 @@ impl Turn<'_> {
         !self.arrangement.roles.of(part.role).is_muted
     }
 
-    /// Where each pass begins, and how long it is until what follows begins.
-    fn passes(&self) -> Vec<(Ticks, Ticks)> {
-        let (grid, end) = (&self.band.grid, self.band.score.end);
-        // A pickup longer than the tune itself cannot be, but a score's bars are whatever was written.
-        let until_pickup = |pickup: Ticks| {
-            let length = grid.last_bar_line().saturating_sub(pickup);
-            if length > Ticks::ZERO { length } else { end }
-        };
-        let again = until_pickup(grid.pickup());
-        let onward = match self.next {
-            None => end,
-            Some(next) => until_pickup(next.length.rescaled(next.ppq, self.band.score.resolution)),
-        };
-        (0..self.place.times)
-            .map(|time| {
-                let is_last = time + 1 == self.place.times;
-                (
-                    Ticks::new(time * again.get()),
-                    if is_last { onward } else { again },
-                )
-            })
-            .collect()
-    }
-
     /// Each bar's share of the tempo, where the dance is none.
     fn rubato(&self) -> &'static [f64] {
         match self.band.style.dance {
@@ -358,14 +355,8 @@ impl Turn<'_> {
 
     /// The same performance after so many bars of the drum as were asked for.
     fn counted_in(&self, mut performance: Performance) -> Performance {
-        let bars = u64::from(self.arrangement.count_in_bars.min(COUNT_IN_BARS_MAX));
         let score = self.band.score;
-        let meter = score
-            .meters
-            .first()
-            .and_then(|mark| mark.meter.bar_length());
-        let bar = meter.map_or(Ticks::ZERO, |length| length.nearest_ticks(score.resolution));
-        let wait = Ticks::new(bars * bar.get()).saturating_sub(self.band.grid.pickup());
+        let CountIn { bars, bar, wait } = count_in(score, self.arrangement, &self.band.grid);
         if wait == Ticks::ZERO {
             return performance;
         }
@@ -376,6 +367,61 @@ impl Turn<'_> {
             messages: stroke::messages(accompaniment::count_in(bars, bar, beat), Channel::DRUMS),
         });
         performance
+    }
+}
+
+/// Where each pass begins, and how long it is until what follows begins.
+fn passes(
+    score: &Score,
+    grid: &BarGrid<'_>,
+    times: u64,
+    next: Option<Pickup>,
+) -> Vec<(Ticks, Ticks)> {
+    // A pickup longer than the tune itself cannot be, but a score's bars are whatever was written.
+    let until_pickup = |pickup: Ticks| {
+        let length = grid.last_bar_line().saturating_sub(pickup);
+        if length > Ticks::ZERO {
+            length
+        } else {
+            score.end
+        }
+    };
+    let again = until_pickup(grid.pickup());
+    let onward = match next {
+        None => score.end,
+        Some(next) => until_pickup(next.length.rescaled(next.ppq, score.resolution)),
+    };
+    (0..times)
+        .map(|time| {
+            let is_last = time + 1 == times;
+            (
+                Ticks::new(time * again.get()),
+                if is_last { onward } else { again },
+            )
+        })
+        .collect()
+}
+
+/// The bars of the drum before the first note.
+struct CountIn {
+    bars: u64,
+    /// How long a bar is.
+    bar: Ticks,
+    /// How much later the tune begins: its pickup is part of the last bar.
+    wait: Ticks,
+}
+
+fn count_in(score: &Score, arrangement: &Arrangement, grid: &BarGrid<'_>) -> CountIn {
+    let bars = u64::from(arrangement.count_in_bars.min(COUNT_IN_BARS_MAX));
+    let meter = score
+        .meters
+        .first()
+        .and_then(|mark| mark.meter.bar_length());
+    let bar = meter.map_or(Ticks::ZERO, |length| length.nearest_ticks(score.resolution));
+    CountIn {
+        bars,
+        bar,
+        wait: Ticks::new(bars * bar.get()).saturating_sub(grid.pickup()),
     }
 }
 

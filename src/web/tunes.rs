@@ -54,7 +54,7 @@ impl Picture {
             ..SvgSettings::default()
         };
         let layout = Layout {
-            width: f32::from(width) / settings.staff_space_px,
+            width: settings.line_width(f32::from(width)),
             lines: Lines::Fitted,
         };
         Ok(svg::picture(

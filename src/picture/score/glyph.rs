@@ -62,9 +62,9 @@ macro_rules! glyphs {
 
 glyphs! {
     /// The treble clef; its curl is about the line of G, which is y = 0.
-    GClef, 0xE050, [0.0, -4.4, 2.68, 2.65];
+    GClef, 0xE050, [0.0, -4.39, 2.68, 2.65];
     /// The bass clef; its dots are about the line of F, which is y = 0.
-    FClef, 0xE062, [0.0, -1.05, 2.74, 2.52];
+    FClef, 0xE062, [-0.01, -1.05, 2.74, 2.55];
     /// The alto or tenor clef; its middle is the line of C, which is y = 0.
     CClef, 0xE05C, [0.0, -2.02, 2.81, 2.02];
     /// The clef of instruments without pitch, about the middle line.
@@ -74,27 +74,27 @@ glyphs! {
     /// One.
     Digit1, 0xE081, [0.08, -1.0, 1.24, 1.0];
     /// Two.
-    Digit2, 0xE082, [0.07, -1.04, 1.69, 1.01];
+    Digit2, 0xE082, [0.07, -1.02, 1.7, 1.03];
     /// Three.
-    Digit3, 0xE083, [0.09, -1.0, 1.6, 1.01];
+    Digit3, 0xE083, [0.08, -1.01, 1.6, 1.0];
     /// Four.
     Digit4, 0xE084, [0.07, -1.0, 1.8, 1.0];
     /// Five.
-    Digit5, 0xE085, [0.09, -0.99, 1.52, 1.01];
+    Digit5, 0xE085, [0.08, -0.99, 1.53, 1.0];
     /// Six.
-    Digit6, 0xE086, [0.06, -1.01, 1.64, 1.01];
+    Digit6, 0xE086, [0.08, -1.0, 1.66, 1.0];
     /// Seven.
     Digit7, 0xE087, [0.08, -1.01, 1.68, 1.01];
     /// Eight.
-    Digit8, 0xE088, [0.09, -1.04, 1.65, 1.04];
+    Digit8, 0xE088, [0.08, -1.04, 1.66, 1.04];
     /// Nine.
-    Digit9, 0xE089, [0.09, -1.01, 1.67, 1.01];
+    Digit9, 0xE089, [0.07, -1.0, 1.65, 1.0];
     /// Plus, between the beats of an additive metre.
     MeterPlus, 0xE08C, [0.0, -1.0, 2.0, 1.0];
     /// C: four quarters.
-    CommonTime, 0xE08A, [0.01, -1.0, 1.69, 0.99];
+    CommonTime, 0xE08A, [0.02, -1.0, 1.69, 1.0];
     /// C with a stroke: two halves.
-    CutTime, 0xE08B, [0.01, -1.44, 1.69, 1.44];
+    CutTime, 0xE08B, [0.02, -1.44, 1.69, 1.44];
     /// Two whole notes long.
     HeadBreve, 0xE0A0, [0.0, -0.62, 2.4, 0.62];
     /// A whole note.
@@ -204,9 +204,9 @@ glyphs! {
     /// p; letters of dynamics stand on y = 0 and follow each other by their advances.
     DynamicP, 0xE520, [-0.35, -1.11, 1.44, 0.57];
     /// m
-    DynamicM, 0xE521, [-0.08, -1.11, 1.78, 0.03];
+    DynamicM, 0xE521, [-0.08, -1.12, 1.78, 0.03];
     /// f
-    DynamicF, 0xE522, [-0.56, -1.8, 1.47, 0.62];
+    DynamicF, 0xE522, [-0.56, -1.79, 1.47, 0.61];
     /// r
     DynamicR, 0xE523, [-0.08, -1.1, 1.1, 0.0];
     /// s

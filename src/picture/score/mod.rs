@@ -11,6 +11,7 @@ mod beam;
 pub mod book;
 mod column;
 pub mod contour;
+pub mod cursor;
 mod curve;
 pub mod drawing;
 pub mod glyph;

@@ -31,6 +31,16 @@ impl Default for SvgSettings<'_> {
     }
 }
 
+/// White around the music, in staff spaces.
+const MARGIN: f32 = 1.0;
+
+impl SvgSettings<'_> {
+    /// How wide lines of music are, in staff spaces, in a picture of this width.
+    pub fn line_width(&self, picture_px: f32) -> f32 {
+        picture_px / self.staff_space_px - 2.0 * MARGIN
+    }
+}
+
 /// 1.75 mm.
 const STAFF_SPACE_PX: f32 = 1.75 / 25.4 * 96.0;
 
@@ -57,10 +67,15 @@ pub fn sheet(drawings: &[Drawing], settings: &SvgSettings) -> String {
     let gaps = drawings.len().saturating_sub(1) as f32 * TUNE_GAP;
     let height = drawings.iter().map(|drawing| drawing.height).sum::<f32>() + gaps;
     let px = |spaces: f32| spaces * settings.staff_space_px;
-    svg.text("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 ");
-    svg.numbers(&[hundredths(width), hundredths(height)]);
+    let (width, height) = (width + 2.0 * MARGIN, height + 2.0 * MARGIN);
+    svg.text("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"");
+    for (index, edge) in [-MARGIN, -MARGIN, width, height].into_iter().enumerate() {
+        svg.text(if index > 0 { " " } else { "" });
+        svg.number(hundredths(edge));
+    }
     svg.text(&format!(
-        "\" width=\"{:.1}\" height=\"{:.1}\" fill=\"currentColor\" font-family=\"{ROMAN_FACES}\">\n",
+        "\" width=\"{:.1}\" height=\"{:.1}\" fill=\"currentColor\" stroke=\"currentColor\" \
+         stroke-width=\"0\" font-family=\"{ROMAN_FACES}\">\n",
         px(width),
         px(height)
     ));
@@ -271,7 +286,7 @@ impl Writer {
     }
 
     fn stroke_start(&mut self, thickness: i32) {
-        self.text("<path stroke=\"currentColor\"");
+        self.text("<path");
         self.attribute("stroke-width", thickness);
     }
 
@@ -541,13 +556,13 @@ mod tests {
         );
         let head = Glyph::HeadBlack.path();
         let expected = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 2000 800\" width=\"120.0\" height=\"48.0\" \
-             fill=\"currentColor\" font-family=\"{ROMAN_FACES}\">\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"-100 -100 2200 1000\" width=\"132.0\" height=\"60.0\" \
+             fill=\"currentColor\" stroke=\"currentColor\" stroke-width=\"0\" font-family=\"{ROMAN_FACES}\">\n\
              <title>Rose &amp; Thistle</title>\n<desc>A jig.</desc>\n\
              <defs><path id=\"E0A4\" d=\"{head}\"/></defs>\n\
              <g transform=\"translate(0 150)\">\n\
-             <path stroke=\"currentColor\" stroke-width=\"13\" d=\"M0 0h2000\"/>\n\
-             <g id=\"bar3\" data-bar=\"3\"><path stroke=\"currentColor\" stroke-width=\"12\" d=\"M612-67v-333\"/>\
+             <path stroke-width=\"13\" d=\"M0 0h2000\"/>\n\
+             <g id=\"bar3\" data-bar=\"3\"><path stroke-width=\"12\" d=\"M612-67v-333\"/>\
              <use href=\"#E0A4\" data-kind=\"head\" x=\"500\" y=\"-50\"/>\
              <text data-kind=\"chord\" x=\"500\" y=\"-500\" font-size=\"220\" text-anchor=\"middle\" font-family=\"{SANS_FACES}\">\
              &lt;A\u{FFFD}&gt;</text></g>\n\

@@ -1,0 +1,125 @@
+//! Tunes broken at random: the engraver never panics, takes at most 50 ms for one, and writes at most 2 MB.
+//!
+//! A few thousand are set with every run of the tests; a million, timed, by
+//! `cargo test --release --test picture_fuzz -- --ignored --nocapture` (another number: `CEILID_FUZZ_TUNES`).
+
+use ceilid::abc;
+use ceilid::picture::score::svg::{self, SvgSettings};
+use ceilid::picture::score::{Layout, Lines, engrave};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+const TIME_MAX: Duration = Duration::from_millis(50);
+const SVG_BYTES_MAX: usize = 2 << 20;
+const TUNE_BYTES_MAX: usize = 20_000;
+
+/// Everything the engraver knows, to be broken.
+const TUNES: [&str; 6] = [
+    "X:1\nT:Broken\nC:Nobody\nR:reel\nQ:1/4=120\nM:C|\nL:1/8\nK:D\n|:\"D\"d2{ga}fd (3Adf ad|!trill!g3 e .c>A (AB)|[1 [DFA]4-[DFA]2 z2:|[2 \"^slow\"D6 !fermata!z2|]\nw:one two-three * four_ | five\n",
+    "X:2\nT:Two staves\nM:6/8\nL:1/8\n%%score {(1 2)|3}\nV:1\nV:2\nV:3 clef=bass\nK:Eb\nV:1\nefg abc'|e3-e3|\nV:2\nc3 B3|G6|\nV:3\nE,3 B,,3|z6|\n",
+    "X:3\nM:5/8\nL:1/16\nK:F#m\n(5abcde ^^f__g =a ^/c _3/4B|{/g}a>>b c<<d & A8 B2|Z4|y20 x2 $ [K:G][M:3/4][L:1/4] B,C'''D,,,|\n",
+    "X:4\nM:2+2+3/8\nK:HP\nP:AABA\nP:A\n!segno!a/b/c'/4d'//|!p!!<(!abc!<)!!ff!|!D.S.alcoda!z:|\nP:B\n|:!coda!C,16 [ceg]/ (((a)b)c)|]\nW:words below\n",
+    "X:5\nM:none\nL:1/1\nK:none clef=perc\nC D E2 F4 z8 Z|[2 c3/2d/2:||:[3-5 e16 f3/7 g0|:::|\ns:!f! * !p!\n",
+    "X:6\nT:A very long title that goes on and on beyond the edge of any page that was ever printed by anybody anywhere\nV:1 name=\"Fiddle\" snm=F\nK:C treble-8\n~a.b Tc ud ve Mf Lg Hh|\"Am7/G\"[a2b2c'2]\"G#dim\"(7abcdefg:|\n",
+];
+
+/// A tune with a few of its bytes changed, moved or multiplied.
+fn broken(rng: &mut impl Rng) -> String {
+    const LETTERS: &[u8] = b"abcgABzxZ|:[](){}<>/-^_=,'\"!~.&$y0123456789 \n\\%KVLMPQwTI+*";
+    let mut bytes = TUNES[rng.random_range(0..TUNES.len())].as_bytes().to_vec();
+    for _ in 0..rng.random_range(1..12) {
+        let at = rng.random_range(0..bytes.len());
+        let length = rng.random_range(1..40).min(bytes.len() - at);
+        match rng.random_range(0..6) {
+            0 => bytes[at] = LETTERS[rng.random_range(0..LETTERS.len())],
+            1 => bytes.insert(at, LETTERS[rng.random_range(0..LETTERS.len())]),
+            2 => drop(bytes.drain(at..at + length)),
+            3 => {
+                let again = bytes[at..at + length].repeat(rng.random_range(1..20));
+                bytes.splice(at..at, again);
+            }
+            4 => {
+                let other = TUNES[rng.random_range(0..TUNES.len())].as_bytes();
+                let from = rng.random_range(0..other.len());
+                let to = (from + length).min(other.len());
+                bytes.splice(at..at, other[from..to].iter().copied());
+            }
+            _ => bytes[at] = rng.random(),
+        }
+        if bytes.is_empty() {
+            bytes.push(b'X');
+        }
+    }
+    bytes.truncate(TUNE_BYTES_MAX);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn drawn(text: &str, width: f32) -> String {
+    let layout = Layout {
+        width,
+        lines: Lines::Fitted,
+    };
+    svg::picture(
+        &engrave(&abc::parse(text).tune, &layout).drawing,
+        &SvgSettings::default(),
+    )
+}
+
+/// Sets so many broken tunes; returns the longest time and the largest picture.
+fn fuzz(tunes: u64) -> (Duration, usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(20);
+    let (mut slowest, mut largest) = (Duration::ZERO, 0);
+    for number in 0..tunes {
+        let text = broken(&mut rng);
+        let width = [51.0, 112.0, 181.0][rng.random_range(0..3)];
+        let began = Instant::now();
+        let picture = catch_unwind(AssertUnwindSafe(|| drawn(&text, width)));
+        let mut took = began.elapsed();
+        let Ok(picture) = picture else {
+            panic!("tune {number} cannot be set at {width}:\n{text}");
+        };
+        assert!(
+            picture.len() <= SVG_BYTES_MAX,
+            "tune {number}: {} bytes:\n{text}",
+            picture.len()
+        );
+        assert!(
+            !picture.contains("NaN") && !picture.contains("inf"),
+            "tune {number}:\n{text}"
+        );
+        // What was slow may have waited for the processor.
+        for _ in 0..3 {
+            if took > TIME_MAX {
+                let began = Instant::now();
+                drawn(&text, width);
+                took = took.min(began.elapsed());
+            }
+        }
+        if took > slowest {
+            slowest = took;
+            println!("tune {number}: {took:?} for {} bytes of ABC", text.len());
+        }
+        largest = largest.max(picture.len());
+    }
+    (slowest, largest)
+}
+
+#[test]
+fn broken_tunes_are_set_without_panic() {
+    let (_, largest) = fuzz(3_000);
+    assert!(largest > 0);
+}
+
+#[test]
+#[ignore = "takes an hour: a million tunes"]
+fn a_million_broken_tunes_take_50_ms_each_at_the_most() {
+    let tunes = std::env::var("CEILID_FUZZ_TUNES")
+        .ok()
+        .and_then(|number| number.parse().ok());
+    let tunes = tunes.unwrap_or(1_000_000);
+    let (slowest, largest) = fuzz(tunes);
+    println!("{tunes} tunes: slowest {slowest:?}, largest picture {largest} bytes");
+    assert!(slowest <= TIME_MAX, "{slowest:?}");
+}
