@@ -32,42 +32,274 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// All commands, those below others too, as they are typed.
+fn commands() -> Vec<String> {
+    fn add(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let path = format!("{path} {}", below.get_name()).trim().to_owned();
+            found.push(path.clone());
+            add(below, &path, found);
+        }
+    }
+    let mut found = Vec::new();
+    add(&ceilid::cli::command(), "", &mut found);
+    found
+}
+
 #[test]
 fn every_subcommand_explains_itself() {
     let folder = folder();
-    let commands = [
-        "generate",
-        "convert",
-        "check",
-        "play",
-        "serve",
-        "devices",
-        "train",
-        "eval",
-        "corpus",
-        "model",
-        "soundfont",
-        "completions",
-        "man",
-    ];
+    let commands = commands();
+    assert!(commands.len() > 30, "{commands:?}");
     for command in commands {
-        let output = ceilid(folder.path(), &[command, "--help"]);
+        let words = command.split(' ').chain(["--help"]);
+        let output = ceilid(folder.path(), &words.collect::<Vec<_>>());
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{command}");
         assert!(
-            String::from_utf8_lossy(&output.stdout).contains("Usage: ceilid"),
-            "{command}"
+            help.contains(&format!("Usage: ceilid {command}")),
+            "{command}: {help}"
         );
+        assert!(help.contains("--quiet"), "{command}");
     }
     fails(folder.path(), &["generat"], 2, &["generat"]);
 }
 
+/// Every long option of a command, as it is typed.
+fn options(command: &clap::Command) -> Vec<String> {
+    let shown = command
+        .get_arguments()
+        .filter(|option| !option.is_hide_set());
+    let long = shown.filter_map(|option| option.get_long());
+    long.map(|long| format!("--{long}")).collect()
+}
+
 #[test]
-fn the_manual_and_the_completions_are_printed() {
+fn the_manual_holds_every_option_of_every_command() {
     let folder = folder();
-    let man = ceilid(folder.path(), &["man"]);
-    assert!(String::from_utf8_lossy(&man.stdout).contains(".TH ceilid"));
-    let bash = ceilid(folder.path(), &["completions", "bash"]);
-    assert!(String::from_utf8_lossy(&bash.stdout).contains("_ceilid"));
+    let page = |words: &[&str]| {
+        let output = ceilid(folder.path(), &[&["man"], words].concat());
+        assert!(output.status.success(), "{words:?}");
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .replace("\\-", "-")
+    };
+    let whole = page(&[]);
+    assert!(
+        whole.starts_with(".ie") && whole.contains(".TH ceilid 1"),
+        "{}",
+        &whole[..200]
+    );
+    let mut program = ceilid::cli::command();
+    program.build();
+    for path in commands() {
+        if path.starts_with("help") {
+            continue;
+        }
+        let words: Vec<&str> = path.split(' ').collect();
+        let mut command = &program;
+        for word in &words {
+            command = command.find_subcommand(word).unwrap();
+        }
+        let own = page(&words);
+        for option in options(command) {
+            assert!(own.contains(&option), "{option} in the page of {path}");
+            assert!(
+                whole.contains(&option),
+                "{option} of {path} in the whole page"
+            );
+        }
+        if !command.has_subcommands() {
+            let heading = format!(".SH \"CEILID {}\"", path.to_uppercase());
+            assert!(whole.contains(&heading), "{heading}");
+        }
+    }
+    fails(folder.path(), &["man", "gigue"], 2, &["gigue", "generate"]);
+}
+
+#[test]
+fn bash_completes_commands_and_values() {
+    let folder = folder();
+    let script = ceilid(folder.path(), &["completions", "bash"]).stdout;
+    std::fs::write(folder.path().join("ceilid.bash"), script).unwrap();
+    std::fs::write(folder.path().join("food.safetensors"), "").unwrap();
+    let completed = |line: &str| {
+        let asked = format!(
+            "source ./ceilid.bash; COMP_WORDS=({line} \"\"); COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); \
+             _ceilid ceilid \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; echo \"${{COMPREPLY[@]}}\""
+        );
+        let asked = asked.replace(" \"\")", ")");
+        let output = Command::new("bash")
+            .current_dir(folder.path())
+            .args(["--norc", "-c", &asked])
+            .output()
+            .expect("bash runs");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (line, expected) in [
+        ("ceilid gen", "generate"),
+        ("ceilid generate --for", "--form --format"),
+        ("ceilid generate --format fl", "flac"),
+        ("ceilid generate --style ce", "ceilidh"),
+        ("ceilid generate --dance ho", "hornpipe"),
+        ("ceilid generate --key Ed", "Edor"),
+        ("ceilid generate --instrument mel", "melody=flute"),
+        ("ceilid generate --model fo", "folk food.safetensors"),
+        ("ceilid completions fi", "fish"),
+    ] {
+        let completed = completed(line);
+        for word in expected.split(' ') {
+            assert!(
+                completed.split_whitespace().any(|found| found == word),
+                "{line}: {completed}"
+            );
+        }
+    }
+}
+
+/// Commands that print, each with what it needs in its folder.
+const PRINTING: &[&str] = &[
+    "--help",
+    "--version",
+    "help generate",
+    "serve --help",
+    "completions bash",
+    "completions zsh",
+    "completions fish",
+    "completions elvish",
+    "completions powershell",
+    "man",
+    "man generate",
+    "devices",
+    "check odd.abc",
+    "convert odd.abc -o -",
+    "convert --plain --format notes odd.abc -o -",
+    "convert odd.abc --format mid -o -",
+    "generate --seed 3 -o -",
+    "corpus stats tune.abc",
+    "corpus stats --json tune.abc",
+    "corpus split tune.abc -o split",
+    "corpus clean tune.abc -o -",
+    "eval --stream tune.abc",
+    "model info",
+    "model info folk",
+    "soundfont info",
+    "serve --check",
+];
+
+fn folder_of_tunes() -> tempfile::TempDir {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("tune.abc"),
+        "X:1\nT:t\nM:4/4\nK:D\nABcd efga|\n",
+    )
+    .unwrap();
+    std::fs::write(
+        folder.path().join("odd.abc"),
+        "X:1\nT:t\nM:4/4\nK:D\nABcd|!nosuch A|\n",
+    )
+    .unwrap();
+    folder
+}
+
+#[test]
+fn a_reader_who_goes_away_has_what_it_wanted() {
+    let folder = folder_of_tunes();
+    for command in PRINTING {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
+            .current_dir(folder.path())
+            .args(command.split(' '))
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+        assert_eq!(output.status.code(), Some(0), "{command}: {stderr}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_of_the_environment() {
+    let folder = folder_of_tunes();
+    let full = || {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    for command in PRINTING {
+        let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
+            .current_dir(folder.path())
+            .args(command.split(' '))
+            .stdout(full())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{command}: {stderr}");
+        assert!(
+            stderr.contains("error: cannot write to stdout"),
+            "{command}: {stderr}"
+        );
+    }
+    // Talk that nobody can hear stops nothing.
+    for command in [
+        "generate --seed 3 -o tunes -vv",
+        "convert odd.abc -o midi",
+        "generat",
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
+            .current_dir(folder.path())
+            .args(command.split(' '))
+            .stderr(full())
+            .output()
+            .unwrap();
+        let code = if command == "generat" { 2 } else { 0 };
+        assert_eq!(output.status.code(), Some(code), "{command}");
+    }
+}
+
+#[test]
+fn a_name_whose_ending_cannot_be_written_is_a_usage_error() {
+    let folder = folder_of_tunes();
+    let path = folder.path();
+    for (command, lists) in [
+        ("generate -o song.mp3", ".abc .mid"),
+        ("convert tune.abc -o y.svgz", ".abc .mid"),
+        ("corpus split tune.abc -o split.zip", "split.zip/"),
+        ("corpus clean tune.abc -o clean.doc", ".abc"),
+        ("corpus index tune.abc -o known.abc", ".index"),
+        ("train tune.abc -o model.pt", ".safetensors"),
+        ("model export article -o model.pt", ".safetensors"),
+        ("soundfont build -o font.wav", ".sf2"),
+        ("soundfont report -o report.html", "report.html/"),
+        ("eval tune.abc --report report.html", "report.html/"),
+        (
+            "archive export --archive-path a.sqlite -o kept.zip",
+            "kept.zip/",
+        ),
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        fails(path, &words, 2, &[lists]);
+    }
+    let left = std::fs::read_dir(path).unwrap().count();
+    assert_eq!(left, 2, "nothing was made");
+    for command in [
+        "convert tune.abc -o y.mp3/ -q",
+        "convert tune.abc -o take-1.2 -q",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        assert!(ceilid(path, &words).status.success(), "{command}");
+    }
+    assert!(path.join("y.mp3").is_dir() && path.join("take-1.2").is_dir());
+    // A folder that is there is one, whatever its name.
+    assert!(
+        ceilid(path, &["convert", "tune.abc", "-o", "y.mp3", "-q"])
+            .status
+            .success()
+    );
 }
 
 #[test]
@@ -252,41 +484,52 @@ fn a_tunebook_on_stdin_becomes_notes_on_stdout() {
     assert_eq!(first, [0, row["ppq"].as_u64().unwrap(), 60]);
 }
 
-#[test]
-fn the_commands_of_the_readme_still_parse() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let mut commands: Vec<&str> = readme
-        .split_whitespace()
-        .zip(readme.split_whitespace().skip(1))
-        .filter(|(word, _)| *word == "ceilid" || *word == "--")
-        .map(|(_, command)| command)
-        .filter(|command| command.chars().all(|c| c.is_ascii_lowercase()))
-        .collect();
-    commands.sort_unstable();
-    commands.dedup();
-    assert!(commands.len() > 6, "{commands:?}");
-    let folder = folder();
-    let known = [
-        "generate",
-        "convert",
-        "check",
-        "play",
-        "serve",
-        "devices",
-        "train",
-        "eval",
-        "corpus",
-        "model",
-        "soundfont",
-    ];
-    for command in commands
-        .into_iter()
-        .filter(|command| known.contains(command))
-    {
-        assert!(
-            ceilid(folder.path(), &[command, "--help"]).status.success(),
-            "{command}"
-        );
+/// What follows `ceilid` in each command of the README's blocks, as a shell would split it.
+fn commands_of_the_readme() -> Vec<Vec<String>> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let mut commands = Vec::new();
+    for block in readme.split("```sh\n").skip(1) {
+        let mut line = String::new();
+        for part in block.split("```").next().unwrap().lines() {
+            line += part;
+            line.push('\n');
+            // Without an end of its quotes a line goes on in the next.
+            let Some(words) = shlex::split(&line) else {
+                continue;
+            };
+            line.clear();
+            for command in words.split(|word| word == "&&") {
+                let words = match command.split_first() {
+                    Some((first, words)) if first == "ceilid" => words,
+                    Some((first, words)) if first == "cargo" && words[0] == "run" => {
+                        let dashes = words.iter().position(|word| word == "--").unwrap();
+                        &words[dashes + 1..]
+                    }
+                    _ => continue,
+                };
+                commands.push(words.to_vec());
+            }
+        }
     }
+    commands
+}
+
+#[test]
+fn the_commands_of_the_readme_are_understood_with_their_flags() {
+    let commands = commands_of_the_readme();
+    assert!(commands.len() > 20, "{commands:?}");
+    for words in &commands {
+        let words = ["ceilid"]
+            .into_iter()
+            .chain(words.iter().map(String::as_str));
+        if let Err(error) = ceilid::cli::command().try_get_matches_from(words) {
+            panic!("{error}");
+        }
+    }
+    let is_primed = |words: &Vec<String>| words.iter().any(|word| word.starts_with("M:6/8\nK:D\n"));
+    assert!(
+        commands.iter().any(is_primed),
+        "a text of several lines is one word"
+    );
 }

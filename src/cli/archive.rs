@@ -2,7 +2,7 @@
 
 use super::formats::Format;
 use super::picture::PictureFlags;
-use super::{Context, Failure, files, shipped};
+use super::{Context, Failure, files, place, shipped};
 use crate::abc;
 use crate::daemon::Keeping;
 use crate::daemon::TuneId;
@@ -29,16 +29,13 @@ enum Action {
     List {
         #[command(flatten)]
         choice: Choice,
-        /// Print JSON lines, one a tune
-        #[arg(long)]
-        json: bool,
     },
     /// Write tunes as files, as they were played
     Export {
         #[command(flatten)]
         choice: Choice,
         /// Folder for the files, made if it is missing
-        #[arg(short, long, value_name = "FOLDER")]
+        #[arg(short, long, value_name = "FOLDER", value_parser = place::folder())]
         output: PathBuf,
         /// Formats to write, separated by commas: abc, mid, wav, flac, opus, svg, pdf
         #[arg(
@@ -77,8 +74,13 @@ struct Choice {
 /// Runs `ceilid archive`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
-        Action::List { choice, json } => choice.each(|tune| {
-            files::write_stdout(if json { in_json(tune) } else { line(tune) }.as_bytes())
+        Action::List { choice } => choice.each(|tune| {
+            let line = if context.json {
+                in_json(tune)
+            } else {
+                line(tune)
+            };
+            files::write_stdout(line.as_bytes())
         }),
         Action::Export {
             choice,

@@ -2,6 +2,7 @@
 
 use super::books::{self, BookReader};
 use super::config_flags::MannerFlags;
+use super::context::tell;
 use super::failure::ExitStatus;
 use super::files::NewFile;
 use super::formats::Format;
@@ -9,6 +10,7 @@ use super::instruments::FontInUse;
 use super::manifest::{Manifest, ManifestRow};
 use super::picture::{self, KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
+use super::place::Place;
 use super::tune_names::{self, Numbers, TuneNames};
 use super::{Context, Failure, check, files, score_json, shipped};
 use crate::abc::{self, Code, Diagnostic, LostMusic, Severity, TuneText, Tunebook};
@@ -38,29 +40,29 @@ pub struct Args {
     /// ABC tunebooks, folders of them (`.abc`), or `-` for stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// A folder (a file a tune and format), a file (its ending names the format), or `-`
-    ///
-    /// Several tunes in one .mid, .wav, .flac or .opus file are played one after the other without a gap; in one .pdf
-    /// they are a book with contents and an index of first bars, in one .svg they stand one below the other.
-    #[arg(short, long, value_name = "PATH")]
-    output: PathBuf,
     #[command(flatten)]
     manner: MannerFlags,
     #[command(flatten)]
     key: KeyFlag,
     #[command(flatten)]
     pictures: PictureFlags,
+    /// A folder (a file a tune and format), a file (its ending names the format), or `-`
+    ///
+    /// Several tunes in one .mid, .wav, .flac or .opus file are played one after the other without a gap; in one .pdf
+    /// they are a book with contents and an index of first bars, in one .svg they stand one below the other.
+    #[arg(short, long, value_name = "PATH", help_heading = "Write")]
+    output: PathBuf,
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Write")]
     format: Vec<Format>,
     /// Refuse tunes in older or other programs' dialects of ABC, which are read as their users mean them otherwise
     #[arg(long)]
     strict: bool,
     /// Write which tune went into which file: a JSON object a line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Write")]
     manifest: Option<PathBuf>,
     /// Threads to convert on [default: one a core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Write")]
     threads: Option<usize>,
 }
 
@@ -189,18 +191,15 @@ struct Target {
 impl Target {
     fn new(args: &Args) -> Result<Self, Failure> {
         let path = args.output.clone();
-        let named = Format::of_path(&path).filter(|_| !path.is_dir());
-        let (is_folder, default) = match (path == Path::new("-"), named) {
-            (true, _) => (false, Format::Abc),
-            (false, Some(format)) => (false, format),
+        let (is_folder, default) = match Place::of(path.clone()) {
+            Ok(Place::Stdout) => (false, Format::Abc),
+            Ok(Place::File(_, format)) => (false, format),
             // A device, a pipe, a file of any name: what is asked for goes there.
-            (false, None) if path.exists() && !path.is_dir() && !args.format.is_empty() => {
+            _ if path.exists() && !path.is_dir() && !args.format.is_empty() => {
                 (false, args.format[0])
             }
-            (false, None) => {
-                refuse_unknown_ending(&path, args)?;
-                (true, Format::Mid)
-            }
+            Ok(Place::Folder(_)) => (true, Format::Mid),
+            Err(error) => return Err(Failure::usage(error)),
         };
         let formats = if args.format.is_empty() {
             vec![default]
@@ -297,24 +296,6 @@ impl Target {
         }
         Ok(converted)
     }
-}
-
-/// An ending that names no format is a slip more often than the name of a folder.
-fn refuse_unknown_ending(path: &Path, args: &Args) -> Result<(), Failure> {
-    let text = path.to_string_lossy();
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    let is_slip =
-        ending.is_some_and(|ending| ending.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    if path.is_dir() || text.ends_with(['/', '\\']) || !is_slip || !args.format.is_empty() {
-        return Ok(());
-    }
-    let known = Format::ALL.map(|format| format!(".{format}"));
-    let ending = ending.unwrap_or("");
-    let error = anyhow!(
-        "`.{ending}` is none of the endings that can be written: {}",
-        known.join(" ")
-    );
-    Err(Failure::usage(error).hint(format!("for a folder of that name write `{text}/`")))
 }
 
 /// What an ABC file begins with (ABC 2.1 §2.2, §3.1.17).
@@ -561,7 +542,10 @@ impl Tally {
         if let Some(failure) = &converted.failure {
             self.failed_tunes += 1;
             let line = tune.text.first_line();
-            eprintln!("{}:{line}:1: not written: {failure}", tune.file);
+            tell(format_args!(
+                "{}:{line}:1: not written: {failure}",
+                tune.file
+            ));
         }
         for finding in &converted.findings {
             let code = finding.code;
@@ -586,7 +570,7 @@ impl Tally {
     fn tell(&mut self, file: &str, context: &Context, line: impl FnOnce() -> String) {
         self.told += 1;
         if self.told <= FINDINGS_A_FILE_MAX {
-            eprintln!("{}", line());
+            tell(line());
         } else if self.told == FINDINGS_A_FILE_MAX + 1 {
             context.say(format_args!(
                 "{file}: more is doubtful; `ceilid check` names it all"
@@ -612,10 +596,10 @@ impl Tally {
 
     fn complain_no_tune(&mut self, input: &Path) {
         self.files_without_tune += 1;
-        eprintln!(
+        tell(format_args!(
             "{}:1:1: error[no-tune]: no tune in this file; a tune begins with a line such as `X:1`",
             input.display()
-        );
+        ));
     }
 
     /// Who plays, where nobody said who.

@@ -1,6 +1,6 @@
 //! `ceilid corpus`: tunebooks in; a table of what they hold, a split, or a clean tunebook out.
 
-use super::{Context, Failure, files};
+use super::{Context, Failure, files, place};
 use crate::corpus::index::RunIndex;
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::tunebook::{self, Tunebook};
@@ -32,7 +32,7 @@ enum Action {
         #[arg(required = true, value_name = "CORPUS")]
         paths: Vec<PathBuf>,
         /// Folder to write to
-        #[arg(short, long, value_name = "FOLDER")]
+        #[arg(short, long, value_name = "FOLDER", value_parser = place::folder())]
         output: PathBuf,
     },
     /// Write one tunebook without blank lines in tunes, trailing spaces and exact duplicates
@@ -40,8 +40,8 @@ enum Action {
         /// Tunebooks, or folders of them
         #[arg(required = true, value_name = "CORPUS")]
         paths: Vec<PathBuf>,
-        /// Tunebook to write, `-` for stdout
-        #[arg(short, long, value_name = "FILE")]
+        /// Tunebook to write (.abc), `-` for stdout
+        #[arg(short, long, value_name = "FILE", value_parser = place::file(&["abc", "txt"]))]
         output: PathBuf,
     },
     /// Write the melody index by which the critic knows a copy of these tunes in any key
@@ -49,8 +49,8 @@ enum Action {
         /// Tunebooks, or folders of them
         #[arg(required = true, value_name = "CORPUS")]
         paths: Vec<PathBuf>,
-        /// Index to write
-        #[arg(short, long, value_name = "FILE")]
+        /// Index to write (.index)
+        #[arg(short, long, value_name = "FILE", value_parser = place::file(&["index"]))]
         output: PathBuf,
     },
 }

@@ -2,7 +2,7 @@
 
 use super::corpus::at_fault;
 use super::shipped::LoadedModel;
-use super::{Context, Failure, files, shipped};
+use super::{Context, Failure, files, place, shipped};
 use crate::compose::folk::FolkRequest;
 use crate::corpus::tunebook;
 use crate::model::characters_engine::CharactersEngine;
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "STORAGE", conflicts_with = "stream")]
     weights: Option<StorageName>,
     /// Folder to write the report to: tables, figures as JSON, the tunes, and plots
-    #[arg(long, value_name = "FOLDER", conflicts_with = "stream")]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "stream", value_parser = place::folder())]
     report: Option<PathBuf>,
     /// Text to read as one stream, every character counted: zero state, first input a newline
     #[arg(long, value_name = "FILE")]

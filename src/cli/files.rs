@@ -47,11 +47,20 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// Writes `bytes` to stdout.
+///
+/// # Errors
+/// Stdout is a full disk or a closed pipe (environment).
 pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.flush())
+    finish_stdout(std::io::stdout().write_all(bytes))
+}
+
+/// Ends what was written to stdout, well or not.
+///
+/// # Errors
+/// As [`write_stdout`].
+pub fn finish_stdout(written: std::io::Result<()>) -> Result<(), Failure> {
+    written
+        .and_then(|()| std::io::stdout().flush())
         .context("cannot write to stdout")
         .map_err(Failure::environment)
 }

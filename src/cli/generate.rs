@@ -5,6 +5,7 @@ use super::formats::Format;
 use super::instruments::FontInUse;
 use super::picture::{KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
+use super::place::Place;
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
 use crate::compose::shipped as models;
@@ -28,9 +29,16 @@ const TIMES_IN_SET: Times = Times::usual(3);
 
 /// Arguments of `ceilid generate`.
 #[derive(clap::Args)]
+#[command(next_help_heading = "Write")]
 pub struct Args {
     /// How many tunes
-    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 1)]
+    #[arg(
+        short = 'n',
+        long = "count",
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "Compose"
+    )]
     count: u64,
     /// Make the tunes of a file again (.abc, .mid, .wav, .flac or .opus that `generate` wrote), or the tune of a line of it that
     /// begins `written by ceilid`: the same bytes, unless it is asked to be played otherwise
@@ -55,8 +63,8 @@ pub struct Args {
     ///
     /// Several tunes in one .mid, .wav, .flac or .opus file are a set: tunes of one dance in changing keys, played one after the
     /// other without a gap. In one .pdf they are a book, in one .svg they stand one below the other.
-    #[arg(short, long, value_name = "PATH")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "PATH", value_parser = Place::parser())]
+    output: Place,
 }
 
 /// One machine's share: tunes whose index leaves `remainder` when divided by `of`.
@@ -315,21 +323,18 @@ struct File {
 
 impl Destination {
     fn new(args: &Args, count: u64) -> Result<Self, Failure> {
-        let path = args.output.clone();
-        if path == Path::new("-") {
-            return Ok(Self {
-                path,
-                is_folder: false,
-                formats: vec![Format::Abc],
-            });
-        }
-        let Some(format) = Format::of_path(&path).filter(|_| !path.is_dir()) else {
-            files::make_folder(&path)?;
-            return Ok(Self {
-                path,
-                is_folder: true,
-                formats: args.format.clone(),
-            });
+        let path = args.output.path().to_path_buf();
+        let format = match args.output {
+            Place::Stdout => Format::Abc,
+            Place::File(_, format) => format,
+            Place::Folder(_) => {
+                files::make_folder(&path)?;
+                return Ok(Self {
+                    path,
+                    is_folder: true,
+                    formats: args.format.clone(),
+                });
+            }
         };
         if format.is_performed() && count > 1 && args.shard.is_some() {
             let error = anyhow!("`{}` is one set, which has no shards", path.display());

@@ -8,7 +8,9 @@ mod archive;
 mod books;
 mod caretaker;
 mod check;
+mod completion;
 mod config_flags;
+mod context;
 mod convert;
 mod corpus;
 mod devices;
@@ -24,10 +26,12 @@ mod generate;
 mod instruments;
 mod live;
 mod manifest;
+mod manual;
 mod model;
 mod notify;
 mod picture;
 mod piece;
+mod place;
 mod play;
 mod remote;
 mod rewrite;
@@ -43,10 +47,12 @@ mod train;
 mod tune_names;
 mod watch;
 
+pub use context::Context;
 pub use failure::{ExitStatus, Failure};
 
-use clap::{CommandFactory, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use context::tell;
+use std::fmt::Write;
 use std::process::ExitCode;
 
 /// A folk band in a daemon: writes tunes in ABC notation, arranges them, and plays them.
@@ -58,66 +64,8 @@ use std::process::ExitCode;
     propagate_version = true
 )]
 struct Args {
-    #[command(flatten)]
-    context: Context,
     #[command(subcommand)]
     command: Command,
-}
-
-/// The options every subcommand understands.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub struct Context {
-    /// Configuration file (TOML) of `play` and `serve`; flags and environment variables win over it
-    #[arg(long, global = true, value_name = "FILE", env = "CEILID_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Model to ask: a `.safetensors` file, or the name of one inside the binary (`folk`, `article`)
-    #[arg(long, global = true, value_name = "FILE", env = "CEILID_MODEL")]
-    pub model: Option<PathBuf>,
-    /// SoundFont (SF2 or SF3) to play with, instead of the embedded one
-    #[arg(long, global = true, value_name = "FILE", env = "CEILID_SOUNDFONT")]
-    pub soundfont: Option<PathBuf>,
-    /// Seed of everything random; the same seed makes the same bytes [default: 0]
-    #[arg(long, global = true, value_name = "N", env = "CEILID_SEED")]
-    pub seed: Option<u64>,
-    /// Say nothing but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Say more; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Print reports as JSON
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-impl Context {
-    /// The seed, 0 where none was given.
-    pub fn seed(&self) -> u64 {
-        self.seed.unwrap_or(0)
-    }
-
-    /// This context, with what a configuration file names where no flag does.
-    pub fn with_config(&self, config: &crate::daemon::config::Config) -> Self {
-        Self {
-            model: self.model.clone().or_else(|| config.model.clone()),
-            soundfont: self.soundfont.clone().or_else(|| config.soundfont.clone()),
-            seed: self.seed.or(config.seed),
-            ..self.clone()
-        }
-    }
-
-    /// Prints a line of talk to stderr, unless `--quiet`.
-    pub fn say(&self, line: impl std::fmt::Display) {
-        if !self.quiet {
-            eprintln!("{line}");
-        }
-    }
-
-    /// Whether progress bars may be drawn: stderr is a terminal and nobody asked for quiet.
-    pub fn shows_progress(&self) -> bool {
-        use std::io::IsTerminal;
-        !self.quiet && std::io::stderr().is_terminal()
-    }
 }
 
 #[derive(Subcommand)]
@@ -169,38 +117,93 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page (roff)
-    Man,
+    /// Print a manual page (roff): of a command, or of all
+    Man {
+        /// Whose page, such as `generate` or `corpus split` [default: one page with every option of every command]
+        #[arg(value_name = "COMMAND", num_args = 0..=2)]
+        command: Vec<String>,
+    },
+}
+
+/// The commands by what they are for, in the order of the help; one that stands nowhere here is shown last.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Tunes", &["generate", "convert", "check"]),
+    ("Music", &["play", "serve", "devices"]),
+    (
+        "A running daemon",
+        &[
+            "status", "skip", "pause", "resume", "keep", "panic", "stop", "archive",
+        ],
+    ),
+    ("Models", &["train", "eval", "corpus", "model"]),
+];
+
+/// The whole command line, as it is parsed, shown and completed.
+pub fn command() -> clap::Command {
+    let command = context::with_shared_options(Args::command());
+    let listing = listing(&command);
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{listing}\nOptions:\n{{options}}"
+    ))
+}
+
+/// The commands under the headings of [`GROUPS`], each with what it does.
+fn listing(command: &clap::Command) -> String {
+    let is_grouped = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+    let others: Vec<&str> = command
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .filter(|name| !is_grouped(name))
+        .collect();
+    let mut listing = String::new();
+    for (heading, names) in GROUPS.into_iter().chain([("More", others.as_slice())]) {
+        let _ = write!(listing, "\n{heading}:\n");
+        for name in names {
+            let about = command
+                .find_subcommand(name)
+                .and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(listing, "  {name:<12} {about}");
+        }
+    }
+    listing
 }
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // clap prints help to stdout with 0 and mistakes to stderr with 2: PRODUCT's usage code.
-            let _ = error.print();
-            let status = if error.use_stderr() {
-                ExitStatus::Usage
-            } else {
-                ExitStatus::Done
-            };
-            return status.into();
+    let end = match parse(std::env::args_os()) {
+        Ok((args, context)) => {
+            start_logging(&context);
+            dispatch(args, &context)
         }
+        Err(mistake) if mistake.use_stderr() => {
+            let _ = mistake.print(); // a stderr that takes nothing is told nothing of it
+            return ExitStatus::Usage.into();
+        }
+        Err(help) => files::finish_stdout(help.print()),
     };
-    start_logging(&args.context);
-    match dispatch(args) {
+    match end {
         Ok(()) => ExitStatus::Done.into(),
         Err(failure) if is_broken_pipe(&failure) => ExitStatus::Done.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            tell(&failure);
             failure.status().into()
         }
     }
 }
 
-fn dispatch(args: Args) -> Result<(), Failure> {
-    let context = &args.context;
+/// The command a line names, with its own arguments and the shared ones.
+fn parse(
+    words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+) -> Result<(Args, Context), clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words)?;
+    let context = Context::of(&matches, &mut command)?;
+    let args = Args::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((args, context))
+}
+
+fn dispatch(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Generate(args) => generate::run(args, context),
         Command::Convert(args) => convert::run(args, context),
@@ -224,17 +227,9 @@ fn dispatch(args: Args) -> Result<(), Failure> {
         Command::Model(args) => model::run(args, context),
         Command::Soundfont(args) => soundfont::run(args, context),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Args::command(),
-                "ceilid",
-                &mut std::io::stdout(),
-            );
-            Ok(())
+            files::write_stdout(&completion::script(shell, command()))
         }
-        Command::Man => clap_mangen::Man::new(Args::command())
-            .render(&mut std::io::stdout())
-            .map_err(Failure::environment),
+        Command::Man { command: path } => files::write_stdout(&manual::page(command(), &path)?),
     }
 }
 
@@ -254,6 +249,8 @@ fn start_logging(context: &Context) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // A stderr that takes nothing is told nothing of it.
+        .log_internal_errors(false)
         .init();
 }
 
@@ -268,6 +265,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Args::command().debug_assert();
+        command().debug_assert();
     }
 }

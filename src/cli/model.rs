@@ -1,6 +1,6 @@
 //! `ceilid model`: model files in; what they say about themselves, or the same network in another form, out.
 
-use super::{Context, Failure, files, shipped};
+use super::{Context, Failure, files, place, shipped};
 use crate::corpus::tunebook;
 use crate::model::checkpoint::{
     AnyModel, CheckpointError, DecisionSymbols, FileKind, Imported, Model, ModelCard, Precision,
@@ -32,7 +32,7 @@ enum Action {
         #[arg(long, value_name = "BITS", default_value = "32", value_parser = ["32", "16"])]
         bits: String,
         /// File to write (.safetensors)
-        #[arg(short, long, value_name = "FILE")]
+        #[arg(short, long, value_name = "FILE", value_parser = place::file(&["safetensors"]))]
         output: PathBuf,
     },
     /// Read a PyTorch network (emb.weight, rnn.*_l0 …, out.*; or input.weight … as `export` writes them) and make it a model
@@ -43,7 +43,7 @@ enum Action {
         #[arg(long, value_name = "CORPUS")]
         vocabulary_of: Vec<PathBuf>,
         /// Model to write
-        #[arg(short, long, value_name = "MODEL")]
+        #[arg(short, long, value_name = "MODEL", value_parser = place::file(&["safetensors"]))]
         output: PathBuf,
     },
 }

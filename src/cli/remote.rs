@@ -1,6 +1,6 @@
 //! `ceilid status|skip|pause|resume|keep|panic|stop`: a command in; a request to a running daemon, and its answer out.
 
-use super::{Context, Failure};
+use super::{Context, Failure, files};
 use crate::web::{ADDRESS, Token};
 use anyhow::{Context as _, anyhow};
 use serde_json::Value;
@@ -78,9 +78,7 @@ pub fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     } else {
         describe(&status)
     };
-    std::io::stdout()
-        .write_all(report.as_bytes())
-        .map_err(Failure::environment)
+    files::write_stdout(report.as_bytes())
 }
 
 /// Runs `ceilid skip`.
@@ -113,7 +111,7 @@ impl Door {
     pub fn order(&self, command: &str, context: &Context) -> Result<(), Failure> {
         let answer = self.ask("POST", &format!("/api/{command}"))?;
         if context.json {
-            println!("{answer:#}");
+            files::write_stdout(format!("{answer:#}\n").as_bytes())?;
         }
         Ok(())
     }

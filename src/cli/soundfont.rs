@@ -1,6 +1,6 @@
 //! `ceilid soundfont`: builds the project's own SoundFont, or says what is in one.
 
-use super::{Context, Failure, files, font_report};
+use super::{Context, Failure, files, font_report, place};
 use crate::output::synth::{PresetSummary, SynthError, SynthFont};
 use crate::soundfont;
 use serde::Serialize;
@@ -21,7 +21,7 @@ enum Action {
     /// Takes a few seconds. The file has the same bytes on every run and every machine; it is the one inside the binary.
     Build {
         /// Where to write it; `-` for stdout
-        #[arg(short, long, value_name = "PATH", default_value = "ceilid.sf2")]
+        #[arg(short, long, value_name = "PATH", default_value = "ceilid.sf2", value_parser = place::file(&["sf2"]))]
         output: PathBuf,
     },
     /// Measure the band's instruments beside those of other SoundFonts: a table and spectrograms
@@ -30,7 +30,7 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         beside: Vec<PathBuf>,
         /// The folder for `report.md` and the pictures
-        #[arg(short, long, value_name = "FOLDER")]
+        #[arg(short, long, value_name = "FOLDER", value_parser = place::folder())]
         output: PathBuf,
     },
     /// List a SoundFont's instruments: programs, key ranges, layers, sizes

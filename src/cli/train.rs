@@ -1,7 +1,7 @@
 //! `ceilid train`: tunebooks in; a taught model out, with a progress bar, a log, and a state to resume from.
 
 use super::corpus::at_fault;
-use super::{Context, Failure, files, stop};
+use super::{Context, Failure, files, place, stop};
 use crate::model::checkpoint::CheckpointError;
 use crate::model::graph::Card;
 use crate::model::lesson::DropShares;
@@ -81,10 +81,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "INPUTS", value_delimiter = ',')]
     without: Vec<InputsName>,
     /// Table of losses to write, one row an epoch (CSV)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = place::file(&["csv", "txt", "log"]))]
     log: Option<PathBuf>,
     /// Model to write (.safetensors); while teaching, `MODEL.state` stands beside it
-    #[arg(short, long, value_name = "MODEL")]
+    #[arg(short, long, value_name = "MODEL", value_parser = place::file(&["safetensors"]))]
     output: PathBuf,
 }
 

@@ -15,6 +15,7 @@ pub use table::{Decides, Effect, Row, SHORTHANDS, Settings, SettingsPatch, Shown
 pub use time_span::TimeSpan;
 pub(crate) use values::whole;
 pub use values::{
-    ChordPattern, Compass, CountIn, Form, MinP, Muted, PartVolumes, Prime, SetTunes, Swing, Switch,
-    Takes, Temperature, TempoScale, Times, Value, Volume, Wish, instrument_name,
+    COMPASSES, ChordPattern, Compass, CountIn, Form, INSTRUMENTS, MinP, Muted, PartVolumes, Prime,
+    SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Value, Volume, Wish,
+    instrument_name,
 };

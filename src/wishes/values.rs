@@ -349,7 +349,7 @@ impl Value for Form {
 }
 
 /// What melody instruments of sessions can play, MIDI note numbers: fingered without keys or shifts, as it is written.
-const COMPASSES: [(&str, (i32, i32)); 8] = [
+pub const COMPASSES: [(&str, (i32, i32)); 8] = [
     ("whistle", (62, 83)),
     ("flute", (62, 83)),
     ("pipes", (62, 86)),
@@ -491,7 +491,7 @@ impl Value for Switch {
 }
 
 /// General MIDI programs of a folk band, by the names people use.
-const INSTRUMENTS: [(&str, u8); 13] = [
+pub const INSTRUMENTS: [(&str, u8); 13] = [
     ("piano", 0),
     ("harmonium", 20),
     ("accordion", 21),
