@@ -145,6 +145,7 @@ fn bash_completes_commands_and_values() {
         ("ceilid generate --key Ed", "Edor"),
         ("ceilid generate --instrument mel", "melody=flute"),
         ("ceilid generate --model fo", "folk food.safetensors"),
+        ("ceilid corpus fetch not", "nottingham"),
         ("ceilid completions fi", "fish"),
     ] {
         let completed = completed(line);
@@ -180,6 +181,7 @@ const PRINTING: &[&str] = &[
     "corpus stats --json tune.abc",
     "corpus split tune.abc -o split",
     "corpus clean tune.abc -o -",
+    "corpus fetch",
     "eval --stream tune.abc",
     "model info",
     "model info folk",

@@ -26,7 +26,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "score",       own: &["music", "abc"], outside: &[] },
     Layer { module: "performance", own: &["music", "score"], outside: &["rand", "rand_chacha"] },
     // Fingerprints are taken of sounding notes, so a corpus may ask for scores.
-    Layer { module: "corpus",      own: &["abc", "score"], outside: &["sha2"] },
+    Layer { module: "corpus",      own: &["abc", "score"], outside: &["serde", "sha2", "toml", "ureq"] },
     Layer { module: "token",       own: &["music", "score"], outside: &["serde"] },
     Layer { module: "model",       own: &["token"], outside: &["candle_core", "candle_nn", "half", "rayon", "safetensors", "serde", "serde_json"] },
     Layer { module: "wishes",      own: &["music", "abc", "score", "performance", "token"], outside: &["serde", "serde_json", "strsim"] },
@@ -53,7 +53,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("cpal", "output/audio.rs"),
     ("jiff", "daemon/wall.rs"),
     ("rusqlite", "daemon/archive.rs"),
-    ("toml", "daemon/config.rs"),
+    ("ureq", "corpus/fetch.rs"),
     ("rustysynth_ext", "output/synth/font.rs"),
     ("miniz_oxide", "picture/score/pdf.rs"),
     ("pdf_writer", "picture/score/pdf.rs"),

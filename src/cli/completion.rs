@@ -3,6 +3,7 @@
 //! In: the command line's description. Out: a script. Not: what may be written; a script offers what is usual.
 
 use crate::compose::shipped;
+use crate::corpus::manifest;
 use crate::music::Dance;
 use crate::output::OUTPUTS;
 use crate::performance::Role;
@@ -57,6 +58,10 @@ fn values(command: &str, option: &Arg) -> Vec<String> {
     let instruments = INSTRUMENTS.map(|(name, _)| name);
     match (command, option.get_id().as_str()) {
         (_, "model") | ("model info" | "model export", "file") => owned(&shipped::names()),
+        ("corpus fetch", "names") => manifest::shipped_names()
+            .chain(["all"])
+            .map(str::to_owned)
+            .collect(),
         (_, "dance") => Dance::ALL
             .iter()
             .map(|dance| dance.name().replace(' ', "-"))

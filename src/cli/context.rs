@@ -48,6 +48,7 @@ const USES: &[(&str, &[&str])] = &[
     ("devices",          &["soundfont", "json"]),
     ("train",            &["seed"]),
     ("eval",             &["model", "seed", "json"]),
+    ("corpus fetch",     &[]),
     ("corpus stats",     &["json"]),
     ("corpus split",     &["json"]),
     ("corpus clean",     &[]),
