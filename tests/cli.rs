@@ -486,6 +486,94 @@ fn a_tunebook_on_stdin_becomes_notes_on_stdout() {
     assert_eq!(first, [0, row["ppq"].as_u64().unwrap(), 60]);
 }
 
+#[test]
+fn raw_text_goes_on_from_a_window_and_says_that_no_critic_read_it() {
+    let folder = folder();
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/tunes/sampler.abc");
+    let text = std::fs::read_to_string(&book).unwrap();
+    let book = book.to_str().unwrap();
+    let raw = |more: &[&str]| {
+        let words = ["generate", "--raw", "--window-from", book, "--seed", "4"];
+        let output = ceilid(folder.path(), &[&words, more].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{more:?}: {said}");
+        assert!(said.contains("no critic"), "{said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let row = |more: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&raw(&[&["--json", "--greedy"], more].concat())).unwrap()
+    };
+    let carried = row(&[]);
+    let pattern = carried["pattern"].as_str().unwrap();
+    assert_eq!(pattern.chars().count(), 100);
+    assert!(text.contains(pattern));
+    let start = carried["window_start"].as_u64().unwrap() as usize;
+    assert!(
+        text.chars()
+            .skip(start)
+            .collect::<String>()
+            .starts_with(pattern)
+    );
+    assert_eq!(
+        carried["continuation"].as_str().unwrap().chars().count(),
+        200
+    );
+    assert_eq!(carried, row(&[]), "the same seed writes the same");
+    // The article's way hears the same window before the first character.
+    let window = row(&["--rerun-window", "--length", "1"]);
+    let first = |row: &serde_json::Value| row["continuation"].as_str().unwrap().chars().next();
+    assert_eq!(
+        (&window["pattern"], first(&window)),
+        (&carried["pattern"], first(&carried))
+    );
+    // The same pattern by hand gives the same characters.
+    let output = ceilid(
+        folder.path(),
+        &[
+            "generate", "--raw", "--greedy", "--json", "--prime", pattern,
+        ],
+    );
+    let by_hand: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(by_hand["continuation"], carried["continuation"]);
+    // For people: marked lines that ABC takes for comments.
+    let marked = raw(&["--length", "10", "-n", "2"]);
+    let marks: Vec<&str> = marked
+        .lines()
+        .filter(|line| line.starts_with("% "))
+        .collect();
+    assert!(
+        marked.matches("% continuation, 10 characters:").count() == 2,
+        "{marks:?}"
+    );
+    assert!(marked.contains("no critic has read it"), "{marks:?}");
+    fails(
+        folder.path(),
+        &["generate", "--raw", "--window-from", book, "-o", "raw.mid"],
+        2,
+        &["raw.mid", ".abc"],
+    );
+    fails(folder.path(), &["generate", "--raw"], 2, &["--window-from"]);
+    fails(
+        folder.path(),
+        &["generate", "--raw", "--prime", "A", "--dance", "jig"],
+        2,
+        &["--dance"],
+    );
+    fails(
+        folder.path(),
+        &["generate", "--length", "9", "-o", "-"],
+        2,
+        &["--raw"],
+    );
+    std::fs::write(folder.path().join("short.abc"), "X:1\nK:D\nA|\n").unwrap();
+    fails(
+        folder.path(),
+        &["generate", "--raw", "--window-from", "short.abc"],
+        1,
+        &["11 characters", "100"],
+    );
+}
+
 /// What follows `ceilid` in each command of the README's blocks, as a shell would split it.
 fn commands_of_the_readme() -> Vec<Vec<String>> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");

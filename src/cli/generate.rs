@@ -6,15 +6,17 @@ use super::instruments::FontInUse;
 use super::picture::{KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
 use super::place::Place;
+use super::raw::{self, RawFlags};
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
 use crate::compose::shipped as models;
-use crate::compose::{Compose, Composition, Provenance, set};
+use crate::compose::{Brief, Compose, Composition, Provenance, set};
 use crate::critic::Refusals;
 use crate::performance::{Arrangement, Performance};
 use crate::picture::score::Drawing;
 use crate::wishes::{Decides, Settings, SettingsPatch, Times};
 use anyhow::anyhow;
+use clap::builder::ArgPredicate;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde_json::json;
@@ -29,7 +31,10 @@ const TIMES_IN_SET: Times = Times::usual(3);
 
 /// Arguments of `ceilid generate`.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Write")]
+#[command(
+    next_help_heading = "Write",
+    override_usage = "ceilid generate [OPTIONS] --output <PATH>\n       ceilid generate [OPTIONS] --raw --window-from <CORPUS>"
+)]
 pub struct Args {
     /// How many tunes
     #[arg(
@@ -49,6 +54,8 @@ pub struct Args {
     #[command(flatten)]
     key: KeyFlag,
     #[command(flatten)]
+    raw: RawFlags,
+    #[command(flatten)]
     pictures: PictureFlags,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
     #[arg(long, value_name = "I/N")]
@@ -63,7 +70,8 @@ pub struct Args {
     ///
     /// Several tunes in one .mid, .wav, .flac or .opus file are a set: tunes of one dance in changing keys, played one after the
     /// other without a gap. In one .pdf they are a book, in one .svg they stand one below the other.
-    #[arg(short, long, value_name = "PATH", value_parser = Place::parser())]
+    #[arg(short, long, value_name = "PATH", value_parser = Place::parser(), required = false,
+          required_unless_present = "raw", default_value_if("raw", ArgPredicate::Equals("true".into()), Some("-")))]
     output: Place,
 }
 
@@ -98,6 +106,11 @@ impl std::str::FromStr for Shard {
 /// Runs `ceilid generate`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let asked = args.wishes.asked()?;
+    if args.raw.raw {
+        let brief = Brief::of(&Settings::default().patched(&asked));
+        let brief = brief.map_err(|error| source::refusal(error.into()))?;
+        return raw::run(&args.raw, &brief, args.count, &args.output, context);
+    }
     let told = args.again.as_deref().map(again::provenances).transpose()?;
     let count = (told.as_ref()).map_or(args.count, |told| told.len() as u64); // lossless: 64 bits or fewer
     let destination = Destination::new(&args, count)?;

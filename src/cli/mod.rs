@@ -33,6 +33,7 @@ mod picture;
 mod piece;
 mod place;
 mod play;
+mod raw;
 mod remote;
 mod rewrite;
 mod sarif;

@@ -253,7 +253,7 @@ impl Compose for Composer {
 }
 
 /// Every draft has random numbers of its own, so that it can be made again without those before it.
-fn draft_rng(seed: u64, index: u64, draft: u32) -> ChaCha8Rng {
+pub(super) fn draft_rng(seed: u64, index: u64, draft: u32) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&index.to_le_bytes());

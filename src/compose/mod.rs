@@ -6,6 +6,7 @@
 mod composer;
 pub mod folk;
 mod provenance;
+pub mod raw;
 mod request;
 mod sampler;
 pub mod set;
