@@ -46,6 +46,7 @@ const USES: &[(&str, &[&str])] = &[
     ("archive list",     &["json"]),
     ("archive export",   &["soundfont"]),
     ("devices",          &["soundfont", "json"]),
+    ("doctor",           &["soundfont", "json"]),
     ("train",            &["seed"]),
     ("eval",             &["model", "seed", "json"]),
     ("corpus fetch",     &[]),

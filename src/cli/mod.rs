@@ -14,6 +14,7 @@ mod context;
 mod convert;
 mod corpus;
 mod devices;
+mod doctor;
 mod doors;
 mod eval;
 mod explain;
@@ -103,6 +104,8 @@ enum Command {
     Archive(archive::Args),
     /// List MIDI ports, sound devices and the instruments of the SoundFont
     Devices(devices::Args),
+    /// Try what this machine has for live music, and say what to do where something is missing
+    Doctor(doctor::Args),
     /// Teach a model on tunebooks
     Train(train::Args),
     /// Measure a model on text it has not seen
@@ -129,7 +132,7 @@ enum Command {
 /// The commands by what they are for, in the order of the help; one that stands nowhere here is shown last.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Tunes", &["generate", "convert", "check"]),
-    ("Music", &["play", "serve", "devices"]),
+    ("Music", &["play", "serve", "devices", "doctor"]),
     (
         "A running daemon",
         &[
@@ -222,6 +225,7 @@ fn dispatch(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Stop(args) => remote::stop(&args, context),
         Command::Archive(args) => archive::run(args, context),
         Command::Devices(args) => devices::run(args, context),
+        Command::Doctor(args) => doctor::run(args, context),
         Command::Train(args) => train::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Corpus(args) => corpus::run(args, context),

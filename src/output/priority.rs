@@ -36,6 +36,17 @@ pub fn wake_precisely(thread: &'static str) {
     }
 }
 
+/// Whether a thread of this process may have real-time priority: one tries, and ends.
+///
+/// # Errors
+/// What the system says against it.
+pub fn try_real_time() -> Result<(), String> {
+    let tried = std::thread::spawn(|| raise().map_err(|error| format!("{error:?}")));
+    tried
+        .join()
+        .unwrap_or_else(|_| Err("the thread that tried ended".to_owned()))
+}
+
 #[cfg(unix)]
 fn raise() -> Result<(), Error> {
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
