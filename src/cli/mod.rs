@@ -88,6 +88,8 @@ enum Command {
     Serve(serve::Args),
     /// Ask a running daemon what it is doing
     Status(remote::StatusArgs),
+    /// Ask a running daemon which tune it plays
+    Now(remote::NowArgs),
     /// Ask a running daemon for the next tune
     Skip(remote::SkipArgs),
     /// Ask a running daemon for silence until it is resumed
@@ -96,6 +98,10 @@ enum Command {
     Resume(remote::Door),
     /// Mark a tune of a running daemon as worth keeping
     Keep(remote::KeepArgs),
+    /// Change a setting of a running daemon, or show them all
+    Set(remote::SetArgs),
+    /// End a running daemon after some time, when the tune that plays then is over
+    Sleep(remote::SleepArgs),
     /// Silence every note of a running daemon; the tune goes on
     Panic(remote::Door),
     /// End a running daemon
@@ -136,7 +142,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "A running daemon",
         &[
-            "status", "skip", "pause", "resume", "keep", "panic", "stop", "archive",
+            "status", "now", "skip", "pause", "resume", "keep", "set", "sleep", "panic", "stop",
+            "archive",
         ],
     ),
     ("Models", &["train", "eval", "corpus", "model"]),
@@ -217,11 +224,14 @@ fn dispatch(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Play(args) => play::run(args, context),
         Command::Serve(args) => serve::run(args, context),
         Command::Status(args) => remote::status(&args, context),
+        Command::Now(args) => remote::now(&args, context),
         Command::Skip(args) => remote::skip(&args, context),
-        Command::Pause(door) => door.order("pause", context),
-        Command::Resume(door) => door.order("resume", context),
+        Command::Pause(door) => remote::pause(&door, context),
+        Command::Resume(door) => remote::resume(&door, context),
         Command::Keep(args) => remote::keep(&args, context),
-        Command::Panic(door) => door.order("panic", context),
+        Command::Set(args) => remote::set(&args, context),
+        Command::Sleep(args) => remote::sleep(&args, context),
+        Command::Panic(door) => remote::panic(&door, context),
         Command::Stop(args) => remote::stop(&args, context),
         Command::Archive(args) => archive::run(args, context),
         Command::Devices(args) => devices::run(args, context),

@@ -1,18 +1,23 @@
-//! `ceilid status|skip|pause|resume|keep|panic|stop`: a command in; a request to a running daemon, and its answer out.
+//! `ceilid status`, `now`, `skip`, `set` and the other commands to a running daemon: a request, and its answer in words.
 
-use super::{Context, Failure, files};
+use super::{Context, ExitStatus, Failure, files, stop};
 use crate::web::{ADDRESS, Token};
 use anyhow::{Context as _, anyhow};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long the daemon may take to answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// No answer is that long.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How often a watched daemon is asked, and how often Ctrl-C is looked for meanwhile.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+const STOP_LOOK: Duration = Duration::from_millis(100);
 
 /// Where the daemon is.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,6 +38,42 @@ pub struct Door {
 /// Arguments of `ceilid status`.
 #[derive(clap::Args)]
 pub struct StatusArgs {
+    /// Show it again every second, until Ctrl-C or the daemon ends it
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// Arguments of `ceilid now`.
+#[derive(clap::Args)]
+pub struct NowArgs {
+    /// Stay, and print each tune as it begins
+    #[arg(short, long)]
+    follow: bool,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// Arguments of `ceilid set`.
+#[derive(clap::Args)]
+pub struct SetArgs {
+    /// Setting to change; without it, all settings are shown
+    #[arg(value_name = "NAME", requires = "value")]
+    name: Option<String>,
+    /// Its value from now on, such as jig, 1.1 or any
+    #[arg(value_name = "VALUE")]
+    value: Option<String>,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// Arguments of `ceilid sleep`.
+#[derive(clap::Args)]
+pub struct SleepArgs {
+    /// When: 30m, 1h30m; `off` takes it back
+    #[arg(value_name = "TIME")]
+    time: String,
     #[command(flatten)]
     door: Door,
 }
@@ -72,52 +113,204 @@ pub struct StopArgs {
 
 /// Runs `ceilid status`.
 pub fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
-    let status = args.door.ask("GET", "/api/status")?;
-    let report = if context.json {
-        format!("{status:#}\n")
-    } else {
-        describe(&status)
+    let report = |status: &Value| match context.json {
+        true => format!("{status:#}\n"),
+        false => describe(status),
+    };
+    if !args.watch {
+        let status = args.door.ask("GET", "/api/status", "")?;
+        return files::write_stdout(report(&status).as_bytes());
+    }
+    let redraws = std::io::stdout().is_terminal() && !context.json;
+    let mut last = String::new();
+    args.door.watch("/api/status", |status| {
+        let report = report(status);
+        let above = match redraws {
+            // Up to where the last report began, and nothing of it left.
+            true if !last.is_empty() => format!("\x1b[{}F\x1b[0J", last.lines().count()),
+            false if !last.is_empty() => "\n".to_owned(),
+            _ => String::new(),
+        };
+        files::write_stdout((above + &report).as_bytes())?;
+        last = report;
+        Ok(())
+    })
+}
+
+/// Runs `ceilid now`.
+pub fn now(args: &NowArgs, context: &Context) -> Result<(), Failure> {
+    let line = |now: &Value| match (context.json, now.is_null()) {
+        (true, _) => format!("{now}\n"),
+        (false, true) => "no tune plays\n".to_owned(),
+        (false, false) => tune_line(now) + "\n",
+    };
+    if !args.follow {
+        let now = args.door.ask("GET", "/api/now", "")?;
+        return files::write_stdout(line(&now).as_bytes());
+    }
+    let mut last = Value::Null;
+    args.door.watch("/api/now", |now| {
+        if now["id"] == last || now.is_null() {
+            return Ok(());
+        }
+        last = now["id"].clone();
+        files::write_stdout(line(now).as_bytes())
+    })
+}
+
+/// Runs `ceilid set`.
+pub fn set(args: &SetArgs, context: &Context) -> Result<(), Failure> {
+    let show = |settings: &Value, is_shown: &dyn Fn(&str) -> bool| {
+        let mut lines = String::new();
+        for (name, value) in settings.as_object().into_iter().flatten() {
+            if is_shown(name) {
+                let value = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
+                lines += &format!("{name} = {value}\n");
+            }
+        }
+        lines
+    };
+    let settings = match (&args.name, &args.value) {
+        (Some(name), Some(value)) => {
+            // `tempo-scale` as the flag has it is the same setting.
+            let name = name.replace('-', "_");
+            let value = serde_json::from_str(value)
+                .ok()
+                .filter(Value::is_number)
+                .unwrap_or_else(|| Value::from(value.as_str()));
+            let change = serde_json::json!({ name.as_str(): value }).to_string();
+            let settings = args.door.ask("PATCH", "/api/settings", &change)?;
+            if !context.json {
+                context.say(show(&settings, &|shown| shown == name).trim_end());
+                return Ok(());
+            }
+            settings
+        }
+        _ => args.door.ask("GET", "/api/settings", "")?,
+    };
+    let report = match context.json {
+        true => format!("{settings:#}\n"),
+        false => show(&settings, &|_| true),
     };
     files::write_stdout(report.as_bytes())
 }
 
+/// Runs `ceilid sleep`.
+pub fn sleep(args: &SleepArgs, context: &Context) -> Result<(), Failure> {
+    let time = &args.time;
+    if time == "off" {
+        return args.door.order("sleep", "plays on", context);
+    }
+    if !time.chars().all(|c| c.is_ascii_alphanumeric() || c == '.') {
+        return Err(
+            Failure::usage(anyhow!("`{time}` is no time")).hint("write 90s, 30m, 1h30m or off")
+        );
+    }
+    let done = format!("ends after the tune that plays in {time}");
+    args.door.order(&format!("sleep?in={time}"), &done, context)
+}
+
+/// Runs `ceilid pause`.
+pub fn pause(door: &Door, context: &Context) -> Result<(), Failure> {
+    door.order("pause", "paused; `ceilid resume` goes on", context)
+}
+
+/// Runs `ceilid resume`.
+pub fn resume(door: &Door, context: &Context) -> Result<(), Failure> {
+    door.order("resume", "goes on", context)
+}
+
+/// Runs `ceilid panic`.
+pub fn panic(door: &Door, context: &Context) -> Result<(), Failure> {
+    door.order("panic", "every note is silenced; the tune goes on", context)
+}
+
 /// Runs `ceilid skip`.
 pub fn skip(args: &SkipArgs, context: &Context) -> Result<(), Failure> {
-    let at = if args.part_end { "part-end" } else { "now" };
-    args.door.order(&format!("skip?at={at}"), context)
+    let (order, done) = match args.part_end {
+        true => (
+            "skip?at=part-end",
+            "on to the next tune when this part ends",
+        ),
+        false => ("skip?at=now", "on to the next tune"),
+    };
+    args.door.order(order, done, context)
 }
 
 /// Runs `ceilid keep`.
 pub fn keep(args: &KeepArgs, context: &Context) -> Result<(), Failure> {
-    let mut path = format!("keep?kept={}", !args.not);
+    let mut order = format!("keep?kept={}", !args.not);
+    let mut tune = "the tune that plays".to_owned();
     if let Some(id) = args.id {
-        // Writing to a string cannot fail.
-        let _ = write!(path, "&id={id}");
+        order += &format!("&id={id}");
+        tune = format!("tune {id}");
     }
-    args.door.order(&path, context)
+    let done = if args.not { "not kept" } else { "kept" };
+    args.door
+        .order(&order, &format!("{tune} is {done}"), context)
 }
 
 /// Runs `ceilid stop`.
 pub fn stop(args: &StopArgs, context: &Context) -> Result<(), Failure> {
-    args.door
-        .order(&format!("stop?after_tune={}", args.after_tune), context)
+    let done = match args.after_tune {
+        true => "ends after the tune that plays",
+        false => "ends",
+    };
+    args.door.order(
+        &format!("stop?after_tune={}", args.after_tune),
+        done,
+        context,
+    )
 }
 
 impl Door {
-    /// Sends a command: the part of its address after `/api/`.
+    /// Sends a command, the part of its address after `/api/`, and says what is `done` where the daemon accepts it.
     ///
     /// # Errors
     /// No daemon answers (environment), or it refuses.
-    pub fn order(&self, command: &str, context: &Context) -> Result<(), Failure> {
-        let answer = self.ask("POST", &format!("/api/{command}"))?;
+    fn order(&self, command: &str, done: &str, context: &Context) -> Result<(), Failure> {
+        let answer = self.ask("POST", &format!("/api/{command}"), "")?;
         if context.json {
-            files::write_stdout(format!("{answer:#}\n").as_bytes())?;
+            return files::write_stdout(format!("{answer:#}\n").as_bytes());
         }
+        context.say(done);
         Ok(())
     }
 
-    fn ask(&self, method: &str, path: &str) -> Result<Value, Failure> {
-        let answer = self.exchange(method, path).map_err(|error| {
+    /// Asks again every second and gives each answer to `show`, until the daemon ends.
+    ///
+    /// # Errors
+    /// No daemon answers at first, `show` fails, or Ctrl-C.
+    fn watch(
+        &self,
+        path: &str,
+        mut show: impl FnMut(&Value) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let stop = stop::flag()?;
+        let mut answer = self.ask("GET", path, "")?;
+        loop {
+            show(&answer)?;
+            for _ in 0..WATCH_INTERVAL.as_millis() / STOP_LOOK.as_millis() {
+                if stop.load(Ordering::Relaxed) {
+                    return Err(Failure::stopped(anyhow!(
+                        "stopped watching; the daemon plays on"
+                    )));
+                }
+                std::thread::sleep(STOP_LOOK);
+            }
+            match self.ask("GET", path, "") {
+                Ok(next) => answer = next,
+                // It was there a second ago: that it is not any more is how watching ends.
+                Err(failure) if failure.status() == ExitStatus::Environment => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, Failure> {
+        let answer = self.exchange(method, path, body).map_err(|error| {
             Failure::environment(error.context(format!("no daemon answers at {}", self.at)))
                 .hint("`ceilid serve` starts one; --at says where it is")
         })?;
@@ -146,7 +339,7 @@ impl Door {
         }
     }
 
-    fn exchange(&self, method: &str, path: &str) -> anyhow::Result<String> {
+    fn exchange(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
         let mut connection = TcpStream::connect_timeout(&self.at, ANSWER_WAIT_MAX)?;
         connection.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
         connection.set_write_timeout(Some(ANSWER_WAIT_MAX))?;
@@ -154,8 +347,10 @@ impl Door {
             format!("Authorization: Bearer {}\r\n", token.as_str())
         });
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}Content-Length: 0\r\nConnection: close\r\n\r\n",
-            self.at
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}Content-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            self.at,
+            body.len()
         );
         connection.write_all(request.as_bytes())?;
         let mut answer = String::new();
@@ -171,23 +366,36 @@ impl Door {
     }
 }
 
+fn text(value: &Value) -> String {
+    // Titles come from tunebooks: nothing of them may steer a terminal.
+    let text = value.as_str().unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default()
+}
+
+/// The tune that plays, and how far it is.
+fn tune_line(now: &Value) -> String {
+    format!(
+        "{} ({}, {}), {:.0} of {:.0} s, tune {}",
+        text(&now["title"]),
+        text(&now["key"]),
+        text(&now["meter"]),
+        number(&now["position_s"]),
+        number(&now["length_s"]),
+        now["id"],
+    )
+}
+
 /// A status in a few lines.
 fn describe(status: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let number = |value: &Value| value.as_f64().unwrap_or_default();
     let mut report = text(&status["activity"]);
     let now = &status["now"];
     if !now.is_null() {
-        let _ = write!(
-            report,
-            ": {} ({}, {}), {:.0} of {:.0} s, tune {}",
-            text(&now["title"]),
-            text(&now["key"]),
-            text(&now["meter"]),
-            number(&now["position_s"]),
-            number(&now["length_s"]),
-            now["id"],
-        );
+        report += ": ";
+        report += &tune_line(now);
     }
     let _ = write!(
         report,
