@@ -552,12 +552,20 @@ fn raw_text_goes_on_from_a_window_and_says_that_no_critic_read_it() {
         2,
         &["raw.mid", ".abc"],
     );
+    // As a picture, with the head of the tune that the window stands in.
+    raw(&["-o", "raw.svg"]);
+    let picture = std::fs::read_to_string(folder.path().join("raw.svg")).unwrap();
+    assert!(
+        picture.starts_with("<svg") && picture.contains("data-kind"),
+        "{}",
+        &picture[..200]
+    );
     fails(folder.path(), &["generate", "--raw"], 2, &["--window-from"]);
     fails(
         folder.path(),
         &["generate", "--raw", "--prime", "A", "--dance", "jig"],
         2,
-        &["--dance"],
+        &["`dance`"],
     );
     fails(
         folder.path(),

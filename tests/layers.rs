@@ -155,7 +155,7 @@ const NOUNS_USED_TWICE: &[(&str, &str)] = &[
     ("Noise", "soundfont, model: heard, and drawn"),
     ("Note", "abc, score, token: as written, as it sounds, and as the network has it"),
     ("Part", "performance, corpus: what one player plays, and a share of a corpus"),
-    ("Place", "abc, picture: in a text, and on the page"),
+    ("Place", "abc, picture, cli: in a text, on the page, and where files go"),
     ("Plan", "token, daemon: of a tune, and of an evening"),
     ("Scope", "daemon, model: where a key of the configuration holds, and what a recipe covers"),
     ("Shape", "model, picture: of a network, and on the page"),

@@ -109,7 +109,14 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if args.raw.raw {
         let brief = Brief::of(&Settings::default().patched(&asked));
         let brief = brief.map_err(|error| source::refusal(error.into()))?;
-        return raw::run(&args.raw, &brief, args.count, &args.output, context);
+        return raw::run(
+            &args.raw,
+            &args.pictures,
+            &brief,
+            args.count,
+            &args.output,
+            context,
+        );
     }
     let told = args.again.as_deref().map(again::provenances).transpose()?;
     let count = (told.as_ref()).map_or(args.count, |told| told.len() as u64); // lossless: 64 bits or fewer

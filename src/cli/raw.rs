@@ -1,14 +1,17 @@
-//! `ceilid generate --raw`: a window of a corpus in; what a network of characters writes after it out, as text.
+//! `ceilid generate --raw`: a window of a corpus in; what a network of characters writes after it out, as text or picture.
 
+use super::files::NewFile;
 use super::formats::Format;
+use super::picture::PictureFlags;
 use super::place::Place;
 use super::{Context, Failure, corpus, files, shipped, stop};
+use crate::abc;
 use crate::compose::raw::{self, LENGTH_MAX, Memory, RawError};
 use crate::compose::{Brief, Choice, Model};
 use crate::corpus::tunebook;
 use anyhow::anyhow;
 use serde_json::json;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -17,7 +20,7 @@ use std::time::Instant;
 #[command(next_help_heading = "The article's loop")]
 pub struct RawFlags {
     /// Write characters as they come after a window of a corpus, as the article does: text that no critic has read and no
-    /// player gets; `-o` is `-` unless it says otherwise, and may name an .abc or a .json file
+    /// player gets; `-o` is `-` unless it says otherwise, and may name an .abc, .json, .svg or .pdf file
     #[arg(long, conflicts_with_all = ["format", "shard"])]
     pub raw: bool,
     /// Tunebook, or folder of them, to take the window of 100 characters from, by the seed; or begin with --prime
@@ -52,27 +55,33 @@ struct RawText {
     pattern: String,
     /// Where in the corpus the pattern begins, in characters.
     start: Option<usize>,
+    /// The head of the tune that it begins in.
+    head: String,
     written: String,
 }
 
 /// Runs `ceilid generate --raw`: `count` texts, each after a window of its own, or after the brief's prime.
 pub fn run(
     flags: &RawFlags,
+    pictures: &PictureFlags,
     brief: &Brief,
     count: u64,
     place: &Place,
     context: &Context,
 ) -> Result<(), Failure> {
-    let in_json = match place {
-        Place::Stdout => context.json,
-        Place::File(_, Format::Json) => true,
-        Place::File(_, Format::Abc) => false,
+    let format = match place {
+        Place::Stdout if context.json => Format::Json,
+        Place::Stdout => Format::Abc,
+        Place::File(_, format @ (Format::Abc | Format::Json | Format::Svg | Format::Pdf)) => {
+            *format
+        }
         Place::File(..) | Place::Folder(_) => {
             let error = anyhow!(
                 "raw text is no tune, and `{}` no place for it",
                 place.path().display()
             );
-            return Err(Failure::usage(error).hint("write it to `-`, or to an .abc or .json file"));
+            return Err(Failure::usage(error)
+                .hint("write it to `-`, or to an .abc, .json, .svg or .pdf file"));
         }
     };
     let corpus = flags.corpus(brief.prime.is_some())?;
@@ -86,13 +95,18 @@ pub fn run(
     let in_colour = *place == Place::Stdout
         && std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none();
-    let mut all = String::new();
+    let is_picture = matches!(format, Format::Svg | Format::Pdf);
+    let mut file = match place {
+        Place::File(path, _) if !is_picture => Some(NewFile::create(path)?),
+        _ => None,
+    };
+    let mut album = pictures.album(format);
     for index in 0..count {
-        let (start, pattern) = match &brief.prime {
-            Some(prime) => (None, prime.clone()),
+        let (start, head, pattern) = match &brief.prime {
+            Some(prime) => (None, String::new(), prime.clone()),
             None => {
                 let window = raw::window(&corpus, asked.seed, index).map_err(failure)?;
-                (Some(window.start), window.text)
+                (Some(window.start), window.head(&corpus), window.text)
             }
         };
         let begin = Instant::now();
@@ -117,21 +131,47 @@ pub fn run(
             index,
             pattern,
             start,
+            head,
             written,
         };
-        let shown = match (in_json, in_colour) {
-            (true, _) => asked.as_json(&text),
-            (false, true) => coloured(&text),
-            (false, false) => asked.marked(&text),
+        let shown = match format {
+            Format::Json => asked.as_json(&text),
+            Format::Abc if in_colour => coloured(&text),
+            Format::Abc => asked.marked(&text),
+            picture => {
+                for tune in text.tunes() {
+                    album.add(pictures.drawing(&tune, picture).0);
+                }
+                continue;
+            }
         };
-        match place {
-            Place::Stdout => files::write_stdout(shown.as_bytes())?,
-            _ => all += &shown,
+        match &mut file {
+            None => files::write_stdout(shown.as_bytes())?,
+            Some(file) => {
+                let written = file.write_all(shown.as_bytes());
+                written.map_err(Failure::environment)?;
+            }
         }
     }
-    match place {
-        Place::Stdout => Ok(()),
-        _ => files::write(place.path(), all.as_bytes()),
+    match file {
+        Some(file) => file.finish(),
+        None if is_picture => files::write(place.path(), &album.finish("Raw text")),
+        None => Ok(()),
+    }
+}
+
+impl RawText {
+    /// The tunes that pattern and continuation are pieces of, as ABC reads them.
+    fn tunes(&self) -> Vec<abc::Tune> {
+        let text = format!("{}{}{}\n", self.head, self.pattern, self.written);
+        // A text that begins within a tune without a head is one all the same.
+        let text = match text.starts_with("X:") {
+            true => text,
+            false => format!("X:1\n{text}"),
+        };
+        abc::Tunebook::new(text.as_bytes())
+            .filter_map(|tune| Some(abc::parse_tune(&tune.ok()?).tune))
+            .collect()
     }
 }
 

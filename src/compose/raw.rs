@@ -27,13 +27,35 @@ pub enum Memory {
     Window,
 }
 
-/// A window of a text.
+/// A window of a text, for the network to go on from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct RawPattern {
     /// Where it begins, in characters.
     pub start: usize,
     /// Its [`WINDOW_CHARACTERS`] characters.
     pub text: String,
+}
+
+impl RawPattern {
+    /// The head of the tune in which the window begins, as far as it stands before it in the text: with it in front, what
+    /// follows can be read as ABC.
+    pub fn head(&self, text: &str) -> String {
+        let begin = text.char_indices().nth(self.start);
+        let before = &text[..begin.map_or(text.len(), |(begin, _)| begin)];
+        let tune = match (before.starts_with("X:"), before.rfind("\nX:")) {
+            (_, Some(end)) => &before[end + 1..],
+            (true, None) => before,
+            (false, None) => return String::new(),
+        };
+        let mut head = String::new();
+        for line in tune.split_inclusive('\n') {
+            head += line;
+            if line.starts_with("K:") {
+                break;
+            }
+        }
+        head
+    }
 }
 
 /// Why nothing is written.
@@ -57,14 +79,14 @@ pub enum RawError {
 ///
 /// # Errors
 /// [`RawError::TooShort`].
-pub fn window(text: &str, seed: u64, index: u64) -> Result<Window, RawError> {
+pub fn window(text: &str, seed: u64, index: u64) -> Result<RawPattern, RawError> {
     let characters = text.chars().count();
     let last = characters
         .checked_sub(WINDOW_CHARACTERS)
         .ok_or(RawError::TooShort(characters))?;
     let start = draft_rng(seed, index, WINDOW_DRAFT).random_range(0..=last);
     let text = text.chars().skip(start).take(WINDOW_CHARACTERS).collect();
-    Ok(Window { start, text })
+    Ok(RawPattern { start, text })
 }
 
 /// The draft whose random numbers choose windows; those of the first choose characters, whatever the pattern is from.
@@ -155,6 +177,23 @@ mod tests {
         let exact = "x".repeat(WINDOW_CHARACTERS);
         assert_eq!(window(&exact, 5, 5).unwrap().start, 0);
         assert_eq!(window(&exact[1..], 5, 5), Err(RawError::TooShort(99)));
+    }
+
+    #[test]
+    fn a_window_knows_the_head_of_its_tune() {
+        let text = "X:1\nT:One\nK:D\nABcd|\n\nX:2\nM:6/8\nK:G\nGAB cde|\ned";
+        let head = |start| {
+            let excerpt = RawPattern {
+                start,
+                text: String::new(),
+            };
+            excerpt.head(text)
+        };
+        let at = |piece: &str| text.find(piece).unwrap();
+        assert_eq!(head(at("cd|")), "X:1\nT:One\nK:D\n");
+        assert_eq!(head(at("cde")), "X:2\nM:6/8\nK:G\n");
+        assert_eq!(head(at("6/8")), "X:2\nM:");
+        assert_eq!(head(0), "");
     }
 
     /// While the window holds all there was, both ways know the same and write the same.
