@@ -173,6 +173,8 @@ const PRINTING: &[&str] = &[
     "man generate",
     "devices",
     "check odd.abc",
+    "explain",
+    "explain bar-short",
     "convert odd.abc -o -",
     "convert --plain --format notes odd.abc -o -",
     "convert odd.abc --format mid -o -",

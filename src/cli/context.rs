@@ -34,6 +34,8 @@ const USES: &[(&str, &[&str])] = &[
     ("generate",         &["model", "soundfont", "seed", "json"]),
     ("convert",          &["soundfont", "seed"]),
     ("check",            &["json"]),
+    ("explain",          &["json"]),
+    ("format",           &[]),
     ("play",             &["config", "model", "soundfont", "seed"]),
     ("serve",            &["config", "model", "soundfont", "seed"]),
     ("status",           &["json"]),

@@ -53,7 +53,12 @@ pub struct Args {
     #[arg(short, long, value_name = "PATH", help_heading = "Write")]
     output: PathBuf,
     /// Formats to write, separated by commas [default: the ending of PATH; `mid` for a folder, `abc` for `-`]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = "Write")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        help_heading = "Write"
+    )]
     format: Vec<Format>,
     /// Refuse tunes in older or other programs' dialects of ABC, which are read as their users mean them otherwise
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! `ceilid explain CODE`: a finding's code in; what it means, an example, and the way out.
 
-use super::{Context, Failure};
+use super::{Context, Failure, files};
 use crate::abc::{self, Code};
 use anyhow::anyhow;
 use serde_json::json;
@@ -16,15 +16,11 @@ pub struct Args {
 /// Runs `ceilid explain`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let Some(wanted) = args.code else {
-        for code in Code::ALL {
-            println!(
-                "{:22} {:8} {}",
-                code.as_str(),
-                code.severity().to_string(),
-                code.meaning()
-            );
-        }
-        return Ok(());
+        let rows = Code::ALL.iter().map(|code| {
+            let severity = code.severity().to_string();
+            format!("{:22} {severity:8} {}\n", code.as_str(), code.meaning())
+        });
+        return files::write_stdout(rows.collect::<String>().as_bytes());
     };
     let wanted = wanted.trim().trim_matches(['[', ']']).to_lowercase();
     let Some(code) = Code::from_text(&wanted) else {
@@ -39,26 +35,29 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             some => format!("did you mean {}?", some.join(", ")),
         }));
     };
-    if context.json {
-        println!("{}", as_json(code));
-        return Ok(());
-    }
+    let report = match context.json {
+        true => format!("{}\n", as_json(code)),
+        false => in_words(code),
+    };
+    files::write_stdout(report.as_bytes())
+}
+
+/// What a code means, an example, and a way out.
+fn in_words(code: Code) -> String {
     let (severity, meaning, hint) = (code.severity(), code.meaning(), code.hint());
-    println!("{severity}[{}]\n\n  {meaning}", code.as_str());
+    let mut words = format!("{severity}[{}]\n\n  {meaning}\n", code.as_str());
     if let Some((wrong, right)) = abc::example(code) {
-        println!(
-            "\nFor example\n\n{}\n\nBetter\n\n{}",
-            indented(wrong),
-            indented(right)
-        );
+        let (wrong, right) = (indented(wrong), indented(right));
+        words += &format!("\nFor example\n\n{wrong}\n\nBetter\n\n{right}\n");
     }
     if !hint.is_empty() {
-        println!("\nHint: {hint}");
+        words += &format!("\nHint: {hint}\n");
     }
     if code.is_dialect() {
-        println!("\nIt is read as its users mean it, said once a file, and refused by `--strict`.");
+        words +=
+            "\nIt is read as its users mean it, said once a file, and refused by `--strict`.\n";
     }
-    Ok(())
+    words
 }
 
 fn as_json(code: Code) -> serde_json::Value {

@@ -137,7 +137,10 @@ enum Command {
 
 /// The commands by what they are for, in the order of the help; one that stands nowhere here is shown last.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Tunes", &["generate", "convert", "check"]),
+    (
+        "Tunes",
+        &["generate", "convert", "check", "explain", "format"],
+    ),
     ("Music", &["play", "serve", "devices", "doctor"]),
     (
         "A running daemon",
