@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(Path::new("."))
 }
 
+/// The example, in this folder.
 pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let corpus = TextCorpus::read(&["data/tunes".into()], None)?;
     let mut network = CharactersConfig::article(corpus.vocabulary.len());

@@ -3,9 +3,11 @@
 use ceilid::compose::shipped::{self, LoadedModel};
 use ceilid::compose::{ComposeError, Provenance};
 use ceilid::critic::Critic;
+use ceilid::daemon::new_tunes::NewTunes;
+use ceilid::daemon::{TuneId, TuneRequest, TuneSource};
 use ceilid::output::smf;
 use ceilid::performance::perform;
-use ceilid::wishes::{Decides, Settings, SettingsPatch, TABLE};
+use ceilid::wishes::{Decides, Settings, SettingsPatch, TABLE, TempoScale};
 use ceilid::{abc, score};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -130,6 +132,31 @@ fn whatever_was_wished_the_tune_is_made_again_from_its_line() {
     }
     println!("{count} of {sets} sets of wishes have a tune");
     assert!(2 * count > sets, "{count} of {sets}");
+}
+
+#[test]
+fn what_a_daemon_plays_is_made_again_from_what_its_archive_says() {
+    let mut asked = SettingsPatch::default();
+    asked.set("style", "ceilidh").unwrap();
+    asked.set("key", "Ador").unwrap();
+    asked.set("volume", "40").unwrap();
+    let settings = Settings::default().patched(&asked);
+    let (model, critic) = (shipped::usual_model(), shipped::critic());
+    let tunes = NewTunes::new(model.clone(), critic.clone(), 5, &settings, Arc::default());
+    let request = TuneRequest {
+        id: TuneId(3),
+        settings: Arc::new(settings),
+        set: None,
+        set_tempo: TempoScale::new(1.0).unwrap(),
+        index_in_set: 0,
+        set_tunes: 1,
+    };
+    let played = tunes.unwrap().next(&request).unwrap();
+    // The archive's row holds the origin as text.
+    let told: Provenance = played.origin.to_string().parse().unwrap();
+    assert_eq!(told.wishes.volume, None, "it decides no tune");
+    let (abc, _) = made(&model, &critic, &told.settings(), (told.seed, told.index)).unwrap();
+    assert_eq!(abc, played.abc);
 }
 
 fn ceilid(folder: &Path, arguments: &[&str]) -> Output {

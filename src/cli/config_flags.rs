@@ -6,8 +6,9 @@
 
 use super::{Context, Failure};
 use crate::daemon::config::{self, Config, Key, Scope};
+use crate::music::midi::Program;
 use crate::output::OUTPUTS;
-use crate::wishes::{Decides, SettingsPatch, Takes};
+use crate::wishes::{Decides, SettingsPatch, Takes, Value};
 use anyhow::{Context as _, anyhow};
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use std::ops::Deref;
@@ -80,21 +81,28 @@ fn flag(key: &Key) -> String {
 fn with_flags(command: Command, knows: fn(Scope) -> bool) -> Command {
     // Files are written the same whatever the surroundings of the process say.
     let has_variables = knows(Scope::Live);
-    let keys = config::keys().filter(|key| knows(key.scope));
-    keys.fold(command, |command, key| {
-        let flag = flag(&key);
-        let argument = argument(&key, &flag);
-        command.arg(if has_variables {
-            let variable = format!("CEILID_{}", flag.replace('-', "_").to_uppercase());
-            argument.env(&*variable.leak()).hide_env_values(true)
-        } else if key.name == "part_volume" {
+    let mut keys: Vec<Key> = config::keys().filter(|key| knows(key.scope)).collect();
+    // A tune is composed before it is performed.
+    keys.sort_by_key(|key| key.scope != Scope::Wish(Decides::Composing));
+    keys.iter().fold(command, |command, key| {
+        let flag = flag(key);
+        let argument = argument(key, &flag);
+        command.arg(match (has_variables, key.name) {
+            (true, _) => {
+                let variable = format!("CEILID_{}", flag.replace('-', "_").to_uppercase());
+                argument.env(&*variable.leak()).hide_env_values(true)
+            }
             // Files have no volume as a whole.
-            argument.visible_alias("volume")
-        } else {
-            argument
+            (false, "part_volume") => argument.visible_alias("volume"),
+            (false, "times") => argument.help(TIMES_IN_FILES),
+            _ => argument,
         })
     })
 }
+
+/// What holds depends on the file.
+const TIMES_IN_FILES: &str = "How often each tune is played in a row: 1 to 9 [default: 3 in a piece of several tunes; by itself a new \
+                              one 2, a converted one 1]";
 
 fn argument(key: &Key, flag: &str) -> Arg {
     let argument = Arg::new(key.name)
@@ -103,6 +111,8 @@ fn argument(key: &Key, flag: &str) -> Arg {
         .value_name(key.value)
         .help(key.help())
         .help_heading(heading(key.scope))
+        // `--instrument` is short for all of them.
+        .hide_short_help(key.value == <Program as Value>::PLACEHOLDER)
         .allow_negative_numbers(true);
     match key.takes {
         Takes::One => argument.action(ArgAction::Set),
