@@ -270,3 +270,24 @@ fn a_range_is_an_instrument_or_two_notes() {
         "{said}"
     );
 }
+
+#[test]
+fn a_wav_file_has_the_bits_asked_for_and_others_have_none_to_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.abc"), "X:1\nK:C\nCDEF|\n").unwrap();
+    let convert = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        command.args(["convert", "a.abc"]).args(arguments);
+        command.current_dir(folder.path()).output().unwrap()
+    };
+    // Where the format chunk says: 1 is PCM, 3 floating point; bits a value.
+    for (bits, tag) in [("16", 1), ("24", 1), ("32", 3)] {
+        let output = convert(&["-o", "a.wav", "--bits", bits]);
+        assert!(output.status.success(), "{output:?}");
+        let wav = std::fs::read(folder.path().join("a.wav")).unwrap();
+        assert_eq!((wav[20], wav[34].to_string().as_str()), (tag, bits));
+    }
+    let refused = convert(&["-o", "a.flac", "--bits", "24"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(!folder.path().join("a.flac").exists());
+}

@@ -5,7 +5,7 @@ use super::config_flags::MannerFlags;
 use super::context::tell;
 use super::failure::ExitStatus;
 use super::files::NewFile;
-use super::formats::Format;
+use super::formats::{AudioFlags, Format};
 use super::instruments::FontInUse;
 use super::manifest::{Manifest, ManifestRow};
 use super::picture::{self, KeyFlag, PictureFlags};
@@ -15,6 +15,7 @@ use super::tune_names::{self, Numbers, TuneNames};
 use super::{Context, Failure, check, files, score_json, shipped};
 use crate::abc::{self, Code, Diagnostic, LostMusic, Severity, TuneText, Tunebook};
 use crate::daemon::rendition::score_of;
+use crate::output::render::wav::Depth;
 use crate::performance::{Arrangement, Style};
 use crate::picture::score::{Drawing, LeftOut};
 use crate::wishes::{Settings, Times};
@@ -46,6 +47,8 @@ pub struct Args {
     key: KeyFlag,
     #[command(flatten)]
     pictures: PictureFlags,
+    #[command(flatten)]
+    audio: AudioFlags,
     /// A folder (a file a tune and format), a file (its ending names the format), or `-`
     ///
     /// Several tunes in one .mid, .wav, .flac or .opus file are played one after the other without a gap; in one .pdf
@@ -98,6 +101,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         pictures: &args.pictures,
         is_strict: args.strict,
         font: font.map(FontInUse::new),
+        depth: args.audio.depth(&target.formats)?,
     };
     // This thread is one of them: with one, nothing is handed from thread to thread.
     let threads = rayon::ThreadPoolBuilder::new()
@@ -177,6 +181,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         target.formats[0].write(
             &performance,
             conversion.font.as_ref().map(FontInUse::font),
+            conversion.depth,
             &target.path,
         )?;
     }
@@ -219,6 +224,7 @@ impl Target {
             );
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
+        args.audio.depth(&formats)?;
         if is_folder {
             files::make_folder(&path)?;
         }
@@ -289,7 +295,8 @@ impl Target {
                 }
                 for format in self.formats.iter().filter(|format| format.is_performed()) {
                     let font = conversion.font.as_ref().map(FontInUse::font);
-                    match format.write(&performance, font, &self.file_of(tune, *format)) {
+                    let path = self.file_of(tune, *format);
+                    match format.write(&performance, font, conversion.depth, &path) {
                         // The fault of this tune is no reason to leave out the others.
                         Err(failure) if failure.status() == ExitStatus::Input => {
                             converted.failure = Some(failure.to_string());
@@ -327,6 +334,7 @@ struct Conversion<'a> {
     /// Whether tunes in dialects are refused.
     is_strict: bool,
     font: Option<FontInUse>,
+    depth: Depth,
 }
 
 /// One tune in every text format asked for, its pictures, what is played of it, and what was wrong with it.

@@ -7,6 +7,7 @@ use crate::output::render::{self, RenderError, RenderSettings, Tags, flac, opus}
 use crate::output::smf;
 use crate::output::synth::SynthFont;
 use crate::performance::Performance;
+use anyhow::anyhow;
 use std::fmt;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ pub enum Format {
     Notes,
     /// All that sounds, with bars, chords and marks, as JSON lines, one a tune
     Json,
-    /// WAV, 16 bits, 44.1 kHz, stereo
+    /// WAV, 16 bits (`--bits`), 44.1 kHz, stereo
     Wav,
     /// FLAC, 16 bits, 44.1 kHz, stereo
     Flac,
@@ -31,6 +32,37 @@ pub enum Format {
     Svg,
     /// Sheet music in print: a tune or a book
     Pdf,
+}
+
+/// How values of audio files are written.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct AudioFlags {
+    /// Bits of each value of a .wav file: 16, 24, or 32 in floating point, which is not clipped [default: 16]
+    #[arg(long, value_name = "N", value_parser = depth_of_bits, help_heading = "Write")]
+    bits: Option<Depth>,
+}
+
+impl AudioFlags {
+    /// The depth of what is written in these formats.
+    ///
+    /// # Errors
+    /// It was asked for, and none of them has one to choose (usage).
+    pub fn depth(self, formats: &[Format]) -> Result<Depth, Failure> {
+        if self.bits.is_some() && !formats.contains(&Format::Wav) {
+            return Err(Failure::usage(anyhow!("`--bits` is for .wav files"))
+                .hint("`-o tune.wav`, or a folder with `--format wav`"));
+        }
+        Ok(self.bits.unwrap_or_default())
+    }
+}
+
+fn depth_of_bits(bits: &str) -> Result<Depth, String> {
+    match bits {
+        "16" => Ok(Depth::Sixteen),
+        "24" => Ok(Depth::TwentyFour),
+        "32" => Ok(Depth::Float),
+        _ => Err("not 16, 24 or 32".to_owned()),
+    }
 }
 
 impl Format {
@@ -104,6 +136,7 @@ impl Format {
         self,
         performance: &Performance,
         font: Option<&SynthFont>,
+        depth: Depth,
         path: &Path,
     ) -> Result<(), Failure> {
         if self == Format::Mid {
@@ -131,7 +164,7 @@ impl Format {
                     "texts and pictures are not made from performances, and `mid` is above"
                 )
             }
-            Format::Wav => wav::write(&mut frames, Depth::default(), &tags, &mut file),
+            Format::Wav => wav::write(&mut frames, depth, &tags, &mut file),
             Format::Flac => flac::write(&mut frames, &tags, &mut file),
             Format::Opus => opus::write(&mut frames, &tags, opus::BIT_RATE, &mut file),
         };

@@ -1,7 +1,7 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::config_flags::TuneFlags;
-use super::formats::Format;
+use super::formats::{AudioFlags, Format};
 use super::instruments::FontInUse;
 use super::picture::{KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
@@ -12,6 +12,7 @@ use crate::abc;
 use crate::compose::shipped as models;
 use crate::compose::{Brief, Compose, Composition, Provenance, set};
 use crate::critic::Refusals;
+use crate::output::render::wav::Depth;
 use crate::performance::{Arrangement, Performance};
 use crate::picture::score::Drawing;
 use crate::wishes::{Decides, Settings, SettingsPatch, Times};
@@ -57,6 +58,8 @@ pub struct Args {
     raw: RawFlags,
     #[command(flatten)]
     pictures: PictureFlags,
+    #[command(flatten)]
+    audio: AudioFlags,
     /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -333,6 +336,7 @@ struct Destination {
     path: PathBuf,
     is_folder: bool,
     formats: Vec<Format>,
+    depth: Depth,
 }
 
 /// One tune in one format that is a text or a picture.
@@ -348,11 +352,13 @@ impl Destination {
             Place::Stdout => Format::Abc,
             Place::File(_, format) => format,
             Place::Folder(_) => {
+                let depth = args.audio.depth(&args.format)?;
                 files::make_folder(&path)?;
                 return Ok(Self {
                     path,
                     is_folder: true,
                     formats: args.format.clone(),
+                    depth,
                 });
             }
         };
@@ -364,6 +370,7 @@ impl Destination {
             path,
             is_folder: false,
             formats: vec![format],
+            depth: args.audio.depth(&[format])?,
         })
     }
 
@@ -399,7 +406,12 @@ impl Destination {
         if let Some(font) = &font {
             font.tell_lacks(&piece, context);
         }
-        self.formats[0].write(&piece, font.as_ref().map(FontInUse::font), &self.path)
+        self.formats[0].write(
+            &piece,
+            font.as_ref().map(FontInUse::font),
+            self.depth,
+            &self.path,
+        )
     }
 
     /// The tune in all formats: texts and pictures are given back, the rest is on the disk.
@@ -438,7 +450,7 @@ impl Destination {
                         font.tell_lacks(&made, context);
                     }
                     let font = font.map(FontInUse::font);
-                    format.write(&made, font, &self.path_of(composition, format))?;
+                    format.write(&made, font, self.depth, &self.path_of(composition, format))?;
                     piece = Some(made);
                     continue;
                 }
