@@ -1,6 +1,6 @@
 //! `ceilid archive`: the archive of a daemon in, also of one that runs; lists of its tunes, and files of them, out.
 
-use super::formats::Format;
+use super::formats::{AudioFlags, Format};
 use super::picture::PictureFlags;
 use super::{Context, Failure, files, place, shipped};
 use crate::abc;
@@ -47,6 +47,8 @@ enum Action {
         format: Vec<Format>,
         #[command(flatten)]
         pictures: PictureFlags,
+        #[command(flatten)]
+        audio: AudioFlags,
     },
 }
 
@@ -87,7 +89,8 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             output,
             format,
             pictures,
-        } => export(&choice, &output, &format, &pictures, context),
+            audio,
+        } => export(&choice, &output, &format, &pictures, audio, context),
     }
 }
 
@@ -96,6 +99,7 @@ fn export(
     folder: &Path,
     formats: &[Format],
     pictures: &PictureFlags,
+    audio: AudioFlags,
     context: &Context,
 ) -> Result<(), Failure> {
     if let Some(format) =
@@ -107,6 +111,7 @@ fn export(
             ),
         );
     }
+    let depth = audio.depth(formats)?;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder `{}`", folder.display()))
         .map_err(Failure::environment)?;
@@ -127,7 +132,7 @@ fn export(
                     let written = abc::parse(&tune.abc).tune;
                     files::write(&path, &pictures.file(&written, *format))?;
                 }
-                other => other.write(&tune.heard(), font.as_ref(), &path)?,
+                other => other.write(&tune.heard(), font.as_ref(), depth, &path)?,
             }
         }
         Ok(())

@@ -3,6 +3,8 @@
 //! The text is taken apart by rustc's own rules (`proc_macro2`), so comments, strings and layout do not matter; what stands
 //! under `#[cfg(test)]` is left out, wherever it is.
 
+#![allow(unreachable_pub, reason = "a part of one test")]
+
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
 
