@@ -60,6 +60,37 @@ fn sounding(text: &str) -> Score {
 }
 
 #[test]
+fn a_metre_that_is_asked_for_brings_a_dance_that_is_danced_in_it() {
+    for (meter, danced) in [
+        (FolkMeter::NineEight, [Dance::SlipJig, Dance::Air]),
+        (FolkMeter::ThreeTwo, [Dance::Air, Dance::Air]),
+    ] {
+        let request = FolkRequest {
+            meter: Some(meter),
+            ..FolkRequest::default()
+        };
+        for tune in drafts(request, 8) {
+            assert!(danced.contains(&tune.plan.dance), "{:?}", tune.plan.dance);
+        }
+    }
+}
+
+#[test]
+fn tunes_come_to_rest_on_the_tonics_chord() {
+    for tune in drafts(FolkRequest::default(), 40) {
+        let text = text(&tune);
+        let score = sounding(&text);
+        let last = score.voices[0].notes.last().map(|note| note.pitch.class());
+        let above = last.map(|class| (class + 12 - tune.plan.tonic().class()) % 12);
+        let third = if tune.plan.mode.is_minor() { 3 } else { 4 };
+        assert!(
+            above.is_some_and(|above| [0, third, 7].contains(&above)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn every_draft_adds_up_before_any_is_refused() {
     // Hot enough that the model's own habits would not do it.
     let hot = FolkRequest {

@@ -18,23 +18,30 @@ pub struct Limits {
     /// MIDI note numbers of each degree in the tune's key.
     pitches: [i32; Degree::COUNT],
     is_final: [bool; Degree::COUNT],
+    /// Degrees of the tonic's chord: a tune may end on one where its first part does.
+    is_rest: [bool; Degree::COUNT],
     range: (i32, i32),
 }
 
 impl Limits {
-    /// The limits of a tune with this plan. It ends on its tonic or on the degree that its first part ended on.
+    /// The limits of a tune with this plan. It comes to rest: on its tonic, or on the third or fifth that its first part ended on.
     pub fn new(plan: &Plan, range: (i32, i32)) -> Self {
         let mut pitches = [0; Degree::COUNT];
         let mut is_final = [false; Degree::COUNT];
+        let mut is_rest = [false; Degree::COUNT];
+        let third = if plan.mode.is_minor() { 3 } else { 4 };
         for id in 0..PITCHES {
             if let Some(Sound::Degree(degree)) = Sound::from_id(id) {
                 pitches[id - 2] = degree.pitch(plan.tonic(), plan.mode);
-                is_final[id - 2] = degree.semitones(plan.mode).rem_euclid(12) == 0;
+                let class = degree.semitones(plan.mode).rem_euclid(12);
+                is_final[id - 2] = class == 0;
+                is_rest[id - 2] = [0, third, 7].contains(&class);
             }
         }
         Self {
             pitches,
             is_final,
+            is_rest,
             range,
         }
     }
@@ -67,12 +74,14 @@ impl Limits {
             let is_third = number == 1 && cursor.is_repeating_itself();
             let ends = |note: &Note| {
                 let class = self.pitch(note.sound).map(|pitch| pitch.rem_euclid(12));
-                let is_final = match note.sound {
-                    Sound::Degree(_) => self.is_final[note.sound.id() - 2],
-                    Sound::Rest | Sound::Tied => false,
+                let (is_final, is_rest) = match note.sound {
+                    Sound::Degree(_) => {
+                        let index = note.sound.id() - 2;
+                        (self.is_final[index], self.is_rest[index])
+                    }
+                    Sound::Rest | Sound::Tied => (false, false),
                 };
-                note.units() >= LAST_NOTE_MIN
-                    && (is_final || (class.is_some() && class == part_end))
+                note.units() >= LAST_NOTE_MIN && (is_final || (is_rest && class == part_end))
             };
             let is_no_end = cursor.is_in_last_bar() && !notes.last().is_some_and(ends);
             if is_leap || is_third || is_no_end {
@@ -99,7 +108,7 @@ impl Limits {
                         && (recent.pitch != Some(pitch) || recent.same < SAME_PITCH_MAX)
                         && (!is_last
                             || self.is_final[id - 2]
-                            || part_end == Some(pitch.rem_euclid(12)))
+                            || (self.is_rest[id - 2] && part_end == Some(pitch.rem_euclid(12))))
                 }
                 _ => !is_last,
             };

@@ -3,7 +3,7 @@
 //! In: the model and a request. Out: a plan drawn from the model's own odds among those that grant the request. Draws no notes.
 
 use super::particles::draw;
-use super::request::{FolkRequest, learnt_as};
+use super::request::{FolkRequest, is_danced_in, learnt_as};
 use crate::model::engine::{Ask, Engine, EngineState};
 use crate::music::Mode;
 use crate::token::folk::{
@@ -100,12 +100,20 @@ fn strike_out(request: &FolkRequest, cursor: &Cursor, allowed: &mut [bool; DECIS
         }
     };
     match cursor.expected() {
-        Expected::Dance => only(
-            request
-                .dance
-                .and_then(|dance| place(&DANCES, &learnt_as(dance)))
-                .map(Decision::Dance),
-        ),
+        Expected::Dance => {
+            only(
+                request
+                    .dance
+                    .and_then(|dance| place(&DANCES, &learnt_as(dance)))
+                    .map(Decision::Dance),
+            );
+            // A metre that was asked for leaves the dances that are danced in it.
+            if let (None, Some(meter)) = (request.dance, request.meter) {
+                for (dance, index) in DANCES.into_iter().zip(0..) {
+                    allowed[Decision::Dance(index).id()] &= is_danced_in(dance, meter);
+                }
+            }
+        }
         Expected::Meter => only(
             request
                 .meter

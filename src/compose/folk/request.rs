@@ -106,9 +106,9 @@ impl FolkRequest {
             && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
             && self.mode.is_none_or(|mode| mode == plan.mode)
             && (self.form.as_ref()).is_none_or(|form| form.letters() == plan.form());
-        // A metre that was asked for is the asker's business, but abc2midi calls a hornpipe in another metre an error.
-        let is_its_dance = metres(self.dance.unwrap_or(plan.dance)).contains(&plan.meter)
-            || (self.meter.is_some() && plan.dance != Dance::Hornpipe);
+        // Dance and metre both asked for are the asker's business, but abc2midi calls a hornpipe in another metre an error.
+        let is_its_dance = is_danced_in(self.dance.unwrap_or(plan.dance), plan.meter)
+            || (self.meter.is_some() && self.dance.is_some() && plan.dance != Dance::Hornpipe);
         // The model has heard of the others, a tune in a hundred or fewer, and cannot write them yet.
         let is_common = self.mode.is_some()
             || matches!(
@@ -134,10 +134,16 @@ pub fn learnt_as(dance: Dance) -> Dance {
     }
 }
 
+/// Whether people dance it in this metre.
+pub(super) fn is_danced_in(dance: Dance, meter: FolkMeter) -> bool {
+    metres(dance).contains(&meter)
+}
+
 /// The metres that people dance it in, the usual one first.
 pub fn metres(dance: Dance) -> &'static [FolkMeter] {
     use FolkMeter::{
-        Cut, FourFour, NineEight, SixEight, ThreeEight, ThreeFour, ThreeTwo, TwelveEight, TwoFour,
+        Cut, FourFour, NineEight, SixEight, SixFour, ThreeEight, ThreeFour, ThreeTwo, TwelveEight,
+        TwoFour,
     };
     match dance {
         Dance::Reel => &[FourFour, Cut, TwoFour],
@@ -159,6 +165,7 @@ pub fn metres(dance: Dance) -> &'static [FolkMeter] {
             NineEight,
             TwelveEight,
             ThreeTwo,
+            SixFour,
         ],
     }
 }

@@ -148,26 +148,31 @@ fn print_bar(
         } else {
             note.sound
         };
-        match sound {
-            Sound::Degree(degree) => {
-                let spelled = degree.spelled(&tune.plan.key(), tune.plan.tonic());
-                written.print(
-                    text,
-                    tune,
-                    spelled.letter,
-                    spelled.accidental,
-                    spelled.octave,
-                );
+        let signs = if is_plain {
+            signs(note.units(), at, beat)
+        } else {
+            [note.units() * 3 / 2, 0]
+        };
+        for (place, units) in signs.into_iter().filter(|units| *units > 0).enumerate() {
+            match sound {
+                Sound::Degree(degree) => {
+                    if place > 0 {
+                        text.push('-');
+                    }
+                    let spelled = degree.spelled(&tune.plan.key(), tune.plan.tonic());
+                    written.print(
+                        text,
+                        tune,
+                        spelled.letter,
+                        spelled.accidental,
+                        spelled.octave,
+                    );
+                }
+                Sound::Rest | Sound::Tied => text.push('z'),
             }
-            Sound::Rest | Sound::Tied => text.push('z'),
+            print_length(text, units);
         }
         *last = Some(sound);
-        let units = if is_plain {
-            note.units()
-        } else {
-            note.units() * 3 / 2
-        };
-        print_length(text, units);
         if index + 1 == notes.len() && is_tied {
             text.push('-');
         }
@@ -175,6 +180,27 @@ fn print_bar(
             triplet.remove(0);
         }
         at += note.units();
+    }
+}
+
+/// The lengths of the one or two tied notes that are written for `units` from `at` on in the bar: a length that no note sign
+/// has (five eighths) is parted at the beat where that gives two signs, else after the longest that does.
+fn signs(units: Units, at: Units, beat: Units) -> [Units; 2] {
+    let is_sign = |units: Units| matches!(units / 3 >> (units / 3).trailing_zeros(), 1 | 3 | 7);
+    let parted = |first: Units| first < units && is_sign(first) && is_sign(units - first);
+    if is_sign(units) {
+        return [units, 0];
+    }
+    let to_beat = beat - at % beat;
+    let longest = || {
+        (1..units / 3)
+            .rev()
+            .map(|thirds| 3 * thirds)
+            .find(|first| parted(*first))
+    };
+    match parted(to_beat).then_some(to_beat).or_else(longest) {
+        Some(first) => [first, units - first],
+        None => [units, 0],
     }
 }
 
@@ -265,5 +291,31 @@ fn accidental_sign(
         ..0 => flat,
         0 => "",
         1.. => sharp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Style, from_score};
+    use super::*;
+    use crate::{abc, score};
+
+    /// The music of a tune of these bars as it is printed.
+    fn printed(meter: &str, body: &str) -> String {
+        let text = format!("X:1\nT:t\nR:jig\nM:{meter}\nL:1/8\nK:D\n{body}\n");
+        let score = score::read(&abc::parse(&text).tune).score;
+        let tune = from_score(&score, Style::Target, "").expect("a tune that the symbols hold");
+        let again = to_abc(&tune);
+        again.lines().last().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_length_that_no_sign_has_is_two_tied_notes_and_comes_back() {
+        let body = "|:A|DFA d3|^G4-GG|F3 E3|D4-D:|";
+        assert_eq!(printed("6/8", body), "|:A|DFA d3|^G3-G2G|F3 E3|D3-D2:|");
+        assert_eq!(
+            printed("6/8", "|:A|DFA d3|G3 G3|F3 E3|z4-z:|"),
+            "|:A|DFA d3|G3 G3|F3 E3|z3z2:|"
+        );
     }
 }
