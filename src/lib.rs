@@ -8,7 +8,8 @@
 //! ```text
 //! corpus ─→ token ─→ model ─→ compose ─→ abc ─→ score ─→ performance ─→ output
 //!  text      ids    weights   ids→text  text→Tune  Tune→Score  Score→Performance  bytes · port · frames
-//!                                └── critic: is this tune fit to play? ──┘
+//!                                └── critic: is this tune fit to play? ──┘  │
+//!                                          harmony: which chords go with it? ┘
 //! daemon runs that path for ever · web shows and steers it · cli is the way in
 //! ```
 //!
@@ -73,7 +74,7 @@
 //!
 //! ## What never happens (invariants, stated as absences)
 //!
-//! 1. **Pure middle.** `music`, `wishes`, `abc`, `score`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
+//! 1. **Pure middle.** `music`, `wishes`, `abc`, `score`, `harmony`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
 //!    environment, start no thread and print nothing. Same input and seed, same output.
 //! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
 //! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.
@@ -108,6 +109,8 @@ pub mod compose;
 pub mod abc;
 
 pub mod score;
+
+pub mod harmony;
 
 pub mod critic;
 

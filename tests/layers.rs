@@ -24,14 +24,15 @@ const LAYERS: &[Layer] = &[
     Layer { module: "music",       own: &[], outside: &[] },
     Layer { module: "abc",         own: &["music"], outside: &["encoding_rs", "memchr"] },
     Layer { module: "score",       own: &["music", "abc"], outside: &[] },
-    Layer { module: "performance", own: &["music", "score"], outside: &["rand", "rand_chacha"] },
+    Layer { module: "harmony",     own: &["music", "abc", "score"], outside: &[] },
+    Layer { module: "performance", own: &["music", "score", "harmony"], outside: &["rand", "rand_chacha"] },
     // Fingerprints are taken of sounding notes, so a corpus may ask for scores.
     Layer { module: "corpus",      own: &["abc", "score"], outside: &["serde", "sha2", "toml", "ureq"] },
     Layer { module: "token",       own: &["music", "score"], outside: &["serde"] },
     Layer { module: "model",       own: &["token"], outside: &["candle_core", "candle_nn", "half", "rayon", "safetensors", "serde", "serde_json"] },
     Layer { module: "wishes",      own: &["music", "abc", "score", "performance", "token"], outside: &["serde", "serde_json", "strsim"] },
-    Layer { module: "critic",      own: &["music", "abc", "score", "corpus"], outside: &[] },
-    Layer { module: "compose",     own: &["music", "corpus", "abc", "score", "token", "model", "wishes", "critic"], outside: &["rand", "rand_chacha", "sha2", "serde"] },
+    Layer { module: "critic",      own: &["music", "abc", "score", "harmony", "corpus"], outside: &[] },
+    Layer { module: "compose",     own: &["music", "corpus", "abc", "score", "harmony", "token", "model", "wishes", "critic"], outside: &["rand", "rand_chacha", "sha2", "serde"] },
     Layer { module: "teach",       own: &["music", "abc", "score", "corpus", "token", "model", "critic", "compose", "picture"], outside: &["rayon", "serde", "serde_json"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
     Layer { module: "picture",     own: &["music", "abc", "score"], outside: &["miniz_oxide", "pdf_writer"] },
@@ -39,7 +40,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "compose", "wishes", "output"], outside: &["jiff", "rusqlite", "serde", "serde_json", "toml", "tracing"] },
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
     Layer { module: "web",         own: &["abc", "picture", "wishes", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
-    Layer { module: "cli",         own: &["music", "abc", "score", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web"],
+    Layer { module: "cli",         own: &["music", "abc", "score", "harmony", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web"],
             outside: &["clap", "clap_complete", "clap_mangen", "csv", "memchr", "similar", "anyhow", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "signal_hook", "tempfile", "rayon"] },
 ];
 
@@ -65,6 +66,7 @@ const PURE: &[&str] = &[
     "wishes",
     "abc",
     "score",
+    "harmony",
     "performance",
     "critic",
     "soundfont",

@@ -187,7 +187,7 @@ fn unread(error: ArchiveError) -> Failure {
     Failure::environment(error)
 }
 
-/// `     7  Ceilid's reel 1-7 (D, 4/4)  seed 1, tune 6  played  kept`
+/// `     7  The Hare in the Corn (reel, D, 4/4)  seed 1, tune 6  played  kept`
 fn line(archived: &ArchivedTune) -> String {
     let tune = &archived.tune;
     let field = |letter| tune.field(letter).unwrap_or("-");
@@ -196,9 +196,10 @@ fn line(archived: &ArchivedTune) -> String {
         .as_ref()
         .map_or("not played", |(_, how)| how);
     let mut line = format!(
-        "{:>6}  {} ({}, {})  {}  {how}",
+        "{:>6}  {} ({}, {}, {})  {}  {how}",
         tune.id.0,
         tune.title,
+        field('R'),
         field('K'),
         field('M'),
         tune.origin.short()

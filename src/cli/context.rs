@@ -33,6 +33,7 @@ pub struct Context {
 const USES: &[(&str, &[&str])] = &[
     ("generate",         &["model", "soundfont", "seed", "json"]),
     ("convert",          &["soundfont", "seed"]),
+    ("chords",           &["json"]),
     ("check",            &["json"]),
     ("explain",          &["json"]),
     ("format",           &[]),
@@ -52,6 +53,7 @@ const USES: &[(&str, &[&str])] = &[
     ("archive export",   &["soundfont"]),
     ("devices",          &["soundfont", "json"]),
     ("doctor",           &["soundfont", "json"]),
+    ("titles",           &["seed"]),
     ("train",            &["seed"]),
     ("eval",             &["model", "seed", "json"]),
     ("corpus fetch",     &[]),

@@ -43,6 +43,9 @@ pub struct Args {
     /// Folder to write the report to: tables, figures as JSON, the tunes, and plots
     #[arg(long, value_name = "FOLDER", conflicts_with = "stream", value_parser = place::folder())]
     report: Option<PathBuf>,
+    /// Instead of a report, teach the critic that chooses among drafts, by half of the first CORPUS and N drafts, and write it here
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stream", "report"])]
+    teach_critic: Option<PathBuf>,
     /// Text to read as one stream, every character counted: zero state, first input a newline
     #[arg(long, value_name = "FILE")]
     stream: Option<PathBuf>,
@@ -101,6 +104,10 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     let corpus = TuneCorpus::read(&args.corpus, None).map_err(at_fault)?;
     let count = args.samples as usize; // lossless: 32 bits
+    if let Some(path) = &args.teach_critic {
+        let taste = teach::taste(&corpus, model, request, count, context.seed());
+        return files::write(path, &taste.map_err(Failure::input)?.to_bytes());
+    }
     let measured = teach::measure(&corpus, &weights, model, request, count, context.seed())
         .map_err(Failure::input)?;
     if let Some(folder) = &args.report {

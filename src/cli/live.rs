@@ -206,9 +206,9 @@ fn tell(notice: &Notice, context: &Context) {
     }
 }
 
-/// `The Kesh Jig (G, 6/8): seed 1, tune 3`.
+/// `The Kesh (jig, G, 6/8): seed 1, tune 3`.
 fn headline(tune: &TuneRecord) -> String {
-    let about: Vec<&str> = ['K', 'M']
+    let about: Vec<&str> = ['R', 'K', 'M']
         .into_iter()
         .filter_map(|letter| tune.field(letter))
         .collect();
@@ -264,15 +264,15 @@ mod tests {
     use crate::daemon::{Origin, ReadyTune};
 
     #[test]
-    fn a_tune_is_announced_with_its_key_metre_and_origin() {
+    fn a_tune_is_announced_with_its_dance_key_metre_and_origin() {
         let tune = ReadyTune::new(
             TuneId(1),
-            "X:1\nT:The Kesh Jig\nM:6/8\nK:G % major\nG3|\n".to_owned(),
+            "X:1\nT:The Kesh\nR:jig\nM:6/8\nK:G % major\nG3|\n".to_owned(),
             Rendition::new(Arc::default(), 0),
             Origin::Old("seed 1, tune 3".to_owned()),
             String::new(),
             None,
         );
-        assert_eq!(headline(&tune), "The Kesh Jig (G, 6/8): seed 1, tune 3");
+        assert_eq!(headline(&tune), "The Kesh (jig, G, 6/8): seed 1, tune 3");
     }
 }

@@ -8,6 +8,7 @@ mod archive;
 mod books;
 mod caretaker;
 mod check;
+mod chords;
 mod completion;
 mod config_flags;
 mod context;
@@ -45,6 +46,7 @@ mod shipped;
 mod soundfont;
 mod source;
 mod stop;
+mod titles;
 mod train;
 mod tune_names;
 mod watch;
@@ -76,6 +78,8 @@ enum Command {
     Generate(generate::Args),
     /// Read ABC tunebooks and write them as notes, MIDI, ABC or audio
     Convert(convert::Args),
+    /// Put chord symbols over tunes that have none
+    Chords(chords::Args),
     /// Name every doubtful thing in ABC tunebooks, with its place and a way out
     Check(check::Args),
     /// Say what a code of `check` means, with an example and a way out
@@ -112,6 +116,8 @@ enum Command {
     Devices(devices::Args),
     /// Try what this machine has for live music, and say what to do where something is missing
     Doctor(doctor::Args),
+    /// Name tunes: titles that no book has, in the manner of the books
+    Titles(titles::Args),
     /// Teach a model on tunebooks
     Train(train::Args),
     /// Measure a model on text it has not seen
@@ -139,7 +145,9 @@ enum Command {
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Tunes",
-        &["generate", "convert", "check", "explain", "format"],
+        &[
+            "generate", "convert", "chords", "titles", "check", "explain", "format",
+        ],
     ),
     ("Music", &["play", "serve", "devices", "doctor"]),
     (
@@ -221,6 +229,7 @@ fn dispatch(args: Args, context: &Context) -> Result<(), Failure> {
     match args.command {
         Command::Generate(args) => generate::run(args, context),
         Command::Convert(args) => convert::run(args, context),
+        Command::Chords(args) => chords::run(args, context),
         Command::Check(args) => check::run(args, context),
         Command::Explain(args) => explain::run(args, context),
         Command::Format(args) => format::run(args, context),
@@ -239,6 +248,7 @@ fn dispatch(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Archive(args) => archive::run(args, context),
         Command::Devices(args) => devices::run(args, context),
         Command::Doctor(args) => doctor::run(args, context),
+        Command::Titles(args) => titles::run(args, context),
         Command::Train(args) => train::run(args, context),
         Command::Eval(args) => eval::run(args, context),
         Command::Corpus(args) => corpus::run(args, context),

@@ -11,6 +11,7 @@ mod request;
 mod sampler;
 pub mod set;
 pub mod shipped;
+pub mod title;
 
 pub use composer::{
     Brief, Compose, ComposeError, Composer, Composition, DRAFT_CHARACTERS_MAX, DRAFTS_MAX, Model,

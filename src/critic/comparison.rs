@@ -368,7 +368,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The chance that a made tune scores above one of the corpus.
-fn area_under_curve(mut scored: Vec<(f64, f64)>) -> f64 {
+pub(super) fn area_under_curve(mut scored: Vec<(f64, f64)>) -> f64 {
     scored.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut area, mut made) = (0.0, 0.0, 0.0);
     for (_, label) in &scored {

@@ -4,10 +4,13 @@
 //! keeps nothing, and never repairs: a tune is played as it was written or not at all.
 
 pub mod comparison;
+pub mod craft;
 pub mod features;
 pub mod histogram;
 mod refusal;
 pub mod rules;
+pub mod stranger;
+pub mod taste;
 
 pub use refusal::{Refusal, Refusals};
 

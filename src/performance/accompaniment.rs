@@ -1,6 +1,6 @@
 //! Accompanies a tune: guitar, bass and bodhrán.
 //!
-//! In: a score's chord symbols, or its melody where it has none. Out: what guitar, bass and bodhrán play under
+//! In: a score, with chord symbols or without. Out: what guitar, bass and bodhrán play under
 //! one pass of the tune, as straight strokes. Touches no melody.
 
 use super::Stroke;
@@ -12,12 +12,13 @@ use super::style::{
     GUITAR, PIPES, role_style,
 };
 use super::wishes::Wishes;
-use crate::music::chord::{ChordKind, NamedChord};
-use crate::music::key::{Key, Mode};
+use crate::harmony::{Harmoniser, PlacedChord};
+use crate::music::chord::NamedChord;
+use crate::music::key::Mode;
 use crate::music::midi::Velocity;
 use crate::music::pitch::Pitch;
 use crate::music::time::Ticks;
-use crate::score::{Bar, ChordSymbol, Note, Score};
+use crate::score::{Bar, ChordSymbol, Score};
 use std::borrow::Cow;
 
 /// Strings that a guitarist strikes at the most.
@@ -36,14 +37,15 @@ pub struct Harmony {
     pub intervals: Cow<'static, [u8]>,
 }
 
-/// The harmonies of a tune: its chord symbols, with the kinds of chord it names itself, or inferred ones where it has none.
+/// The harmonies of a tune: its chord symbols, with the kinds of chord it names itself, or those that people would play where it
+/// has none.
 pub fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
     let written = written_harmonies(score, wishes);
-    if written.is_empty() {
-        inferred(score)
-    } else {
-        written
+    if !written.is_empty() {
+        return written;
     }
+    let placed = Harmoniser::shipped().harmonise(score).into_iter();
+    placed.map(Harmony::of_placed).collect()
 }
 
 /// The harmonies of the tune's chord symbols alone.
@@ -84,90 +86,16 @@ impl Harmony {
             intervals: intervals.or_else(known)?,
         })
     }
-}
 
-/// One chord a half bar (a whole one in triple time): the one of the key's usual chords that most of the melody
-/// fits, weighted by length; the chord before is kept unless another fits better.
-fn inferred(score: &Score) -> Vec<Harmony> {
-    let Some(voice) = score.voices.first() else {
-        return Vec::new();
-    };
-    let mut found: Vec<Harmony> = Vec::new();
-    for bar in &score.bars {
-        for (from, to) in spans(bar) {
-            let key = score
-                .keys
-                .iter()
-                .take_while(|mark| mark.onset <= from)
-                .last()
-                .map_or(Key::NONE, |mark| mark.key);
-            let best = usual_chords(&key)
-                .into_iter()
-                .map(|(root, intervals)| Harmony {
-                    onset: from,
-                    root,
-                    bass: root,
-                    intervals: Cow::Borrowed(intervals),
-                })
-                .map(|harmony| (fit(&harmony, &voice.notes, from, to), harmony))
-                .max_by_key(|(fit, harmony)| {
-                    let is_kept = found.last().is_some_and(|last| last.root == harmony.root);
-                    (*fit, is_kept)
-                });
-            if let Some((_, harmony)) = best
-                && found.last().is_none_or(|last| last.root != harmony.root)
-            {
-                found.push(harmony);
-            }
+    fn of_placed(placed: PlacedChord) -> Self {
+        let root = placed.chord.root.class();
+        Self {
+            onset: placed.onset,
+            root,
+            bass: root,
+            intervals: Cow::Borrowed(placed.chord.kind.intervals()),
         }
     }
-    found
-}
-
-fn spans(bar: &Bar) -> Vec<(Ticks, Ticks)> {
-    let end = bar.onset + bar.length;
-    if bar.meter.numerator().is_multiple_of(2) && bar.length.get() >= 2 {
-        let half = bar.onset + Ticks::new(bar.length.get() / 2);
-        vec![(bar.onset, half), (half, end)]
-    } else {
-        vec![(bar.onset, end)]
-    }
-}
-
-/// Ticks of the melody between two places that the chord holds.
-fn fit(harmony: &Harmony, notes: &[Note], from: Ticks, to: Ticks) -> u64 {
-    let first = notes.partition_point(|note| note.end() <= from);
-    let sounding = notes[first..].iter().take_while(|note| note.onset < to);
-    let fitting = sounding.filter(|note| {
-        let above = (12 + note.pitch.number() % 12 - harmony.root) % 12;
-        harmony
-            .intervals
-            .iter()
-            .any(|interval| interval % 12 == above)
-    });
-    fitting
-        .map(|note| (note.end().min(to) - note.onset.max(from)).get())
-        .sum()
-}
-
-/// The chords that players of the mode reach for: I IV V in major, i VII and bare fifths in the modal ones.
-fn usual_chords(key: &Key) -> Vec<(u8, &'static [u8])> {
-    const MAJOR: &[u8] = ChordKind::Major.intervals();
-    const MINOR: &[u8] = ChordKind::Minor.intervals();
-    const FIFTH: &[u8] = ChordKind::Power.intervals();
-    let tonic = key.tonic.map_or(0, |tonic| tonic.class());
-    let degrees: &[(u8, &'static [u8])] = match key.mode {
-        Mode::Major | Mode::Lydian => &[(0, MAJOR), (7, MAJOR), (5, MAJOR), (9, MINOR)],
-        Mode::Mixolydian => &[(0, MAJOR), (10, MAJOR), (5, MAJOR)],
-        Mode::Minor | Mode::Phrygian | Mode::Locrian => {
-            &[(0, MINOR), (10, MAJOR), (5, MINOR), (7, FIFTH)]
-        }
-        Mode::Dorian => &[(0, FIFTH), (10, MAJOR), (5, MAJOR)],
-    };
-    degrees
-        .iter()
-        .map(|&(degree, intervals)| ((tonic + degree) % 12, intervals))
-        .collect()
 }
 
 /// What of the accompaniment is played, and how.
@@ -201,17 +129,19 @@ impl Backing<'_> {
         strokes
     }
 
-    /// The bass: the root on the bar line, the fifth later in the bar.
+    /// The bass: the root on the bar line, the fifth later in the bar; in the last bar the root alone.
     pub fn bass(&self) -> Vec<Stroke> {
         let velocity = self
             .wishes
             .bass_velocity
             .unwrap_or(role_velocity(Role::Bass));
+        let last_bar = self.score.bars.last().map_or(Ticks::ZERO, |bar| bar.onset);
         let mut before: Option<(u8, bool)> = None;
         let mut strokes = Vec::new();
         for (at, until, harmony) in self.steps(b'f') {
             let is_bar_line = self.grid.since_bar_line(at) == Ticks::ZERO;
             let wants_fifth = !is_bar_line
+                && at < last_bar
                 && before == Some((harmony.bass, false))
                 && harmony.intervals.contains(&7);
             let class = if wants_fifth {
@@ -226,6 +156,17 @@ impl Backing<'_> {
                 raised(class, DOUBLE_BASS.1),
                 velocity,
             ));
+        }
+        // A last chord that comes after the last bass note has its root, too: the tune ends on it.
+        if let Some(last) = self.harmonies.last()
+            && let Some(stroke) = strokes.last_mut()
+            && stroke.onset < last.onset
+            && last.onset < self.score.end
+            && !last.is_silent()
+        {
+            stroke.end = stroke.end.min(last.onset);
+            let pitch = raised(last.bass, DOUBLE_BASS.1);
+            strokes.push(Stroke::new(last.onset, self.score.end, pitch, velocity));
         }
         strokes
     }
@@ -296,47 +237,54 @@ pub fn count_in(bars: u64, bar: Ticks, beat: Ticks) -> Vec<Stroke> {
     beats.map(stroke).collect()
 }
 
-/// Whether a drone suits the tune: it has no chord symbols, and its mode keeps to one ground.
-pub fn wants_drone(score: &Score) -> bool {
-    let is_modal = score.keys.first().is_some_and(|mark| {
+/// Whether a drone suits the tune: its mode keeps to one ground.
+fn wants_drone(score: &Score) -> bool {
+    score.keys.first().is_some_and(|mark| {
         mark.key.tonic.is_some()
             && matches!(
                 mark.key.mode,
                 Mode::Dorian | Mode::Mixolydian | Mode::Phrygian | Mode::Lydian
             )
-    });
-    is_modal && score.chords.is_empty()
+    })
 }
 
-/// Tonic and fifth, begun anew where the key changes and every few bars.
-pub fn drone(score: &Score) -> Vec<Stroke> {
+/// Tonic and fifth under a modal tune, in the bars whose harmony stays on the tonic; begun anew every few bars.
+pub fn drone(score: &Score, harmonies: &[Harmony]) -> Vec<Stroke> {
     if !wants_drone(score) {
         return Vec::new();
     }
-    let tonic_at = |at: Ticks| {
-        let marks = score.keys.iter().take_while(|mark| mark.onset <= at);
-        marks.last().and_then(|mark| mark.key.tonic)
-    };
     let velocity = role_velocity(Role::Drone);
     let mut strokes = Vec::new();
-    for bars in score.bars.chunks(DRONE_BARS) {
-        let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
+    // Bars over one tonic, next to one another.
+    for bars in score
+        .bars
+        .chunk_by(|before, bar| ground(score, harmonies, before) == ground(score, harmonies, bar))
+    {
+        let Some(tonic) = bars.first().and_then(|bar| ground(score, harmonies, bar)) else {
             continue;
         };
-        let Some(tonic) = tonic_at(first.onset) else {
-            continue;
-        };
-        let until = last.onset + last.length;
-        for class in [tonic.class(), (tonic.class() + 7) % 12] {
-            strokes.push(Stroke::new(
-                first.onset,
-                until,
-                raised(class, PIPES.1),
-                velocity,
-            ));
+        for held in bars.chunks(DRONE_BARS) {
+            let (Some(first), Some(last)) = (held.first(), held.last()) else {
+                continue;
+            };
+            let until = last.onset + last.length;
+            for class in [tonic, (tonic + 7) % 12] {
+                let pitch = raised(class, PIPES.1);
+                strokes.push(Stroke::new(first.onset, until, pitch, velocity));
+            }
         }
     }
     strokes
+}
+
+/// The tonic's pitch class, where nothing else is harmonised in the bar.
+fn ground(score: &Score, harmonies: &[Harmony], bar: &Bar) -> Option<u8> {
+    let marks = score.keys.iter().take_while(|mark| mark.onset <= bar.onset);
+    let tonic = marks.last()?.key.tonic?.class();
+    let before = harmonies.partition_point(|harmony| harmony.onset <= bar.onset);
+    let within = harmonies[before.saturating_sub(1)..].iter();
+    let mut within = within.take_while(|harmony| harmony.onset < bar.onset + bar.length);
+    within.all(|harmony| harmony.root == tonic).then_some(tonic)
 }
 
 fn role_velocity(role: Role) -> Velocity {

@@ -153,7 +153,7 @@ impl<'a> Band<'a> {
             Role::Drone if self.wishes.written.has_drone() => {
                 self.wishes.written.drone_strokes(self.score)
             }
-            Role::Drone => accompaniment::drone(self.score),
+            Role::Drone => accompaniment::drone(self.score, &self.harmonies),
             Role::Bodhran if self.wishes.written.has_drums() => {
                 self.wishes.written.drum_strokes(self.score, &self.grid)
             }

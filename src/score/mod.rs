@@ -7,6 +7,7 @@ mod bars;
 mod dance;
 mod lyrics;
 mod order;
+mod places;
 mod resolve;
 mod shift;
 mod temperament;
@@ -17,6 +18,7 @@ mod written_voice;
 pub use crate::abc::{Decoration, MidiDirective};
 pub use bars::{BarFault, WrittenBar};
 pub use lyrics::{Syllable, Syllables};
+pub use places::{TextPlace, text_places};
 
 use crate::abc::{Diagnostic, Tune};
 use crate::music::chord::Chord;

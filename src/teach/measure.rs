@@ -3,14 +3,16 @@
 //! In: a corpus and a model. Out: numbers, the same code for people's tunes and its own.
 
 use super::TeachError;
-use super::corpus::{TuneCorpus, melody, steps};
+use super::corpus::{Taught, TuneCorpus, melody, steps};
 use crate::compose::Compose;
 use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest};
-use crate::corpus::{Part, index::RunIndex};
+use crate::corpus::{Part, index::RunIndex, normalise::Identity};
 use crate::critic::comparison::{Tell, likenesses, telling_apart};
+use crate::critic::craft::craft;
 use crate::critic::features::{Melody, SCALARS, scalars};
 use crate::critic::histogram::{Counted, divergence, overlap};
-use crate::critic::{Critic, Refusals};
+use crate::critic::taste::Taste;
+use crate::critic::{Critic, Refusals, stranger};
 use crate::model::cost::Cost;
 use crate::model::course::judge;
 use crate::model::direct::DirectNetwork;
@@ -19,6 +21,7 @@ use crate::model::shape::NetworkConfig;
 use crate::model::trainer::TrainingError;
 use crate::model::weights::Weights;
 use crate::music::Dance;
+use crate::score::Score;
 use crate::token::folk::to_abc;
 use crate::{abc, score};
 use rayon::prelude::*;
@@ -84,6 +87,11 @@ pub struct Figures {
     pub kept: SetFigures,
     /// Kept tunes for each second that a thread worked at them.
     pub kept_a_second: f64,
+    /// How well a second critic, which choosing never hears, tells kept tunes from the half of people's that choosing never saw. Two
+    /// parts of eight bars each twice, on both sides; none where there are too few.
+    pub second_critic: Option<f64>,
+    /// The same of one half of these tunes of people's from the other.
+    pub second_critic_people: Option<f64>,
 }
 
 /// The figures and what they were taken of.
@@ -167,6 +175,12 @@ pub fn measure(
         melodies(&raw_abc),
         melodies(&kept_abc),
     );
+    let people_scores = of_common_form(unseen(corpus));
+    let kept_scores = of_common_form(kept_abc.iter().map(String::as_str));
+    let halves = [0, 1].map(|from| {
+        let half = people_scores.iter().skip(from).step_by(2);
+        half.cloned().collect::<Vec<_>>()
+    });
     let figures = Figures {
         asking_costs: asked_bits - valid_score.bits(),
         valid_bits_a_note: valid_score.bits(),
@@ -177,6 +191,8 @@ pub fn measure(
         raw: set(&raw_abc, &raw, &raw_refusals),
         kept: set(&kept_abc, &kept, &kept_refusals),
         kept_a_second: kept_abc.len() as f64 / spent.as_secs_f64().max(1e-9),
+        second_critic: told_apart(&kept_scores, &people_scores),
+        second_critic_people: told_apart(&halves[0], &halves[1]),
     };
     Ok(Measured {
         figures,
@@ -187,6 +203,63 @@ pub fn measure(
         raw_abc,
         kept_abc,
     })
+}
+
+/// Whether the critic that chooses may learn from this tune: every other one of the target, by its text. The rest is for the report.
+fn is_for_choosing(setting: &Taught) -> bool {
+    Identity::of(&setting.setting).number().is_multiple_of(2)
+}
+
+/// People's tunes that choosing never saw.
+fn unseen(corpus: &TuneCorpus) -> impl Iterator<Item = &str> {
+    let of_target = corpus.settings.iter().filter(|setting| setting.corpus == 0);
+    of_target
+        .filter(|setting| !is_for_choosing(setting))
+        .map(|setting| setting.setting.text.as_str())
+}
+
+/// The tunes that have two parts of eight bars, each twice.
+fn of_common_form<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Score> {
+    let scores = texts.map(|text| score::read(&abc::parse(text).tune).score);
+    scores.filter(stranger::has_common_form).collect()
+}
+
+fn told_apart(one: &[Score], other: &[Score]) -> Option<f64> {
+    stranger::telling_apart(
+        &one.iter().collect::<Vec<_>>(),
+        &other.iter().collect::<Vec<_>>(),
+    )
+}
+
+/// Teaches the critic that chooses among drafts: half of the target's tunes, and `count` drafts that its rules let pass.
+///
+/// # Errors
+/// [`TeachError::Request`].
+pub fn taste(
+    corpus: &TuneCorpus,
+    model: FolkModel,
+    request: FolkRequest,
+    count: usize,
+    seed: u64,
+) -> Result<Taste, TeachError> {
+    let critic = Arc::new(Critic::knowing(corpus.index()));
+    let composer = FolkComposer::new(model, critic.clone(), request)?;
+    // Not the drafts that a report of the same seed is made of.
+    let (texts, _) = drafts(&composer, &critic, count, !seed);
+    let craft_of = |text: &str| craft(&score::read(&abc::parse(text).tune).score);
+    let passed: Vec<_> = texts
+        .par_iter()
+        .filter(|text| critic.judge(text).is_ok())
+        .map(|text| craft_of(text))
+        .collect();
+    let people: Vec<_> = corpus
+        .settings
+        .par_iter()
+        .filter(|setting| setting.corpus == 0 && setting.part == Part::Train)
+        .filter(|setting| is_for_choosing(setting))
+        .map(|setting| craft_of(&setting.setting.text))
+        .collect();
+    Ok(Taste::learn(&people, &passed))
 }
 
 /// Drafts before any is refused, and what the critic would have refused them for.

@@ -10,7 +10,7 @@ mod report;
 mod run;
 
 pub use corpus::{Taught, TextCorpus, TuneCorpus};
-pub use measure::{Figures, Measured, SetFigures, measure};
+pub use measure::{Figures, Measured, SetFigures, measure, taste};
 pub use report::{files, table};
 pub use run::{Device, Outcome, Teaching, teach_characters, teach_decisions};
 

@@ -71,12 +71,14 @@ pub fn table(figures: &Figures) -> String {
             found(&set.histograms, index).1
         });
     }
-    row("told from the corpus by a classifier, AUC", &|set| {
-        format!("{:.3}", set.telling_apart)
-    });
+    let told =
+        |area: Option<f64>| area.map_or("too few tunes".to_owned(), |area| format!("{area:.3}"));
     let _ = writeln!(
         text,
-        "\nkept tunes a second of a thread: {:.2}",
+        "\ntold from people's by a critic that choosing never hears, all of two parts of 8 bars each twice, AUC: {}; people's \
+         from people's: {}\nkept tunes a second of a thread: {:.2}",
+        told(figures.second_critic),
+        told(figures.second_critic_people),
         figures.kept_a_second
     );
     for (name, set) in [("drafts", &figures.raw), ("kept tunes", &figures.kept)] {

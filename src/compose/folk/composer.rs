@@ -9,20 +9,25 @@
 use super::super::composer::{Compose, ComposeError, Composition};
 use super::super::provenance::{self, ModelName, Provenance};
 use super::super::sampler::Choice;
+use super::super::title::Namer;
 use super::habits::Habits;
 use super::particles::{self, Draw, Written};
 use super::planner::draw_plans;
 use super::request::{FolkRequest, RequestError, learnt_as, metres};
 use crate::critic::comparison::Tell;
+use crate::critic::craft::craft;
 use crate::critic::features::{Melody, scalars};
+use crate::critic::taste::Taste;
 use crate::critic::{Critic, Refusals};
+use crate::harmony::{self, Harmoniser};
 use crate::model::engine::Engine;
+use crate::music::Dance;
 use crate::token::folk::{Note, to_abc};
 use crate::{abc, score};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// Drafts written side by side, of which one is kept.
 const DRAFTS_A_ROUND: u32 = 8;
@@ -166,7 +171,7 @@ impl Compose for FolkComposer {
             if stop.load(Ordering::Relaxed) {
                 return Err(ComposeError::Stopped);
             }
-            let mut passed: Vec<(f32, Composition)> = Vec::new();
+            let mut passed: Vec<(f32, Composition, Dance)> = Vec::new();
             for (number, draft) in (1..).zip(drafts) {
                 let Some(draft) = draft else { continue };
                 let provenance = Provenance::new(
@@ -175,12 +180,7 @@ impl Compose for FolkComposer {
                     Choice::Sampled(self.request.temperature, self.request.min_p),
                     &self.request.told,
                 );
-                let dance = draft.tune.plan.dance.name();
-                let text = format!(
-                    "T:Ceilid's {dance} {seed}-{}\n{}",
-                    index + 1,
-                    to_abc(&draft.tune)
-                );
+                let text = format!("T:{UNNAMED}\n{}", to_abc(&draft.tune));
                 let text = provenance::publish(&text, &provenance);
                 let verdict = match self.critic.judge(&text) {
                     Ok(verdict) => verdict,
@@ -189,23 +189,24 @@ impl Compose for FolkComposer {
                         continue;
                     }
                 };
-                let log_odds = self.model.tell.as_ref().map_or(0.0, |tell| {
-                    let score = score::read(&abc::parse(&text).tune).score;
-                    tell.log_odds(&scalars(&Melody::of(&score)))
-                });
+                let score = score::read(&abc::parse(&text).tune).score;
+                let tell = self.model.tell.as_ref();
+                let told = tell.map_or(0.0, |tell| tell.log_odds(&scalars(&Melody::of(&score))));
+                let log_odds = told as f32 + SHARPNESS * shipped_taste().log_odds(&craft(&score));
                 let composition = Composition {
                     abc: text,
                     provenance,
                     verdict,
                     refusals: Refusals::default(),
                 };
-                passed.push((-log_odds as f32, composition));
+                passed.push((-log_odds, composition, draft.tune.plan.dance));
             }
-            let log_weights: Vec<f32> = passed.iter().map(|(weight, _)| *weight).collect();
+            let log_weights: Vec<f32> = passed.iter().map(|(weight, ..)| *weight).collect();
             let mut lot = round_rng(seed, index, round | LOT);
             if let Some(chosen) = particles::choose_one(&log_weights, &mut lot) {
-                let (_, composition) = passed.swap_remove(chosen);
+                let (_, composition, dance) = passed.swap_remove(chosen);
                 return Ok(Composition {
+                    abc: finished(&composition.abc, dance, seed, index),
                     refusals,
                     ..composition
                 });
@@ -217,6 +218,31 @@ impl Compose for FolkComposer {
             refusals,
         })
     }
+}
+
+/// How much more than its own odds the taught critic is followed: of a few drafts the best must stand for the many never written.
+const SHARPNESS: f32 = 2.0;
+
+/// What tells drafts from people's tunes by how both are made, taught on half of the tunes.
+fn shipped_taste() -> &'static Taste {
+    static SHIPPED: LazyLock<Taste> = LazyLock::new(|| {
+        const BYTES: &[u8] = include_bytes!("../../../data/models/taste.bin");
+        Taste::from_bytes(BYTES).expect("the critic in the binary is checked by a test")
+    });
+    &SHIPPED
+}
+
+/// What a draft is called before it is chosen.
+const UNNAMED: &str = "Draft";
+
+/// The chosen tune with its name and its chords.
+fn finished(abc: &str, dance: Dance, seed: u64, index: u64) -> String {
+    let numbered = || format!("Ceilid's {} {seed}-{}", dance.name(), index + 1);
+    let title = Namer::shipped()
+        .title(dance, seed, index)
+        .unwrap_or_else(numbered);
+    let named = abc.replacen(&format!("T:{UNNAMED}\n"), &format!("T:{title}\n"), 1);
+    harmony::with_symbols(&named, Harmoniser::shipped()).unwrap_or(named)
 }
 
 /// Set in a round's number for the numbers that choose among its drafts.

@@ -18,7 +18,7 @@ pub use print::to_abc;
 pub use read::{Unfit, from_score, written_in_score};
 pub use symbol::{
     BAR_COUNT_MAX, DANCES, DECISIONS, Decision, Degree, FolkMeter, LAGS, LENGTHS, PART_LENGTHS,
-    PARTS_MAX, PITCHES, Sound, Style, TONICS, Units, WHOLE_UNITS,
+    PARTS_MAX, PITCHES, Sound, Style, TONICS, Units, WHOLE_UNITS, dance_in_words,
 };
 
 /// A single-voiced tune in the folk representation: what [`to_abc`] prints and a [`Cursor`] walks through.

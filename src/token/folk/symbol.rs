@@ -100,9 +100,11 @@ pub fn dance_in_words(words: &str) -> Option<Dance> {
         ("air", Dance::Air),
     ];
     let words = words.to_lowercase();
+    // Signs begin words: a fair is no air.
+    let begins_word = |at: usize| !words[..at].ends_with(char::is_alphabetic);
     SIGNS
         .iter()
-        .find(|(sign, _)| words.contains(sign))
+        .find(|(sign, _)| words.match_indices(sign).any(|(at, _)| begins_word(at)))
         .map(|&(_, dance)| dance)
 }
 

@@ -1,0 +1,375 @@
+//! How a tune is made, in numbers: which bars come back where, on which degrees phrases begin and rest, what harmony it asks for,
+//! and what its line does.
+//!
+//! In: a score. Out: as many numbers for every tune. Judges nothing.
+//!
+//! Bars are counted in the first two parts, eight of each: what a tune lacks there is left open and says nothing.
+
+use super::features::{Melody, SCALARS, scalars};
+use crate::harmony::{Harmoniser, PlacedChord};
+use crate::music::{Pitch, Ticks};
+use crate::score::{Bar, Note, Score};
+use std::collections::HashSet;
+
+/// Bars of a part that are looked at.
+const PART_BARS: usize = 8;
+/// Bars looked at: of two parts.
+const BARS: usize = 2 * PART_BARS;
+
+/// Pairs of bars that are compared, counted from 1: a phrase and its answer, a part's two halves, the two parts.
+const PAIRS: [(usize, usize); 34] = [
+    (1, 2),
+    (2, 3),
+    (3, 4),
+    (1, 3),
+    (2, 4),
+    (1, 5),
+    (2, 6),
+    (3, 7),
+    (4, 8),
+    (5, 7),
+    (6, 8),
+    (7, 8),
+    (1, 9),
+    (2, 10),
+    (3, 11),
+    (4, 12),
+    (5, 13),
+    (6, 14),
+    (7, 15),
+    (8, 16),
+    (9, 10),
+    (9, 11),
+    (10, 12),
+    (9, 13),
+    (10, 14),
+    (11, 15),
+    (12, 16),
+    (13, 15),
+    (15, 16),
+    (3, 15),
+    (6, 15),
+    (4, 16),
+    (1, 13),
+    (2, 14),
+];
+/// What two bars may have in common: all notes, the rhythm, the first half's notes, the line moved by a step.
+const LIKENESSES: usize = 4;
+/// Bars whose first note's degree is looked at, and those whose last note's is.
+const BEGINNINGS: [usize; 10] = [1, 2, 3, 4, 5, 7, 8, 9, 13, 15];
+const ENDINGS: [usize; 6] = [2, 4, 8, 10, 12, 16];
+/// Degrees that are told apart: seven steps and what lies between.
+const DEGREES: usize = 8;
+/// Bars whose chord is looked at, and chords told apart by their root: I, ii, IV, V, vi, others.
+const CHORD_BARS: [usize; 10] = [1, 2, 4, 5, 6, 7, 8, 12, 15, 16];
+const ROOTS: usize = 6;
+/// Pairs of bars across which V goes to I.
+const CADENCES: [(usize, usize); 4] = [(3, 4), (7, 8), (11, 12), (15, 16)];
+/// Degree after degree, and intervals after intervals by size: step, leap, down or up.
+const LINES: usize = DEGREES * DEGREES;
+const TURNS: usize = 25;
+/// How many notes a bar has and how long they are, bar by bar.
+const DENSITIES: usize = BARS;
+
+/// How many numbers a tune has.
+pub const CRAFT: usize = PAIRS.len() * LIKENESSES
+    + (BEGINNINGS.len() + ENDINGS.len()) * DEGREES
+    + CHORD_BARS.len() * ROOTS
+    + CADENCES.len()
+    + LINES
+    + TURNS
+    + DENSITIES
+    + 4
+    + 2 * SCALARS;
+
+/// The tune's numbers; `None` is what the tune leaves open.
+pub fn craft(score: &Score) -> Vec<Option<f32>> {
+    let mut numbers = Vec::with_capacity(CRAFT);
+    let placed = Harmoniser::shipped().harmonise(score);
+    let heard = Heard::of(score);
+    for (one, other) in PAIRS {
+        let pair = heard.bar(one).zip(heard.bar(other));
+        let mut say = |is: &dyn Fn(&HeardBar, &HeardBar) -> bool| {
+            numbers.push(pair.map(|(one, other)| truth(is(one, other))))
+        };
+        say(&|one, other| one.notes == other.notes);
+        say(&|one, other| one.rhythm() == other.rhythm());
+        say(&|one, other| one.first_half() == other.first_half());
+        say(&|one, other| one.is_moved_to(other));
+    }
+    let mut degree = |place: Option<i32>| {
+        (0..DEGREES).for_each(|n| numbers.push(place.map(|found| truth(found as usize == n))))
+    };
+    for bar in BEGINNINGS {
+        degree(
+            heard
+                .bar(bar)
+                .and_then(|bar| bar.notes.first())
+                .map(|note| heard.degree(note.pitch)),
+        );
+    }
+    for bar in ENDINGS {
+        degree(
+            heard
+                .bar(bar)
+                .and_then(|bar| bar.notes.last())
+                .map(|note| heard.degree(note.pitch)),
+        );
+    }
+    let root = |bar: usize| Some(root_class(heard.root(heard.bar(bar)?.onset, &placed)?));
+    for bar in CHORD_BARS {
+        let root = root(bar);
+        (0..ROOTS).for_each(|n| numbers.push(root.map(|root| truth(root == n))));
+    }
+    for (before, last) in CADENCES {
+        numbers.push(
+            root(before)
+                .zip(root(last))
+                .map(|(before, last)| truth((before, last) == (3, 0))),
+        );
+    }
+    heard.add_line(&mut numbers);
+    for bar in 1..=BARS {
+        numbers.push(heard.bar(bar).map(|bar| bar.notes.len() as f32));
+    }
+    let bars = score.bars.len().max(1) as f32;
+    let melody = Melody::of(score);
+    numbers.push(Some(placed.len() as f32 / bars));
+    numbers.push(Some(truth(heard.ends_on(score, 0))));
+    numbers.push(Some(truth(heard.ends_on(score, 7))));
+    numbers.push(Some(melody.quarters().last().unwrap_or(0.0) as f32));
+    for (number, usual) in scalars(&melody).into_iter().zip(USUAL) {
+        let number = number as f32;
+        numbers.push(Some(number));
+        numbers.push(Some((number - usual).powi(2)));
+    }
+    numbers
+}
+
+/// About what people's tunes have of each scalar: only the place that distances are counted from.
+const USUAL: [f32; SCALARS] = [
+    6.0, 62.0, 80.0, 17.0, 72.0, 2.7, 0.97, 0.12, 0.5, 0.3, 0.06, 0.01, 2.5, 0.45, 3.0, 1.3, 0.6,
+    0.55, 0.02, 0.05, 0.2, 0.15, 0.65, 0.3, 0.4, 0.8, 1.3, 1.0, 0.6, 0.01, 0.6, 0.7,
+];
+
+fn truth(is: bool) -> f32 {
+    f32::from(u8::from(is))
+}
+
+/// I, ii, IV, V, vi, others: by the root's distance from the tonic.
+fn root_class(semitones: u8) -> usize {
+    match semitones {
+        0 => 0,
+        2 => 1,
+        5 => 2,
+        7 => 3,
+        9 => 4,
+        _ => 5,
+    }
+}
+
+/// A tune's first two parts, bar by bar.
+struct Heard {
+    bars: Vec<Option<HeardBar>>,
+    tonic: u8,
+    scale: [Option<u8>; 12],
+    pitches: Vec<Pitch>,
+}
+
+struct HeardBar {
+    onset: Ticks,
+    length: u64,
+    notes: Vec<HeardNote>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct HeardNote {
+    since_bar: u64,
+    length: u64,
+    pitch: Pitch,
+}
+
+impl HeardBar {
+    fn of(bar: &Bar, notes: &[Note]) -> Self {
+        let from = notes.partition_point(|note| note.onset < bar.onset);
+        let within = notes[from..]
+            .iter()
+            .take_while(|note| note.onset < bar.onset + bar.length);
+        let heard = |note: &Note| HeardNote {
+            since_bar: (note.onset - bar.onset).get(),
+            length: note.duration.get(),
+            pitch: note.pitch,
+        };
+        Self {
+            onset: bar.onset,
+            length: bar.length.get(),
+            notes: within.map(heard).collect(),
+        }
+    }
+
+    fn rhythm(&self) -> Vec<(u64, u64)> {
+        self.notes
+            .iter()
+            .map(|note| (note.since_bar, note.length))
+            .collect()
+    }
+
+    fn first_half(&self) -> &[HeardNote] {
+        &self.notes[..self
+            .notes
+            .partition_point(|note| 2 * note.since_bar < self.length)]
+    }
+
+    /// The same rhythm and line a second or a third away.
+    fn is_moved_to(&self, other: &Self) -> bool {
+        let moved: HashSet<i32> = self
+            .notes
+            .iter()
+            .zip(&other.notes)
+            .map(|(one, other)| i32::from(other.pitch.number()) - i32::from(one.pitch.number()))
+            .collect();
+        let by_step = |by: &i32| (1..=4).contains(&by.abs());
+        let one_way = moved.iter().all(|by| *by > 0) || moved.iter().all(|by| *by < 0);
+        self.rhythm() == other.rhythm() && one_way && moved.iter().all(by_step) && !moved.is_empty()
+    }
+}
+
+impl Heard {
+    fn of(score: &Score) -> Self {
+        let notes: &[Note] = score
+            .voices
+            .iter()
+            .map(|voice| voice.notes.as_slice())
+            .find(|notes| !notes.is_empty())
+            .unwrap_or_default();
+        let key = score.keys.first().map(|mark| mark.key);
+        let tonic = key
+            .and_then(|key| key.tonic)
+            .map_or(0, |tonic| tonic.class());
+        let mut scale = [None; 12];
+        if let Some(key) = key {
+            for letter in crate::music::Letter::ALL {
+                let (sign, _) = key.signature.accidental(letter).semitones_and_cents();
+                let class =
+                    (i32::from(letter.semitones()) + sign - i32::from(tonic)).rem_euclid(12);
+                scale[class as usize] = Some(0);
+            }
+            let steps = scale.iter_mut().flatten();
+            steps.zip(0..).for_each(|(step, number)| *step = number);
+        }
+        let is_full = |bar: &&Bar| {
+            let full = bar
+                .meter
+                .bar_length()
+                .map_or(0, |full| full.nearest_ticks(score.resolution).get());
+            2 * bar.length.get() > full
+        };
+        // Parts as they are first played: where playing jumps back, or goes on after a repeat, another part begins.
+        let mut parts: Vec<Vec<HeardBar>> = vec![Vec::new()];
+        let mut seen = HashSet::new();
+        let mut before: Option<&Bar> = None;
+        for bar in score.bars.iter().filter(is_full) {
+            let after_repeat = before.is_some_and(|before| {
+                before.pass > 0 && bar.pass == 0 && bar.written == before.written + 1
+            });
+            let is_full_part = parts.last().is_some_and(|part| part.len() == PART_BARS);
+            if seen.insert(bar.written) {
+                // A second ending belongs to the part that it ends.
+                let is_ending =
+                    before.is_some_and(|before| before.pass > 0 && bar.pass == 0 && !after_repeat);
+                if (after_repeat || is_full_part) && !is_ending {
+                    parts.push(Vec::new());
+                }
+                if let Some(part) = parts.last_mut().filter(|part| part.len() < PART_BARS) {
+                    part.push(HeardBar::of(bar, notes));
+                }
+            }
+            before = Some(bar);
+        }
+        let mut bars: Vec<Option<HeardBar>> = Vec::with_capacity(BARS);
+        for mut part in parts.into_iter().take(2).map(|part| part.into_iter()) {
+            bars.extend((0..PART_BARS).map(|_| part.next()));
+        }
+        bars.resize_with(BARS, || None);
+        Self {
+            bars,
+            tonic,
+            scale,
+            pitches: notes.iter().map(|note| note.pitch).collect(),
+        }
+    }
+
+    /// A bar by its number from 1.
+    fn bar(&self, number: usize) -> Option<&HeardBar> {
+        self.bars[number - 1].as_ref()
+    }
+
+    /// 0 to 6 for the steps of the key, 7 for what lies between.
+    fn degree(&self, pitch: Pitch) -> i32 {
+        let class = (pitch.class() + 12 - self.tonic) % 12;
+        self.scale[usize::from(class)].map_or(7, i32::from)
+    }
+
+    /// The root of the chord at a place, in semitones above the tonic.
+    fn root(&self, at: Ticks, placed: &[PlacedChord]) -> Option<u8> {
+        let after = placed.partition_point(|chord| chord.onset <= at);
+        let chord = placed.get(after.checked_sub(1)?)?.chord;
+        Some((chord.root.class() + 12 - self.tonic) % 12)
+    }
+
+    fn ends_on(&self, score: &Score, semitones: u8) -> bool {
+        let last = score.voices.iter().find_map(|voice| voice.notes.last());
+        last.is_some_and(|note| (note.pitch.class() + 12 - self.tonic) % 12 == semitones)
+    }
+
+    /// Shares of degree after degree, and of interval sizes after one another.
+    fn add_line(&self, numbers: &mut Vec<Option<f32>>) {
+        let mut line = [0.0_f32; LINES];
+        let mut turns = [0.0_f32; TURNS];
+        let size = |pair: &[Pitch]| match i32::from(pair[1].number()) - i32::from(pair[0].number())
+        {
+            ..=-3 => 0,
+            -2 | -1 => 1,
+            0 => 2,
+            1 | 2 => 3,
+            _ => 4_usize,
+        };
+        for pair in self.pitches.windows(2) {
+            line[self.degree(pair[0]) as usize * DEGREES + self.degree(pair[1]) as usize] += 1.0;
+        }
+        for three in self.pitches.windows(3) {
+            turns[size(&three[..2]) * 5 + size(&three[1..])] += 1.0;
+        }
+        let count = self.pitches.len().max(1) as f32;
+        numbers.extend(line.iter().chain(&turns).map(|sum| Some(sum / count)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{abc, score};
+
+    fn of(body: &str) -> Vec<Option<f32>> {
+        craft(&score::read(&abc::parse(&format!("X:1\nM:2/4\nL:1/8\nK:G\n{body}\n")).tune).score)
+    }
+
+    #[test]
+    fn every_tune_has_as_many_numbers() {
+        for body in ["", "G4|", "|:G2B2|d2B2|A2FA|G4:|d2g2|f2d2|"] {
+            assert_eq!(of(body).len(), CRAFT, "{body}");
+        }
+    }
+
+    #[test]
+    fn bars_that_come_back_or_move_are_seen() {
+        let tune = of("GABG|c4|ABcA|d4|GABG|c4|AFDF|G4|");
+        let pair = |one: usize, other: usize| {
+            let place = PAIRS.iter().position(|pair| *pair == (one, other)).unwrap();
+            &tune[place * LIKENESSES..(place + 1) * LIKENESSES]
+        };
+        assert_eq!(pair(1, 5), [Some(1.0), Some(1.0), Some(1.0), Some(0.0)]);
+        assert_eq!(pair(1, 3), [Some(0.0), Some(1.0), Some(0.0), Some(1.0)]);
+        assert_eq!(pair(1, 9), [None; LIKENESSES]);
+    }
+}
