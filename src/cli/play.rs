@@ -20,9 +20,9 @@ pub struct Args {
 /// Runs `ceilid play`.
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut config = args.flags.config(context)?;
-    if !args.inputs.is_empty() && config.settings.style.is_none() {
+    let chooses_style = !args.inputs.is_empty() && config.settings.style.is_none();
+    if chooses_style {
         config.settings.style = Some(Style::Auto);
-        context.say("dances are played by a session band, all else as written; `--style` chooses");
     }
     let context = &context.with_config(&config);
     let stage = Stage::new(&config, context)?;
@@ -30,6 +30,11 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
         if args.inputs.is_empty() {
             source::generated(settings, context, stop)
         } else {
+            if chooses_style {
+                context.say(
+                    "dances are played by a session band, all else as written; `--style` chooses",
+                );
+            }
             source::from_files(&args.inputs, context)
         }
     })
