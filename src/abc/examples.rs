@@ -72,7 +72,7 @@ const EXAMPLES: &[(Code, &str, &str)] = &[
     (Code::RepeatMismatch, "|:C D::|", "|::C D::|"),
     (Code::TooManyRepeats, "|:C ::::::::::::::::::::::::::::::::::|", "|:C :|"),
     (Code::BadEnding, "|:C |0 D:|", "|:C |1 D:|2 E|]"),
-    (Code::OtherEnding, "|:C [\"1st time\"D:|[2 E|]", "|:C [1 D:|[2 E|]"),
+    (Code::OtherEnding, "|:C|[\"1st time\"D:|[2 E|]", "|:C|[1 D:|[2 E|]"),
     (Code::EndingNotRepeated, "|:C |1 D||2 E|]", "|:C |1 D:|2 E|]"),
     (Code::JumpWithoutSign, "C D !D.S.!E|", "!segno!C D !D.S.!E|"),
     (Code::BarShort, "X:1\nT:A tune\nM:4/4\nL:1/4\nK:C\nCDEF|GA|CDEF|", "X:1\nT:A tune\nM:4/4\nL:1/4\nK:C\nCDEF|GAz2|CDEF|"),
