@@ -55,6 +55,7 @@
 //! | [`compose`] | asks a model for tunes until the critic lets one pass |
 //! | [`abc`] | ABC text ↔ `Tune`, the written music |
 //! | [`score`] | what sounds: repeats played, lengths and pitches resolved |
+//! | [`harmony`] | puts chords to melodies, as people who play along would |
 //! | [`critic`] | says whether a draft may be played, with named reasons |
 //! | [`teach`] | corpora → a model file, and its figures |
 //! | [`performance`] | `Score` + style + seed → `Performance`: the band plays |

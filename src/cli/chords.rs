@@ -5,7 +5,7 @@ use super::{Context, Failure, files};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::tunebook::{self, Tunebook};
 use crate::corpus::{Part, Split};
-use crate::harmony::{Harmoniser, Lesson, teach, to_bytes, with_symbols};
+use crate::harmony::{ChordLesson, Harmoniser, teach, to_bytes, with_symbols};
 use crate::{abc, score};
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -43,7 +43,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .all
             .iter()
             .filter(|lesson| lesson.part != Part::Test);
-        let taught: Vec<&Lesson> = taught.map(|lesson| &lesson.lesson).collect();
+        let taught: Vec<&ChordLesson> = taught.map(|lesson| &lesson.lesson).collect();
         let bytes = to_bytes(&teach(&taught).ok_or_else(too_few)?);
         files::write(path, &bytes)?;
         context.say(format_args!(
@@ -108,7 +108,7 @@ struct Lessons {
 }
 
 struct TuneLesson {
-    lesson: Lesson,
+    lesson: ChordLesson,
     part: Part,
     /// Versions of one tune have the same number.
     cluster: usize,
@@ -126,7 +126,7 @@ impl Lessons {
         let all = members.into_par_iter().filter_map(|member| {
             let score = score::read(&abc::parse(&member.setting.text).tune).score;
             let (part, cluster) = (member.part, member.cluster);
-            Lesson::of(&score).map(|lesson| TuneLesson {
+            ChordLesson::of(&score).map(|lesson| TuneLesson {
                 lesson,
                 part,
                 cluster,
@@ -142,7 +142,7 @@ impl Lessons {
                 .all
                 .iter()
                 .filter(|lesson| lesson.cluster % FOLDS != fold);
-            let taught: Vec<&Lesson> = taught.map(|lesson| &lesson.lesson).collect();
+            let taught: Vec<&ChordLesson> = taught.map(|lesson| &lesson.lesson).collect();
             let harmoniser = Harmoniser::new(teach(&taught)?);
             let mut figures = Figures::default();
             for lesson in self
@@ -181,7 +181,7 @@ struct Figures {
 }
 
 impl Figures {
-    fn count(&mut self, lesson: &Lesson, harmoniser: &Harmoniser) {
+    fn count(&mut self, lesson: &ChordLesson, harmoniser: &Harmoniser) {
         self.tunes += 1;
         let ours = harmoniser.chords(&lesson.beats);
         for ((beat, theirs), ours) in lesson.beats.iter().zip(&lesson.chords).zip(&ours) {

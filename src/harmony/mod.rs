@@ -17,5 +17,5 @@ pub use file::{NotAChordModel, from_bytes, to_bytes};
 pub use harmoniser::{Harmoniser, PlacedChord};
 pub use model::ChordModel;
 pub use outline::Beat;
-pub use teacher::{Lesson, teach};
+pub use teacher::{ChordLesson, teach};
 pub use text::with_symbols;

@@ -23,14 +23,14 @@ const PENALTY: f32 = 15.0;
 
 /// One tune: its beats and the chord that people put on each.
 #[derive(Clone, Debug)]
-pub struct Lesson {
+pub struct ChordLesson {
     /// The beats, each written bar's once.
     pub beats: Vec<Beat>,
     /// People's chord on each; `None` before the first, and where a symbol is none.
     pub chords: Vec<Option<ChordDegree>>,
 }
 
-impl Lesson {
+impl ChordLesson {
     /// The lesson of a tune; `None` where it has no chord on a beat.
     pub fn of(score: &Score) -> Option<Self> {
         let beats = outline::outline(score);
@@ -43,7 +43,7 @@ impl Lesson {
 }
 
 /// Learns from these lessons; `None` where there is too little to learn.
-pub fn teach(lessons: &[&Lesson]) -> Option<ChordModel> {
+pub fn teach(lessons: &[&ChordLesson]) -> Option<ChordModel> {
     let chords = common_chords(lessons);
     let number: HashMap<ChordDegree, usize> = chords
         .iter()
@@ -102,7 +102,7 @@ pub fn teach(lessons: &[&Lesson]) -> Option<ChordModel> {
 }
 
 /// The chords that come often enough, the commonest first.
-fn common_chords(lessons: &[&Lesson]) -> Vec<ChordDegree> {
+fn common_chords(lessons: &[&ChordLesson]) -> Vec<ChordDegree> {
     let mut counts: HashMap<ChordDegree, usize> = HashMap::new();
     for chord in lessons
         .iter()
@@ -133,7 +133,7 @@ fn shuffled(place: usize, epoch: usize, count: usize) -> usize {
 fn add_lesson(
     model: &ChordModel,
     transitions: &super::model::Transitions,
-    lesson: &Lesson,
+    lesson: &ChordLesson,
     given: &[Option<usize>],
     gradient: &mut [f32],
 ) {

@@ -17,7 +17,7 @@ const DRUM_USUAL: (u8, u8) = (35, 80);
 /// A drone's usual pitches (A and A below it, as of bagpipes) and how loud they are.
 const DRONE_USUAL: (u8, [(u8, u8); 2]) = (70, [(45, 80), (33, 80)]);
 /// Loudness of a bar's first note, of its other beats and of the rest, and the beat's length, where only some are given.
-const BEAT_USUAL: Beat = Beat {
+const BEAT_USUAL: BeatStress = BeatStress {
     first: 105,
     strong: 95,
     other: 80,
@@ -54,7 +54,7 @@ struct Drone {
 
 /// How hard the notes of a bar are struck, by their place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Beat {
+pub struct BeatStress {
     /// The first.
     pub first: u8,
     /// Those on other beats.
@@ -65,18 +65,18 @@ pub struct Beat {
     pub every: u8,
 }
 
-impl Beat {
+impl BeatStress {
     /// Where a tune names none.
     pub const USUAL: Self = BEAT_USUAL;
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Accents {
-    Beat(Beat),
+    Beat(BeatStress),
     /// All alike.
     None(u8),
     /// `f`, `m` and `p`, evenly over the bar.
-    String(Beat, Vec<u8>),
+    String(BeatStress, Vec<u8>),
 }
 
 impl Written {
@@ -108,7 +108,7 @@ impl Written {
             }
             MidiDirective::DroneSounds(sounds) => self.drone_sounds.push((at, *sounds)),
             MidiDirective::Beat(first, strong, other, every) => {
-                let beat = Beat {
+                let beat = BeatStress {
                     first: *first,
                     strong: *strong,
                     other: *other,
@@ -130,12 +130,12 @@ impl Written {
     }
 
     /// From here on notes are struck like this.
-    pub fn strike(&mut self, at: Ticks, beat: Beat) {
+    pub fn strike(&mut self, at: Ticks, beat: BeatStress) {
         self.beats.push((at, Accents::Beat(beat)));
     }
 
     /// The beat last written.
-    fn beat(&self) -> Beat {
+    fn beat(&self) -> BeatStress {
         let known = self
             .beats
             .iter()

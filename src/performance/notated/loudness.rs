@@ -6,7 +6,7 @@
 use crate::music::Ticks;
 use crate::music::midi::Velocity;
 use crate::performance::expression::BarGrid;
-use crate::performance::written::{Beat, Written};
+use crate::performance::written::{BeatStress, Written};
 use crate::score::Decoration;
 use crate::score::{MidiDirective, Note, Score};
 
@@ -69,7 +69,7 @@ impl Loudness {
         let usual = if has_dynamics {
             beat_of(BEGINS_WITH_DYNAMICS)
         } else {
-            Beat::USUAL
+            BeatStress::USUAL
         };
         loudness.beats.strike(Ticks::ZERO, usual);
         let mut open: Option<(Ticks, i32)> = None;
@@ -177,12 +177,12 @@ impl Loudness {
 }
 
 /// abc2midi's three strengths for a dynamic that is known by its first.
-fn beat_of(first: u8) -> Beat {
+fn beat_of(first: u8) -> BeatStress {
     let (strong, other) = match first {
         127 => (125, 110),
         first => (first - first.min(10), first.saturating_sub(25).max(10)),
     };
-    Beat {
+    BeatStress {
         first,
         strong,
         other,
