@@ -945,7 +945,8 @@ impl<'a> LineSetter<'a> {
                 // A name too long for its share of the line is cut by lines of its own.
                 let lines = words::wrapped(name, Font::Roman, NAME_SIZE, right.max(2.0));
                 let step = NAME_SIZE * 1.1;
-                let first = middle + 0.3 * NAME_SIZE - (lines.len() - 1) as f32 * step / 2.0;
+                let first =
+                    middle + 0.3 * NAME_SIZE - lines.len().saturating_sub(1) as f32 * step / 2.0;
                 for (index, line) in lines.iter().enumerate().take(3) {
                     let y = first + index as f32 * step;
                     pen.text(
