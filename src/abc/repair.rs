@@ -35,9 +35,8 @@ pub fn edits(tune: &TuneText, number: u32) -> Vec<Edit> {
         .any(|finding| finding.code == Code::BlankAfterKey);
     for finding in &parsed.diagnostics {
         // Games read their own dialect and no other.
-        if !(is_for_games && finding.code == Code::OutdatedDecoration)
-            && !repair.is_in_macro_line(finding.span)
-        {
+        let is_theirs = is_for_games && finding.code == Code::OutdatedDecoration;
+        if !is_theirs && !repair.is_in_macro_line(finding.span) {
             repair.mend(finding);
         }
     }

@@ -121,7 +121,7 @@ pub fn fetch(
                 path,
                 stop,
             }
-            .from_any(&collection.addresses)?;
+            .try_addresses(&collection.addresses)?;
             fetched.new += 1;
         }
         each();
@@ -148,7 +148,7 @@ enum Trouble {
 
 impl Download<'_> {
     /// From the first address that has it.
-    fn from_any(&self, addresses: &[String]) -> Result<(), FetchError> {
+    fn try_addresses(&self, addresses: &[String]) -> Result<(), FetchError> {
         let mut last = FetchError::Unreachable {
             address: self.file.name.clone(),
             reason: "the manifest names no address".to_owned(),

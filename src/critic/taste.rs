@@ -162,7 +162,7 @@ mod tests {
     fn tunes(centre: f32, count: usize) -> Vec<Vec<Option<f32>>> {
         let number = |tune: usize, number: usize| {
             let spread = ((tune * 7 + number * 13) % 31) as f32 / 31.0;
-            (tune % 5 > 0).then_some(if number == 3 { centre + spread } else { spread })
+            (!tune.is_multiple_of(5)).then_some(if number == 3 { centre + spread } else { spread })
         };
         (0..count)
             .map(|tune| (0..CRAFT).map(|n| number(tune, n)).collect())

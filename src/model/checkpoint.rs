@@ -62,7 +62,6 @@ impl AnyModel {
 
 /// A network that was taught elsewhere.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one a run")]
 pub enum Imported {
     /// One of musical decisions, by its tensors' names.
     Decisions(Weights<NetworkConfig>),

@@ -145,10 +145,11 @@ fn usual_pattern(meter: Meter) -> &'static str {
 
 /// Whether the metre changed after the pattern that is in force here was written: then the metre's own holds (abc2midi's guide).
 fn is_superseded(score: &Score, at: Ticks) -> bool {
-    let patterns = score.midi.iter().filter(|mark| {
-        mark.onset <= at && matches!(mark.directive, MidiDirective::ChordPattern(_))
-    });
-    let pattern = patterns.last().map(|mark| mark.onset);
+    let pattern = score
+        .midi
+        .iter()
+        .rfind(|mark| mark.onset <= at && matches!(mark.directive, MidiDirective::ChordPattern(_)));
+    let pattern = pattern.map(|mark| mark.onset);
     let meter = score
         .meters
         .iter()

@@ -186,7 +186,7 @@ fn print_bar(
 /// The lengths of the one or two tied notes that are written for `units` from `at` on in the bar: a length that no note sign
 /// has (five eighths) is parted at the beat where that gives two signs, else after the longest that does.
 fn signs(units: Units, at: Units, beat: Units) -> [Units; 2] {
-    let is_sign = |units: Units| matches!(units / 3 >> (units / 3).trailing_zeros(), 1 | 3 | 7);
+    let is_sign = |units: Units| matches!((units / 3) >> (units / 3).trailing_zeros(), 1 | 3 | 7);
     let parted = |first: Units| first < units && is_sign(first) && is_sign(units - first);
     if is_sign(units) {
         return [units, 0];
