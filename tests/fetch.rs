@@ -26,10 +26,13 @@ enum Mood {
     Lost,
 }
 
-/// A server of `FILES`, and the requests it got: a file's name, and the range where one was asked for.
+/// What a server was asked for: a file's name, and the range where one was.
+type Request = (String, Option<String>);
+
+/// A server of `FILES`, and the requests it got.
 struct Server {
     address: SocketAddr,
-    requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 const FILES: [(&str, &str); 2] = [

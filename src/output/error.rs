@@ -152,6 +152,10 @@ impl OutputError {
 }
 
 /// The place of the first name that is `wanted`, else of the first that holds it, letter case aside.
+#[cfg_attr(
+    not(any(feature = "sound-card", feature = "midi-port", feature = "jack")),
+    allow(dead_code, reason = "devices alone are found by name")
+)]
 pub(super) fn position_by_name(names: &[String], wanted: &str) -> Option<usize> {
     let wanted = wanted.to_lowercase();
     let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();

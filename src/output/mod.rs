@@ -352,6 +352,10 @@ pub struct SoundOptions {
 #[derive(Default)]
 pub struct Surroundings {
     soundfont: Option<PathBuf>,
+    #[cfg_attr(
+        not(feature = "sound-card"),
+        allow(dead_code, reason = "the sound card alone asks")
+    )]
     sound: SoundOptions,
     font: OnceLock<SynthFont>,
     /// One for all that encode, however many there are.
