@@ -57,7 +57,7 @@ impl Server {
         server
     }
 
-    fn requests(&self) -> Vec<(String, Option<String>)> {
+    fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -65,7 +65,7 @@ impl Server {
 fn serve(
     mut connection: TcpStream,
     mood: Mood,
-    requests: &Mutex<Vec<(String, Option<String>)>>,
+    requests: &Mutex<Vec<Request>>,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
