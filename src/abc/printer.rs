@@ -18,7 +18,7 @@ pub fn print(tune: &Tune) -> String {
     print_lines(tune.header.iter().chain(&tune.body))
 }
 
-/// As [`print`], for a file of its own: the first line is `X:` with a number (1 where there was none), and what said how the
+/// As [`print`](fn@print), for a file of its own: the first line is `X:` with a number (1 where there was none), and what said how the
 /// file was written that the tune came from is left out.
 pub fn print_for_file(tune: &Tune) -> String {
     let kept = |line: &&Line| {
@@ -34,7 +34,7 @@ pub fn print_for_file(tune: &Tune) -> String {
     )
 }
 
-/// As [`print`], without the lines that a file's header set: the text to put back into that file.
+/// As [`print`](fn@print), without the lines that a file's header set: the text to put back into that file.
 pub fn print_own_lines(tune: &Tune) -> String {
     // The file's header also says which signs enclose decorations, so all lines are printed and some taken away.
     let mut printer = Printer::default();

@@ -91,7 +91,7 @@ impl TuneText {
         self.encoding
     }
 
-    /// Whether the tune was longer than [`TUNE_BYTES_MAX`], or one of its lines too long to be read whole.
+    /// Whether the tune was longer than `TUNE_BYTES_MAX`, or one of its lines too long to be read whole.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }

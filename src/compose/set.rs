@@ -67,7 +67,7 @@ fn fitness(wishes: &Settings, before: Heading, tune: Heading) -> u8 {
 /// Composes a set of `count` tunes: tune `i` of the seed, with what follows from the tune before it.
 ///
 /// A model of characters knows neither dances nor keys: of the seed's tunes `i`, `i + count`, `i + 2 count`, … the first is taken
-/// that may follow; where none of [`CANDIDATES_MAX`] may, the first of the same dance, and if there is none, tune `i`.
+/// that may follow; where none of `CANDIDATES_MAX` may, the first of the same dance, and if there is none, tune `i`.
 ///
 /// # Errors
 /// As the composer, and as [`LoadedModel::composer`].

@@ -175,13 +175,13 @@ impl Archive {
         })
     }
 
-    /// Writes this down, soon. Waits where [`ENTRIES_MAX`] are on their way, which a working disk never lets happen.
+    /// Writes this down, soon. Waits where `ENTRIES_MAX` are on their way, which a working disk never lets happen.
     pub fn write(&self, entry: Entry) {
         // Gone, the thread has said why.
         let _ = self.outbox.send(entry);
     }
 
-    /// Waits until all is written, for [`CLOSE_WAIT_MAX`] at the most.
+    /// Waits until all is written, for `CLOSE_WAIT_MAX` at the most.
     pub fn close(&self) {
         let (done, is_done) = sync_channel(1);
         self.write(Entry::Close(done));

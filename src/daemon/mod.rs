@@ -6,7 +6,7 @@
 //! | thread | runs | takes from | gives to | may wait for |
 //! | --- | --- | --- | --- | --- |
 //! | session | [`session`]'s loop, here | events, bounded | composer, player, notices | its inbox |
-//! | composer | [`composer`] | requests, one at a time | events | the source |
+//! | composer | `composer` | requests, one at a time | events | the source |
 //! | player | [`player`] | orders, bounded | outputs, events | the next message's time |
 //! | sound, one a sound card | `output::audio`: computes frames | messages, bounded | a ring of frames | a few milliseconds |
 //! | the device's own | `output::engine` | that ring | the device | never |

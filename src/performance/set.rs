@@ -137,7 +137,7 @@ pub fn perform(score: &Score, arrangement: &Arrangement, seed: u64) -> Performan
 /// Plays tunes in a row, a performance for each.
 ///
 /// Each ends where the next one's first note is due, its pickup completing the bar before: played without a pause they
-/// are a set. The band grows over all of them as [`Entry`](super::style::Entry) says. Plain performances are not fitted together.
+/// are a set. The band grows over all of them as `Entry` says. Plain performances are not fitted together.
 pub fn perform_set(tunes: &[SetTune<'_>], arrangement: &Arrangement) -> Vec<Performance> {
     let arrangement = &resolved(arrangement, tunes.iter().map(|tune| tune.score));
     if let Some(play) = by_itself(arrangement.style) {

@@ -155,10 +155,10 @@ impl FolkComposer {
 }
 
 impl Compose for FolkComposer {
-    /// Writes tune `index` of `seed`: [`DRAFTS_A_ROUND`] drafts at a time, until at least one passes; one of those that pass.
+    /// Writes tune `index` of `seed`: `DRAFTS_A_ROUND` drafts at a time, until at least one passes; one of those that pass.
     ///
     /// # Errors
-    /// [`ComposeError::AllRefused`] after [`ROUNDS_MAX`] rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
+    /// [`ComposeError::AllRefused`] after `ROUNDS_MAX` rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
     fn compose(
         &self,
         seed: u64,

@@ -389,7 +389,7 @@ pub enum Decision {
     Tonic(u8),
     /// Full bars of a part less one.
     Bars(u8),
-    /// Index of a [`super::Repeat`]; with [`REPEATS`] added, the part's pickup is played the first time alone.
+    /// Index of a [`super::Repeat`]; with `REPEATS` added, the part's pickup is played the first time alone.
     Repeat(u8),
     /// Index into [`PART_LENGTHS`]: how long the part's pickup is.
     Pickup(u8),
