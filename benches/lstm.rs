@@ -23,7 +23,7 @@ use ceilid::model::shape::{CharactersConfig, NetworkConfig, Shape};
 use ceilid::model::streams::CharactersBatch;
 use ceilid::model::weights::Weights;
 use ceilid::teach::TuneCorpus;
-use ceilid::token::folk::{Cursor, Style};
+use ceilid::token::{Cursor, Style};
 use ceilid::token::{TokenId, Vocabulary};
 use std::time::{Duration, Instant};
 

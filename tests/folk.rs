@@ -4,20 +4,18 @@
 mod common;
 
 use ceilid::abc;
-use ceilid::compose::folk::{FolkComposer, FolkModel, FolkRequest, Habits};
 use ceilid::compose::{Compose, ModelName};
+use ceilid::compose::{Composer, Habits, Model, Request};
 use ceilid::corpus::tunebook;
 use ceilid::critic::comparison::Tell;
 use ceilid::critic::features::Melody;
 use ceilid::critic::{Critic, rules};
-use ceilid::model::checkpoint::Model;
+use ceilid::model::checkpoint;
 use ceilid::model::engine::{Engine, Storage};
 use ceilid::model::shape::NetworkConfig;
 use ceilid::music::{Dance, Mode};
 use ceilid::score::{self, Score};
-use ceilid::token::folk::{
-    FolkMeter, FolkTune, Style, TONICS, from_score, to_abc, written_in_score,
-};
+use ceilid::token::{PlannedTune, Style, TONICS, TuneMeter, from_score, to_abc, written_in_score};
 use ceilid::wishes::{Form, MinP, Temperature, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,23 +23,24 @@ use std::sync::atomic::AtomicBool;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-fn composer(request: FolkRequest) -> FolkComposer {
+fn composer(request: Request) -> Composer {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models/folk.safetensors");
     let bytes = std::fs::read(path).expect("the shipped model is part of the repository");
-    let file = Model::<NetworkConfig>::from_bytes(&bytes).expect("the shipped model is whole");
+    let file =
+        checkpoint::Model::<NetworkConfig>::from_bytes(&bytes).expect("the shipped model is whole");
     let findings = file.card.findings.expect("it was taught to the end");
-    let model = FolkModel {
+    let model = Model {
         engine: Arc::new(Engine::new(&file.weights, Storage::F32)),
         name: ModelName::default(),
         habits: findings.habits.try_into().map(Habits).unwrap_or_default(),
         tell: Tell::from_numbers(&findings.tell),
     };
-    FolkComposer::new(model, Arc::new(Critic::default()), request)
+    Composer::new(model, Arc::new(Critic::default()), request)
         .expect("requests of these tests can be granted")
 }
 
 /// Raw drafts, before any critic has seen them.
-fn drafts(request: FolkRequest, count: usize) -> Vec<FolkTune> {
+fn drafts(request: Request, count: usize) -> Vec<PlannedTune> {
     let composer = composer(request);
     let rounds = (0..).flat_map(|round| composer.drafts(5, 0, round, 8, &NEVER));
     rounds
@@ -51,7 +50,7 @@ fn drafts(request: FolkRequest, count: usize) -> Vec<FolkTune> {
         .collect()
 }
 
-fn text(tune: &FolkTune) -> String {
+fn text(tune: &PlannedTune) -> String {
     format!("X:1\nT:Draft\n{}", to_abc(tune))
 }
 
@@ -62,12 +61,12 @@ fn sounding(text: &str) -> Score {
 #[test]
 fn a_metre_that_is_asked_for_brings_a_dance_that_is_danced_in_it() {
     for (meter, danced) in [
-        (FolkMeter::NineEight, [Dance::SlipJig, Dance::Air]),
-        (FolkMeter::ThreeTwo, [Dance::Air, Dance::Air]),
+        (TuneMeter::NineEight, [Dance::SlipJig, Dance::Air]),
+        (TuneMeter::ThreeTwo, [Dance::Air, Dance::Air]),
     ] {
-        let request = FolkRequest {
+        let request = Request {
             meter: Some(meter),
-            ..FolkRequest::default()
+            ..Request::default()
         };
         for tune in drafts(request, 8) {
             assert!(danced.contains(&tune.plan.dance), "{:?}", tune.plan.dance);
@@ -77,7 +76,7 @@ fn a_metre_that_is_asked_for_brings_a_dance_that_is_danced_in_it() {
 
 #[test]
 fn tunes_come_to_rest_on_the_tonics_chord() {
-    for tune in drafts(FolkRequest::default(), 40) {
+    for tune in drafts(Request::default(), 40) {
         let text = text(&tune);
         let score = sounding(&text);
         let last = score.voices[0].notes.last().map(|note| note.pitch.class());
@@ -93,10 +92,10 @@ fn tunes_come_to_rest_on_the_tonics_chord() {
 #[test]
 fn every_draft_adds_up_before_any_is_refused() {
     // Hot enough that the model's own habits would not do it.
-    let hot = FolkRequest {
+    let hot = Request {
         temperature: Temperature::new(1.6).unwrap(),
         min_p: MinP::new(0.0).unwrap(),
-        ..FolkRequest::default()
+        ..Request::default()
     };
     for tune in drafts(hot, 48) {
         let text = text(&tune);
@@ -119,7 +118,7 @@ fn every_draft_adds_up_before_any_is_refused() {
 
 #[test]
 fn a_draft_is_read_back_from_its_abc_as_the_tune_it_was() {
-    for tune in drafts(FolkRequest::default(), 24) {
+    for tune in drafts(Request::default(), 24) {
         let again = from_score(&sounding(&text(&tune)), Style::Target, "");
         // Where no repeat sign stands between two parts, the text does not say where one ends.
         let notes = again.map(|tune| tune.notes);
@@ -129,13 +128,13 @@ fn a_draft_is_read_back_from_its_abc_as_the_tune_it_was() {
 
 #[test]
 fn what_is_asked_for_is_what_is_written() {
-    let asked = |dance, key: (usize, Mode), form: &str, range| FolkRequest {
+    let asked = |dance, key: (usize, Mode), form: &str, range| Request {
         dance: Some(dance),
         tonic: Some(TONICS[key.0]),
         mode: Some(key.1),
         form: Form::read(form).ok(),
         range,
-        ..FolkRequest::default()
+        ..Request::default()
     };
     let requests = [
         asked(Dance::Reel, (0, Mode::Major), "AABB", (55, 83)),
@@ -182,23 +181,23 @@ fn what_is_asked_for_is_what_is_written() {
 #[test]
 fn every_metre_and_dance_can_be_asked_for() {
     for meter in [
-        FolkMeter::ThreeFour,
-        FolkMeter::SixEight,
-        FolkMeter::TwoFour,
+        TuneMeter::ThreeFour,
+        TuneMeter::SixEight,
+        TuneMeter::TwoFour,
     ] {
-        let request = FolkRequest {
+        let request = Request {
             meter: Some(meter),
-            ..FolkRequest::default()
+            ..Request::default()
         };
         let made = drafts(request, 8);
         assert!(made.iter().all(|tune| tune.plan.meter == meter));
         let written = sounding(&text(&made[0]));
-        assert_eq!(FolkMeter::of(written.bars[1].meter), Some(meter));
+        assert_eq!(TuneMeter::of(written.bars[1].meter), Some(meter));
     }
     for dance in Dance::ALL {
-        let request = FolkRequest {
+        let request = Request {
             dance: Some(dance),
-            ..FolkRequest::default()
+            ..Request::default()
         };
         assert!(
             drafts(request, 4)
@@ -212,9 +211,9 @@ fn every_metre_and_dance_can_be_asked_for() {
 fn bars_come_back_as_often_as_in_the_books() {
     let mut shares = Vec::new();
     for dance in [Dance::Reel, Dance::Jig] {
-        let request = FolkRequest {
+        let request = Request {
             dance: Some(dance),
-            ..FolkRequest::default()
+            ..Request::default()
         };
         for tune in drafts(request, 40) {
             shares.push(Melody::of(&sounding(&text(&tune))).identity(4));
@@ -228,9 +227,9 @@ fn bars_come_back_as_often_as_in_the_books() {
 #[test]
 fn a_hotter_tune_is_less_likely() {
     let bits = |temperature: f32| {
-        let request = FolkRequest {
+        let request = Request {
             temperature: Temperature::new(temperature).unwrap(),
-            ..FolkRequest::default()
+            ..Request::default()
         };
         let drafts = composer(request).drafts(5, 0, 0, 8, &NEVER);
         let bits: Vec<f64> = drafts
@@ -247,10 +246,10 @@ fn a_hotter_tune_is_less_likely() {
 fn a_prime_is_gone_on_from() {
     let prime = "X:1\nT:t\nR:jig\nM:6/8\nL:1/8\nK:D\n|:A|d2e fed|B2g e2c|d3 A3|d2c d2:|\n";
     let prime = from_score(&sounding(prime), Style::Target, "").unwrap();
-    let request = FolkRequest {
+    let request = Request {
         prime: Some(prime.clone()),
         prime_bars: 2,
-        ..FolkRequest::default()
+        ..Request::default()
     };
     for tune in drafts(request, 8) {
         assert_eq!(tune.notes[..10], prime.notes[..10], "{}", text(&tune));
@@ -259,7 +258,7 @@ fn a_prime_is_gone_on_from() {
 
 #[test]
 fn last_notes_are_long_and_lie_on_the_tonic_or_where_the_first_part_ended() {
-    for tune in drafts(FolkRequest::default(), 24) {
+    for tune in drafts(Request::default(), 24) {
         let last = tune.notes.last().unwrap();
         assert!(last.units() >= 24, "{}", text(&tune));
     }
@@ -267,7 +266,7 @@ fn last_notes_are_long_and_lie_on_the_tonic_or_where_the_first_part_ended() {
 
 #[test]
 fn a_tune_depends_on_seed_and_index_alone() {
-    let composer = composer(FolkRequest::default());
+    let composer = composer(Request::default());
     let third = composer.compose(7, 3, &NEVER).unwrap();
     composer.compose(7, 2, &NEVER).unwrap();
     assert_eq!(composer.compose(7, 3, &NEVER).unwrap(), third);

@@ -17,7 +17,7 @@ use ceilid::model::shape::{CharactersConfig, NetworkConfig, Shape};
 use ceilid::model::trainer::{Course, Ending, Observer, RunLimits, Trainer, Unobserved};
 use ceilid::model::weights::Weights;
 use ceilid::token::Vocabulary;
-use ceilid::token::folk::{INPUT_COLUMNS, Style, from_score};
+use ceilid::token::{INPUT_COLUMNS, Style, from_score};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};

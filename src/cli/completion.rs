@@ -7,7 +7,7 @@ use crate::corpus::manifest;
 use crate::music::Dance;
 use crate::output::OUTPUTS;
 use crate::performance::Role;
-use crate::token::folk::FolkMeter;
+use crate::token::TuneMeter;
 use crate::wishes::{COMPASSES, INSTRUMENTS};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command};
@@ -67,7 +67,7 @@ fn values(command: &str, option: &Arg) -> Vec<String> {
             .map(|dance| dance.name().replace(' ', "-"))
             .collect(),
         (_, "key") => owned(KEYS),
-        (_, "meter") => FolkMeter::ALL
+        (_, "meter") => TuneMeter::ALL
             .iter()
             .map(|meter| meter.abc().to_owned())
             .collect(),

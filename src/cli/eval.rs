@@ -3,7 +3,7 @@
 use super::corpus::at_fault;
 use super::shipped::LoadedModel;
 use super::{Context, Failure, files, place, shipped};
-use crate::compose::folk::FolkRequest;
+use crate::compose::Request;
 use crate::corpus::tunebook;
 use crate::model::characters_engine::CharactersEngine;
 use crate::model::checkpoint::{AnyModel, Model};
@@ -72,7 +72,7 @@ pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
 /// A folk model beside its corpora.
 fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
     let (name, bytes) = shipped::model_bytes(context, "folk")?;
-    let LoadedModel::Folk(mut model) = shipped::load(&bytes, &name)? else {
+    let LoadedModel::Decisions(mut model) = shipped::load(&bytes, &name)? else {
         let error = anyhow!("`{}` is a model of characters", name.display());
         return Err(Failure::usage(error).hint("measure it with `--stream FILE`"));
     };
@@ -87,7 +87,7 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(StorageName::F32) | None => Storage::F32,
     };
     model.engine = Arc::new(Engine::new(&weights, storage));
-    let mut request = FolkRequest::default();
+    let mut request = Request::default();
     if let Some(temperature) = args.temperature {
         request.temperature = Temperature::new(temperature).ok_or_else(|| {
             Failure::usage(anyhow!(

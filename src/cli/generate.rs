@@ -10,7 +10,7 @@ use super::raw::{self, RawFlags};
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
 use crate::compose::shipped as models;
-use crate::compose::{Brief, Compose, Composition, Provenance, set};
+use crate::compose::{CharactersBrief, Compose, Composition, Provenance, set};
 use crate::critic::Refusals;
 use crate::output::render::wav::Depth;
 use crate::performance::{Arrangement, Performance};
@@ -110,7 +110,7 @@ impl std::str::FromStr for Shard {
 pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let asked = args.wishes.asked()?;
     if args.raw.raw {
-        let brief = Brief::of(&Settings::default().patched(&asked));
+        let brief = CharactersBrief::of(&Settings::default().patched(&asked));
         let brief = brief.map_err(|error| source::refusal(error.into()))?;
         return raw::run(
             &args.raw,

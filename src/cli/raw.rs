@@ -7,7 +7,7 @@ use super::place::Place;
 use super::{Context, Failure, corpus, files, shipped, stop};
 use crate::abc;
 use crate::compose::raw::{self, LENGTH_MAX, Memory, RawError};
-use crate::compose::{Brief, Choice, Model};
+use crate::compose::{CharactersBrief, CharactersModel, Choice};
 use crate::corpus::tunebook;
 use anyhow::anyhow;
 use serde_json::json;
@@ -43,7 +43,7 @@ pub struct RawFlags {
 
 /// What is asked, and of whom.
 struct Loop<'a> {
-    model: Model,
+    model: CharactersModel,
     flags: &'a RawFlags,
     choice: Choice,
     seed: u64,
@@ -64,7 +64,7 @@ struct RawText {
 pub fn run(
     flags: &RawFlags,
     pictures: &PictureFlags,
-    brief: &Brief,
+    brief: &CharactersBrief,
     count: u64,
     place: &Place,
     context: &Context,

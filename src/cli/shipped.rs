@@ -1,7 +1,7 @@
 //! Finds what `--model` and `--soundfont` name, or what the binary carries where they were not given.
 
 use super::{Context, Failure};
-use crate::compose::Model;
+use crate::compose::CharactersModel;
 pub use crate::compose::shipped::LoadedModel;
 use crate::compose::shipped::{self, ModelError};
 use crate::output::synth::SynthFont;
@@ -23,11 +23,11 @@ pub fn model(context: &Context) -> Result<LoadedModel, Failure> {
 ///
 /// # Errors
 /// As [`model`], and a model of another kind (usage).
-pub fn character_model(context: &Context) -> Result<Model, Failure> {
+pub fn character_model(context: &Context) -> Result<CharactersModel, Failure> {
     let (name, bytes) = model_bytes(context, "article")?;
     match load(&bytes, &name)? {
         LoadedModel::Characters(model) => Ok(model),
-        LoadedModel::Folk(_) => {
+        LoadedModel::Decisions(_) => {
             let error = anyhow!(
                 "`{}` is a folk model, which reads no characters",
                 name.display()

@@ -12,7 +12,7 @@ use crate::model::trainer::{Ending, RunLimits, Unobserved};
 use crate::music::Dance;
 use crate::teach::{Device, TeachError, Teaching, TextCorpus, teach_characters};
 use crate::token::Vocabulary;
-use crate::token::folk::{FolkMeter, dance_in_words};
+use crate::token::{TuneMeter, dance_in_words};
 use crate::{abc, score};
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -158,7 +158,7 @@ fn dance_of(setting: &Setting) -> Dance {
     let meter = score
         .meters
         .first()
-        .and_then(|mark| FolkMeter::of(mark.meter));
+        .and_then(|mark| TuneMeter::of(mark.meter));
     named
         .or_else(|| dance_in_words(setting.title()))
         .or_else(|| Some(meter?.usual_dance()))

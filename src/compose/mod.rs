@@ -3,8 +3,13 @@
 //! In: a model, what is wished for, and a seed. Out: one tune of ABC text, with how many drafts were refused
 //! and why. Tune `i` depends on (model, wishes, seed, i) alone: not on threads, not on the tunes before it.
 
+mod characters;
 mod composer;
-pub mod folk;
+mod composition;
+mod habits;
+mod limits;
+mod particles;
+mod planner;
 mod provenance;
 pub mod raw;
 mod request;
@@ -13,9 +18,12 @@ pub mod set;
 pub mod shipped;
 pub mod title;
 
-pub use composer::{
-    Brief, Compose, ComposeError, Composer, Composition, DRAFT_CHARACTERS_MAX, DRAFTS_MAX, Model,
+pub use characters::{
+    CharactersBrief, CharactersComposer, CharactersModel, DRAFT_CHARACTERS_MAX, DRAFTS_MAX,
 };
+pub use composer::{Composer, Draft, Model};
+pub use composition::{Compose, ComposeError, Composition};
+pub use habits::{HABIT_FEATURES, HABITS, Habits};
 pub use provenance::{ModelName, Provenance, ProvenanceError};
-pub use request::RequestError;
+pub use request::{Request, RequestError};
 pub use sampler::Choice;

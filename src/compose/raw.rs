@@ -3,7 +3,7 @@
 //! In: a text to take the window from, a model of characters and how to ask it. Out: characters. Not: a tune. No critic
 //! reads it, and nothing here makes music of it.
 
-use super::composer::draft_rng;
+use super::characters::draft_rng;
 use super::sampler::{self, Choice};
 use crate::model::ask::Ask;
 use crate::model::characters_engine::CharactersEngine;

@@ -1,6 +1,206 @@
-//! Says why a model cannot be asked for what is wished.
+//! What a folk model is asked, from what a person wishes for; and whether a plan grants it. Draws nothing.
 
-use crate::token::folk::Unfit;
+use crate::music::{Dance, Mode, Tonic};
+use crate::token::{self, Plan, PlannedTune, Style, TuneMeter, Unfit};
+use crate::wishes::{Decides, Form, MinP, Settings, SettingsPatch, Temperature, Wish};
+use crate::{abc, score};
+
+/// What is asked for; what is left open the model decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// What it is danced to.
+    pub dance: Option<Dance>,
+    /// Its metre.
+    pub meter: Option<TuneMeter>,
+    /// The tonic of its key.
+    pub tonic: Option<Tonic>,
+    /// The mode of its key.
+    pub mode: Option<Mode>,
+    /// `AABB` and the like: a letter a part, twice where it is repeated.
+    pub form: Option<Form>,
+    /// Lowest and highest note, MIDI note numbers.
+    pub range: (i32, i32),
+    /// The style that the model learnt to write in, or the wider one it learnt from.
+    pub style: Style,
+    /// How boldly notes are drawn.
+    pub temperature: Temperature,
+    /// What is too unlikely to be drawn, against the likeliest.
+    pub min_p: MinP,
+    /// A tune that this one begins like: its dance, metre and key hold unless others are asked for, and its first bars are kept.
+    pub prime: Option<PlannedTune>,
+    /// Bars of the prime that are kept, pickup not counted.
+    pub prime_bars: usize,
+    /// What its tunes tell of it, beside how they were drawn.
+    pub told: SettingsPatch,
+}
+
+impl Default for Request {
+    /// Anything, between the B below middle C and the B two octaves above it, where nine of ten tunes of Nottingham lie.
+    fn default() -> Self {
+        Self {
+            dance: None,
+            meter: None,
+            tonic: None,
+            mode: None,
+            form: None,
+            range: (59, 83),
+            style: Style::Target,
+            temperature: const { Temperature::usual(0.9) },
+            min_p: const { MinP::usual(0.01) },
+            prime: None,
+            prime_bars: 2,
+            told: SettingsPatch::default(),
+        }
+    }
+}
+
+impl Request {
+    /// What grants these wishes.
+    ///
+    /// # Errors
+    /// [`RequestError`]: they are beyond a folk model.
+    pub fn of(wishes: &Settings) -> Result<Self, RequestError> {
+        if wishes.greedy.is_on() {
+            return Err(RequestError::GreedyOfDecisions);
+        }
+        let usual = Self::default();
+        let key = wishes.key.wanted();
+        let prime = match &wishes.prime {
+            Wish::Any => None,
+            Wish::Only(prime) => Some(read_prime(prime.abc()).map_err(RequestError::Prime)?),
+        };
+        Ok(Self {
+            dance: wishes.dance.wanted().copied(),
+            meter: wishes.meter.wanted().copied(),
+            tonic: key.and_then(|key| key.tonic),
+            mode: key.map(|key| key.mode),
+            form: wishes.form.wanted().cloned(),
+            range: (wishes.range.wanted()).map_or(usual.range, |compass| compass.notes()),
+            temperature: *wishes.temperature.wanted().unwrap_or(&usual.temperature),
+            min_p: *wishes.min_p.wanted().unwrap_or(&usual.min_p),
+            prime,
+            told: wishes.asked().only(|row| row.decides != Decides::Playing),
+            ..usual
+        })
+    }
+
+    /// Whether some tune could grant it.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn check(&self) -> Result<(), RequestError> {
+        let (lowest, highest) = self.range;
+        if highest - lowest < 12 {
+            return Err(RequestError::Range { lowest, highest });
+        }
+        Ok(())
+    }
+
+    /// Whether the plan is what was asked for, and its bars and parts add up when it is played round and round.
+    pub fn grants(&self, plan: &Plan) -> bool {
+        let is_asked = self
+            .dance
+            .is_none_or(|dance| learnt_as(dance) == plan.dance)
+            && self.meter.is_none_or(|meter| meter == plan.meter)
+            && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
+            && self.mode.is_none_or(|mode| mode == plan.mode)
+            && (self.form.as_ref()).is_none_or(|form| form.letters() == plan.form());
+        // Dance and metre both asked for are the asker's business, but abc2midi calls a hornpipe in another metre an error.
+        let is_its_dance = is_danced_in(self.dance.unwrap_or(plan.dance), plan.meter)
+            || (self.meter.is_some() && self.dance.is_some() && plan.dance != Dance::Hornpipe);
+        // The model has heard of the others, a tune in a hundred or fewer, and cannot write them yet.
+        let is_common = self.mode.is_some()
+            || matches!(
+                plan.mode,
+                Mode::Major | Mode::Minor | Mode::Dorian | Mode::Mixolydian
+            );
+        is_asked && is_its_dance && is_common && adds_up(plan)
+    }
+}
+
+/// The tune of a text, with or without an `X:` line.
+fn read_prime(text: &str) -> Result<PlannedTune, Unfit> {
+    let head = if text.starts_with("X:") { "" } else { "X:1\n" };
+    let score = score::read(&abc::parse(&format!("{head}{text}")).tune).score;
+    token::from_score(&score, Style::Target, "")
+}
+
+/// The dance whose symbol stands for it in the tunes that models learn from: the corpora call a slide a jig.
+pub fn learnt_as(dance: Dance) -> Dance {
+    match dance {
+        Dance::Slide => Dance::Jig,
+        other => other,
+    }
+}
+
+/// Whether people dance it in this metre.
+pub(super) fn is_danced_in(dance: Dance, meter: TuneMeter) -> bool {
+    metres(dance).contains(&meter)
+}
+
+/// The metres that people dance it in, the usual one first.
+pub fn metres(dance: Dance) -> &'static [TuneMeter] {
+    use TuneMeter::{
+        Cut, FourFour, NineEight, SixEight, SixFour, ThreeEight, ThreeFour, ThreeTwo, TwelveEight,
+        TwoFour,
+    };
+    match dance {
+        Dance::Reel => &[FourFour, Cut, TwoFour],
+        Dance::Jig => &[SixEight, TwelveEight],
+        Dance::SlipJig => &[NineEight],
+        Dance::Slide => &[TwelveEight, SixEight],
+        Dance::Hornpipe => &[FourFour, TwoFour],
+        Dance::Waltz => &[ThreeFour, ThreeEight],
+        Dance::Polka => &[TwoFour, FourFour],
+        Dance::March => &[FourFour, Cut, TwoFour, SixEight],
+        Dance::Strathspey => &[FourFour, Cut],
+        Dance::Air => &[
+            FourFour,
+            Cut,
+            TwoFour,
+            ThreeFour,
+            SixEight,
+            ThreeEight,
+            NineEight,
+            TwelveEight,
+            ThreeTwo,
+            SixFour,
+        ],
+    }
+}
+
+/// Fewest and most bars of a tune as played, repeats counted.
+const BARS_PLAYED: std::ops::RangeInclusive<u32> = 16..=64;
+/// Most whole notes of a tune as played: two minutes of a waltz or a reel.
+const WHOLES_PLAYED_MAX: u32 = 45;
+
+/// Whether every part is built of fours, the tune of eights, and each part's last bar is completed by the pickup of what follows it.
+fn adds_up(plan: &Plan) -> bool {
+    use crate::token::Repeat;
+    let fours = plan.parts.iter().all(|part| part.bars.is_multiple_of(4));
+    let played = plan.bars_played();
+    let wholes = played * u32::from(plan.meter.bar()) / u32::from(crate::token::WHOLE_UNITS);
+    let first_pickup = plan.parts.first().map_or(0, |part| part.pickup);
+    let joins = plan.parts.iter().enumerate().all(|(index, part)| {
+        let next_pickup = plan
+            .parts
+            .get(index + 1)
+            .map_or(first_pickup, |next| next.pickup);
+        match part.repeat {
+            Repeat::Once => part.shortfall == next_pickup,
+            Repeat::Twice => part.shortfall == part.pickup && part.shortfall == next_pickup,
+            Repeat::Endings(_) => {
+                part.shortfall == part.pickup && part.second_shortfall == next_pickup
+            }
+        }
+    });
+    fours
+        && joins
+        && plan.parts.iter().all(|part| !part.is_pickup_once)
+        && played.is_multiple_of(8)
+        && BARS_PLAYED.contains(&played)
+        && wholes <= WHOLES_PLAYED_MAX
+}
 
 /// A wish that a model cannot be asked, or that no tune can grant.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! In: a tune, and what is wished for. Out: what is wished for of the tune after it; whole sets. Performs nothing.
 
-use super::composer::{ComposeError, Composition};
+use super::composition::{ComposeError, Composition};
 use super::shipped::{AskError, LoadedModel};
 use crate::critic::Critic;
 use crate::music::{Dance, Key};
@@ -82,7 +82,7 @@ pub fn compose(
     let mut before: Option<Heading> = None;
     for index in 0..count {
         let mut composition = match (model, before) {
-            (LoadedModel::Folk(_), Some(before)) => {
+            (LoadedModel::Decisions(_), Some(before)) => {
                 let wishes = following(wishes, before, index + 1);
                 let composer = model.composer(Arc::clone(critic), &wishes)?;
                 composer.compose(seed, index, stop)?

@@ -2,10 +2,12 @@
 //!
 //! In: a name in the binary, or a file's bytes; and what is wished for. Out: a composer. Reads no file itself.
 
-use super::composer::{Brief, Compose, ComposeError, Composer, Model};
-use super::folk::{FolkComposer, FolkModel, FolkRequest, Habits};
+use super::characters::{CharactersBrief, CharactersComposer, CharactersModel};
+use super::composer::{Composer, Model};
+use super::composition::{Compose, ComposeError};
+use super::habits::Habits;
 use super::provenance::ModelName;
-use super::request::RequestError;
+use super::request::{Request, RequestError};
 use crate::corpus::index::RunIndex;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
@@ -57,9 +59,9 @@ pub fn critic() -> Arc<Critic> {
 #[derive(Clone)]
 pub enum LoadedModel {
     /// One symbol a character: the article's network, and what `ceilid train --preset article` makes.
-    Characters(Model),
+    Characters(CharactersModel),
     /// One symbol a musical decision: what `ceilid train --preset folk` makes.
-    Folk(FolkModel),
+    Decisions(Model),
 }
 
 /// Why a file is no model that can be asked.
@@ -95,7 +97,7 @@ pub fn load(bytes: &[u8], name: &str) -> Result<LoadedModel, ModelError> {
         AnyModel::Decisions(model) => model,
         AnyModel::Characters(model) => {
             let engine = Arc::new(CharactersEngine::new(model, Storage::default()));
-            return Ok(LoadedModel::Characters(Model { engine, name }));
+            return Ok(LoadedModel::Characters(CharactersModel { engine, name }));
         }
     };
     let findings = card.findings.unwrap_or_default();
@@ -106,7 +108,7 @@ pub fn load(bytes: &[u8], name: &str) -> Result<LoadedModel, ModelError> {
     };
     match habits {
         Some(habits) if tell.is_some() || findings.tell.is_empty() => {
-            Ok(LoadedModel::Folk(FolkModel {
+            Ok(LoadedModel::Decisions(Model {
                 engine: Arc::new(Engine::new(&weights, Storage::F32)),
                 name,
                 habits,
@@ -139,7 +141,7 @@ impl LoadedModel {
     pub fn name(&self) -> &ModelName {
         match self {
             Self::Characters(model) => &model.name,
-            Self::Folk(model) => &model.name,
+            Self::Decisions(model) => &model.name,
         }
     }
 
@@ -154,12 +156,16 @@ impl LoadedModel {
     ) -> Result<Arc<dyn Compose>, AskError> {
         match self {
             Self::Characters(model) => {
-                let brief = Brief::of(wishes)?;
-                Ok(Arc::new(Composer::new(model.clone(), critic, brief)?))
+                let brief = CharactersBrief::of(wishes)?;
+                Ok(Arc::new(CharactersComposer::new(
+                    model.clone(),
+                    critic,
+                    brief,
+                )?))
             }
-            Self::Folk(model) => {
-                let request = FolkRequest::of(wishes)?;
-                Ok(Arc::new(FolkComposer::new(model.clone(), critic, request)?))
+            Self::Decisions(model) => {
+                let request = Request::of(wishes)?;
+                Ok(Arc::new(Composer::new(model.clone(), critic, request)?))
             }
         }
     }
@@ -167,8 +173,8 @@ impl LoadedModel {
     /// Of these settings what the model understands: all, or for a model of characters how it chooses and what it begins with.
     pub fn understood(&self, settings: &Settings) -> Settings {
         let knows = |name| match self {
-            Self::Folk(_) => true,
-            Self::Characters(_) => Brief::WISHES.contains(&name),
+            Self::Decisions(_) => true,
+            Self::Characters(_) => CharactersBrief::WISHES.contains(&name),
         };
         let asked = settings.asked();
         Settings::default()

@@ -69,7 +69,7 @@ impl FileKind for NetworkConfig {
     const SYMBOLS: &'static str = "musical decisions";
 
     fn symbol_count(_: &DecisionSymbols) -> usize {
-        crate::token::folk::INPUT_COLUMNS
+        crate::token::INPUT_COLUMNS
     }
 
     fn old_card(fields: &HashMap<String, String>) -> Option<serde_json::Result<ModelCard<Self>>> {

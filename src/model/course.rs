@@ -12,8 +12,7 @@ use super::shape::{CharactersConfig, NetworkConfig, Shape};
 use super::streams::{CharactersBatch, Epoch, Objective};
 use super::trainer::{Course, TUNES_MIN, TrainingError, VALID_MIN};
 use super::weights::Weights;
-use crate::token::TokenId;
-use crate::token::folk::input_columns;
+use crate::token::{TokenId, input_columns};
 use std::ops::Range;
 
 /// Text for a network of characters.

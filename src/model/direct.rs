@@ -14,7 +14,7 @@ use super::network::{Network, NetworkState};
 use super::shape::{NetworkConfig, NetworkError, Shape};
 use super::stack::{BatchShape, Dropped, First, Stack};
 use super::weights::{Parts, PartsMut, Weights};
-use crate::token::folk::{DECISIONS, INPUTS_PER_STEP, PITCHES, input_columns};
+use crate::token::{DECISIONS, INPUTS_PER_STEP, PITCHES, input_columns};
 use rayon::prelude::*;
 
 /// The network with its forward and backward written out.
@@ -516,13 +516,13 @@ mod tests {
     use super::super::graph::GraphNetwork;
     use super::super::lesson::Lesson;
     use super::*;
-    use crate::token::folk::drawn_tune;
+    use crate::token::drawn_tune;
     use candle_core::Device;
 
     fn config(layer_count: usize, sizes: [usize; 3]) -> NetworkConfig {
         let [embedding_size, hidden_size, sound_size] = sizes;
         NetworkConfig {
-            input_columns: crate::token::folk::INPUT_COLUMNS,
+            input_columns: crate::token::INPUT_COLUMNS,
             embedding_size,
             hidden_size,
             layer_count,

@@ -12,8 +12,8 @@ pub use super::packed_stack::EngineState;
 use super::packed_stack::{First, PackedStack, answer, each, gate_of_column, in_panels};
 use super::shape::NetworkConfig;
 use super::weights::Weights;
-use crate::token::folk::{
-    Cursor, DECISIONS, Decision, FolkTune, INPUTS_PER_STEP, PITCHES, input_columns,
+use crate::token::{
+    Cursor, DECISIONS, Decision, INPUTS_PER_STEP, PITCHES, PlannedTune, input_columns,
 };
 use std::borrow::BorrowMut;
 
@@ -172,7 +172,7 @@ impl Engine {
 
 impl Engine {
     /// What a tune costs, its plan counted in: with rounded weights more than it costs the network that was taught.
-    pub fn cost(&self, tune: &FolkTune) -> Cost {
+    pub fn cost(&self, tune: &PlannedTune) -> Cost {
         let mut cursor = Cursor::new(tune.plan.style);
         let (mut state, mut sounds) = (self.state(), Vec::new());
         let mut cost = Cost {
@@ -263,7 +263,7 @@ mod tests {
     use super::super::lesson::Lesson;
     use super::super::pair::Pair;
     use super::*;
-    use crate::token::folk::{INPUT_COLUMNS, Sound, Style, drawn_tune};
+    use crate::token::{INPUT_COLUMNS, Sound, Style, drawn_tune};
 
     fn small() -> Weights<NetworkConfig> {
         let config = NetworkConfig {
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn what_stands_beside_a_stream_changes_nothing_of_it_and_two_threads_give_the_bits_of_one() {
         let (own, other) = (drawn_tune(1), drawn_tune(2));
-        let symbols = |tune: &FolkTune| {
+        let symbols = |tune: &PlannedTune| {
             let mut cursor = Cursor::new(tune.plan.style);
             let inputs = tune.steps().into_iter().map(|step| {
                 let inputs = cursor.inputs();
@@ -334,8 +334,8 @@ mod tests {
     }
 
     /// A part of two bars of 2/4, repeated: C D E F | rest G.
-    fn hand_made() -> Vec<crate::token::folk::Step> {
-        use crate::token::folk::Step;
+    fn hand_made() -> Vec<crate::token::Step> {
+        use crate::token::Step;
         let plan = [
             Decision::Dance(5),
             Decision::Meter(0),

@@ -12,7 +12,7 @@ use super::shape::{CharactersConfig, NetworkConfig, NetworkError, Shape, StackSh
 use super::stack::{Dropped, RECURRENT_NOISE, UNITS_NOISE};
 use super::streams::CharactersBatch;
 use super::weights::Weights;
-use crate::token::folk::{DECISIONS, INPUTS_PER_STEP, PITCHES};
+use crate::token::{DECISIONS, INPUTS_PER_STEP, PITCHES};
 use candle_core::{D, Device, Result, Tensor, Var};
 
 /// A network as a candle graph, built anew for every batch.

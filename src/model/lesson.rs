@@ -2,7 +2,7 @@
 //!
 //! In: tunes. Out: [`Lesson`]s, and some of them side by side as a [`Batch`]. Does not compute.
 
-use crate::token::folk::{Cursor, DECISIONS, FolkTune, INPUTS_PER_STEP, PITCHES, Sound};
+use crate::token::{Cursor, DECISIONS, INPUTS_PER_STEP, PITCHES, PlannedTune, Sound};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ const _: () = assert!(PITCHES <= 64);
 
 impl Lesson {
     /// Walks through a tune.
-    pub fn of(tune: &FolkTune) -> Self {
+    pub fn of(tune: &PlannedTune) -> Self {
         let mut lesson = Self::default();
         let mut cursor = Cursor::new(tune.plan.style);
         let (mut decisions, mut sounds) = ([false; DECISIONS], [false; PITCHES]);

@@ -6,7 +6,7 @@ use super::kernel::product::ProductPrecision;
 use super::lesson::DropShares;
 use super::optimizer::Rule;
 pub use super::streams::Objective;
-use crate::token::folk::{INPUTS_PER_STEP, LOOKBACK_INPUTS, PLACE_INPUTS};
+use crate::token::{INPUTS_PER_STEP, LOOKBACK_INPUTS, PLACE_INPUTS};
 use serde::{Deserialize, Serialize};
 
 /// How a network is taught. The order of the fields is that of model files.

@@ -7,7 +7,7 @@ use super::first_values::{
     fill_forget_bias, fill_glorot, fill_normal, fill_orthogonal, fill_uniform,
 };
 use super::noise::Noise;
-use crate::token::folk::{DECISIONS, INPUT_COLUMNS, LENGTHS, PITCHES};
+use crate::token::{DECISIONS, INPUT_COLUMNS, LENGTHS, PITCHES};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;

@@ -5,9 +5,7 @@
 
 use super::corpus::{TuneCorpus, melody};
 use crate::compose::ModelName;
-use crate::compose::folk::{
-    FolkComposer, FolkModel, FolkRequest, HABIT_FEATURES, Habits, RequestError,
-};
+use crate::compose::{Composer, HABIT_FEATURES, Habits, Model, Request, RequestError};
 use crate::corpus::Part;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
@@ -15,7 +13,7 @@ use crate::critic::features::{NAMES, SCALARS, scalars};
 use crate::model::engine::{Engine, Storage};
 use crate::model::shape::NetworkConfig;
 use crate::model::weights::Weights;
-use crate::token::folk::to_abc;
+use crate::token::to_abc;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +34,7 @@ pub(super) fn calibrate(
     seed: u64,
     stop: &AtomicBool,
 ) -> Result<Option<(Habits, Tell)>, RequestError> {
-    let mut model = FolkModel {
+    let mut model = Model {
         engine: Arc::new(Engine::new(weights, Storage::F32)),
         name: ModelName::default(),
         habits: Habits::default(),
@@ -71,13 +69,13 @@ pub(super) fn calibrate(
 
 /// What about `count` drafts are like that the critic lets pass.
 fn draft(
-    model: &FolkModel,
+    model: &Model,
     critic: &Arc<Critic>,
     count: usize,
     (seed, round): (u64, u64),
     stop: &AtomicBool,
 ) -> Result<Vec<[f64; SCALARS]>, RequestError> {
-    let composer = FolkComposer::new(model.clone(), critic.clone(), FolkRequest::default())?;
+    let composer = Composer::new(model.clone(), critic.clone(), Request::default())?;
     let first = round << 32; // other tunes in every round
     let made = (first..first + count.div_ceil(8) as u64)
         .into_par_iter()

@@ -11,8 +11,7 @@ use crate::corpus::tunebook::{self, Tunebook};
 use crate::corpus::{CorpusError, Part, Setting, Split};
 use crate::critic::features::Melody;
 use crate::model::checkpoint::CorpusSource;
-use crate::token::folk::{FolkTune, Style, Unfit, written_in_score};
-use crate::token::{TokenId, Vocabulary};
+use crate::token::{PlannedTune, Style, TokenId, Unfit, Vocabulary, written_in_score};
 use crate::{abc, score};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,7 +86,7 @@ pub struct Taught {
     /// As it was written.
     pub setting: Setting,
     /// As decisions.
-    pub tune: FolkTune,
+    pub tune: PlannedTune,
     /// Which part of the split it is in.
     pub part: Part,
     /// Index of the corpus it came from; 0 is the target.

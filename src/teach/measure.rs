@@ -5,7 +5,7 @@
 use super::TeachError;
 use super::corpus::{Taught, TuneCorpus, melody, steps};
 use crate::compose::Compose;
-use crate::compose::folk::{FolkComposer, FolkModel, FolkRequest};
+use crate::compose::{Composer, Model, Request};
 use crate::corpus::{Part, index::RunIndex, normalise::Identity};
 use crate::critic::comparison::{Tell, likenesses, telling_apart};
 use crate::critic::craft::craft;
@@ -22,7 +22,7 @@ use crate::model::trainer::TrainingError;
 use crate::model::weights::Weights;
 use crate::music::Dance;
 use crate::score::Score;
-use crate::token::folk::to_abc;
+use crate::token::to_abc;
 use crate::{abc, score};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -120,8 +120,8 @@ pub struct Measured {
 pub fn measure(
     corpus: &TuneCorpus,
     weights: &Weights<NetworkConfig>,
-    model: FolkModel,
-    request: FolkRequest,
+    model: Model,
+    request: Request,
     count: usize,
     seed: u64,
 ) -> Result<Measured, TeachError> {
@@ -162,7 +162,7 @@ pub fn measure(
     let people_abc = texts(&[Part::Valid, Part::Test]);
     let learnt = melodies(&texts(&[Part::Train]));
 
-    let composer = FolkComposer::new(model, critic.clone(), request)?;
+    let composer = Composer::new(model, critic.clone(), request)?;
     let (raw_abc, raw_refusals) = drafts(&composer, &critic, count, seed);
     let (kept_abc, kept_refusals, spent) = kept(&composer, count, seed);
 
@@ -237,13 +237,13 @@ fn told_apart(one: &[Score], other: &[Score]) -> Option<f64> {
 /// [`TeachError::Request`].
 pub fn taste(
     corpus: &TuneCorpus,
-    model: FolkModel,
-    request: FolkRequest,
+    model: Model,
+    request: Request,
     count: usize,
     seed: u64,
 ) -> Result<Taste, TeachError> {
     let critic = Arc::new(Critic::knowing(corpus.index()));
-    let composer = FolkComposer::new(model, critic.clone(), request)?;
+    let composer = Composer::new(model, critic.clone(), request)?;
     // Not the drafts that a report of the same seed is made of.
     let (texts, _) = drafts(&composer, &critic, count, !seed);
     let craft_of = |text: &str| craft(&score::read(&abc::parse(text).tune).score);
@@ -264,7 +264,7 @@ pub fn taste(
 
 /// Drafts before any is refused, and what the critic would have refused them for.
 fn drafts(
-    composer: &FolkComposer,
+    composer: &Composer,
     critic: &Critic,
     count: usize,
     seed: u64,
@@ -301,7 +301,7 @@ fn drafts(
 }
 
 /// Tunes that the critic kept, what it refused before them, and the time that threads worked at them.
-fn kept(composer: &FolkComposer, count: usize, seed: u64) -> (Vec<String>, Refusals, Duration) {
+fn kept(composer: &Composer, count: usize, seed: u64) -> (Vec<String>, Refusals, Duration) {
     let never = AtomicBool::new(false);
     let made: Vec<_> = (0..count as u64)
         .into_par_iter()

@@ -14,7 +14,7 @@ pub use measure::{Figures, Measured, SetFigures, measure, taste};
 pub use report::{files, table};
 pub use run::{Device, Outcome, Teaching, teach_characters, teach_decisions};
 
-use crate::compose::folk::RequestError;
+use crate::compose::RequestError;
 use crate::corpus::CorpusError;
 use crate::model::network::NetworkError;
 use crate::model::trainer::TrainingError;

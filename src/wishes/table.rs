@@ -11,7 +11,7 @@ use super::values::{
 use crate::music::midi::Program;
 use crate::music::{Dance, Key};
 use crate::performance::{Role, Style};
-use crate::token::folk::FolkMeter;
+use crate::token::TuneMeter;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -227,7 +227,7 @@ wishes! {
     /// Silence between two sets
     [Playing AtOnce Always] gap: TimeSpan = TimeSpan(Duration::from_secs(2));
     /// Metre to compose in
-    [Composing Anew WhenAsked] meter: Wish<FolkMeter> = Wish::Any;
+    [Composing Anew WhenAsked] meter: Wish<TuneMeter> = Wish::Any;
     /// Form to compose in
     [Composing Anew WhenAsked] form: Wish<Form> = Wish::Any;
     /// Notes that new tunes keep to

@@ -10,7 +10,7 @@ use crate::music::pitch::Accidental;
 use crate::music::{Dance, Key, Meter};
 use crate::performance::{COUNT_IN_BARS_MAX, Pattern, Role, SWING_SCALE_MAX, Style, TIMES_MAX};
 use crate::score;
-use crate::token::folk::FolkMeter;
+use crate::token::TuneMeter;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -262,7 +262,7 @@ impl Value for Key {
     }
 }
 
-impl Value for FolkMeter {
+impl Value for TuneMeter {
     const PLACEHOLDER: &'static str = "METRE";
 
     fn read(text: &str) -> Result<Self, ValueError> {

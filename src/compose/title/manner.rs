@@ -3,7 +3,7 @@
 //! In: text. Out: a title in its usual form, or a yes or no. Knows no book.
 
 use crate::music::Dance;
-use crate::token::folk::dance_in_words;
+use crate::token::dance_in_words;
 
 /// A title is shorter than this, in characters.
 pub const TITLE_CHARACTERS_MAX: usize = 40;

@@ -2,7 +2,7 @@
 //!
 //! In: the decisions at the head of a stream. Out: the bars that the notes will fill, one after the other. Knows no notes.
 
-use super::symbol::{DANCES, Decision, FolkMeter, PART_LENGTHS, REPEATS, Style, TONICS, Units};
+use super::symbol::{DANCES, Decision, PART_LENGTHS, REPEATS, Style, TONICS, TuneMeter, Units};
 use crate::music::{Dance, Key, Mode, Tonic};
 
 /// Everything about a tune but its notes.
@@ -13,7 +13,7 @@ pub struct Plan {
     /// What it is danced to.
     pub dance: Dance,
     /// Its metre.
-    pub meter: FolkMeter,
+    pub meter: TuneMeter,
     /// The mode of its key.
     pub mode: Mode,
     /// Index into [`TONICS`].
@@ -138,7 +138,7 @@ impl Plan {
         let mut decisions = vec![
             Decision::Dance(place(DANCES.iter().position(|&dance| dance == self.dance))),
             Decision::Meter(place(
-                FolkMeter::ALL.iter().position(|&meter| meter == self.meter),
+                TuneMeter::ALL.iter().position(|&meter| meter == self.meter),
             )),
             Decision::Mode(place(Mode::ALL.iter().position(|&mode| mode == self.mode))),
             Decision::Tonic(self.tonic),

@@ -6,10 +6,10 @@
 use super::cursor::{Cursor, SHARPS_MAX};
 use super::plan::{PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, Degree, FolkMeter, LENGTHS, PART_LENGTHS, PARTS_MAX, Sound, Style, TONICS,
+    BAR_COUNT_MAX, Degree, LENGTHS, PART_LENGTHS, PARTS_MAX, Sound, Style, TONICS, TuneMeter,
     Units, WHOLE_UNITS, dance_in_words,
 };
-use super::{FolkTune, Note};
+use super::tune::{Note, PlannedTune};
 use crate::music::{Key, Mode};
 use crate::score::{Bar, Score};
 use std::collections::HashSet;
@@ -64,7 +64,7 @@ pub enum Replays {
 ///
 /// # Errors
 /// The first [`Unfit`].
-pub fn from_score(score: &Score, style: Style, words: &str) -> Result<FolkTune, Unfit> {
+pub fn from_score(score: &Score, style: Style, words: &str) -> Result<PlannedTune, Unfit> {
     read(score, style, words, Replays::Refused)
 }
 
@@ -73,11 +73,11 @@ pub fn from_score(score: &Score, style: Style, words: &str) -> Result<FolkTune, 
 ///
 /// # Errors
 /// The first [`Unfit`].
-pub fn written_in_score(score: &Score, style: Style, words: &str) -> Result<FolkTune, Unfit> {
+pub fn written_in_score(score: &Score, style: Style, words: &str) -> Result<PlannedTune, Unfit> {
     read(score, style, words, Replays::Dropped)
 }
 
-fn read(score: &Score, style: Style, words: &str, replays: Replays) -> Result<FolkTune, Unfit> {
+fn read(score: &Score, style: Style, words: &str, replays: Replays) -> Result<PlannedTune, Unfit> {
     let mut sounding = score.voices.iter().filter(|voice| !voice.notes.is_empty());
     match (sounding.next(), sounding.next()) {
         (None, _) => return Err(Unfit::Empty),
@@ -91,7 +91,7 @@ fn read(score: &Score, style: Style, words: &str, replays: Replays) -> Result<Fo
         .collect();
     let meter = match bars.first() {
         Some(first) if bars.iter().all(|bar| bar.meter == first.meter) => {
-            FolkMeter::of(first.meter).ok_or(Unfit::Meter)?
+            TuneMeter::of(first.meter).ok_or(Unfit::Meter)?
         }
         Some(_) => return Err(Unfit::Meter),
         None => return Err(Unfit::Empty),
@@ -137,7 +137,7 @@ fn read(score: &Score, style: Style, words: &str, replays: Replays) -> Result<Fo
             &mut notes,
         )?;
     }
-    let tune = FolkTune { plan, notes };
+    let tune = PlannedTune { plan, notes };
     // The cursor has the last word: what it would not allow could not be learnt.
     let mut cursor = Cursor::new(style);
     if tune.steps().into_iter().all(|step| cursor.push(step))
@@ -479,10 +479,10 @@ fn note(units: u64, sound: Sound) -> Result<Note, Unfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::folk::to_abc;
+    use crate::token::to_abc;
     use crate::{abc, score};
 
-    fn read(text: &str) -> Result<FolkTune, Unfit> {
+    fn read(text: &str) -> Result<PlannedTune, Unfit> {
         from_score(
             &score::read(&abc::parse(text).tune).score,
             Style::Target,

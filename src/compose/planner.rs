@@ -3,11 +3,11 @@
 //! In: the model and a request. Out: a plan drawn from the model's own odds among those that grant the request. Draws no notes.
 
 use super::particles::draw;
-use super::request::{FolkRequest, is_danced_in, learnt_as};
+use super::request::{Request, is_danced_in, learnt_as};
 use crate::model::engine::{Ask, Engine, EngineState};
 use crate::music::Mode;
-use crate::token::folk::{
-    Cursor, DANCES, DECISIONS, Decision, Expected, FolkMeter, PART_LENGTHS, Step, TONICS,
+use crate::token::{
+    Cursor, DANCES, DECISIONS, Decision, Expected, PART_LENGTHS, Step, TONICS, TuneMeter,
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -24,7 +24,7 @@ const ROUNDS_MAX: usize = 40;
 /// makes such a plan.
 pub fn draw_plans(
     engine: &Engine,
-    request: &FolkRequest,
+    request: &Request,
     count: usize,
     rng: &mut ChaCha8Rng,
 ) -> Vec<(Cursor, EngineState)> {
@@ -71,7 +71,7 @@ struct Begun {
 
 impl Begun {
     /// Draws what comes next from the odds of the step just taken; `false` when there is no way on.
-    fn decide(&mut self, request: &FolkRequest, rng: &mut ChaCha8Rng) -> bool {
+    fn decide(&mut self, request: &Request, rng: &mut ChaCha8Rng) -> bool {
         let mut legal = [false; DECISIONS];
         self.cursor.allow_decisions(&mut legal);
         let mut wished = legal;
@@ -91,7 +91,7 @@ impl Begun {
 }
 
 /// Strikes out what is not asked for.
-fn strike_out(request: &FolkRequest, cursor: &Cursor, allowed: &mut [bool; DECISIONS]) {
+fn strike_out(request: &Request, cursor: &Cursor, allowed: &mut [bool; DECISIONS]) {
     let mut only = |wished: Option<Decision>| {
         if let Some(wished) = wished {
             let was = allowed[wished.id()];
@@ -117,7 +117,7 @@ fn strike_out(request: &FolkRequest, cursor: &Cursor, allowed: &mut [bool; DECIS
         Expected::Meter => only(
             request
                 .meter
-                .and_then(|meter| place(&FolkMeter::ALL, &meter))
+                .and_then(|meter| place(&TuneMeter::ALL, &meter))
                 .map(Decision::Meter),
         ),
         Expected::Mode => only(

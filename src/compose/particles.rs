@@ -11,8 +11,8 @@
 use super::habits::{HabitMemory, Habits};
 use super::limits::{Limits, Recent};
 use crate::model::engine::{Ask, Engine, EngineState};
-use crate::token::folk::{
-    Cursor, DECISIONS, Decision, Expected, FolkTune, LENGTHS, Note, PITCHES, Sound, Step,
+use crate::token::{
+    Cursor, DECISIONS, Decision, Expected, LENGTHS, Note, PITCHES, PlannedTune, Sound, Step,
 };
 use rand::{Rng, RngExt};
 
@@ -22,7 +22,7 @@ pub const PARTICLES: usize = 4;
 /// A finished draft.
 #[derive(Clone, Debug)]
 pub struct Written {
-    pub tune: FolkTune,
+    pub tune: PlannedTune,
     /// −log₂ p of its notes a note, at temperature 1, as the model itself would have it.
     pub bits_a_note: f64,
 }

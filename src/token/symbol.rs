@@ -110,7 +110,7 @@ pub fn dance_in_words(words: &str) -> Option<Dance> {
 
 /// A metre: how many of which unit a bar has, or cut time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FolkMeter {
+pub enum TuneMeter {
     /// 2/4.
     TwoFour,
     /// 3/4.
@@ -133,7 +133,7 @@ pub enum FolkMeter {
     SixFour,
 }
 
-impl FolkMeter {
+impl TuneMeter {
     /// All of them, in the order of their symbols.
     pub const ALL: [Self; 10] = [
         Self::TwoFour,
@@ -381,7 +381,7 @@ pub enum Decision {
     Length(u8),
     /// Index into [`DANCES`].
     Dance(u8),
-    /// Index into [`FolkMeter::ALL`].
+    /// Index into [`TuneMeter::ALL`].
     Meter(u8),
     /// Index into [`Mode::ALL`].
     Mode(u8),
@@ -406,7 +406,7 @@ const STARTS: [usize; 12] = {
     let sizes = [
         LENGTHS.len(),
         DANCES.len(),
-        FolkMeter::ALL.len(),
+        TuneMeter::ALL.len(),
         7,
         TONICS.len(),
         BAR_COUNT_MAX as usize,

@@ -13,8 +13,8 @@ use super::cursor::{Cursor, Expected};
 use super::lookback::Match;
 use super::plan::{Ending, Repeat};
 use super::symbol::{
-    DANCES, DECISIONS, Decision, FolkMeter, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound,
-    Style, TONICS,
+    DANCES, DECISIONS, Decision, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound, Style, TONICS,
+    TuneMeter,
 };
 use crate::music::Mode;
 use std::ops::Range;
@@ -89,7 +89,7 @@ impl Group {
         sizes[Self::Left as usize] = POSITIONS;
         sizes[Self::InBeat as usize] = POSITIONS;
         sizes[Self::Dance as usize] = DANCES.len() + 1;
-        sizes[Self::Meter as usize] = FolkMeter::ALL.len() + 1;
+        sizes[Self::Meter as usize] = TuneMeter::ALL.len() + 1;
         sizes[Self::Mode as usize] = 8;
         sizes[Self::Tonic as usize] = TONICS.len() + 1;
         sizes[Self::Style as usize] = 2;
@@ -219,7 +219,7 @@ impl Cursor {
             columns.set(Group::Dance, index_of(&DANCES, plan.dance));
         }
         if self.knows(Expected::Meter) {
-            columns.set(Group::Meter, index_of(&FolkMeter::ALL, plan.meter));
+            columns.set(Group::Meter, index_of(&TuneMeter::ALL, plan.meter));
         }
         if self.knows(Expected::Mode) {
             columns.set(Group::Mode, index_of(&Mode::ALL, plan.mode));

@@ -3,7 +3,7 @@
 //! In: a cursor among the notes of a tune. Out: which lengths and sounds the request and good manners forbid there, beyond what the
 //! bars forbid. Draws nothing.
 
-use crate::token::folk::{Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Sound, Units};
+use crate::token::{Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Sound, Units};
 
 /// Widest leap, in semitones.
 const LEAP_MAX: i32 = 12;

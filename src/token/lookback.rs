@@ -3,9 +3,9 @@
 //! In: the bars of a plan and the notes placed in them. Out: which bars are looked back to, and how far this one is the same.
 //! Decides nothing.
 
-use super::Note;
 use super::plan::{BarSlot, Ending};
 use super::symbol::{LAGS, Units};
+use super::tune::Note;
 
 /// Bars that are looked back to: so many bars ago, or the places named in [`Lookback::next`].
 const BARS_AGO: [u16; 4] = [1, 2, 4, 8];

@@ -7,7 +7,7 @@
 //! back, and the line turns too often. Each habit's weight is added to the logits of the notes that have it (exponential tilting:
 //! of all ways to give tunes the books' means, the one nearest to the model's own odds); teaching finds the weights that do.
 
-use crate::token::folk::Decision;
+use crate::token::Decision;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 

@@ -5,7 +5,7 @@
 
 use super::plan::{BarSlot, Ending, Repeat};
 use super::symbol::{Sound, Units};
-use super::{FolkTune, Note};
+use super::tune::{Note, PlannedTune};
 use crate::music::{Accidental, Letter};
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const UNIT: Units = 12;
 const BARS_A_LINE: u8 = 4;
 
 /// The tune as ABC: `R:`, `M:`, `L:`, `K:` and the music, each line ended with `\n`.
-pub fn to_abc(tune: &FolkTune) -> String {
+pub fn to_abc(tune: &PlannedTune) -> String {
     let plan = &tune.plan;
     let tonic = plan.tonic();
     let accidental = accidental_sign(tonic.accidental, "b", "#");
@@ -117,7 +117,7 @@ pub(super) fn fill(slots: &[BarSlot], notes: &[Note]) -> Vec<Vec<Note>> {
 
 fn print_bar(
     text: &mut String,
-    tune: &FolkTune,
+    tune: &PlannedTune,
     slot: &BarSlot,
     notes: &[Note],
     is_tied: bool,
@@ -247,7 +247,7 @@ impl Written {
     fn print(
         &mut self,
         text: &mut String,
-        tune: &FolkTune,
+        tune: &PlannedTune,
         letter: Letter,
         accidental: Accidental,
         octave: i16,

@@ -7,10 +7,10 @@
 use super::lookback::{Lookback, Placed};
 use super::plan::{BarSlot, PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, FolkMeter, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
-    PITCHES, REPEATS, Sound, Style, TONICS, Units,
+    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX, PITCHES,
+    REPEATS, Sound, Style, TONICS, TuneMeter, Units,
 };
-use super::{FolkTune, Note, Step};
+use super::tune::{Note, PlannedTune, Step};
 use crate::music::{Dance, Key, Mode};
 
 /// Most sharps or flats of a key signature.
@@ -78,7 +78,7 @@ impl Cursor {
         let plan = Plan {
             style,
             dance: Dance::Air,
-            meter: FolkMeter::FourFour,
+            meter: TuneMeter::FourFour,
             mode: Mode::Major,
             tonic: 0,
             parts: Vec::new(),
@@ -204,7 +204,7 @@ impl Cursor {
         match self.expected {
             Expected::Dance => (0..DANCES.len() as u8).for_each(|n| allow(Decision::Dance(n))),
             Expected::Meter => {
-                (0..FolkMeter::ALL.len() as u8).for_each(|n| allow(Decision::Meter(n)))
+                (0..TuneMeter::ALL.len() as u8).for_each(|n| allow(Decision::Meter(n)))
             }
             Expected::Mode => (0..Mode::ALL.len() as u8).for_each(|n| allow(Decision::Mode(n))),
             Expected::Tonic => {
@@ -291,7 +291,7 @@ impl Cursor {
         self.last = Some(step);
         match step.decision {
             Decision::Dance(n) => self.plan.dance = DANCES[usize::from(n)],
-            Decision::Meter(n) => self.plan.meter = FolkMeter::ALL[usize::from(n)],
+            Decision::Meter(n) => self.plan.meter = TuneMeter::ALL[usize::from(n)],
             Decision::Mode(n) => self.plan.mode = Mode::ALL[usize::from(n)],
             Decision::Tonic(n) => self.plan.tonic = n,
             Decision::Bars(n) => {
@@ -333,7 +333,7 @@ impl Cursor {
     }
 
     /// The tune, once it is complete.
-    pub fn into_tune(self) -> Option<FolkTune> {
+    pub fn into_tune(self) -> Option<PlannedTune> {
         if self.expected != Expected::Nothing {
             return None;
         }
@@ -343,7 +343,7 @@ impl Cursor {
             .flatten()
             .map(|placed| placed.note)
             .collect();
-        Some(FolkTune {
+        Some(PlannedTune {
             plan: self.plan,
             notes,
         })
@@ -470,5 +470,42 @@ fn triplet_after(open: Option<Triplet>, units: Units) -> Result<Option<Triplet>,
                 Ok(Some(triplet))
             }
         }
+    }
+}
+
+impl PlannedTune {
+    /// The stream: the plan's decisions, then bar by bar what the bar is and its notes.
+    ///
+    /// It ends early where no stream says the tune: bars that its notes do not fill.
+    pub fn steps(&self) -> Vec<Step> {
+        let mut cursor = Cursor::new(self.plan.style);
+        let mut steps = Vec::new();
+        let mut take = |cursor: &mut Cursor, step: Step| {
+            steps.push(step);
+            cursor.push(step)
+        };
+        let decided = |decision| Step {
+            decision,
+            sound: None,
+        };
+        for decision in self.plan.decisions() {
+            if !take(&mut cursor, decided(decision)) {
+                return steps;
+            }
+        }
+        for (index, note) in self.notes.iter().enumerate() {
+            if cursor.expected() == Expected::Bar {
+                let bar = cursor.bar_decision(&self.notes[index..]);
+                take(&mut cursor, decided(bar));
+            }
+            let step = Step {
+                decision: Decision::Length(note.length),
+                sound: Some(note.sound),
+            };
+            if !take(&mut cursor, step) {
+                break;
+            }
+        }
+        steps
     }
 }

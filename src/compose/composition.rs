@@ -1,0 +1,55 @@
+//! A composed tune, and what all composers have in common.
+//!
+//! In: a seed and a number. Out: one tune that the critic let pass, or why there is none. Asks no network itself.
+
+use super::provenance::Provenance;
+use crate::critic::{Refusals, Verdict};
+use std::sync::atomic::AtomicBool;
+
+/// A tune, and what it took to get it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composition {
+    /// The tune: an `X:` line first, its provenance in an `N:` line, no blank line.
+    pub abc: String,
+    /// What it was made with.
+    pub provenance: Provenance,
+    /// What the critic says of it.
+    pub verdict: Verdict,
+    /// Why the drafts before it were refused.
+    pub refusals: Refusals,
+}
+
+/// Why there is no tune.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// Every draft was refused.
+    #[error("tune {}: all {drafts} drafts were refused ({refusals}); try another seed, prime or temperature", .index + 1)]
+    AllRefused {
+        /// Which tune of the seed.
+        index: u64,
+        /// How many drafts there were.
+        drafts: u32,
+        /// Why they were refused.
+        refusals: Refusals,
+    },
+    /// The prime holds a character that the model has never seen.
+    #[error("the prime holds `{0}`, a character this model does not know")]
+    UnknownCharacter(char),
+    /// The stop flag was raised.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Writes tunes. Tune `index` of `seed` depends on the composer, `seed` and `index` alone.
+pub trait Compose: Send + Sync {
+    /// Writes one tune that the critic lets pass.
+    ///
+    /// # Errors
+    /// [`ComposeError::AllRefused`] where no draft passed; [`ComposeError::Stopped`] soon after `stop` was raised.
+    fn compose(
+        &self,
+        seed: u64,
+        index: u64,
+        stop: &AtomicBool,
+    ) -> Result<Composition, ComposeError>;
+}

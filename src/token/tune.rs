@@ -1,0 +1,50 @@
+//! A tune as decisions: a plan of its parts and then its notes, each a length and a degree of the scale.
+//!
+//! In: a plan and notes. Out: the tune, and the steps that its stream is made of. Reads and writes no ABC.
+
+use super::plan::Plan;
+use super::symbol::{Decision, LENGTHS, Sound, Units};
+
+/// A single-voiced tune as decisions: what [`super::to_abc`] prints and a [`super::Cursor`] walks through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedTune {
+    /// Dance, metre, key, and the parts with their bars and repeats.
+    pub plan: Plan,
+    /// All written notes and rests in the order of [`Plan::slots`], which they fill exactly.
+    pub notes: Vec<Note>,
+}
+
+/// A written note or rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Note {
+    /// Its length: an index into [`LENGTHS`].
+    pub length: u8,
+    /// What sounds.
+    pub sound: Sound,
+}
+
+impl Note {
+    /// Its length in units.
+    pub fn units(self) -> Units {
+        LENGTHS[usize::from(self.length)]
+    }
+}
+
+/// A step of the stream that the network predicts: a decision, and for notes what sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// Which of the [`super::DECISIONS`].
+    pub decision: Decision,
+    /// What sounds for that long; `None` where the decision is no length.
+    pub sound: Option<Sound>,
+}
+
+impl PlannedTune {
+    /// How many notes are struck as written: rests and the further parts of tied notes do not count.
+    pub fn note_count(&self) -> usize {
+        self.notes
+            .iter()
+            .filter(|note| matches!(note.sound, Sound::Degree(_)))
+            .count()
+    }
+}
