@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The example, in this folder.
-pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut asked = SettingsPatch::default();
     asked.set("dance", "jig")?;
     asked.set("key", "D")?;

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The example, in this folder.
-pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let parsed = abc::parse(TUNE);
     for found in &parsed.diagnostics {
         eprintln!("{found:?}"); // odd text is no error: it is told, and the tune is read all the same

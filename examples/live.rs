@@ -9,7 +9,7 @@ use ceilid::output::{OutputName, Surroundings};
 use std::{error::Error, sync::Arc, time::Duration};
 
 /// The example.
-pub fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let (stop, settings) = (Arc::default(), Settings::default());
     let (model, critic) = (shipped::usual_model(), shipped::critic());
     let tunes = NewTunes::new(model, critic, 7, &settings, Arc::clone(&stop))?;

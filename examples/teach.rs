@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The example, in this folder.
-pub fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     let book = "data/tunes/sampler.abc"; // judged by what it learns: too few tunes to hold some back
     let corpus = TextCorpus::read(&[book.into()], Some(Path::new(book)))?;
     let mut network = CharactersConfig::article(corpus.vocabulary.len());

@@ -144,28 +144,20 @@ const CIRCLES: &[(&[&str], &str)] = &[
 /// Public nouns that stand more than once, and why that is no confusion.
 #[rustfmt::skip]
 const NOUNS_USED_TWICE: &[(&str, &str)] = &[
-    ("Args", "cli: each command's own, never seen outside its file's `run`"),
     ("Chord", "abc, music: notes written together in brackets, and the harmony that a symbol names"),
     ("Decision", "token, daemon::session: of the network in a tune, and of the session in its evening"),
     ("Ending", "abc, token, daemon, model: of a part (as written, as a plan has it), of a daemon, of a training run"),
-    ("Engine", "output, model: what fills the sound card's buffer, and what asks a network"),
-    ("Entry", "performance::style, daemon: of the table of styles, of the archive"),
-    ("Epoch", "model: as an older file has it, and a pass over the lessons"),
     ("Font", "picture, soundfont: of letters, and of sounds"),
     ("Key", "music, daemon::config: of music, and of a configuration file"),
     ("Model", "compose, model: as composers know it, and as it lies in a file"),
-    ("Noise", "soundfont, model: heard, and drawn"),
     ("Note", "abc, score, token: as written, as it sounds, and as the network has it"),
-    ("Part", "performance, corpus: what one player plays, and a share of a corpus"),
     ("Place", "abc, picture, cli: in a text, on the page, and where files go"),
     ("Plan", "token, daemon: of a tune, and of an evening"),
     ("Scope", "daemon, model: where a key of the configuration holds, and what a recipe covers"),
     ("Shape", "model, picture: of a network, and on the page"),
     ("Step", "score, token, corpus: of a track, of a stream of decisions, of a melody"),
     ("Style", "abc, token, performance: of a file's line breaks, of a corpus, of a band"),
-    ("Tune", "abc, web: the music, and what the page is told of it"),
     ("Tunebook", "abc, corpus: read tune by tune, and taken in whole"),
-    ("Written", "performance, compose: what directives write out, and a finished draft"),
 ];
 
 #[test]

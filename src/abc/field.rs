@@ -9,7 +9,7 @@ use super::directive::Directive;
 use crate::music::{Accidental, Key, KeySignature, Letter, Meter, Mode, NoteLength, Tempo, Tonic};
 
 /// The most items kept of a part order such as `P:(AB)2.C`.
-pub const PART_ORDER_ITEMS_MAX: usize = 4_096;
+pub(super) const PART_ORDER_ITEMS_MAX: usize = 4_096;
 
 /// What a field says.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,9 +16,9 @@ use crate::music::{Accidental, Letter};
 use std::sync::Arc;
 
 /// The most colons of a repeat sign that count: a section is played at most one time more.
-pub const REPEAT_COLONS_MAX: u8 = 31;
+pub(super) const REPEAT_COLONS_MAX: u8 = 31;
 /// The most bars of one `Z`.
-pub const REST_BARS_MAX: u16 = 1_000;
+pub(super) const REST_BARS_MAX: u16 = 1_000;
 /// The longest name between two exclamation marks.
 const DECORATION_BYTES_MAX: usize = 40;
 /// The most octave marks that count on one note: beyond them no note is heard anyway.

@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// A file that cannot be read (environment), or that says nothing of how its tunes were made (input).
-pub fn provenances(source: &str) -> Result<Vec<Provenance>, Failure> {
+pub(super) fn provenances(source: &str) -> Result<Vec<Provenance>, Failure> {
     let is_file = Path::new(source).is_file() || source == "-";
     let text = if !is_file && source.contains("written by ceilid") {
         source.to_owned()
@@ -55,7 +55,7 @@ fn texts(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// That is another one (input), or it cannot be read.
-pub fn model(provenance: &Provenance, context: &Context) -> Result<LoadedModel, Failure> {
+pub(super) fn model(provenance: &Provenance, context: &Context) -> Result<LoadedModel, Failure> {
     let wanted = &provenance.model;
     let in_binary = (models::names().into_iter()).find(|name| {
         let file = models::file(name);

@@ -18,7 +18,7 @@ const PAGE_TUNES: u32 = 200;
 
 /// Arguments of `ceilid archive`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -74,7 +74,7 @@ struct Choice {
 }
 
 /// Runs `ceilid archive`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::List { choice } => choice.each(|tune| {
             let line = if context.json {

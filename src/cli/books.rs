@@ -15,13 +15,13 @@ const INCLUDED_BYTES_MAX: u64 = 1 << 16;
 const INCLUDED_ENDING: &str = ".abh";
 
 /// Whatever a tunebook is read from.
-pub type BookReader = Box<dyn Read + Send>;
+pub(super) type BookReader = Box<dyn Read + Send>;
 
 /// The tunebooks that the arguments name; folders give their `.abc` files by name, deeper ones too.
 ///
 /// # Errors
 /// A file or folder is missing or unreadable (input).
-pub fn tunebooks(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn tunebooks(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for input in inputs {
         if !input.is_dir() {
@@ -66,7 +66,7 @@ pub fn tunebooks(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 ///
 /// # Errors
 /// The file cannot be opened, or is a folder (input).
-pub fn open(input: &Path) -> Result<Tunebook<BookReader>, Failure> {
+pub(super) fn open(input: &Path) -> Result<Tunebook<BookReader>, Failure> {
     let raw = open_raw(input)?;
     let reader: BookReader = match DumpKind::of_path(input) {
         Some(kind) => Box::new(session_dump::tunebook(kind, raw)),
@@ -80,7 +80,7 @@ pub fn open(input: &Path) -> Result<Tunebook<BookReader>, Failure> {
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_raw(input: &Path) -> Result<BookReader, Failure> {
+pub(super) fn open_raw(input: &Path) -> Result<BookReader, Failure> {
     if input == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
@@ -96,7 +96,7 @@ pub fn open_raw(input: &Path) -> Result<BookReader, Failure> {
 }
 
 /// A dump that is none is the input's fault, all else the disk's.
-pub fn unread(error: anyhow::Error) -> Failure {
+pub(super) fn unread(error: anyhow::Error) -> Failure {
     let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
     match io {
         Some(io::ErrorKind::InvalidData | io::ErrorKind::Other | io::ErrorKind::UnexpectedEof) => {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Looks after a running daemon.
-pub struct Caretaker {
+pub(super) struct Caretaker {
     flags: ServeFlags,
     /// Without what the file says.
     context: Context,
@@ -49,7 +49,11 @@ impl Caretaker {
     ///
     /// # Errors
     /// The system refuses a handler for SIGHUP (environment).
-    pub fn new(flags: ServeFlags, context: Context, config: Config) -> Result<Self, Failure> {
+    pub(super) fn new(
+        flags: ServeFlags,
+        context: Context,
+        config: Config,
+    ) -> Result<Self, Failure> {
         let mut caretaker = Self {
             flags,
             context,
@@ -69,7 +73,7 @@ impl Caretaker {
     }
 
     /// The daemon runs. `stop` is the flag that ends it.
-    pub fn begin(&mut self, handle: &Handle, stop: Arc<AtomicBool>) {
+    pub(super) fn begin(&mut self, handle: &Handle, stop: Arc<AtomicBool>) {
         self.stop = stop;
         self.manager.tell("READY=1");
         self.sign_of_life = self.manager.watchdog_interval().map(|interval| SignOfLife {
@@ -80,7 +84,7 @@ impl Caretaker {
     }
 
     /// To be called a few times a second.
-    pub fn look(&mut self, handle: &Handle) {
+    pub(super) fn look(&mut self, handle: &Handle) {
         self.show_life(handle);
         if self.hang_up.swap(false, Ordering::Relaxed) {
             self.reload(handle, Because::Asked);
@@ -100,12 +104,12 @@ impl Caretaker {
     }
 
     /// The font that plays since the last time this was asked, if it is another one.
-    pub fn take_new_font(&mut self) -> Option<SynthFont> {
+    pub(super) fn take_new_font(&mut self) -> Option<SynthFont> {
         self.new_font.take()
     }
 
     /// The daemon is about to end.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.manager.tell("STOPPING=1");
     }
 

@@ -15,7 +15,7 @@ const SHOWN_CHARACTERS_MAX: usize = 100;
 
 /// Arguments of `ceilid check`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// ABC tunebooks, folders of them (`.abc`), or `-` for stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
@@ -59,7 +59,7 @@ enum Report {
 }
 
 /// Runs `ceilid check`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let usual = if context.json {
         Report::Json
     } else {

@@ -17,7 +17,7 @@ const FOLDS: usize = 5;
 
 /// Arguments of `ceilid chords`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// ABC tunebooks, or folders of them
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
@@ -33,7 +33,7 @@ pub struct Args {
 }
 
 /// Runs `ceilid chords`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(output) = &args.output {
         return write_symbols(&args.inputs, output, context);
     }

@@ -22,7 +22,7 @@ const FORMS: &[&str] = &["AABB", "AABBCC", "AABBCCDD", "AB", "ABC"];
 const STYLES: &[&str] = &["plain", "solo", "session", "ceilidh"];
 
 /// The script for this shell.
-pub fn script(shell: Shell, command: Command) -> Vec<u8> {
+pub(super) fn script(shell: Shell, command: Command) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut command = with_values(command, "");
     clap_complete::generate(shell, &mut command, "ceilid", &mut bytes);

@@ -16,14 +16,14 @@ use std::path::Path;
 
 /// What flags, and variables where they are heeded, say for the keys that a command knows.
 #[derive(Clone, Debug, Default)]
-pub struct Flags(Vec<(&'static str, Vec<String>)>);
+pub(super) struct Flags(Vec<(&'static str, Vec<String>)>);
 
 impl Flags {
     /// The file with these on top.
     ///
     /// # Errors
     /// A file that cannot be read (environment), or something wrong in it (input) or in the flags (usage).
-    pub fn config(&self, context: &Context) -> Result<Config, Failure> {
+    pub(super) fn config(&self, context: &Context) -> Result<Config, Failure> {
         let mut config = Config::default();
         if let Some(path) = &context.config {
             read_file(&mut config, path)?;
@@ -35,7 +35,7 @@ impl Flags {
     ///
     /// # Errors
     /// A value that cannot be had (usage).
-    pub fn asked(&self) -> Result<SettingsPatch, Failure> {
+    pub(super) fn asked(&self) -> Result<SettingsPatch, Failure> {
         Ok(self.on_top_of(Config::default())?.settings)
     }
 
@@ -173,7 +173,7 @@ macro_rules! flags {
     ($($(#[doc = $doc:literal])* $type:ident, $knows:ident;)*) => {$(
         $(#[doc = $doc])*
         #[derive(Clone, Debug, Default)]
-        pub struct $type(Flags);
+        pub(super) struct $type(Flags);
 
         impl Deref for $type {
             type Target = Flags;

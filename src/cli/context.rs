@@ -140,7 +140,7 @@ impl Context {
 }
 
 /// Prints a line to stderr, quiet or not. Where stderr takes nothing there is nobody to be told so.
-pub fn tell(line: impl std::fmt::Display) {
+pub(super) fn tell(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -164,7 +164,7 @@ fn uses(path: &str) -> &'static [&'static str] {
 
 /// The whole command line with the shared options where they mean something: at each command that has a use for them,
 /// and at all above it.
-pub fn with_shared_options(command: Command) -> Command {
+pub(super) fn with_shared_options(command: Command) -> Command {
     let command = fit(command, "");
     // Help and version by hand: only so can they stand under the heading.
     command

@@ -37,7 +37,7 @@ const FINDINGS_A_FILE_MAX: usize = 20;
 
 /// Arguments of `ceilid convert`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// ABC tunebooks, folders of them (`.abc`), or `-` for stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
@@ -75,7 +75,7 @@ pub struct Args {
 }
 
 /// Runs `ceilid convert`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let target = Target::new(&args)?;
     let font = if target.formats.iter().any(|format| format.is_audio()) {
         Some(shipped::sound_font(context)?)

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `ceilid corpus`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -74,7 +74,7 @@ enum Action {
 }
 
 /// Runs `ceilid corpus`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::Fetch {
             names,
@@ -325,7 +325,7 @@ fn index(paths: &[PathBuf], output: &Path, context: &Context) -> Result<(), Fail
 }
 
 /// Whose fault an unreadable corpus is: the disk's, or the input's.
-pub fn at_fault(error: CorpusError) -> Failure {
+pub(super) fn at_fault(error: CorpusError) -> Failure {
     match error {
         CorpusError::Unreadable { ref source, .. } if source.kind() != ErrorKind::NotFound => {
             Failure::environment(error)

@@ -7,10 +7,10 @@ use serde_json::json;
 
 /// Arguments of `ceilid devices`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// Runs `ceilid devices`.
-pub fn run(_: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(_: Args, context: &Context) -> Result<(), Failure> {
     let surroundings = Surroundings::new(context.soundfont.clone(), SoundOptions::default());
     let presets = surroundings.font().map_err(Failure::input)?.presets();
     let (ports, devices) = (output::midi_port_names(), output::sound_device_names());

@@ -12,7 +12,7 @@ use std::net::TcpListener;
 
 /// Arguments of `ceilid doctor`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 /// One thing that was looked at.
 struct Finding {
@@ -27,7 +27,7 @@ struct Finding {
 ///
 /// # Errors
 /// Neither the sound card nor a MIDI port can be had (environment): nothing can be heard live. The report stands first.
-pub fn run(_: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(_: Args, context: &Context) -> Result<(), Failure> {
     let surroundings = Surroundings::new(context.soundfont.clone(), SoundOptions::default());
     let sound = sound_card(&surroundings);
     let own_port = own_midi_port(&surroundings);

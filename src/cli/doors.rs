@@ -13,13 +13,13 @@ use anyhow::anyhow;
 
 /// Where a page is to be served, and to whom.
 #[derive(Clone, Debug)]
-pub struct Doors {
+pub(super) struct Doors {
     listen: Option<Listen>,
     token: Option<Token>,
 }
 
 /// A bound socket, and what will be shown there.
-pub struct OpenDoor {
+pub(super) struct OpenDoor {
     server: Server,
     station: Station,
     font: SynthFont,
@@ -31,7 +31,7 @@ impl Doors {
     ///
     /// # Errors
     /// The token is too short or has odd letters (usage).
-    pub fn of(config: &Config) -> Result<Self, Failure> {
+    pub(super) fn of(config: &Config) -> Result<Self, Failure> {
         let token = config
             .token
             .as_ref()
@@ -47,7 +47,7 @@ impl Doors {
     ///
     /// # Errors
     /// An open address without a token (usage); the address asked for cannot be had (environment).
-    pub fn open(
+    pub(super) fn open(
         &self,
         surroundings: &Surroundings,
         context: &Context,
@@ -89,7 +89,7 @@ impl OpenDoor {
     ///
     /// # Errors
     /// The thread does not start.
-    pub fn serve(self, handle: &Handle, context: &Context) -> Result<Running, Failure> {
+    pub(super) fn serve(self, handle: &Handle, context: &Context) -> Result<Running, Failure> {
         let address = self.server.address();
         let router = web::router(Parts {
             handle: handle.clone(),

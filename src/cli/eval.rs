@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// Arguments of `ceilid eval`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Tunebooks, or folders of them, for a folk model: the first is the one it is to sound like, all together are split as
     /// for `train`
     #[arg(
@@ -62,7 +62,7 @@ enum StorageName {
 }
 
 /// Runs `ceilid eval`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match &args.stream {
         Some(stream) => read_stream(stream, context),
         None => measure_folk(&args, context),

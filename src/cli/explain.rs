@@ -7,14 +7,14 @@ use serde_json::json;
 
 /// Arguments of `ceilid explain`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A code of `ceilid check`, such as `bar-short`; without one, all of them are listed
     #[arg(value_name = "CODE")]
     code: Option<String>,
 }
 
 /// Runs `ceilid explain`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let Some(wanted) = args.code else {
         let rows = Code::ALL.iter().map(|code| {
             let severity = code.severity().to_string();

@@ -18,7 +18,7 @@ const IN_ONE_GO_BYTES_MAX: usize = 1 << 16;
 ///
 /// # Errors
 /// The folder is missing or read-only, or the disk is full (environment).
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if path == Path::new("-") {
         return write_stdout(bytes);
     }
@@ -31,7 +31,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// It cannot be read, or is larger.
-pub fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path)?;
@@ -50,7 +50,7 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Stdout is a full disk or a closed pipe (environment).
-pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
     finish_stdout(std::io::stdout().write_all(bytes))
 }
 
@@ -58,7 +58,7 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`write_stdout`].
-pub fn finish_stdout(written: std::io::Result<()>) -> Result<(), Failure> {
+pub(super) fn finish_stdout(written: std::io::Result<()>) -> Result<(), Failure> {
     written
         .and_then(|()| std::io::stdout().flush())
         .context("cannot write to stdout")
@@ -66,7 +66,7 @@ pub fn finish_stdout(written: std::io::Result<()>) -> Result<(), Failure> {
 }
 
 /// A file that gets its name when it is complete: it is written beside its place and renamed. `-` is stdout.
-pub struct NewFile {
+pub(super) struct NewFile {
     place: Place,
     path: PathBuf,
 }
@@ -84,7 +84,7 @@ impl NewFile {
     ///
     /// # Errors
     /// The folder is missing or read-only (environment).
-    pub fn create(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
             return Ok(Self {
                 place: Place::Memory(Cursor::default()),
@@ -108,7 +108,7 @@ impl NewFile {
     ///
     /// # Errors
     /// The disk is full, or the name is taken by a folder (environment).
-    pub fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         let named = || format!("cannot write `{}`", self.path.display());
         let file = match self.place {
             Place::Memory(bytes) => return write_stdout(&bytes.into_inner()),
@@ -227,7 +227,7 @@ fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// A file is in the way (usage), or the place is not writable (environment).
-pub fn make_folder(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn make_folder(path: &Path) -> Result<PathBuf, Failure> {
     if path.exists() && !path.is_dir() {
         return Err(
             Failure::usage(anyhow!("`{}` is a file, not a folder", path.display()))

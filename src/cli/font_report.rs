@@ -29,7 +29,7 @@ const COLUMN_PIXELS: usize = 4;
 ///
 /// # Errors
 /// The folder or a picture cannot be written (environment).
-pub fn write(
+pub(super) fn write(
     font: &SynthFont,
     others: &[(String, SynthFont)],
     folder: &Path,

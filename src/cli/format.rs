@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Arguments of `ceilid format`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// ABC tunebooks, folders of them (`.abc`), or `-` for stdin, which goes to stdout
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Runs `ceilid format`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (mut changed, mut left) = (0, 0);
     for input in books::tunebooks(&args.inputs)? {
         let rewritten = rewrite::rewritten(&input, |tune, _| canonical(tune))?;

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// A format for one tune or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// ABC notation
     Abc,
     /// Standard MIDI File, format 1
@@ -36,7 +36,7 @@ pub enum Format {
 
 /// How values of audio files are written.
 #[derive(clap::Args, Clone, Copy, Debug)]
-pub struct AudioFlags {
+pub(super) struct AudioFlags {
     /// Bits of each value of a .wav file: 16, 24, or 32 in floating point, which is not clipped [default: 16]
     #[arg(long, value_name = "N", value_parser = depth_of_bits, help_heading = "Write")]
     bits: Option<Depth>,
@@ -47,7 +47,7 @@ impl AudioFlags {
     ///
     /// # Errors
     /// It was asked for, and none of them has one to choose (usage).
-    pub fn depth(self, formats: &[Format]) -> Result<Depth, Failure> {
+    pub(super) fn depth(self, formats: &[Format]) -> Result<Depth, Failure> {
         if self.bits.is_some() && !formats.contains(&Format::Wav) {
             return Err(Failure::usage(anyhow!("`--bits` is for .wav files"))
                 .hint("`-o tune.wav`, or a folder with `--format wav`"));
@@ -67,7 +67,7 @@ fn depth_of_bits(bits: &str) -> Result<Depth, String> {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 9] = [
+    pub(super) const ALL: [Format; 9] = [
         Format::Abc,
         Format::Mid,
         Format::Notes,
@@ -80,7 +80,7 @@ impl Format {
     ];
 
     /// The ending of its files, which is also its name on the command line.
-    pub const fn extension(self) -> &'static str {
+    pub(super) const fn extension(self) -> &'static str {
         match self {
             Format::Abc => "abc",
             Format::Mid => "mid",
@@ -95,7 +95,7 @@ impl Format {
     }
 
     /// The format that a file's ending names.
-    pub fn of_path(path: &Path) -> Option<Self> {
+    pub(super) fn of_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         if extension == "midi" {
             return Some(Self::Mid);
@@ -106,22 +106,22 @@ impl Format {
     }
 
     /// Whether tunes of this format may follow each other in one file.
-    pub const fn is_text(self) -> bool {
+    pub(super) const fn is_text(self) -> bool {
         matches!(self, Format::Abc | Format::Notes | Format::Json)
     }
 
     /// Whether it shows the tune as it is written, rather than what sounds.
-    pub const fn is_picture(self) -> bool {
+    pub(super) const fn is_picture(self) -> bool {
         matches!(self, Format::Svg | Format::Pdf)
     }
 
     /// Whether it holds what sounds, to be played.
-    pub const fn is_performed(self) -> bool {
+    pub(super) const fn is_performed(self) -> bool {
         !self.is_text() && !self.is_picture()
     }
 
     /// Whether it takes a SoundFont to make it.
-    pub const fn is_audio(self) -> bool {
+    pub(super) const fn is_audio(self) -> bool {
         matches!(self, Format::Wav | Format::Flac | Format::Opus)
     }
 
@@ -132,7 +132,7 @@ impl Format {
     ///
     /// # Panics
     /// An audio format without a `font`, or a text or picture: callers load a font where [`Format::is_audio`] says so.
-    pub fn write(
+    pub(super) fn write(
         self,
         performance: &Performance,
         font: Option<&SynthFont>,

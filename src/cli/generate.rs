@@ -36,7 +36,7 @@ const TIMES_IN_SET: Times = Times::usual(3);
     next_help_heading = "Write",
     override_usage = "ceilid generate [OPTIONS] --output <PATH>\n       ceilid generate [OPTIONS] --raw --window-from <CORPUS>"
 )]
-pub struct Args {
+pub(super) struct Args {
     /// How many tunes
     #[arg(
         short = 'n',
@@ -107,7 +107,7 @@ impl std::str::FromStr for Shard {
 }
 
 /// Runs `ceilid generate`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let asked = args.wishes.asked()?;
     if args.raw.raw {
         let brief = CharactersBrief::of(&Settings::default().patched(&asked));

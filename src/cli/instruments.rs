@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// A font that is played with. Says which programs it lacks, and what sounds instead; each once, however many tunes want it.
-pub struct FontInUse {
+pub(super) struct FontInUse {
     font: SynthFont,
     told: Mutex<BTreeSet<(u16, u8)>>,
 }
 
 impl FontInUse {
     /// Of this font nothing was said yet.
-    pub fn new(font: SynthFont) -> Self {
+    pub(super) fn new(font: SynthFont) -> Self {
         Self {
             font,
             told: Mutex::default(),
@@ -26,12 +26,12 @@ impl FontInUse {
     }
 
     /// The font itself.
-    pub fn font(&self) -> &SynthFont {
+    pub(super) fn font(&self) -> &SynthFont {
         &self.font
     }
 
     /// Tells what the performance wants and the font lacks. May be called by many threads.
-    pub fn tell_lacks(&self, performance: &Performance, context: &Context) {
+    pub(super) fn tell_lacks(&self, performance: &Performance, context: &Context) {
         for line in self.new_lines(performance) {
             context.say(line);
         }

@@ -25,7 +25,7 @@ use std::time::Duration;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Where the music goes and how long.
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     config: &'a Config,
     context: &'a Context,
     outputs: Vec<OutputName>,
@@ -36,7 +36,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// An output is not known, or cannot be hurried (usage).
-    pub fn new(config: &'a Config, context: &'a Context) -> Result<Self, Failure> {
+    pub(super) fn new(config: &'a Config, context: &'a Context) -> Result<Self, Failure> {
         let names = match config.to.as_slice() {
             [] => &["synth".to_owned()],
             names => names,
@@ -68,7 +68,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// An output, the archive or the source is not there; 130 when it was stopped.
-    pub fn play(
+    pub(super) fn play(
         &self,
         mut caretaker: Option<Caretaker>,
         doors: Option<&Doors>,

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A tune, where it was, and where it is now.
-pub struct ManifestRow<'a> {
+pub(super) struct ManifestRow<'a> {
     /// The tunebook as it was named.
     pub source: &'a str,
     /// The line that the tune begins on, from 1.
@@ -26,7 +26,7 @@ pub struct ManifestRow<'a> {
 }
 
 /// The file that is being written.
-pub struct Manifest {
+pub(super) struct Manifest {
     file: NewFile,
     path: PathBuf,
 }
@@ -36,7 +36,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The folder is missing or read-only (environment).
-    pub fn create(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         Ok(Self {
             file: NewFile::create(path)?,
             path: path.to_path_buf(),
@@ -47,7 +47,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The disk is full (environment).
-    pub fn add(&mut self, row: &ManifestRow<'_>) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, row: &ManifestRow<'_>) -> Result<(), Failure> {
         let files: Vec<String> = row
             .files
             .iter()
@@ -66,7 +66,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The disk is full (environment).
-    pub fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         self.file.finish()
     }
 }

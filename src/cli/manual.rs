@@ -32,7 +32,7 @@ Stopped by Ctrl\-C or a signal; what was done so far is kept.
 ///
 /// # Errors
 /// There is no such command (usage).
-pub fn page(mut program: Command, path: &[String]) -> Result<Vec<u8>, Failure> {
+pub(super) fn page(mut program: Command, path: &[String]) -> Result<Vec<u8>, Failure> {
     program.build();
     let mut command = &program;
     for name in path {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `ceilid model`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -49,7 +49,7 @@ enum Action {
 }
 
 /// Runs `ceilid model`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::Info { file } => info(file, context),
         Action::Export { file, bits, output } => export(file, &bits, &output, context),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// The way to the service manager; without one, nothing is sent.
 #[derive(Debug, Default)]
-pub struct ServiceManager {
+pub(super) struct ServiceManager {
     #[cfg(unix)]
     socket: Option<std::os::unix::net::UnixDatagram>,
 }
@@ -15,7 +15,7 @@ pub struct ServiceManager {
 impl ServiceManager {
     /// The one that the environment names.
     #[cfg(unix)]
-    pub fn from_environment() -> Self {
+    pub(super) fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|name| match connect(&name) {
             Ok(socket) => Some(socket),
             Err(error) => {
@@ -33,7 +33,7 @@ impl ServiceManager {
     }
 
     /// Sends a state, such as `READY=1`.
-    pub fn tell(&self, state: &str) {
+    pub(super) fn tell(&self, state: &str) {
         #[cfg(unix)]
         if let Some(socket) = &self.socket
             && let Err(error) = socket.send(state.as_bytes())
@@ -45,7 +45,7 @@ impl ServiceManager {
     }
 
     /// How often a sign of life is wanted: half of what the manager waits for.
-    pub fn watchdog_interval(&self) -> Option<Duration> {
+    pub(super) fn watchdog_interval(&self) -> Option<Duration> {
         let microseconds = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
         Some(Duration::from_micros(microseconds) / 2)
     }

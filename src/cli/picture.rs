@@ -11,7 +11,7 @@ use crate::picture::score::{Drawing, Layout, LeftOut, Lines, engrave};
 
 /// The flags of score pictures.
 #[derive(clap::Args, Clone, Debug)]
-pub struct PictureFlags {
+pub(super) struct PictureFlags {
     /// Height of a staff in pictures, in millimetres: 7 as in printed music, 9 for large print
     #[arg(long, value_name = "MM", default_value_t = 7.0, value_parser = staff_mm, help_heading = "Pictures")]
     staff_size: f32,
@@ -28,7 +28,7 @@ pub struct PictureFlags {
 
 /// The flag that moves tunes to another key, in every format.
 #[derive(clap::Args, Clone, Copy, Debug)]
-pub struct KeyFlag {
+pub(super) struct KeyFlag {
     /// Write tunes so many semitones higher, or lower: 2 for a player in B flat, -3 for one in E flat
     #[arg(long, value_name = "SEMITONES", default_value_t = 0, allow_negative_numbers = true,
         value_parser = clap::value_parser!(i8).range(-(abc::TRANSPOSITION_MAX as i64)..=abc::TRANSPOSITION_MAX as i64))]
@@ -37,14 +37,14 @@ pub struct KeyFlag {
 
 impl KeyFlag {
     /// Moves the tune.
-    pub fn apply(self, tune: &mut Tune) {
+    pub(super) fn apply(self, tune: &mut Tune) {
         if self.transpose != 0 {
             *tune = abc::transposed(tune, self.transpose);
         }
     }
 
     /// Moves the tune that this text is.
-    pub fn apply_to_text(self, text: &mut String) {
+    pub(super) fn apply_to_text(self, text: &mut String) {
         if self.transpose != 0 {
             *text = abc::print(&abc::transposed(&abc::parse(text).tune, self.transpose));
         }
@@ -96,7 +96,7 @@ impl PictureFlags {
     }
 
     /// The tune as it is set for this format, and what had to be left out.
-    pub fn drawing(&self, tune: &Tune, format: Format) -> (Drawing, Vec<LeftOut>) {
+    pub(super) fn drawing(&self, tune: &Tune, format: Format) -> (Drawing, Vec<LeftOut>) {
         let width = match format {
             Format::Pdf => self.book_settings().line_width(),
             _ => self.svg_settings().line_width(f32::from(self.width)),
@@ -111,13 +111,13 @@ impl PictureFlags {
     }
 
     /// A picture file of one tune.
-    pub fn file(&self, tune: &Tune, format: Format) -> Vec<u8> {
+    pub(super) fn file(&self, tune: &Tune, format: Format) -> Vec<u8> {
         let (drawing, _) = self.drawing(tune, format);
         self.alone(drawing, format)
     }
 
     /// A picture file of one drawing, which was made for this format.
-    pub fn alone(&self, drawing: Drawing, format: Format) -> Vec<u8> {
+    pub(super) fn alone(&self, drawing: Drawing, format: Format) -> Vec<u8> {
         let title = drawing.title.clone();
         let mut album = self.album(format);
         album.add(drawing);
@@ -125,7 +125,7 @@ impl PictureFlags {
     }
 
     /// A file of these tunes: for one tune the picture alone, for several a book or a long sheet.
-    pub fn album(&self, format: Format) -> Album {
+    pub(super) fn album(&self, format: Format) -> Album {
         match format {
             Format::Pdf => Album::Book(Box::new(Book::new(self.book_settings()))),
             _ => Album::Sheet(Vec::new(), self.svg_settings()),
@@ -134,7 +134,7 @@ impl PictureFlags {
 }
 
 /// A picture file that grows tune by tune.
-pub enum Album {
+pub(super) enum Album {
     /// A PDF.
     Book(Box<Book>),
     /// An SVG.
@@ -143,7 +143,7 @@ pub enum Album {
 
 impl Album {
     /// Puts a tune after the last one.
-    pub fn add(&mut self, drawing: Drawing) {
+    pub(super) fn add(&mut self, drawing: Drawing) {
         match self {
             Self::Book(book) => book.add(&drawing),
             Self::Sheet(drawings, _) => drawings.push(drawing),
@@ -151,7 +151,7 @@ impl Album {
     }
 
     /// The bytes of the file; `title` names a book of several tunes.
-    pub fn finish(self, title: &str) -> Vec<u8> {
+    pub(super) fn finish(self, title: &str) -> Vec<u8> {
         match self {
             Self::Book(book) => book.finish(title),
             Self::Sheet(drawings, settings) => svg::sheet(&drawings, &settings).into_bytes(),
@@ -160,7 +160,7 @@ impl Album {
 }
 
 /// What a picture lacks, in words.
-pub fn lack(left_out: &[LeftOut]) -> String {
+pub(super) fn lack(left_out: &[LeftOut]) -> String {
     let words: Vec<&str> = left_out
         .iter()
         .map(|part| match part {

@@ -8,7 +8,7 @@ use crate::score::{self, Score};
 use anyhow::anyhow;
 
 /// A tune of the piece, and the words that its file carries about it.
-pub struct PieceTune {
+pub(super) struct PieceTune {
     /// What is played.
     pub score: Score,
     /// Decides how.
@@ -19,7 +19,7 @@ pub struct PieceTune {
 
 impl PieceTune {
     /// A tune that was composed.
-    pub fn new(composition: &Composition) -> Self {
+    pub(super) fn new(composition: &Composition) -> Self {
         let provenance = &composition.provenance;
         Self {
             score: score::read(&abc::parse(&composition.abc).tune).score,
@@ -33,7 +33,7 @@ impl PieceTune {
 ///
 /// # Errors
 /// There is none (input).
-pub fn performance(
+pub(super) fn performance(
     entries: &[PieceTune],
     arrangement: &Arrangement,
 ) -> Result<Performance, Failure> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Where tunes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// `-`
     Stdout,
     /// A name without an ending, one with a `/` at its end, or a folder that is there.
@@ -20,7 +20,7 @@ pub enum Place {
 
 /// A name that is none of what the command writes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub(super) enum NameError {
     /// A file of another kind.
     #[error("no .{ending} is written here, but {}{}", dotted(.endings), folder_hint(.folder))]
     Ending {
@@ -46,7 +46,7 @@ impl Place {
     ///
     /// # Errors
     /// The name ends in what is no [`Format`].
-    pub fn of(path: PathBuf) -> Result<Self, NameError> {
+    pub(super) fn of(path: PathBuf) -> Result<Self, NameError> {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
         }
@@ -64,12 +64,12 @@ impl Place {
     }
 
     /// Reads a place from the command line.
-    pub fn parser() -> impl TypedValueParser<Value = Self> {
+    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
         PathBufValueParser::new().try_map(Self::of)
     }
 
     /// Its name, as it was given.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Self::Stdout => Path::new("-"),
             Self::Folder(path) | Self::File(path, _) => path,
@@ -78,7 +78,7 @@ impl Place {
 }
 
 /// Reads the name of a file to write, which may be `-` or have no ending, but no other one than these.
-pub fn file(endings: &'static [&'static str]) -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn file(endings: &'static [&'static str]) -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(move |path| match ending(&path) {
         Some(ending) if !endings.contains(&ending.as_str()) => Err(NameError::Ending {
             ending,
@@ -90,7 +90,7 @@ pub fn file(endings: &'static [&'static str]) -> impl TypedValueParser<Value = P
 }
 
 /// Reads the name of a folder to write to: one that is there, or a new one that is not named like a file.
-pub fn folder() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn folder() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match ending(&path) {
         Some(ending) if !path.exists() => Err(NameError::File {
             ending,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Arguments of `ceilid play`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Tunebooks to play, `-` for stdin; without any, new tunes for ever
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 /// Runs `ceilid play`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut config = args.flags.config(context)?;
     let chooses_style = !args.inputs.is_empty() && config.settings.style.is_none();
     if chooses_style {

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// How raw text is asked for.
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "The article's loop")]
-pub struct RawFlags {
+pub(super) struct RawFlags {
     /// Write characters as they come after a window of a corpus, as the article does: text that no critic has read and no
     /// player gets; `-o` is `-` unless it says otherwise, and may name an .abc, .json, .svg or .pdf file
     #[arg(long, conflicts_with_all = ["format", "shard"])]
@@ -61,7 +61,7 @@ struct RawText {
 }
 
 /// Runs `ceilid generate --raw`: `count` texts, each after a window of its own, or after the brief's prime.
-pub fn run(
+pub(super) fn run(
     flags: &RawFlags,
     pictures: &PictureFlags,
     brief: &CharactersBrief,

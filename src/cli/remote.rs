@@ -21,7 +21,7 @@ const STOP_LOOK: Duration = Duration::from_millis(100);
 
 /// Where the daemon is.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Door {
+pub(super) struct Door {
     /// Address of the daemon's API
     #[arg(long, value_name = "ADDRESS:PORT", default_value = ADDRESS, env = "CEILID_LISTEN")]
     at: SocketAddr,
@@ -37,7 +37,7 @@ pub struct Door {
 
 /// Arguments of `ceilid status`.
 #[derive(clap::Args)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     /// Show it again every second, until Ctrl-C or the daemon ends it
     #[arg(short, long)]
     watch: bool,
@@ -47,7 +47,7 @@ pub struct StatusArgs {
 
 /// Arguments of `ceilid now`.
 #[derive(clap::Args)]
-pub struct NowArgs {
+pub(super) struct NowArgs {
     /// Stay, and print each tune as it begins
     #[arg(short, long)]
     follow: bool,
@@ -57,7 +57,7 @@ pub struct NowArgs {
 
 /// Arguments of `ceilid set`.
 #[derive(clap::Args)]
-pub struct SetArgs {
+pub(super) struct SetArgs {
     /// Setting to change; without it, all settings are shown
     #[arg(value_name = "NAME", requires = "value")]
     name: Option<String>,
@@ -70,7 +70,7 @@ pub struct SetArgs {
 
 /// Arguments of `ceilid sleep`.
 #[derive(clap::Args)]
-pub struct SleepArgs {
+pub(super) struct SleepArgs {
     /// When: 30m, 1h30m; `off` takes it back
     #[arg(value_name = "TIME")]
     time: String,
@@ -80,7 +80,7 @@ pub struct SleepArgs {
 
 /// Arguments of `ceilid skip`.
 #[derive(clap::Args)]
-pub struct SkipArgs {
+pub(super) struct SkipArgs {
     /// Let the part that plays end first
     #[arg(long)]
     part_end: bool,
@@ -90,7 +90,7 @@ pub struct SkipArgs {
 
 /// Arguments of `ceilid keep`.
 #[derive(clap::Args)]
-pub struct KeepArgs {
+pub(super) struct KeepArgs {
     /// Number of the tune; without it, the one that plays
     #[arg(value_name = "ID")]
     id: Option<u64>,
@@ -103,7 +103,7 @@ pub struct KeepArgs {
 
 /// Arguments of `ceilid stop`.
 #[derive(clap::Args)]
-pub struct StopArgs {
+pub(super) struct StopArgs {
     /// Let the tune that plays end first
     #[arg(long)]
     after_tune: bool,
@@ -112,7 +112,7 @@ pub struct StopArgs {
 }
 
 /// Runs `ceilid status`.
-pub fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     let report = |status: &Value| match context.json {
         true => format!("{status:#}\n"),
         false => describe(status),
@@ -138,7 +138,7 @@ pub fn status(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `ceilid now`.
-pub fn now(args: &NowArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn now(args: &NowArgs, context: &Context) -> Result<(), Failure> {
     let line = |now: &Value| match (context.json, now.is_null()) {
         (true, _) => format!("{now}\n"),
         (false, true) => "no tune plays\n".to_owned(),
@@ -159,7 +159,7 @@ pub fn now(args: &NowArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `ceilid set`.
-pub fn set(args: &SetArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn set(args: &SetArgs, context: &Context) -> Result<(), Failure> {
     let show = |settings: &Value, is_shown: &dyn Fn(&str) -> bool| {
         let mut lines = String::new();
         for (name, value) in settings.as_object().into_iter().flatten() {
@@ -198,7 +198,7 @@ pub fn set(args: &SetArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `ceilid sleep`.
-pub fn sleep(args: &SleepArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn sleep(args: &SleepArgs, context: &Context) -> Result<(), Failure> {
     let time = &args.time;
     if time == "off" {
         return args.door.order("sleep", "plays on", context);
@@ -213,22 +213,22 @@ pub fn sleep(args: &SleepArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `ceilid pause`.
-pub fn pause(door: &Door, context: &Context) -> Result<(), Failure> {
+pub(super) fn pause(door: &Door, context: &Context) -> Result<(), Failure> {
     door.order("pause", "paused; `ceilid resume` goes on", context)
 }
 
 /// Runs `ceilid resume`.
-pub fn resume(door: &Door, context: &Context) -> Result<(), Failure> {
+pub(super) fn resume(door: &Door, context: &Context) -> Result<(), Failure> {
     door.order("resume", "goes on", context)
 }
 
 /// Runs `ceilid panic`.
-pub fn panic(door: &Door, context: &Context) -> Result<(), Failure> {
+pub(super) fn panic(door: &Door, context: &Context) -> Result<(), Failure> {
     door.order("panic", "every note is silenced; the tune goes on", context)
 }
 
 /// Runs `ceilid skip`.
-pub fn skip(args: &SkipArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn skip(args: &SkipArgs, context: &Context) -> Result<(), Failure> {
     let (order, done) = match args.part_end {
         true => (
             "skip?at=part-end",
@@ -240,7 +240,7 @@ pub fn skip(args: &SkipArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `ceilid keep`.
-pub fn keep(args: &KeepArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn keep(args: &KeepArgs, context: &Context) -> Result<(), Failure> {
     let mut order = format!("keep?kept={}", !args.not);
     let mut tune = "the tune that plays".to_owned();
     if let Some(id) = args.id {
@@ -253,7 +253,7 @@ pub fn keep(args: &KeepArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Runs `ceilid stop`.
-pub fn stop(args: &StopArgs, context: &Context) -> Result<(), Failure> {
+pub(super) fn stop(args: &StopArgs, context: &Context) -> Result<(), Failure> {
     let done = match args.after_tune {
         true => "ends after the tune that plays",
         false => "ends",

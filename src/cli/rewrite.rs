@@ -16,7 +16,7 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 const DIFF_CONTEXT_LINES: usize = 3;
 
 /// A file before and after.
-pub struct Rewritten {
+pub(super) struct Rewritten {
     /// As it was.
     pub before: Vec<u8>,
     /// As it is to be.
@@ -31,7 +31,7 @@ pub struct Rewritten {
 ///
 /// # Errors
 /// The file cannot be read, is too large, or reads differently afterwards (input).
-pub fn rewritten(
+pub(super) fn rewritten(
     path: &Path,
     mut edits: impl FnMut(&TuneText, &[u8]) -> Vec<Edit>,
 ) -> Result<Rewritten, Failure> {
@@ -87,7 +87,7 @@ pub fn rewritten(
 ///
 /// # Errors
 /// The file is read-only, or the disk is full (environment).
-pub fn write(path: &Path, rewritten: &Rewritten) -> Result<bool, Failure> {
+pub(super) fn write(path: &Path, rewritten: &Rewritten) -> Result<bool, Failure> {
     let is_stdin = path == Path::new("-");
     if !is_stdin && rewritten.before == rewritten.after {
         return Ok(false);
@@ -107,7 +107,7 @@ pub fn write(path: &Path, rewritten: &Rewritten) -> Result<bool, Failure> {
 ///
 /// # Errors
 /// Stdout is gone (environment).
-pub fn print_diff(path: &Path, rewritten: &Rewritten) -> Result<(), Failure> {
+pub(super) fn print_diff(path: &Path, rewritten: &Rewritten) -> Result<(), Failure> {
     let name = path.display().to_string();
     let diff = similar::TextDiff::configure()
         .algorithm(similar::Algorithm::Patience)

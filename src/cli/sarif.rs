@@ -10,13 +10,13 @@ const RESULTS_MAX: usize = 25_000;
 
 /// Findings so far.
 #[derive(Default)]
-pub struct Sarif {
+pub(super) struct Sarif {
     results: Vec<Value>,
 }
 
 impl Sarif {
     /// Adds a finding; those beyond the bound are left out.
-    pub fn add(&mut self, file: &str, tune: &TuneText, finding: &Diagnostic) {
+    pub(super) fn add(&mut self, file: &str, tune: &TuneText, finding: &Diagnostic) {
         if self.results.len() >= RESULTS_MAX {
             return;
         }
@@ -36,7 +36,7 @@ impl Sarif {
     }
 
     /// The document.
-    pub fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         let rule = |code: &Code| {
             json!({
                 "id": code.as_str(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// The line of `--format json`.
-pub fn line(file: &str, score: &Score) -> String {
+pub(super) fn line(file: &str, score: &Score) -> String {
     let about = &score.about;
     let tempi = score.tempi.iter().map(|mark| {
         json!({
@@ -111,7 +111,7 @@ fn mark(value: &mut Value, marks: &NoteMarks) {
 }
 
 /// The line of `--format notes`: onsets and durations in ticks, MIDI pitches, voices from 0.
-pub fn notes_line(file: &str, score: &Score) -> String {
+pub(super) fn notes_line(file: &str, score: &Score) -> String {
     let notes: usize = score.voices.iter().map(|voice| voice.notes.len()).sum();
     let mut line = String::with_capacity(128 + 20 * notes);
     let json = |text: &str| serde_json::Value::from(text).to_string();

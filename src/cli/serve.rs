@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 /// Arguments of `ceilid serve`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Say whether the configuration is sound, print what holds, and play nothing
     #[arg(long)]
     check: bool,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 /// Runs `ceilid serve`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let config = args.flags.config(context)?;
     let with_config = &context.with_config(&config);
     if args.check {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Which of the two a dump is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DumpKind {
+pub(super) enum DumpKind {
     /// A list of objects.
     Json,
     /// A line of names, then a row a setting.
@@ -19,7 +19,7 @@ pub enum DumpKind {
 
 impl DumpKind {
     /// By the ending of the file's name.
-    pub fn of_path(path: &Path) -> Option<Self> {
+    pub(super) fn of_path(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
             "json" => Some(Self::Json),
@@ -30,7 +30,7 @@ impl DumpKind {
 }
 
 /// The dump as a tunebook.
-pub fn tunebook(kind: DumpKind, dump: impl Read + Send + 'static) -> impl Read + Send {
+pub(super) fn tunebook(kind: DumpKind, dump: impl Read + Send + 'static) -> impl Read + Send {
     let settings: Settings = match kind {
         DumpKind::Json => Box::new(JsonList::new(BufReader::new(dump))),
         DumpKind::Csv => {

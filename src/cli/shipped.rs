@@ -2,7 +2,7 @@
 
 use super::{Context, Failure};
 use crate::compose::CharactersModel;
-pub use crate::compose::shipped::LoadedModel;
+pub(super) use crate::compose::shipped::LoadedModel;
 use crate::compose::shipped::{self, ModelError};
 use crate::output::synth::SynthFont;
 use anyhow::{Context as _, anyhow};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// A file that cannot be read (environment) or is no whole model of this program (input).
-pub fn model(context: &Context) -> Result<LoadedModel, Failure> {
+pub(super) fn model(context: &Context) -> Result<LoadedModel, Failure> {
     let [usual, ..] = shipped::names();
     let (name, bytes) = model_bytes(context, usual)?;
     load(&bytes, &name)
@@ -23,7 +23,7 @@ pub fn model(context: &Context) -> Result<LoadedModel, Failure> {
 ///
 /// # Errors
 /// As [`model`], and a model of another kind (usage).
-pub fn character_model(context: &Context) -> Result<CharactersModel, Failure> {
+pub(super) fn character_model(context: &Context) -> Result<CharactersModel, Failure> {
     let (name, bytes) = model_bytes(context, "article")?;
     match load(&bytes, &name)? {
         LoadedModel::Characters(model) => Ok(model),
@@ -41,7 +41,7 @@ pub fn character_model(context: &Context) -> Result<CharactersModel, Failure> {
 ///
 /// # Errors
 /// A file that cannot be read (environment).
-pub fn model_bytes(
+pub(super) fn model_bytes(
     context: &Context,
     default: &str,
 ) -> Result<(PathBuf, Cow<'static, [u8]>), Failure> {
@@ -64,7 +64,7 @@ pub fn model_bytes(
 ///
 /// # Errors
 /// Bytes that are no whole model of this program (input).
-pub fn load(bytes: &[u8], path: &Path) -> Result<LoadedModel, Failure> {
+pub(super) fn load(bytes: &[u8], path: &Path) -> Result<LoadedModel, Failure> {
     shipped::load(bytes, &shipped::name_of(path)).map_err(|error: ModelError| {
         let what = format!("`{}` cannot be used as a model", path.display());
         Failure::input(anyhow!(error).context(what))
@@ -75,7 +75,7 @@ pub fn load(bytes: &[u8], path: &Path) -> Result<LoadedModel, Failure> {
 ///
 /// # Errors
 /// A file that cannot be read, or is no SoundFont (input).
-pub fn sound_font(context: &Context) -> Result<SynthFont, Failure> {
+pub(super) fn sound_font(context: &Context) -> Result<SynthFont, Failure> {
     match &context.soundfont {
         None => Ok(SynthFont::embedded()),
         Some(path) => SynthFont::load(path).map_err(Failure::input),

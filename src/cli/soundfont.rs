@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// `ceilid soundfont`'s arguments.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -44,7 +44,7 @@ enum Action {
 ///
 /// # Errors
 /// The file is not a usable SoundFont (input); it cannot be read or written (environment).
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::Build { output } => {
             let font = soundfont::build();

@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// # Errors
 /// The model cannot be read, or the wishes are outside what it can do.
-pub fn generated(
+pub(super) fn generated(
     settings: &Settings,
     context: &Context,
     stop: Arc<AtomicBool>,
@@ -32,13 +32,16 @@ pub fn generated(
 ///
 /// # Errors
 /// A file cannot be opened (environment).
-pub fn from_files(paths: &[PathBuf], context: &Context) -> Result<Box<dyn TuneSource>, Failure> {
+pub(super) fn from_files(
+    paths: &[PathBuf],
+    context: &Context,
+) -> Result<Box<dyn TuneSource>, Failure> {
     let tunes = GivenTunes::open(paths, context.seed()).map_err(Failure::environment)?;
     Ok(Box::new(tunes))
 }
 
 /// What it is to whoever runs the program that a model cannot be asked, or has no tune.
-pub fn refusal(error: AskError) -> Failure {
+pub(super) fn refusal(error: AskError) -> Failure {
     let other_model = "leave `--model` out, or begin the tune with `--prime`";
     let tune = "give `M:` and `K:` lines and parts of whole bars, such as a tune from `ceilid generate`; or use `--model article`";
     match error {

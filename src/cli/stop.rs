@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 /// # Errors
 /// The system refuses the handler (environment).
 #[cfg(unix)]
-pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
     let hang_up = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hang_up))
         .map_err(Failure::environment)?;
@@ -34,7 +34,7 @@ pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
 ///
 /// # Errors
 /// The system refuses the handlers (environment).
-pub fn flag() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn flag() -> Result<Arc<AtomicBool>, Failure> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::{register, register_conditional_shutdown};
     let stop = Arc::new(AtomicBool::new(false));

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of `ceilid titles`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// How many titles
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     count: u32,
@@ -44,7 +44,7 @@ fn dance(name: &str) -> Result<Dance, String> {
 }
 
 /// Runs `ceilid titles`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(output) = &args.output {
         return teach(&args.teach, output, context);
     }

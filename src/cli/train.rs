@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 /// Arguments of `ceilid train`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Tunebooks, or folders of them
     #[arg(required = true, value_name = "CORPUS")]
     corpus: Vec<PathBuf>,
@@ -131,7 +131,7 @@ enum OptimizerName {
 const SIZE_MAX: u64 = 4096;
 
 /// Runs `ceilid train`.
-pub fn run(args: Args, context: &Context) -> Result<(), Failure> {
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let recipe = recipe(&args, context)?;
     let stop = stop::flag()?;
     let teaching = Teaching {

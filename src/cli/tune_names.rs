@@ -13,7 +13,7 @@ const FOLDERS_MAX: usize = 8;
 
 /// A name for each of these books, no two alike, even where small and capital letters are the same: `t`, or `a-t` and `b-t`
 /// for `a/t.abc` and `b/t.abc`, or a number behind.
-pub fn book_names(books: &[impl AsRef<Path>]) -> Vec<BookName> {
+pub(super) fn book_names(books: &[impl AsRef<Path>]) -> Vec<BookName> {
     let mut names: Vec<String> = books
         .iter()
         .map(|book| name_with(book.as_ref(), 0))
@@ -69,7 +69,7 @@ pub fn book_names(books: &[impl AsRef<Path>]) -> Vec<BookName> {
 
 /// What the files of a book's tunes are called after.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BookName {
+pub(super) struct BookName {
     stem: String,
     /// What stands before the count where a number comes again: `-`, or `_` where a name such as `book-1-2` could be another book's.
     repeat_sign: char,
@@ -113,14 +113,14 @@ fn name_with(book: &Path, folders: usize) -> String {
 }
 
 /// Names for the files of a book's tunes: `BOOK-X`, and `BOOK-X-2` where a number comes again.
-pub struct TuneNames {
+pub(super) struct TuneNames {
     book: BookName,
     times: HashMap<u64, u32>,
 }
 
 impl TuneNames {
     /// The names of this book's tunes.
-    pub fn new(book: BookName) -> Self {
+    pub(super) fn new(book: BookName) -> Self {
         Self {
             book,
             times: HashMap::new(),
@@ -128,7 +128,7 @@ impl TuneNames {
     }
 
     /// The name of the next tune, whose text begins with `X:` where it has a number.
-    pub fn next(&mut self, text: &str) -> String {
+    pub(super) fn next(&mut self, text: &str) -> String {
         let number = reference(text).unwrap_or(0);
         let times = self.times.entry(number).or_insert(0);
         *times += 1;
@@ -149,11 +149,11 @@ fn reference(text: &str) -> Option<u64> {
 
 /// Numbers that are taken. Those that follow each other, as a book's do, take no more room than one.
 #[derive(Debug, Default)]
-pub struct Numbers(BTreeMap<u32, u32>);
+pub(super) struct Numbers(BTreeMap<u32, u32>);
 
 impl Numbers {
     /// Takes a number; whether it was free.
-    pub fn take(&mut self, number: u32) -> bool {
+    pub(super) fn take(&mut self, number: u32) -> bool {
         let before = self
             .0
             .range(..=number)
@@ -174,7 +174,7 @@ impl Numbers {
     }
 
     /// Takes this number, or where it is not free (or none is asked for) the one after the highest.
-    pub fn take_or_next(&mut self, number: Option<u32>) -> u32 {
+    pub(super) fn take_or_next(&mut self, number: Option<u32>) -> u32 {
         if let Some(number) = number.filter(|number| self.take(*number)) {
             return number;
         }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 /// Files that may change.
 #[derive(Debug, Default)]
-pub struct FileWatch {
+pub(super) struct FileWatch {
     files: Vec<(PathBuf, Stamp)>,
 }
 
@@ -17,7 +17,7 @@ type Stamp = Option<(SystemTime, u64)>;
 
 impl FileWatch {
     /// Watches these from how they are now.
-    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub(super) fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         let files = paths.into_iter().map(|path| {
             let stamp = stamp(&path);
             (path, stamp)
@@ -28,7 +28,7 @@ impl FileWatch {
     }
 
     /// Whether one changed since this was asked last. A file that is gone has not: an editor is about to put it back.
-    pub fn has_changed(&mut self) -> bool {
+    pub(super) fn has_changed(&mut self) -> bool {
         let mut has_changed = false;
         for (path, before) in &mut self.files {
             let now = stamp(path);

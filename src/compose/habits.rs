@@ -38,7 +38,7 @@ impl Habits {
 
 /// What a tune's notes were, as far as habits go.
 #[derive(Clone, Debug, Default)]
-pub struct HabitMemory {
+pub(super) struct HabitMemory {
     last_pitch: Option<i32>,
     /// The last two intervals, the older first.
     intervals: [Option<i32>; 2],
@@ -47,7 +47,7 @@ pub struct HabitMemory {
 
 impl HabitMemory {
     /// Notes a note; rests and tied notes change nothing.
-    pub fn push(&mut self, pitch: i32) {
+    pub(super) fn push(&mut self, pitch: i32) {
         if let Some(last) = self.last_pitch {
             let interval = pitch - last;
             if let [Some(one), Some(other)] = self.intervals {
@@ -59,7 +59,7 @@ impl HabitMemory {
     }
 
     /// What is added to the logit of a note of this pitch.
-    pub fn bonus(&self, habits: &Habits, pitch: i32) -> f32 {
+    pub(super) fn bonus(&self, habits: &Habits, pitch: i32) -> f32 {
         let Some(last) = self.last_pitch else {
             return 0.0;
         };

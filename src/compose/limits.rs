@@ -14,7 +14,7 @@ const SAME_PITCH_MAX: usize = 6;
 
 /// What may not come in one tune.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     /// MIDI note numbers of each degree in the tune's key.
     pitches: [i32; Degree::COUNT],
     is_final: [bool; Degree::COUNT],
@@ -25,7 +25,7 @@ pub struct Limits {
 
 impl Limits {
     /// The limits of a tune with this plan. It comes to rest: on its tonic, or on the third or fifth that its first part ended on.
-    pub fn new(plan: &Plan, range: (i32, i32)) -> Self {
+    pub(super) fn new(plan: &Plan, range: (i32, i32)) -> Self {
         let mut pitches = [0; Degree::COUNT];
         let mut is_final = [false; Degree::COUNT];
         let mut is_rest = [false; Degree::COUNT];
@@ -47,7 +47,7 @@ impl Limits {
     }
 
     /// Strikes out lengths from `allowed`: the last bar must leave room for a last note of a quarter or more.
-    pub fn lengths(&self, cursor: &Cursor, allowed: &mut [bool]) {
+    pub(super) fn lengths(&self, cursor: &Cursor, allowed: &mut [bool]) {
         if !cursor.is_in_last_bar() || cursor.given().is_some() {
             return;
         }
@@ -63,7 +63,7 @@ impl Limits {
 
     /// Strikes out repeated bars from `allowed`: the same bar a third time in a row, one that would be leapt into too far, and at
     /// the end of the tune one that does not end it.
-    pub fn bars(&self, cursor: &Cursor, recent: &Recent, allowed: &mut [bool]) {
+    pub(super) fn bars(&self, cursor: &Cursor, recent: &Recent, allowed: &mut [bool]) {
         let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
         for (number, notes) in cursor.repeatable() {
             let first = notes.first().and_then(|note| self.pitch(note.sound));
@@ -91,7 +91,13 @@ impl Limits {
     }
 
     /// Strikes out sounds from `allowed`, for a note of this length.
-    pub fn sounds(&self, cursor: &Cursor, units: Units, recent: &Recent, allowed: &mut [bool]) {
+    pub(super) fn sounds(
+        &self,
+        cursor: &Cursor,
+        units: Units,
+        recent: &Recent,
+        allowed: &mut [bool],
+    ) {
         if cursor.given().is_some() {
             return; // judged with its bar
         }
@@ -117,7 +123,7 @@ impl Limits {
     }
 
     /// The MIDI note number of a degree's sound.
-    pub fn pitch(&self, sound: Sound) -> Option<i32> {
+    pub(super) fn pitch(&self, sound: Sound) -> Option<i32> {
         match sound {
             Sound::Degree(_) => Some(self.pitches[sound.id() - 2]),
             Sound::Rest | Sound::Tied => None,
@@ -127,7 +133,7 @@ impl Limits {
 
 /// What the last notes were.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recent {
+pub(super) struct Recent {
     /// The last pitch, MIDI note number.
     pub pitch: Option<i32>,
     /// How often it came in a row.
@@ -138,7 +144,7 @@ pub struct Recent {
 
 impl Recent {
     /// Notes a note; `part` is the part it stands in.
-    pub fn push(&mut self, pitch: Option<i32>, part: u8) {
+    pub(super) fn push(&mut self, pitch: Option<i32>, part: u8) {
         let Some(pitch) = pitch else { return };
         self.same = if self.pitch == Some(pitch) {
             self.same + 1

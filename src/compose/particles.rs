@@ -17,11 +17,11 @@ use crate::token::{
 use rand::{Rng, RngExt};
 
 /// Particles a draft.
-pub const PARTICLES: usize = 4;
+pub(super) const PARTICLES: usize = 4;
 
 /// A finished draft.
 #[derive(Clone, Debug)]
-pub struct Written {
+pub(super) struct Written {
     pub tune: PlannedTune,
     /// −log₂ p of its notes a note, at temperature 1, as the model itself would have it.
     pub bits_a_note: f64,
@@ -29,7 +29,7 @@ pub struct Written {
 
 /// How sounds and lengths are drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct Draw {
+pub(super) struct Draw {
     pub temperature: f32,
     pub min_p: f32,
     pub habits: Habits,
@@ -38,7 +38,7 @@ pub struct Draw {
 /// Writes one draft for every start. `begun` are notes that each begins with (a prime's).
 ///
 /// Returns `None` for drafts that were led into a corner with all particles.
-pub fn write(
+pub(super) fn write(
     engine: &Engine,
     starts: Vec<(Cursor, EngineState)>,
     range: (i32, i32),
@@ -377,7 +377,7 @@ fn finish(particles: &[Option<Particle>], rng: &mut impl Rng) -> Option<Written>
 /// Draws an index among the allowed ones; gives it with the log of the share that the allowed ones have of the legal ones.
 ///
 /// `legal` is what the model knows to be possible, `allowed` (a part of it) what is asked for.
-pub fn draw(
+pub(super) fn draw(
     logits: &[f32],
     legal: &[bool],
     allowed: &[bool],
@@ -424,7 +424,7 @@ pub fn draw(
 }
 
 /// One of the candidates, in proportion to the exponentials of their log weights.
-pub fn choose_one(log_weights: &[f32], rng: &mut impl Rng) -> Option<usize> {
+pub(super) fn choose_one(log_weights: &[f32], rng: &mut impl Rng) -> Option<usize> {
     let everything = vec![true; log_weights.len()];
     draw(log_weights, &everything, &everything, 1.0, 0.0, rng).map(|(index, _)| index)
 }

@@ -22,7 +22,7 @@ const ROUNDS_MAX: usize = 40;
 /// proportion to the odds of what was struck in, so that the rest of the plan is as likely as it would be had it come by itself.
 /// Each is a cursor at the first note and the state that goes with it. Fewer than `count`, or none, when the model rarely or never
 /// makes such a plan.
-pub fn draw_plans(
+pub(super) fn draw_plans(
     engine: &Engine,
     request: &Request,
     count: usize,

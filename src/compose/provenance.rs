@@ -282,7 +282,7 @@ fn unescaped(line: &str) -> String {
 
 /// The tune as it is published: a number of its own, its provenance, and none of the sources that the model
 /// repeats from the books it learnt from (`S:` fields and comments would name people who never played this tune).
-pub fn publish(draft: &str, provenance: &Provenance) -> String {
+pub(super) fn publish(draft: &str, provenance: &Provenance) -> String {
     let mut text = format!("X:{}\n", provenance.index + 1);
     let mut is_headed = false;
     for line in draft.lines().filter(|line| !is_left_out(line)) {

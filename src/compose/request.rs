@@ -126,7 +126,7 @@ fn read_prime(text: &str) -> Result<PlannedTune, Unfit> {
 }
 
 /// The dance whose symbol stands for it in the tunes that models learn from: the corpora call a slide a jig.
-pub fn learnt_as(dance: Dance) -> Dance {
+pub(super) fn learnt_as(dance: Dance) -> Dance {
     match dance {
         Dance::Slide => Dance::Jig,
         other => other,
@@ -139,7 +139,7 @@ pub(super) fn is_danced_in(dance: Dance, meter: TuneMeter) -> bool {
 }
 
 /// The metres that people dance it in, the usual one first.
-pub fn metres(dance: Dance) -> &'static [TuneMeter] {
+pub(super) fn metres(dance: Dance) -> &'static [TuneMeter] {
     use TuneMeter::{
         Cut, FourFour, NineEight, SixEight, SixFour, ThreeEight, ThreeFour, ThreeTwo, TwelveEight,
         TwoFour,

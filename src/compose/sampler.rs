@@ -29,7 +29,7 @@ impl Default for Choice {
 }
 
 /// Chooses the next token. `weights` is room to work in, at least as long as `logits`.
-pub fn choose(
+pub(super) fn choose(
     logits: &[f32],
     choice: Choice,
     rng: &mut impl Rng,

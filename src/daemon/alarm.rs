@@ -20,14 +20,14 @@ const RESTED_WAKES: u32 = 1024;
 
 /// Learns how late wakings are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Alarm {
+pub(super) struct Alarm {
     early: Duration,
     rests_for: u32,
 }
 
 impl Alarm {
     /// How long before its time a thread should be woken.
-    pub fn early(self) -> Duration {
+    pub(super) fn early(self) -> Duration {
         match self.rests_for {
             0 => self.early,
             _ => Duration::ZERO,
@@ -35,7 +35,7 @@ impl Alarm {
     }
 
     /// Awake after asking for `asked`: waits for `until` on the spot.
-    pub fn turn_round(&mut self, asked: Instant, until: Instant, now: impl Fn() -> Instant) {
+    pub(super) fn turn_round(&mut self, asked: Instant, until: Instant, now: impl Fn() -> Instant) {
         let mut last = now();
         self.rests_for = self.rests_for.saturating_sub(1);
         let remembered = self.early - self.early / FORGOTTEN;

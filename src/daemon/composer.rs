@@ -7,10 +7,10 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Mutex, PoisonError};
 
 /// Where another source is laid for the composer to take up with the next tune.
-pub type NextSource = Mutex<Option<Box<dyn TuneSource>>>;
+pub(super) type NextSource = Mutex<Option<Box<dyn TuneSource>>>;
 
 /// Runs until nobody asks any more. A source that panics is broken, not the daemon.
-pub fn run(
+pub(super) fn run(
     mut source: Box<dyn TuneSource>,
     next_source: &NextSource,
     requests: &Receiver<TuneRequest>,

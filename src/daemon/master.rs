@@ -35,7 +35,7 @@ pub enum ClockIn {
 
 /// A master's clock, as it was heard so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Master {
+pub(super) struct Master {
     last: Option<Instant>,
     period_s: Option<f64>,
     /// Pulses since its start.
@@ -44,7 +44,7 @@ pub struct Master {
 
 impl Master {
     /// A pulse came.
-    pub fn pulse(&mut self, at: Instant) {
+    pub(super) fn pulse(&mut self, at: Instant) {
         let gap = self.last.map(|last| at.saturating_duration_since(last));
         if let Some(gap) = gap.filter(|gap| *gap < PERIOD_MAX && !gap.is_zero()) {
             let gap = gap.as_secs_f64();
@@ -56,17 +56,17 @@ impl Master {
     }
 
     /// It begins from its beginning, with the next pulse.
-    pub fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         (self.count, self.last) = (-1.0, None);
     }
 
     /// Seconds between two pulses; `None` before there were any.
-    pub fn period_s(&self) -> Option<f64> {
+    pub(super) fn period_s(&self) -> Option<f64> {
         self.period_s
     }
 
     /// Pulses since its start, up to a moment.
-    pub fn count_at(&self, at: Instant) -> f64 {
+    pub(super) fn count_at(&self, at: Instant) -> f64 {
         let since = self
             .last
             .map_or(Duration::ZERO, |last| at.saturating_duration_since(last));
@@ -77,7 +77,7 @@ impl Master {
     }
 
     /// How much faster whoever is `behind` by so many pulses is to go.
-    pub fn correction(behind: f64) -> f64 {
+    pub(super) fn correction(behind: f64) -> f64 {
         1.0 + (CORRECTION * behind).clamp(-CORRECTION_MAX, CORRECTION_MAX)
     }
 }

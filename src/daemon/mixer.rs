@@ -10,7 +10,7 @@ const USUAL_VOLUME: DataByte = const { DataByte::new(100).expect("100 is a data 
 
 /// What the channels of one output were told by the tune.
 #[derive(Clone, Debug, Default)]
-pub struct Mixer {
+pub(super) struct Mixer {
     manner: Manner,
     programs: [Option<Program>; Channel::COUNT],
     volumes: [Option<DataByte>; Channel::COUNT],
@@ -20,7 +20,10 @@ pub struct Mixer {
 
 impl Mixer {
     /// What goes out in place of this message of the tune.
-    pub fn through(&mut self, message: MidiMessage) -> impl Iterator<Item = MidiMessage> + use<> {
+    pub(super) fn through(
+        &mut self,
+        message: MidiMessage,
+    ) -> impl Iterator<Item = MidiMessage> + use<> {
         let channel = message.channel();
         let index = usize::from(channel.index());
         let mut first = [None, None];
@@ -49,7 +52,7 @@ impl Mixer {
     }
 
     /// Plays like this from now on; what has to be sent for it. Notes of parts that fall silent are not among it.
-    pub fn change(&mut self, manner: Manner) -> Vec<MidiMessage> {
+    pub(super) fn change(&mut self, manner: Manner) -> Vec<MidiMessage> {
         let before = std::mem::replace(&mut self.manner, manner);
         let mut messages = Vec::new();
         for channel in Channel::all().filter(|channel| self.is_told[usize::from(channel.index())]) {

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// An output and how far it has got.
-pub struct Outlet {
+pub(super) struct Outlet {
     pub output: Box<dyn LiveOutput>,
     pub lookahead: Duration,
     pub mixer: Mixer,
@@ -23,7 +23,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    pub fn new(output: Box<dyn LiveOutput>) -> Self {
+    pub(super) fn new(output: Box<dyn LiveOutput>) -> Self {
         Self {
             lookahead: output.lookahead(),
             output,
@@ -35,7 +35,7 @@ impl Outlet {
     }
 
     /// When the next message is to be handed over.
-    pub fn next_due(&self, line: &TimeLine) -> Option<Instant> {
+    pub(super) fn next_due(&self, line: &TimeLine) -> Option<Instant> {
         let piece = line.get(self.reached.piece)?;
         let at = if !self.reached.has_begun {
             piece.start
@@ -47,7 +47,13 @@ impl Outlet {
         Some(at.checked_sub(self.lookahead).unwrap_or(at))
     }
 
-    pub fn send_due(&mut self, line: &TimeLine, now: Instant, clock: &dyn Clock, gauges: &Gauges) {
+    pub(super) fn send_due(
+        &mut self,
+        line: &TimeLine,
+        now: Instant,
+        clock: &dyn Clock,
+        gauges: &Gauges,
+    ) {
         let horizon = now + self.lookahead;
         while let Some(piece) = line.get(self.reached.piece) {
             if !self.reached.has_begun {
@@ -95,7 +101,7 @@ impl Outlet {
     }
 
     /// Shows how the output is, and how it was before.
-    pub fn show(&self, before: Health, gauges: &OutputGauges) {
+    pub(super) fn show(&self, before: Health, gauges: &OutputGauges) {
         if (before, self.health) == (Health::Well, Health::Lost) {
             gauges.losses.fetch_add(1, Ordering::Relaxed);
         }
@@ -108,19 +114,19 @@ impl Outlet {
     }
 
     /// Drops what it was given ahead and sends these now.
-    pub fn cut_off(&mut self, messages: Vec<MidiMessage>, now: Instant) {
+    pub(super) fn cut_off(&mut self, messages: Vec<MidiMessage>, now: Instant) {
         self.output.forget_ahead();
         for message in messages {
             self.output.send(message, now);
         }
     }
 
-    pub fn is_past_first(&self, line: &TimeLine) -> bool {
+    pub(super) fn is_past_first(&self, line: &TimeLine) -> bool {
         let message_count = line.first().map_or(0, |piece| piece.messages.len());
         self.reached.piece > 0 || (self.reached.has_begun && self.reached.message >= message_count)
     }
 
-    pub fn let_go_of_first(&mut self) {
+    pub(super) fn let_go_of_first(&mut self) {
         self.reached = match self.reached.piece {
             0 => Reached::default(),
             piece => Reached {

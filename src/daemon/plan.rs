@@ -42,7 +42,7 @@ pub struct PlannedSet {
 
 /// What the next tune is to be like.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PlannedTune {
+pub struct NextTune {
     /// The set's name; `None` where the plan has no set for the hour.
     pub set: Option<String>,
     /// How many tunes of the set come before it.
@@ -167,7 +167,7 @@ impl Planner {
     }
 
     /// What the next tune is to be like; where nothing is planned for now, one of a set of `usual_tunes`.
-    pub fn next(&mut self, minute_of_day: u16, usual_tunes: u32) -> PlannedTune {
+    pub fn next(&mut self, minute_of_day: u16, usual_tunes: u32) -> NextTune {
         let set_now = self.set_at(minute_of_day);
         let (set, index) = match self.place {
             Some((Some(set), index)) if self.goes_on(set, index, minute_of_day) => {
@@ -179,7 +179,7 @@ impl Planner {
         self.last = set.or(self.last);
         self.place = Some((set, index + 1));
         let Some(set) = set.map(|set| &self.plan.sets[set]) else {
-            return PlannedTune {
+            return NextTune {
                 set: None,
                 index,
                 count: usual_tunes,
@@ -193,7 +193,7 @@ impl Planner {
             // It was read when the set was made.
             let _ = patch.set("key", key);
         }
-        PlannedTune {
+        NextTune {
             set: Some(set.name.clone()),
             index,
             count: set.tunes,
@@ -246,7 +246,7 @@ mod tests {
 
     /// The sets and keys of so many tunes at this time, such as `Jigs D`.
     fn story(planner: &mut Planner, minute: u16, count: usize) -> Vec<String> {
-        let word = |tune: PlannedTune| {
+        let word = |tune: NextTune| {
             let key = tune.patch.key.map(|key| format!(" {key}"));
             let set = tune.set.unwrap_or_else(|| "-".to_owned());
             format!("{set}{}", key.unwrap_or_default())

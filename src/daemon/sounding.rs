@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// What an output holds on to: notes, instruments, controllers.
 #[derive(Clone, Debug, Default)]
-pub struct Sounding {
+pub(super) struct Sounding {
     /// A bit a sounding pitch, for each channel that was ever spoken to.
     notes: BTreeMap<Channel, u128>,
     /// A bit a pitch that was ever struck.
@@ -20,12 +20,12 @@ pub struct Sounding {
 
 impl Sounding {
     /// Nothing sounds.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::default()
     }
 
     /// Takes note of a message that was sent.
-    pub fn note(&mut self, message: MidiMessage) {
+    pub(super) fn note(&mut self, message: MidiMessage) {
         let notes = self.notes.entry(message.channel()).or_default();
         match message {
             MidiMessage::NoteOn { channel, pitch, .. } => {
@@ -57,7 +57,7 @@ impl Sounding {
 
     /// What silences it: a note-off for each sounding note, bends undone, and on every channel that was used
     /// "all notes off" (CC 123) and "all sound off" (CC 120), for a receiver that lost a note-off.
-    pub fn silence(&mut self) -> Vec<MidiMessage> {
+    pub(super) fn silence(&mut self) -> Vec<MidiMessage> {
         let mut messages = Vec::new();
         for (&channel, notes) in &mut self.notes {
             messages.extend(note_offs(channel, std::mem::take(notes)));
@@ -77,13 +77,13 @@ impl Sounding {
     }
 
     /// What ends the notes of one channel, which may go on with others.
-    pub fn end(&mut self, channel: Channel) -> Vec<MidiMessage> {
+    pub(super) fn end(&mut self, channel: Channel) -> Vec<MidiMessage> {
         let notes = self.notes.get_mut(&channel).map(std::mem::take);
         notes.map_or_else(Vec::new, |notes| note_offs(channel, notes).collect())
     }
 
     /// What silences a receiver about which nothing is known: every channel.
-    pub fn panic(&mut self) -> Vec<MidiMessage> {
+    pub(super) fn panic(&mut self) -> Vec<MidiMessage> {
         let mut messages = self.silence();
         messages.extend(
             Channel::all()
@@ -95,7 +95,7 @@ impl Sounding {
 
     /// What a receiver that was away must be told. Silence first: the end of a note it was playing may have got lost,
     /// and nobody knows which. Then instruments, controllers, bends.
-    pub fn come_back(&self) -> Vec<MidiMessage> {
+    pub(super) fn come_back(&self) -> Vec<MidiMessage> {
         let note_offs = self
             .struck
             .iter()

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 
 /// The tune that plays or comes next, and the ones after it.
 #[derive(Default)]
-pub struct TimeLine {
+pub(super) struct TimeLine {
     pieces: VecDeque<TimedTune>,
 }
 
 /// A tune on the time line.
-pub struct TimedTune {
+pub(super) struct TimedTune {
     pub tune: Arc<ReadyTune>,
     /// Each message and its distance from the start.
     pub messages: Vec<(Duration, Outgoing)>,
@@ -41,66 +41,66 @@ pub struct TimedTune {
 
 /// What goes out at a time.
 #[derive(Clone, Copy, Debug)]
-pub enum Outgoing {
+pub(super) enum Outgoing {
     Note(MidiMessage),
     Clock(ClockMessage),
 }
 
 /// The next thing to send.
 #[derive(Clone, Copy, Default)]
-pub struct Reached {
+pub(super) struct Reached {
     pub piece: usize,
     pub message: usize,
     pub has_begun: bool,
 }
 
 impl TimeLine {
-    pub fn first(&self) -> Option<&TimedTune> {
+    pub(super) fn first(&self) -> Option<&TimedTune> {
         self.pieces.front()
     }
 
-    pub fn first_mut(&mut self) -> Option<&mut TimedTune> {
+    pub(super) fn first_mut(&mut self) -> Option<&mut TimedTune> {
         self.pieces.front_mut()
     }
 
     /// The tune that plays: the first, once it has begun.
-    pub fn playing(&self) -> Option<&TimedTune> {
+    pub(super) fn playing(&self) -> Option<&TimedTune> {
         self.first().filter(|piece| piece.is_announced)
     }
 
-    pub fn last(&self) -> Option<&TimedTune> {
+    pub(super) fn last(&self) -> Option<&TimedTune> {
         self.pieces.back()
     }
 
-    pub fn get(&self, index: usize) -> Option<&TimedTune> {
+    pub(super) fn get(&self, index: usize) -> Option<&TimedTune> {
         self.pieces.get(index)
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.pieces.len()
     }
 
-    pub fn add(&mut self, piece: TimedTune) {
+    pub(super) fn add(&mut self, piece: TimedTune) {
         self.pieces.push_back(piece);
     }
 
-    pub fn remove_first(&mut self) -> Option<TimedTune> {
+    pub(super) fn remove_first(&mut self) -> Option<TimedTune> {
         self.pieces.pop_front()
     }
 
-    pub fn remove_last(&mut self) -> Option<TimedTune> {
+    pub(super) fn remove_last(&mut self) -> Option<TimedTune> {
         self.pieces.pop_back()
     }
 
     /// Everything sounds so much later.
-    pub fn delay(&mut self, span: Duration) {
+    pub(super) fn delay(&mut self, span: Duration) {
         for piece in &mut self.pieces {
             piece.start += span;
         }
     }
 
     /// Begins the first tune at this moment, from its beginning, and sets the others after it.
-    pub fn begin_at(&mut self, start: Instant, manner: &Manner) {
+    pub(super) fn begin_at(&mut self, start: Instant, manner: &Manner) {
         for piece in &mut self.pieces {
             piece.start = start;
         }
@@ -109,7 +109,7 @@ impl TimeLine {
 
     /// Gives tunes another rate and sets each after the one before it. What begins by `handed_over` keeps its beginning: its
     /// first messages are with the outputs.
-    pub fn retime(
+    pub(super) fn retime(
         &mut self,
         handed_over: Instant,
         manner: &Manner,
@@ -138,7 +138,7 @@ impl TimeLine {
     }
 
     /// The first message due at or after `at`.
-    pub fn reached_at(&self, at: Instant) -> Reached {
+    pub(super) fn reached_at(&self, at: Instant) -> Reached {
         for (index, piece) in self.pieces.iter().enumerate() {
             if at < piece.end() || index + 1 == self.pieces.len() {
                 let offset = piece.offset_at(at);
@@ -155,7 +155,7 @@ impl TimeLine {
 }
 
 impl TimedTune {
-    pub fn new(
+    pub(super) fn new(
         tune: Arc<ReadyTune>,
         start: Instant,
         scale: TempoScale,
@@ -223,12 +223,12 @@ impl TimedTune {
     }
 
     /// Its place in its set.
-    pub fn place(&self) -> &SetPlace {
+    pub(super) fn place(&self) -> &SetPlace {
         &self.tune.rendition.place
     }
 
     /// How many pulses are before this offset, and which part of the next.
-    pub fn pulse_at(&self, offset: Duration) -> f64 {
+    pub(super) fn pulse_at(&self, offset: Duration) -> f64 {
         let after = self.pulses.partition_point(|at| *at <= offset);
         let before = after.saturating_sub(1);
         let (Some(from), Some(to)) = (self.pulses.get(before), self.pulses.get(before + 1)) else {
@@ -240,30 +240,30 @@ impl TimedTune {
     }
 
     /// How much faster than it was performed for a pulse here takes so many seconds.
-    pub fn rate_for(&self, period_s: f64, pulse: f64) -> Option<f64> {
+    pub(super) fn rate_for(&self, period_s: f64, pulse: f64) -> Option<f64> {
         let place = (pulse as usize).min(self.pulses.len().checked_sub(2)?); // not negative
         let own = (self.pulses[place + 1] - self.pulses[place]).as_secs_f64();
         let range = TempoScale::RANGE;
         Some((own / period_s).clamp(*range.start(), *range.end()))
     }
 
-    pub fn pulses_before(&self, offset: Duration) -> u64 {
+    pub(super) fn pulses_before(&self, offset: Duration) -> u64 {
         let before = self.messages.iter().take_while(|(at, _)| *at < offset);
         let is_pulse = |message: &Outgoing| matches!(message, Outgoing::Clock(ClockMessage::Pulse));
         before.filter(|(_, message)| is_pulse(message)).count() as u64
     }
 
     /// When what stands at this offset sounds.
-    pub fn due(&self, offset: Duration) -> Instant {
+    pub(super) fn due(&self, offset: Duration) -> Instant {
         self.start + self.span(offset)
     }
 
-    pub fn end(&self) -> Instant {
+    pub(super) fn end(&self) -> Instant {
         self.due(self.length)
     }
 
     /// How far it is at this moment.
-    pub fn offset_at(&self, at: Instant) -> Duration {
+    pub(super) fn offset_at(&self, at: Instant) -> Duration {
         let span = at.saturating_duration_since(self.start);
         // Exact where nothing is scaled.
         if self.rate == 1.0 {
@@ -282,7 +282,7 @@ impl TimedTune {
     }
 
     /// Goes at another tempo from `pivot` on.
-    pub fn change_tempo(&mut self, scale: TempoScale, pivot: Instant) {
+    pub(super) fn change_tempo(&mut self, scale: TempoScale, pivot: Instant) {
         self.go_at(
             scale.factor() / self.tune.rendition.settings.tempo_scale.factor(),
             pivot,
@@ -290,7 +290,7 @@ impl TimedTune {
     }
 
     /// Goes at another rate from `pivot` on.
-    pub fn go_at(&mut self, rate: f64, pivot: Instant) {
+    pub(super) fn go_at(&mut self, rate: f64, pivot: Instant) {
         let position = self.offset_at(pivot);
         self.rate = rate;
         if self.start < pivot {

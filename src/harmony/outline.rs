@@ -11,13 +11,13 @@ use std::collections::HashSet;
 /// Beats of a bar at the most; longer bars are cut into as many.
 const BEATS_A_BAR_MAX: u64 = 6;
 /// Bars of a phrase: places in the form are counted by it.
-pub const PHRASE_BARS: usize = 8;
+pub(super) const PHRASE_BARS: usize = 8;
 
 /// Twelve numbers, one a pitch class counted from the tonic.
-pub type Classes = [f32; 12];
+pub(super) type Classes = [f32; 12];
 
 /// What the melody does in twelve numbers each: how many there are a beat.
-pub const VIEWS: usize = 8;
+pub(super) const VIEWS: usize = 8;
 
 /// Where a chord may begin, and what a player hears there.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub enum Stress {
 const PICKUP_LESS_THAN: (u64, u64) = (1, 2);
 
 /// The beats of a score, each written bar's once; pickups have none. Empty where there are no notes or no bars.
-pub fn outline(score: &Score) -> Vec<Beat> {
+pub(super) fn outline(score: &Score) -> Vec<Beat> {
     let Some(voice) = score.voices.iter().find(|voice| !voice.notes.is_empty()) else {
         return Vec::new();
     };
@@ -141,7 +141,7 @@ pub fn outline(score: &Score) -> Vec<Beat> {
 }
 
 /// The chord that the score's own symbols put on each beat; `None` before the first, and where a symbol names none.
-pub fn written(score: &Score, beats: &[Beat]) -> Vec<Option<ChordDegree>> {
+pub(super) fn written(score: &Score, beats: &[Beat]) -> Vec<Option<ChordDegree>> {
     let at = |beat: &Beat| {
         let after = score
             .chords

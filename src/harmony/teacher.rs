@@ -12,7 +12,7 @@ use std::collections::HashMap;
 /// A chord that comes less often in all lessons is none that the model tells apart: too rare to learn from.
 const CHORD_BEATS_MIN: usize = 24;
 /// Passes over all lessons.
-pub const EPOCHS: usize = 30;
+pub(super) const EPOCHS: usize = 30;
 /// Lessons between two moves of the weights.
 const LESSONS_A_MOVE: usize = 8;
 /// Adam's step at the start; it falls to zero along a cosine.

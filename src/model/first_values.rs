@@ -5,26 +5,26 @@
 use super::noise::Noise;
 
 /// Even within ±√(6 / inputs and outputs) (Glorot and Bengio 2010).
-pub fn fill_glorot(fan: usize, noise: Noise, values: &mut [f32]) {
+pub(super) fn fill_glorot(fan: usize, noise: Noise, values: &mut [f32]) {
     fill_uniform((6.0 / fan as f64).sqrt(), noise, values);
 }
 
 /// Of a layer's bias, zero until now: 1 for the forget gate, so that a cell remembers until it learns to forget
 /// (Jozefowicz et al. 2015).
-pub fn fill_forget_bias(values: &mut [f32]) {
+pub(super) fn fill_forget_bias(values: &mut [f32]) {
     let hidden = values.len() / 4;
     values[hidden..2 * hidden].fill(1.0);
 }
 
 /// Even within ± the bound.
-pub fn fill_uniform(bound: f64, noise: Noise, values: &mut [f32]) {
+pub(super) fn fill_uniform(bound: f64, noise: Noise, values: &mut [f32]) {
     for (at, value) in values.iter_mut().enumerate() {
         *value = (bound * (2.0 * noise.uniform(at as u64) - 1.0)) as f32;
     }
 }
 
 /// Normal with mean 0.
-pub fn fill_normal(deviation: f64, noise: Noise, values: &mut [f32]) {
+pub(super) fn fill_normal(deviation: f64, noise: Noise, values: &mut [f32]) {
     for (at, value) in values.iter_mut().enumerate() {
         *value = (deviation * noise.normal(at as u64)) as f32;
     }
@@ -32,7 +32,7 @@ pub fn fill_normal(deviation: f64, noise: Noise, values: &mut [f32]) {
 
 /// A square matrix of random orthonormal rows (Saxe et al. 2014): Gram and Schmidt, twice over, which is exact to
 /// rounding.
-pub fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
+pub(super) fn fill_orthogonal(square: &mut [f32], size: usize, noise: Noise) {
     let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
     for row in 0..size {
         let mut new: Vec<f64> = (0..size)

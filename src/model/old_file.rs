@@ -8,11 +8,11 @@ use super::shape::NetworkConfig;
 use serde::Deserialize;
 
 /// The key of the record in the metadata; it names the version of the symbols too.
-pub const KEY: &str = "ceilid-folk-2";
+pub(super) const KEY: &str = "ceilid-folk-2";
 
 /// All that such a file says about itself.
 #[derive(Deserialize)]
-pub struct Record {
+pub(super) struct Record {
     pub config: NetworkConfig,
     /// Names of the corpora, with how many tunes of each were learnt from.
     pub corpora: Vec<(String, u64)>,
@@ -28,7 +28,7 @@ pub struct Record {
 
 /// Bits a note.
 #[derive(Deserialize)]
-pub struct Epoch {
+pub(super) struct Epoch {
     pub train: f64,
     pub valid: f64,
 }
@@ -59,7 +59,7 @@ struct Phase {
 
 impl Record {
     /// How it was taught, where that can be read.
-    pub fn training(&self) -> Option<TrainingConfig> {
+    pub(super) fn training(&self) -> Option<TrainingConfig> {
         serde_json::from_str(&self.recipe).ok().map(training_config)
     }
 }

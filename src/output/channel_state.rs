@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What sixteen channels were told and still holds. Bounded: a value a controller, a note a key.
 #[derive(Clone, Debug, Default)]
-pub struct ChannelState {
+pub(super) struct ChannelState {
     /// By what it sets: the kind, the channel, the controller or key.
     holds: BTreeMap<(Kind, Channel, u8), MidiMessage>,
 }
@@ -23,7 +23,7 @@ enum Kind {
 
 impl ChannelState {
     /// Takes a message into account.
-    pub fn take(&mut self, message: MidiMessage) {
+    pub(super) fn take(&mut self, message: MidiMessage) {
         let channel = message.channel();
         let (kind, number) = match message {
             MidiMessage::NoteOff { pitch, .. } => {
@@ -47,7 +47,7 @@ impl ChannelState {
     }
 
     /// What to tell fresh channels: instruments first, the sounding notes last.
-    pub fn messages(&self) -> impl Iterator<Item = MidiMessage> {
+    pub(super) fn messages(&self) -> impl Iterator<Item = MidiMessage> {
         self.holds.values().copied()
     }
 }

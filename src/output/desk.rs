@@ -11,12 +11,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 /// Frames computed at a time.
-pub const BLOCK_FRAMES: usize = Synth::BLOCK_FRAMES;
+pub(super) const BLOCK_FRAMES: usize = Synth::BLOCK_FRAMES;
 /// The sound is faded over so many blocks before it is cut off: 7 ms at 48 kHz.
 const FADE_BLOCKS: usize = 5;
 
 /// A synth, what is still to be played on it, and the limiter after it.
-pub struct Desk {
+pub(super) struct Desk {
     sample_rate_hz: u32,
     synth: Synth,
     limiter: Limiter,
@@ -42,7 +42,7 @@ impl Desk {
     ///
     /// # Errors
     /// The synth does not take this font or this rate.
-    pub fn new(font: &SynthFont, sample_rate_hz: u32) -> Result<Self, SynthError> {
+    pub(super) fn new(font: &SynthFont, sample_rate_hz: u32) -> Result<Self, SynthError> {
         Ok(Self {
             sample_rate_hz,
             synth: Synth::new(font, sample_rate_hz)?,
@@ -54,12 +54,12 @@ impl Desk {
     }
 
     /// Plays a message when its time has come.
-    pub fn play(&mut self, message: MidiMessage, due: Instant) {
+    pub(super) fn play(&mut self, message: MidiMessage, due: Instant) {
         self.pending.push_back((due, message));
     }
 
     /// Drops what has not sounded yet, and fades what does.
-    pub fn forget_ahead(&mut self) {
+    pub(super) fn forget_ahead(&mut self) {
         self.pending.clear();
         self.fade = Fade::Out {
             blocks_left: FADE_BLOCKS,
@@ -71,7 +71,7 @@ impl Desk {
         not(feature = "sound-card"),
         allow(dead_code, reason = "the sound card alone asks")
     )]
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.pending.is_empty() && self.fade == Fade::None
     }
 
@@ -79,7 +79,7 @@ impl Desk {
     ///
     /// # Errors
     /// The font cannot be used; the old one plays on.
-    pub fn change_font(&mut self, font: &SynthFont) -> Result<(), SynthError> {
+    pub(super) fn change_font(&mut self, font: &SynthFont) -> Result<(), SynthError> {
         let mut synth = Synth::new(font, self.sample_rate_hz)?;
         for message in self.channels.messages() {
             synth.send(message);
@@ -89,7 +89,7 @@ impl Desk {
     }
 
     /// Computes the block whose messages are due before `until`: left and right, [`BLOCK_FRAMES`] each.
-    pub fn render(&mut self, left: &mut [f32], right: &mut [f32], until: Instant) {
+    pub(super) fn render(&mut self, left: &mut [f32], right: &mut [f32], until: Instant) {
         if self.fade == Fade::None {
             while self.pending.front().is_some_and(|(due, _)| *due < until) {
                 if let Some((_, message)) = self.pending.pop_front() {

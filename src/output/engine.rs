@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Left and right.
-pub type Frame = [f32; 2];
+pub(super) type Frame = [f32; 2];
 
 /// How fast the sound fades when the ring runs empty, a frame: to a thousandth in a few milliseconds at 48 kHz.
 const EMPTY_RING_DECAY: f32 = 0.97;
 
 /// What the device's callback counts and others read.
 #[derive(Debug, Default)]
-pub struct EngineCounters {
+pub(super) struct EngineCounters {
     /// Frames the device took: those of the ring and silence.
     pub frames_taken: AtomicU64,
     /// Times the ring ran empty while the device asked for more.
@@ -23,7 +23,7 @@ pub struct EngineCounters {
 }
 
 /// Empties the ring into the device's buffers.
-pub struct Engine {
+pub(super) struct Engine {
     ring: Consumer<Frame>,
     counters: Arc<EngineCounters>,
     last: Frame,
@@ -33,7 +33,7 @@ pub struct Engine {
 
 impl Engine {
     /// Reads this ring, counts there.
-    pub fn new(ring: Consumer<Frame>, counters: Arc<EngineCounters>) -> Self {
+    pub(super) fn new(ring: Consumer<Frame>, counters: Arc<EngineCounters>) -> Self {
         Self {
             ring,
             counters,
@@ -45,7 +45,7 @@ impl Engine {
 
     /// Fills a device buffer of interleaved samples, `channel_count` a frame: left and right go to the first two, a
     /// mono device gets their mean, further channels silence.
-    pub fn fill<S: Copy>(
+    pub(super) fn fill<S: Copy>(
         &mut self,
         buffer: &mut [S],
         channel_count: usize,

@@ -9,7 +9,7 @@
 use thiserror::Error;
 
 /// A file larger than this is not read.
-pub const FONT_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FONT_BYTES_MAX: u64 = 1 << 30;
 /// Zones one note-on may have to look through: instrument zones summed over a preset's zones. Large pianos have hundreds.
 const ZONES_A_PRESET_MAX: usize = 1 << 16;
 
@@ -59,7 +59,7 @@ pub enum FontFault {
 ///
 /// # Errors
 /// The first fault found.
-pub fn check(bytes: &[u8]) -> Result<(), FontFault> {
+pub(super) fn check(bytes: &[u8]) -> Result<(), FontFault> {
     let is_font = bytes.len() >= 12 && &bytes[..4] == b"RIFF" && &bytes[8..12] == b"sfbk";
     if !is_font {
         let found = String::from_utf8_lossy(&bytes[..bytes.len().min(4)]).into_owned();

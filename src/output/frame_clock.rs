@@ -24,7 +24,7 @@ const RATE_ERROR_MAX: f64 = 0.05;
 
 /// What a sound server's frame counter will show. The counter has 32 bits and wraps around.
 #[derive(Clone, Debug)]
-pub struct FrameClock {
+pub(super) struct FrameClock {
     nominal_rate_hz: f64,
     rate_hz: f64,
     anchor: Option<Anchor>,
@@ -39,7 +39,7 @@ struct Anchor {
 
 impl FrameClock {
     /// A clock that knows the server's nominal rate and nothing else.
-    pub fn new(rate_hz: u32) -> Self {
+    pub(super) fn new(rate_hz: u32) -> Self {
         let rate_hz = f64::from(rate_hz);
         Self {
             nominal_rate_hz: rate_hz,
@@ -49,7 +49,7 @@ impl FrameClock {
     }
 
     /// Takes in a reading.
-    pub fn observe(&mut self, at: Instant, frame: u32) {
+    pub(super) fn observe(&mut self, at: Instant, frame: u32) {
         let fresh = Anchor {
             at,
             frame: f64::from(frame),
@@ -80,7 +80,7 @@ impl FrameClock {
     }
 
     /// The frame at that moment; 0 before the first reading.
-    pub fn frame_at(&self, at: Instant) -> u32 {
+    pub(super) fn frame_at(&self, at: Instant) -> u32 {
         self.anchor
             .as_ref()
             .map_or(0, |anchor| wrapped(self.unwrapped_at(anchor, at)))

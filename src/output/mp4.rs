@@ -6,14 +6,14 @@
 //! Format* 0.8.1 (Xiph; `Opus` and `dOps`).
 
 /// Ticks a second: frames of Opus.
-pub const TIMESCALE: u32 = 48_000;
+pub(super) const TIMESCALE: u32 = 48_000;
 /// The only track.
 const TRACK: u32 = 1;
 /// The unity matrix of presentations, 16.16 and 2.30.
 const MATRIX: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 
 /// What comes before every segment. `packet_frames` is how long each packet lasts.
-pub fn header(pre_skip: u16, packet_frames: u32) -> Vec<u8> {
+pub(super) fn header(pre_skip: u16, packet_frames: u32) -> Vec<u8> {
     let file_type = boxed(b"ftyp", &[b"iso6", &be32(0)[..], b"iso6", b"mp41"]);
     let track_header = full(
         b"tkhd",
@@ -100,7 +100,7 @@ pub fn header(pre_skip: u16, packet_frames: u32) -> Vec<u8> {
 }
 
 /// A segment: packets from this frame of the stream on. `number` counts segments from 1.
-pub fn segment(number: u32, first_frame: u64, packets: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn segment(number: u32, first_frame: u64, packets: &[Vec<u8>]) -> Vec<u8> {
     // Where the data begins is stated inside what comes before it, whose length does not depend on it.
     let fragment = |data_at: u32| {
         let sizes: Vec<u8> = packets

@@ -18,7 +18,7 @@ const LACES_MAX: usize = 255;
 
 /// Writes one logical stream.
 #[derive(Debug)]
-pub struct OggWriter {
+pub(super) struct OggWriter {
     serial: u32,
     page_count: u32,
     granule: u64,
@@ -26,7 +26,7 @@ pub struct OggWriter {
 
 /// Whether more pages follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Follows {
+pub(super) enum Follows {
     /// They do.
     More,
     /// This is the stream's last page.
@@ -35,7 +35,7 @@ pub enum Follows {
 
 impl OggWriter {
     /// A stream of this number, and its header pages.
-    pub fn begin_opus(serial: u32, pre_skip: u16, tags: &Tags) -> (Self, Vec<u8>) {
+    pub(super) fn begin_opus(serial: u32, pre_skip: u16, tags: &Tags) -> (Self, Vec<u8>) {
         let mut writer = Self {
             serial,
             page_count: 0,
@@ -55,7 +55,7 @@ impl OggWriter {
 
     /// A page of these packets, which last `frames` together at 48 kHz. As many packets as the page has room for: ten of 20 ms
     /// always fit.
-    pub fn audio(&mut self, packets: &[Vec<u8>], frames: u64, follows: Follows) -> Vec<u8> {
+    pub(super) fn audio(&mut self, packets: &[Vec<u8>], frames: u64, follows: Follows) -> Vec<u8> {
         self.granule += frames;
         let flag = if follows == Follows::Nothing { LAST } else { 0 };
         self.page(packets, flag)
@@ -90,7 +90,7 @@ impl OggWriter {
 }
 
 /// The packets of whole pages, in order. What is no page ends it.
-pub fn packets(mut pages: &[u8]) -> Vec<&[u8]> {
+pub(super) fn packets(mut pages: &[u8]) -> Vec<&[u8]> {
     let mut packets = Vec::new();
     while let Some(&lace_count) = pages
         .get(HEAD_BYTES - 1)

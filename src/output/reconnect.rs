@@ -15,7 +15,7 @@ use std::time::Duration;
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How something is connected to.
-pub trait Connect: Send + 'static {
+pub(super) trait Connect: Send + 'static {
     /// What is connected.
     type Connection: Send + 'static;
 
@@ -35,7 +35,7 @@ pub trait Connect: Send + 'static {
 }
 
 /// A connection that comes back.
-pub struct Reconnecting<C: Connect> {
+pub(super) struct Reconnecting<C: Connect> {
     connection: Option<C::Connection>,
     /// To the watcher: a connection that is of no use any more, to be closed there.
     lost: SyncSender<C::Connection>,
@@ -49,7 +49,7 @@ impl<C: Connect> Reconnecting<C> {
     ///
     /// # Errors
     /// The watcher's thread does not start.
-    pub fn new(
+    pub(super) fn new(
         name: &str,
         connect: C,
         connection: Option<C::Connection>,
@@ -81,7 +81,7 @@ impl<C: Connect> Reconnecting<C> {
     }
 
     /// The connection, if there is one now. Never waits.
-    pub fn connection(&mut self) -> Option<&mut C::Connection> {
+    pub(super) fn connection(&mut self) -> Option<&mut C::Connection> {
         if self.connection.is_some() && self.is_gone.swap(false, Ordering::AcqRel) {
             self.drop_connection();
         }
@@ -92,7 +92,7 @@ impl<C: Connect> Reconnecting<C> {
     }
 
     /// The connection does not work: it is closed and sought again.
-    pub fn drop_connection(&mut self) {
+    pub(super) fn drop_connection(&mut self) {
         if let Some(connection) = self.connection.take() {
             // The watcher has room for one, and there is only ever one.
             let _ = self.lost.try_send(connection);
@@ -100,7 +100,7 @@ impl<C: Connect> Reconnecting<C> {
     }
 
     /// Whether there is a connection.
-    pub fn health(&mut self) -> Health {
+    pub(super) fn health(&mut self) -> Health {
         if self.connection().is_some() {
             Health::Well
         } else {
@@ -109,7 +109,7 @@ impl<C: Connect> Reconnecting<C> {
     }
 
     /// Takes the connection out, for its last messages; the watcher ends.
-    pub fn into_connection(mut self) -> Option<C::Connection> {
+    pub(super) fn into_connection(mut self) -> Option<C::Connection> {
         self.connection.take()
     }
 }

@@ -10,14 +10,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The thread, as its output sees it.
-pub struct Worker {
+pub(super) struct Worker {
     signals: Signals,
     thread: JoinHandle<()>,
 }
 
 /// What the output and the thread tell each other.
 #[derive(Clone, Debug, Default)]
-pub struct Signals(Arc<Flags>);
+pub(super) struct Signals(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
@@ -27,12 +27,12 @@ struct Flags {
 
 impl Signals {
     /// Whether the thread is to end.
-    pub fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         self.0.is_closing.load(Ordering::Relaxed)
     }
 
     /// Says how the work goes; how it went before.
-    pub fn set_health(&self, health: Health) -> Health {
+    pub(super) fn set_health(&self, health: Health) -> Health {
         let was_failing = self
             .0
             .is_failing
@@ -41,7 +41,7 @@ impl Signals {
     }
 
     /// How the work goes.
-    pub fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Health {
         Self::health_of(self.0.is_failing.load(Ordering::Relaxed))
     }
 
@@ -59,7 +59,7 @@ impl Worker {
     ///
     /// # Errors
     /// The thread does not start.
-    pub fn start(
+    pub(super) fn start(
         thread: &str,
         output: &str,
         work: impl FnOnce(Signals) + Send + 'static,
@@ -77,12 +77,12 @@ impl Worker {
     }
 
     /// How the work goes.
-    pub fn health(&self) -> Health {
+    pub(super) fn health(&self) -> Health {
         self.signals.health()
     }
 
     /// Tells the thread to end, and waits for that as long as the end of an output may take.
-    pub fn close(self) {
+    pub(super) fn close(self) {
         self.signals.0.is_closing.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + CLOSE_WAIT_MAX;
         while !self.thread.is_finished() && Instant::now() < deadline {

@@ -26,7 +26,7 @@ const CHORD_NOTES_MAX: usize = 4;
 
 /// A harmony and how long it holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Harmony {
+pub(super) struct Harmony {
     /// From here.
     pub onset: Ticks,
     /// Pitch class of the root, 0..=11.
@@ -39,7 +39,7 @@ pub struct Harmony {
 
 /// The harmonies of a tune: its chord symbols, with the kinds of chord it names itself, or those that people would play where it
 /// has none.
-pub fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
+pub(super) fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
     let written = written_harmonies(score, wishes);
     if !written.is_empty() {
         return written;
@@ -49,7 +49,7 @@ pub fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
 }
 
 /// The harmonies of the tune's chord symbols alone.
-pub fn written_harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
+pub(super) fn written_harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
     let symbols = score.chords.iter();
     symbols
         .filter_map(|symbol| Harmony::of(symbol, wishes))
@@ -61,7 +61,7 @@ const NO_CHORD: [&str; 4] = ["N.C.", "NC", "N.C", "n.c."];
 
 impl Harmony {
     /// Whether the tune asks for silence here: `N.C.`.
-    pub fn is_silent(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         self.intervals.is_empty()
     }
 
@@ -99,7 +99,7 @@ impl Harmony {
 }
 
 /// What of the accompaniment is played, and how.
-pub struct Backing<'a> {
+pub(super) struct Backing<'a> {
     /// The tune.
     pub score: &'a Score,
     /// Its harmonies.
@@ -114,7 +114,7 @@ pub struct Backing<'a> {
 
 impl Backing<'_> {
     /// The guitar's chords.
-    pub fn chords(&self) -> Vec<Stroke> {
+    pub(super) fn chords(&self) -> Vec<Stroke> {
         let velocity = self
             .wishes
             .chord_velocity
@@ -130,7 +130,7 @@ impl Backing<'_> {
     }
 
     /// The bass: the root on the bar line, the fifth later in the bar; in the last bar the root alone.
-    pub fn bass(&self) -> Vec<Stroke> {
+    pub(super) fn bass(&self) -> Vec<Stroke> {
         let velocity = self
             .wishes
             .bass_velocity
@@ -199,7 +199,7 @@ impl Backing<'_> {
 }
 
 /// The bodhrán's strokes.
-pub fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
+pub(super) fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
     let hard = role_style(Role::Bodhran).velocity;
     let stroke = |(at, sign): (Ticks, u8)| {
         let (pitch, lighter) = match sign {
@@ -219,7 +219,7 @@ pub fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Str
 }
 
 /// Strokes that count `bars` bars in, the first at zero.
-pub fn count_in(bars: u64, bar: Ticks, beat: Ticks) -> Vec<Stroke> {
+pub(super) fn count_in(bars: u64, bar: Ticks, beat: Ticks) -> Vec<Stroke> {
     let (bar, beat) = (bar.get().max(1), beat.get().max(1));
     let beats = (0..bars).flat_map(|index| (0..bar.div_ceil(beat)).map(move |n| (index, n)));
     let stroke = |(index, number): (u64, u64)| {
@@ -249,7 +249,7 @@ fn wants_drone(score: &Score) -> bool {
 }
 
 /// Tonic and fifth under a modal tune, in the bars whose harmony stays on the tonic; begun anew every few bars.
-pub fn drone(score: &Score, harmonies: &[Harmony]) -> Vec<Stroke> {
+pub(super) fn drone(score: &Score, harmonies: &[Harmony]) -> Vec<Stroke> {
     if !wants_drone(score) {
         return Vec::new();
     }

@@ -23,7 +23,7 @@ use std::ops::Range;
 
 /// Somebody who plays: a role, and which of the score's voices where there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub(super) struct Part {
     /// What they do.
     pub role: Role,
     /// The voice that a melody plays; 0 for the others.
@@ -32,7 +32,7 @@ pub struct Part {
 
 /// One time through the tune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pass {
+pub(super) struct Pass {
     /// Whether the tune was heard before.
     pub is_repeat: bool,
     /// How long until what follows begins: notes that last to the tune's end are held until there.
@@ -41,7 +41,7 @@ pub struct Pass {
 
 /// Who leads and who joins in, the same for all tunes of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Roster {
+pub(super) struct Roster {
     leading: u8,
     joining: u8,
     /// Semitones that the second melody lies above the first.
@@ -50,7 +50,7 @@ pub struct Roster {
 
 impl Roster {
     /// Draws instruments on which every note of these tunes can be played, if there are such.
-    pub fn draw(bands: &[Band<'_>], rng: &mut impl Rng) -> Self {
+    pub(super) fn draw(bands: &[Band<'_>], rng: &mut impl Rng) -> Self {
         let (lowest, highest) = bands
             .iter()
             .flat_map(Band::melody_pitches)
@@ -90,7 +90,7 @@ impl Roster {
 }
 
 /// A tune, and who plays it how.
-pub struct Band<'a> {
+pub(super) struct Band<'a> {
     /// The tune.
     pub score: &'a Score,
     /// How its dance is played.
@@ -106,7 +106,7 @@ pub struct Band<'a> {
 
 impl<'a> Band<'a> {
     /// The band with this tune before it.
-    pub fn new(score: &'a Score, arrangement: &'a Arrangement) -> Self {
+    pub(super) fn new(score: &'a Score, arrangement: &'a Arrangement) -> Self {
         let style = dance_style(score.dance());
         let wishes = Wishes::of(score);
         Self {
@@ -121,7 +121,7 @@ impl<'a> Band<'a> {
     }
 
     /// Who could play this tune, in the order of a MIDI file's tracks.
-    pub fn parts(&self) -> Vec<Part> {
+    pub(super) fn parts(&self) -> Vec<Part> {
         let further = (1..self.score.voices.len()).map(|voice| (Role::OtherVoices, voice));
         let is_one = |role: &Role| *role != Role::OtherVoices;
         let (before, after) = Role::ALL.split_at(2);
@@ -132,7 +132,7 @@ impl<'a> Band<'a> {
     }
 
     /// What a part does in one pass, straight and without accents, from the tune's start.
-    pub fn strokes(
+    pub(super) fn strokes(
         &self,
         part: Part,
         pass: Pass,
@@ -209,7 +209,7 @@ impl<'a> Band<'a> {
     }
 
     /// Whether the tune itself says what this part plays and how loud: it plays every time.
-    pub fn is_written(&self, part: Part) -> bool {
+    pub(super) fn is_written(&self, part: Part) -> bool {
         match part.role {
             Role::Bodhran => self.wishes.written.has_drums(),
             Role::Drone => self.wishes.written.has_drone(),
@@ -218,7 +218,7 @@ impl<'a> Band<'a> {
     }
 
     /// Accents: those that the tune writes, else those of its dance; `louder` is added to all.
-    pub fn accent(&self, part: Part, strokes: &mut [Stroke], louder: i32) {
+    pub(super) fn accent(&self, part: Part, strokes: &mut [Stroke], louder: i32) {
         if self.is_written(part) {
             return;
         }
@@ -306,7 +306,7 @@ impl<'a> Band<'a> {
 
     /// The part's strokes as a track: its instrument and its place in the room first. What the tune asks of its controllers
     /// is sent on every pass, each of which begins at one of `starts`.
-    pub fn track(
+    pub(super) fn track(
         &self,
         part: Part,
         strokes: &[Stroke],
@@ -359,7 +359,7 @@ impl<'a> Band<'a> {
 }
 
 /// From where to where notes are slurred, in order: the last note of a slur is left as others are.
-pub fn slurred(notes: &[Note]) -> Vec<Range<Ticks>> {
+pub(super) fn slurred(notes: &[Note]) -> Vec<Range<Ticks>> {
     let mut slurred = Vec::new();
     let (mut depth, mut begun) = (0u32, Ticks::ZERO);
     for note in notes {

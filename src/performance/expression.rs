@@ -98,7 +98,7 @@ impl<'a> BarGrid<'a> {
 }
 
 /// Accents by the place in the bar and in the phrase; `louder` is added to all.
-pub fn accent(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle, louder: i32) {
+pub(super) fn accent(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle, louder: i32) {
     for stroke in strokes {
         let eighth = grid.since_bar_line(stroke.onset).get() / grid.ticks_per_eighth();
         let accent = style.accents[(eighth % style.accents.len() as u64) as usize];
@@ -110,14 +110,14 @@ pub fn accent(strokes: &mut [Stroke], grid: &BarGrid<'_>, style: &DanceStyle, lo
 
 /// Swing, from none to more than usual.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Swing {
+pub(super) struct Swing {
     /// Each eighth's share of its group, in thousandths; they add up to 1000.
     shares: Vec<u64>,
 }
 
 impl Swing {
     /// A dance's swing, `scale` times as strong: 0 is even, 1 as usual.
-    pub fn new(style: &DanceStyle, scale: f64) -> Self {
+    pub(super) fn new(style: &DanceStyle, scale: f64) -> Self {
         /// No eighth is shorter than this.
         const LEAST: f64 = 0.12;
         let even = 1.0 / style.swing.len() as f64;
@@ -136,7 +136,7 @@ impl Swing {
 }
 
 /// Moves every tick to where the swing puts it. Group boundaries stay where they are, so bars keep their length.
-pub fn swing(strokes: &mut [Stroke], grid: &BarGrid<'_>, swing: &Swing) {
+pub(super) fn swing(strokes: &mut [Stroke], grid: &BarGrid<'_>, swing: &Swing) {
     for stroke in strokes {
         let duration = stroke.end - stroke.onset;
         let onset = swung(stroke.onset, grid, swing);
@@ -159,7 +159,7 @@ fn swung(at: Ticks, grid: &BarGrid<'_>, swing: &Swing) -> Ticks {
 }
 
 /// Lets timing and loudness wander as hands do, each stroke's drift carried on from the last one's.
-pub fn humanise(strokes: &mut [Stroke], ticks_per_ms: f64, rng: &mut impl Rng) {
+pub(super) fn humanise(strokes: &mut [Stroke], ticks_per_ms: f64, rng: &mut impl Rng) {
     let mut drift_ms = 0.0;
     for stroke in strokes {
         let fresh = (1.0f64 - TIMING_CARRIED * TIMING_CARRIED).sqrt();

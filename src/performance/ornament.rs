@@ -29,7 +29,7 @@ fn ornament_velocity() -> i32 {
 
 /// Whether the player adds ornaments of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
+pub(super) enum Added {
     /// Only what is written.
     No,
     /// Cuts and rolls too.
@@ -37,7 +37,7 @@ pub enum Added {
 }
 
 /// The strokes of a voice's notes; written grace notes last as `written_grace` says, where it is given.
-pub fn melody(
+pub(super) fn melody(
     notes: &[Note],
     score: &Score,
     grid: &BarGrid<'_>,
@@ -153,7 +153,7 @@ fn articulate(strokes: &mut [Stroke], style: &DanceStyle) {
 }
 
 /// The next note of the key above (`direction` 1) or below (-1).
-pub fn neighbour(pitch: Pitch, score: &Score, at: Ticks, direction: i32) -> Pitch {
+pub(super) fn neighbour(pitch: Pitch, score: &Score, at: Ticks, direction: i32) -> Pitch {
     let key = score
         .keys
         .iter()

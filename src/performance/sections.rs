@@ -7,7 +7,7 @@ use crate::music::time::Ticks;
 use crate::score::{Bar, Score};
 
 /// Each beginning of a part, in order of time.
-pub fn sections(score: &Score) -> Vec<(Ticks, String)> {
+pub(super) fn sections(score: &Score) -> Vec<(Ticks, String)> {
     if !score.parts.is_empty() {
         let label = |mark: &crate::score::PartMark| (mark.onset, mark.label.to_string());
         return score.parts.iter().map(label).collect();

@@ -7,7 +7,7 @@ use crate::music::time::Ticks;
 
 /// A note as it is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stroke {
+pub(super) struct Stroke {
     /// When it is struck.
     pub onset: Ticks,
     /// When it is left; after `onset`.
@@ -20,7 +20,7 @@ pub struct Stroke {
 
 impl Stroke {
     /// A stroke from `onset` to `end`, at least a tick long.
-    pub fn new(onset: Ticks, end: Ticks, pitch: Pitch, velocity: Velocity) -> Self {
+    pub(super) fn new(onset: Ticks, end: Ticks, pitch: Pitch, velocity: Velocity) -> Self {
         Self {
             onset,
             end: end.max(onset + Ticks::new(1)),
@@ -30,7 +30,7 @@ impl Stroke {
     }
 
     /// The same stroke later.
-    pub fn delayed(self, by: Ticks) -> Self {
+    pub(super) fn delayed(self, by: Ticks) -> Self {
         Self {
             onset: self.onset + by,
             end: self.end + by,
@@ -43,7 +43,7 @@ impl Stroke {
 ///
 /// A pitch struck again while it sounds ends there, and of two strokes on one pitch at once (a unison) the longer
 /// and louder is kept: MIDI cannot tell two notes on one pitch apart.
-pub fn messages(mut strokes: Vec<Stroke>, channel: Channel) -> Vec<TimedMessage> {
+pub(super) fn messages(mut strokes: Vec<Stroke>, channel: Channel) -> Vec<TimedMessage> {
     if !strokes.is_sorted_by_key(|stroke| stroke.onset) {
         strokes.sort_by_key(|stroke| stroke.onset);
     }

@@ -73,7 +73,7 @@ fn suits_a_band(score: &Score) -> bool {
 
 /// How a dance is played. Positions count in eighths from the bar line; lists are repeated when a bar is longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DanceStyle {
+pub(super) struct DanceStyle {
     /// Whose row it is.
     pub dance: Dance,
     /// What is counted, in eighths.
@@ -113,7 +113,7 @@ const DANCES: [DanceStyle; 10] = [
 
 /// How a member of the band plays.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RoleStyle {
+pub(super) struct RoleStyle {
     /// Whose row it is.
     pub role: Role,
     /// What a sequencer shows.
@@ -133,7 +133,7 @@ pub struct RoleStyle {
 
 /// When somebody begins to play in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub(super) enum Entry {
     /// From the first bar.
     Start,
     /// When the tune has come round so often in the set, but no later than after this share of the set, in hundredths.
@@ -158,62 +158,62 @@ const ROLES: [RoleStyle; 7] = {
 };
 
 /// Ornaments are lighter than the notes they serve.
-pub const ORNAMENT_LIGHTER: i32 = 14;
+pub(super) const ORNAMENT_LIGHTER: i32 = 14;
 /// A grace note lasts this share of an eighth.
-pub const GRACES_PER_EIGHTH: u64 = 4;
+pub(super) const GRACES_PER_EIGHTH: u64 = 4;
 /// A held note of three eighths is rolled this much more often than a short one is cut.
-pub const ROLLS_PER_CUT: f64 = 3.0;
+pub(super) const ROLLS_PER_CUT: f64 = 3.0;
 /// Cuts between two notes of one pitch are this much more often: they part what would run together.
-pub const CUTS_OF_REPEATED: f64 = 3.0;
+pub(super) const CUTS_OF_REPEATED: f64 = 3.0;
 
 /// Players drift from the beat by this much, in milliseconds (standard deviation).
-pub const TIMING_MS: f64 = 4.0;
+pub(super) const TIMING_MS: f64 = 4.0;
 /// No stroke is earlier or later than this, in milliseconds.
 pub const TIMING_MS_MAX: f64 = 12.0;
 /// How much of the drift is carried to the next note: hands are late in phrases, not note by note.
-pub const TIMING_CARRIED: f64 = 0.8;
+pub(super) const TIMING_CARRIED: f64 = 0.8;
 /// Velocities wander by this much (standard deviation).
-pub const VELOCITY_SPREAD: f64 = 3.0;
+pub(super) const VELOCITY_SPREAD: f64 = 3.0;
 /// A phrase of [`PHRASE_BARS`] bars swells by this much to its middle and back.
-pub const PHRASE_SWELL: i32 = 5;
+pub(super) const PHRASE_SWELL: i32 = 5;
 /// Bars of a phrase.
-pub const PHRASE_BARS: usize = 4;
+pub(super) const PHRASE_BARS: usize = 4;
 /// An air is free: each bar of a phrase has its own share of the tempo, which flows in the middle and broadens at the end. At
 /// most 8 % from the mean, as slow airs are played; a phrase lasts as long as without.
-pub const AIR_RUBATO: [f64; PHRASE_BARS] = [0.98, 1.06, 1.04, 0.92];
+pub(super) const AIR_RUBATO: [f64; PHRASE_BARS] = [0.98, 1.06, 1.04, 0.92];
 /// The last time of a tune that is played several times is louder by this.
-pub const LAST_TIME_LOUDER: i32 = 4;
+pub(super) const LAST_TIME_LOUDER: i32 = 4;
 /// The last tune of a set is this much faster.
-pub const LAST_TUNE_LIFT: f64 = 1.015;
+pub(super) const LAST_TUNE_LIFT: f64 = 1.015;
 
 /// Strokes of the bodhrán: General MIDI percussion pitches that the embedded SoundFont answers with bodhrán strokes, and
 /// how much lighter than the strong stroke.
-pub const BODHRAN_STRONG: (u8, i32) = (36, 0);
-pub const BODHRAN_DOWN: (u8, i32) = (36, -20);
-pub const BODHRAN_UP: (u8, i32) = (45, -34);
+pub(super) const BODHRAN_STRONG: (u8, i32) = (36, 0);
+pub(super) const BODHRAN_DOWN: (u8, i32) = (36, -20);
+pub(super) const BODHRAN_UP: (u8, i32) = (45, -34);
 /// What counts in: a side stick, as hard as the strong stroke.
-pub const COUNT_IN_PITCH: u8 = 37;
+pub(super) const COUNT_IN_PITCH: u8 = 37;
 
 /// Who leads a tune, General MIDI program, with its range: fiddle, flute, accordion.
-pub const LEADING: [(u8, u8, u8); 3] = [(40, 55, 100), (73, 60, 98), (21, 53, 93)];
+pub(super) const LEADING: [(u8, u8, u8); 3] = [(40, 55, 100), (73, 60, 98), (21, 53, 93)];
 /// Who joins in, in which octave: whistle above, fiddle or accordion below, flute above.
-pub const JOINING: [(u8, u8, u8, i32); 4] = [
+pub(super) const JOINING: [(u8, u8, u8, i32); 4] = [
     (78, 72, 100, 12),
     (40, 55, 100, -12),
     (73, 60, 98, 12),
     (21, 53, 93, -12),
 ];
 /// Steel-string guitar, double bass and pipes, and the lowest pitch of what they play here.
-pub const GUITAR: (u8, u8) = (25, 50);
-pub const DOUBLE_BASS: (u8, u8) = (32, 36);
-pub const PIPES: (u8, u8) = (109, 48);
+pub(super) const GUITAR: (u8, u8) = (25, 50);
+pub(super) const DOUBLE_BASS: (u8, u8) = (32, 36);
+pub(super) const PIPES: (u8, u8) = (109, 48);
 /// General MIDI's first drum kit, on the drum channel.
-pub const STANDARD_KIT: u8 = 0;
+pub(super) const STANDARD_KIT: u8 = 0;
 /// A drone is begun anew after so many bars.
-pub const DRONE_BARS: usize = 4;
+pub(super) const DRONE_BARS: usize = 4;
 
 /// The row of a dance.
-pub fn dance_style(dance: Dance) -> &'static DanceStyle {
+pub(super) fn dance_style(dance: Dance) -> &'static DanceStyle {
     DANCES
         .iter()
         .find(|row| row.dance == dance)
@@ -221,7 +221,7 @@ pub fn dance_style(dance: Dance) -> &'static DanceStyle {
 }
 
 /// The row of a member of the band.
-pub fn role_style(role: Role) -> &'static RoleStyle {
+pub(super) fn role_style(role: Role) -> &'static RoleStyle {
     ROLES
         .iter()
         .find(|row| row.role == role)
@@ -230,19 +230,19 @@ pub fn role_style(role: Role) -> &'static RoleStyle {
 
 impl DanceStyle {
     /// What is counted.
-    pub fn beat(&self) -> NoteLength {
+    pub(super) fn beat(&self) -> NoteLength {
         NoteLength::new(self.beat_eighths, 8).expect("the denominator is not zero")
     }
 
     /// Whether its beat has three eighths.
-    pub fn is_compound(&self) -> bool {
+    pub(super) fn is_compound(&self) -> bool {
         self.swing.len() == 3
     }
 }
 
 impl Entry {
     /// Whether somebody with this entry plays the `time`th time (from 0) of `times` in the set, the last of its tune or not.
-    pub fn plays(self, time: u64, times: u64, is_last_of_tune: bool) -> bool {
+    pub(super) fn plays(self, time: u64, times: u64, is_last_of_tune: bool) -> bool {
         match self {
             Entry::Start => true,
             Entry::After {

@@ -11,7 +11,7 @@ use crate::score::{Note, Score};
 use rand::{Rng, RngExt};
 
 /// The notes, varied by chance. Onsets on the beat stay where they are.
-pub fn varied(
+pub(super) fn varied(
     notes: &[Note],
     score: &Score,
     grid: &BarGrid<'_>,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// What the tune asks of whoever plays it; `None` and empty lists where it asks nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wishes {
+pub(super) struct Wishes {
     /// Each voice's instrument.
     pub voice_programs: Vec<Option<Program>>,
     /// Each voice's channel.
@@ -60,7 +60,7 @@ pub struct Wishes {
 
 /// How long a note is held beside what is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub(super) enum Hold {
     /// Left this much early.
     Shorter(Ticks),
     /// Held this much longer, into the next one.
@@ -69,7 +69,7 @@ pub enum Hold {
 
 /// How long grace notes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GraceLength {
+pub(super) enum GraceLength {
     /// All of a note together take this share of it.
     Share(u8, u8),
     /// Each.
@@ -78,12 +78,12 @@ pub enum GraceLength {
 
 impl Wishes {
     /// What the score asks.
-    pub fn of(score: &Score) -> Self {
+    pub(super) fn of(score: &Score) -> Self {
         Self::until(score, score.end)
     }
 
     /// What the score has asked up to here.
-    pub fn until(score: &Score, until: Ticks) -> Self {
+    pub(super) fn until(score: &Score, until: Ticks) -> Self {
         let mut wishes = Self {
             voice_programs: vec![None; score.voices.len()],
             voice_channels: vec![None; score.voices.len()],
@@ -98,12 +98,12 @@ impl Wishes {
     }
 
     /// Whether the tune silences this voice.
-    pub fn is_muted(&self, voice: usize) -> bool {
+    pub(super) fn is_muted(&self, voice: usize) -> bool {
         self.muted.contains(&voice)
     }
 
     /// The instruments that the tune gives this voice by its name, and where.
-    pub fn named_programs(&self, voice: usize) -> impl Iterator<Item = (Ticks, Program)> {
+    pub(super) fn named_programs(&self, voice: usize) -> impl Iterator<Item = (Ticks, Program)> {
         let of_voice = self
             .named_programs
             .iter()
@@ -139,7 +139,7 @@ impl Wishes {
     }
 
     /// Whether the accompaniment plays at this place: until told otherwise it does.
-    pub fn has_chords_at(&self, at: Ticks) -> bool {
+    pub(super) fn has_chords_at(&self, at: Ticks) -> bool {
         self.chords_sound
             .iter()
             .take_while(|(from, _)| *from <= at)
@@ -148,7 +148,10 @@ impl Wishes {
     }
 
     /// What the tune asks of a voice's controllers, in order of time.
-    pub fn controls(&self, voice: usize) -> impl Iterator<Item = (Ticks, DataByte, DataByte)> {
+    pub(super) fn controls(
+        &self,
+        voice: usize,
+    ) -> impl Iterator<Item = (Ticks, DataByte, DataByte)> {
         self.controls
             .iter()
             .filter(move |(_, of, _, _)| of.is_none_or(|of| of == voice))
@@ -156,40 +159,40 @@ impl Wishes {
     }
 
     /// How much later each further note of a chord is struck; the directive counts 480 ticks a quarter.
-    pub fn chord_attack(&self, resolution: TicksPerQuarter) -> Ticks {
+    pub(super) fn chord_attack(&self, resolution: TicksPerQuarter) -> Ticks {
         let ticks = u64::from(self.chord_attack.unwrap_or(0));
         Ticks::new(ticks).rescaled(TICKS_PER_QUARTER, resolution)
     }
 
     /// The channel that a voice is to be played on.
-    pub fn channel(&self, voice: usize) -> Option<Channel> {
+    pub(super) fn channel(&self, voice: usize) -> Option<Channel> {
         self.voice_channels.get(voice).copied().flatten()
     }
 
     /// Whether the notes of a voice are strokes on drums.
-    pub fn is_percussion(&self, voice: usize) -> bool {
+    pub(super) fn is_percussion(&self, voice: usize) -> bool {
         self.channel(voice) == Some(Channel::DRUMS)
     }
 
     /// The drum that a note of such a voice strikes.
-    pub fn drum(&self, note: Pitch) -> Pitch {
+    pub(super) fn drum(&self, note: Pitch) -> Pitch {
         self.drum_map.get(&note).copied().unwrap_or(note)
     }
 
     /// Semitones that are added to a note of this voice here.
-    pub fn transposition(&self, voice: usize, at: Ticks) -> i16 {
+    pub(super) fn transposition(&self, voice: usize, at: Ticks) -> i16 {
         let transposed = in_force(&self.transpositions, voice, at).unwrap_or(0);
         let written_c = in_force(&self.written_cs, voice, at).unwrap_or(0);
         transposed.saturating_add(written_c)
     }
 
     /// How long a note of this voice is held here.
-    pub fn hold(&self, voice: usize, at: Ticks) -> Option<Hold> {
+    pub(super) fn hold(&self, voice: usize, at: Ticks) -> Option<Hold> {
         in_force(&self.holds, voice, at)
     }
 
     /// Semitones above the root that the tune itself gives chords of this name.
-    pub fn chord_kind(&self, name: &str) -> Option<&[u8]> {
+    pub(super) fn chord_kind(&self, name: &str) -> Option<&[u8]> {
         let mut kinds = self.chord_kinds.iter().rev();
         let (_, intervals) = kinds.find(|(known, _)| known == name)?;
         Some(intervals)

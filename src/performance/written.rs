@@ -26,7 +26,7 @@ const BEAT_USUAL: BeatStress = BeatStress {
 
 /// Drums, drone and accents that a tune writes out.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Written {
+pub(super) struct Written {
     drums: Vec<(Ticks, Drum)>,
     drum_bars: u64,
     drums_sound: Vec<(Ticks, bool)>,
@@ -54,7 +54,7 @@ struct Drone {
 
 /// How hard the notes of a bar are struck, by their place.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BeatStress {
+pub(super) struct BeatStress {
     /// The first.
     pub first: u8,
     /// Those on other beats.
@@ -67,7 +67,7 @@ pub struct BeatStress {
 
 impl BeatStress {
     /// Where a tune names none.
-    pub const USUAL: Self = BEAT_USUAL;
+    pub(super) const USUAL: Self = BEAT_USUAL;
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,7 @@ enum Accents {
 
 impl Written {
     /// Takes in a directive, in order of time; others are ignored.
-    pub fn hear(&mut self, at: Ticks, directive: &MidiDirective) {
+    pub(super) fn hear(&mut self, at: Ticks, directive: &MidiDirective) {
         match directive {
             MidiDirective::Drum { pattern, numbers } => {
                 if let Some(drum) = Drum::new(pattern, numbers, self.drum_bars.max(1)) {
@@ -130,7 +130,7 @@ impl Written {
     }
 
     /// From here on notes are struck like this.
-    pub fn strike(&mut self, at: Ticks, beat: BeatStress) {
+    pub(super) fn strike(&mut self, at: Ticks, beat: BeatStress) {
         self.beats.push((at, Accents::Beat(beat)));
     }
 
@@ -148,24 +148,24 @@ impl Written {
     }
 
     /// Whether the tune writes its own drums.
-    pub fn has_drums(&self) -> bool {
+    pub(super) fn has_drums(&self) -> bool {
         !self.drums.is_empty() && self.drums_sound.iter().any(|(_, sound)| *sound)
     }
 
     /// Whether the tune writes its own drone.
-    pub fn has_drone(&self) -> bool {
+    pub(super) fn has_drone(&self) -> bool {
         self.drone_sounds.iter().any(|(_, sounds)| *sounds)
     }
 
     /// The drone's instrument.
-    pub fn drone_program(&self) -> Option<Program> {
+    pub(super) fn drone_program(&self) -> Option<Program> {
         self.has_drone()
             .then(|| Program::new(self.drone.map_or(DRONE_USUAL.0, |drone| drone.program)))
             .flatten()
     }
 
     /// The drums, between `drumon` and `drumoff`.
-    pub fn drum_strokes(&self, score: &Score, grid: &BarGrid<'_>) -> Vec<Stroke> {
+    pub(super) fn drum_strokes(&self, score: &Score, grid: &BarGrid<'_>) -> Vec<Stroke> {
         let mut strokes = Vec::new();
         // Bars since the pattern began.
         let mut number = 0;
@@ -208,7 +208,7 @@ impl Written {
     }
 
     /// The drone, from each `droneon` to the next `droneoff`.
-    pub fn drone_strokes(&self, score: &Score) -> Vec<Stroke> {
+    pub(super) fn drone_strokes(&self, score: &Score) -> Vec<Stroke> {
         let notes = self.drone.map_or(DRONE_USUAL.1, |drone| drone.notes);
         let mut strokes = Vec::new();
         let mut began = None;
@@ -233,7 +233,12 @@ impl Written {
     }
 
     /// How loud a melody's note is here; `None` where the tune leaves it to the dance.
-    pub fn velocity(&self, at: Ticks, score: &Score, grid: &BarGrid<'_>) -> Option<Velocity> {
+    pub(super) fn velocity(
+        &self,
+        at: Ticks,
+        score: &Score,
+        grid: &BarGrid<'_>,
+    ) -> Option<Velocity> {
         let (_, accents) = last_before(&self.beats, at)?;
         let bar = &score.bars[score
             .bars

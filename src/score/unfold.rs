@@ -16,7 +16,7 @@ use crate::music::{Key, Meter, NoteLength, Ticks, TicksPerQuarter};
 use std::sync::Arc;
 
 /// The most notes of one tune, all voices and repeats together.
-pub const NOTES_MAX: usize = 250_000;
+pub(super) const NOTES_MAX: usize = 250_000;
 /// The most steps (notes, rests, bar lines, marks) of one voice that are played.
 const STEPS_MAX: usize = 1_000_000;
 /// The longest a voice lasts, in quarters: fourteen hours at the usual speed. What accompanies it is bounded by that.

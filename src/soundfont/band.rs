@@ -37,7 +37,7 @@ const MANDOLIN_BANK: u16 = 16;
 const STEEL_GUITAR_PROGRAM: u8 = 25;
 
 /// Computes every instrument and gives each program one.
-pub fn add_to(font: &mut Font) {
+pub(super) fn add_to(font: &mut Font) {
     let band = Band::compute(font);
     for program in 0..=127 {
         let (name, instrument, offsets) = band.player_of(program);

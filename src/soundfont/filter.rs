@@ -10,7 +10,7 @@ use std::f64::consts::{PI, TAU};
 
 /// A second-order section in transposed direct form II.
 #[derive(Clone, Debug)]
-pub struct Biquad {
+pub(super) struct Biquad {
     b: [f64; 3],
     a: [f64; 2],
     z: [f64; 2],
@@ -18,7 +18,7 @@ pub struct Biquad {
 
 impl Biquad {
     /// Passes what lies around `centre_hz`, with gain 1 there.
-    pub fn band_pass(centre_hz: f64, quality: f64, rate_hz: f64) -> Self {
+    pub(super) fn band_pass(centre_hz: f64, quality: f64, rate_hz: f64) -> Self {
         let w = TAU * centre_hz / rate_hz;
         let alpha = sin(w) / (2.0 * quality);
         Self::normalised(
@@ -28,7 +28,7 @@ impl Biquad {
     }
 
     /// Passes what lies below `corner_hz`; maximally flat.
-    pub fn low_pass(corner_hz: f64, rate_hz: f64) -> Self {
+    pub(super) fn low_pass(corner_hz: f64, rate_hz: f64) -> Self {
         let w = TAU * corner_hz / rate_hz;
         let alpha = sin(w) * std::f64::consts::FRAC_1_SQRT_2;
         let edge = 1.0 - cos(w);
@@ -39,7 +39,7 @@ impl Biquad {
     }
 
     /// Passes what lies above `corner_hz`; maximally flat.
-    pub fn high_pass(corner_hz: f64, rate_hz: f64) -> Self {
+    pub(super) fn high_pass(corner_hz: f64, rate_hz: f64) -> Self {
         let w = TAU * corner_hz / rate_hz;
         let alpha = sin(w) * std::f64::consts::FRAC_1_SQRT_2;
         let edge = 1.0 + cos(w);
@@ -50,7 +50,7 @@ impl Biquad {
     }
 
     /// The two stages of BS.1770's K-weighting: the head's high shelf, then the low cut.
-    pub fn k_weighting(rate_hz: f64) -> [Self; 2] {
+    pub(super) fn k_weighting(rate_hz: f64) -> [Self; 2] {
         let (centre_hz, gain_db, quality) = (
             1_681.974_450_955_533,
             3.999_843_853_973_347,
@@ -83,7 +83,7 @@ impl Biquad {
     }
 
     /// The next output.
-    pub fn next(&mut self, input: f64) -> f64 {
+    pub(super) fn next(&mut self, input: f64) -> f64 {
         let output = self.b[0] * input + self.z[0];
         self.z[0] = self.b[1] * input - self.a[0] * output + self.z[1];
         self.z[1] = self.b[2] * input - self.a[1] * output;

@@ -7,16 +7,16 @@
 
 /// A source of random numbers.
 #[derive(Clone, Debug)]
-pub struct Noise(u64);
+pub(super) struct Noise(u64);
 
 impl Noise {
     /// Equal seeds give equal noise.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// The noise of one note of one instrument: no two share theirs (FNV-1a hash of the name).
-    pub fn of(instrument: &str, root: u8) -> Self {
+    pub(super) fn of(instrument: &str, root: u8) -> Self {
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
         Self::new(mix(
             instrument.bytes().fold(0xCBF2_9CE4_8422_2325, mix),
@@ -25,7 +25,7 @@ impl Noise {
     }
 
     /// Evenly spread over 0.0..1.0.
-    pub fn share(&mut self) -> f64 {
+    pub(super) fn share(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -35,12 +35,12 @@ impl Noise {
     }
 
     /// Evenly spread over -1.0..1.0.
-    pub fn swing(&mut self) -> f64 {
+    pub(super) fn swing(&mut self) -> f64 {
         2.0 * self.share() - 1.0
     }
 
     /// Close to a normal distribution of deviation 1: the sum of twelve even ones.
-    pub fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.share()).sum::<f64>() - 6.0
     }
 }

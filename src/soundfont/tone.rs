@@ -17,7 +17,7 @@ const TUNING_ERROR_CENTS_MAX: f64 = 0.2;
 /// Partials above this are left out: most cannot be heard, and players that interpolate in straight lines mirror them.
 const PARTIAL_HZ_MAX: f64 = 14_000.0;
 /// Largest frame of a finished sample, of full scale; the rest is room for interpolation's overshoot.
-pub const PEAK: f64 = 0.94;
+pub(super) const PEAK: f64 = 0.94;
 /// Frames a second; the first that is good enough is taken.
 const RATES_HZ: [u32; 3] = [44_100, 88_200, 176_400];
 /// Mirror images of partials that interpolation makes may be this strong against the strongest partial, dB.
@@ -27,7 +27,7 @@ const AUDIBLE: f64 = 1e-5;
 
 /// A sound under construction: an attack, then a loop.
 #[derive(Clone, Debug)]
-pub struct Tone {
+pub(super) struct Tone {
     root: u8,
     rate_hz: u32,
     attack_frames: usize,
@@ -39,7 +39,7 @@ pub struct Tone {
 
 /// How long a [`Tone`] is, and how finely it is sampled.
 #[derive(Clone, Copy, Debug)]
-pub struct Extent {
+pub(super) struct Extent {
     pub attack_s: f64,
     /// About this long: the length is chosen so that the pitch is exact.
     pub loop_s: f64,
@@ -48,7 +48,7 @@ pub struct Extent {
 
 /// One sinusoid of the loop.
 #[derive(Clone, Copy, Debug)]
-pub struct SpectralLine {
+pub(super) struct SpectralLine {
     /// Cycles a loop. [`Tone::line_at`] finds the one for a frequency.
     pub cycles: usize,
     /// At its loudest: in the loop for [`Onset::Swell`], at the start for [`Onset::Pluck`].
@@ -60,7 +60,7 @@ pub struct SpectralLine {
 
 /// How a [`SpectralLine`] comes to its level in the loop.
 #[derive(Clone, Copy, Debug)]
-pub enum Onset {
+pub(super) enum Onset {
     /// Silent for `delay_s`, then a smooth rise.
     Swell { delay_s: f64, rise_s: f64 },
     /// At once, then falls by e every `fall_s` until the loop, which keeps the level reached.
@@ -69,7 +69,7 @@ pub enum Onset {
 
 impl Tone {
     /// Silence at `root`'s pitch, to be filled. A loop of `extent.loop_s` or a little more.
-    pub fn new(root: u8, extent: Extent) -> Self {
+    pub(super) fn new(root: u8, extent: Extent) -> Self {
         let rate = f64::from(extent.rate_hz);
         let hz = pitch_hz(root);
         let first_cycles = round(extent.loop_s * hz).max(1.0) as usize;
@@ -94,38 +94,38 @@ impl Tone {
     }
 
     /// Frequency of the fundamental, Hz: what the loop plays, within 0.2 cents of the root's.
-    pub fn fundamental_hz(&self) -> f64 {
+    pub(super) fn fundamental_hz(&self) -> f64 {
         self.loop_cycles as f64 * self.rate() / self.loop_frames as f64
     }
 
     /// How far apart two neighbouring lines are, Hz.
-    pub fn line_spacing_hz(&self) -> f64 {
+    pub(super) fn line_spacing_hz(&self) -> f64 {
         self.rate() / self.loop_frames as f64
     }
 
     /// Cycles a loop of the `number`th harmonic (1 is the fundamental).
-    pub fn harmonic(&self, number: usize) -> usize {
+    pub(super) fn harmonic(&self, number: usize) -> usize {
         self.loop_cycles * number
     }
 
     /// Cycles a loop of the line nearest to a frequency.
-    pub fn line_at(&self, hz: f64) -> usize {
+    pub(super) fn line_at(&self, hz: f64) -> usize {
         round(hz / self.line_spacing_hz()) as usize
     }
 
     /// Frequency of a line, Hz.
-    pub fn hz(&self, cycles: usize) -> f64 {
+    pub(super) fn hz(&self, cycles: usize) -> f64 {
         cycles as f64 * self.line_spacing_hz()
     }
 
     /// How many harmonics lie below the highest partial that is rendered.
-    pub fn harmonic_count(&self) -> usize {
+    pub(super) fn harmonic_count(&self) -> usize {
         let highest_hz = PARTIAL_HZ_MAX.min(0.4 * self.rate());
         (highest_hz / self.fundamental_hz()) as usize
     }
 
     /// Adds one sinusoid; lines too high or too faint to be heard are left out.
-    pub fn add_line(&mut self, line: SpectralLine) {
+    pub(super) fn add_line(&mut self, line: SpectralLine) {
         if line.level.abs() < AUDIBLE || self.hz(line.cycles) > 0.4 * self.rate() {
             return;
         }
@@ -166,7 +166,7 @@ impl Tone {
     /// Adds a harmonic that wavers a little: beside it stand faint lines up to `reach` cycles a loop away.
     ///
     /// `waver` is their level against the harmonic's; nothing that is blown or bowed is as steady as one sinusoid.
-    pub fn add_wavering(
+    pub(super) fn add_wavering(
         &mut self,
         line: SpectralLine,
         waver: f64,
@@ -190,7 +190,7 @@ impl Tone {
     /// Adds noise that goes on through the loop without a seam, shaped by `filters` in turn: breath, bow hair.
     ///
     /// `level` is its root mean square in the loop, `rise_s` how long it takes to get there.
-    pub fn add_breath(
+    pub(super) fn add_breath(
         &mut self,
         level: f64,
         mut filters: Vec<Biquad>,
@@ -225,7 +225,7 @@ impl Tone {
     /// Adds something heard only at the beginning; `sound` gives its value at each moment, in seconds.
     ///
     /// It is faded out over the last tenth of the attack, so that nothing of it is left in the loop.
-    pub fn add_transient(&mut self, mut sound: impl FnMut(f64) -> f64) {
+    pub(super) fn add_transient(&mut self, mut sound: impl FnMut(f64) -> f64) {
         let fade_from = 0.9 * self.attack_frames as f64;
         let fade_frames = 0.1 * self.attack_frames as f64;
         let rate = self.rate();
@@ -236,7 +236,7 @@ impl Tone {
     }
 
     /// Frames a second.
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         f64::from(self.rate_hz)
     }
 
@@ -244,7 +244,7 @@ impl Tone {
     ///
     /// The loop is turned by up to a period, so that its seam lies where the wave is flat and the 16-bit rounding is all
     /// that happens there.
-    pub fn into_sample(self, name: &str) -> Sample {
+    pub(super) fn into_sample(self, name: &str) -> Sample {
         let Self {
             root,
             rate_hz,
@@ -278,7 +278,7 @@ impl Tone {
 ///
 /// Players interpolate in straight lines, which mirrors a partial at `f` around the rate, (f / rate)² as strong. Where
 /// that would be heard, twice the rate takes 12 dB off it.
-pub fn rate_hz(root: u8, level: impl Fn(f64, f64) -> f64) -> u32 {
+pub(super) fn rate_hz(root: u8, level: impl Fn(f64, f64) -> f64) -> u32 {
     let hz = pitch_hz(root);
     let partials = || {
         (1..)
@@ -299,12 +299,12 @@ pub fn rate_hz(root: u8, level: impl Fn(f64, f64) -> f64) -> u32 {
 }
 
 /// Equal temperament, A4 = 440 Hz.
-pub fn pitch_hz(pitch: u8) -> f64 {
+pub(super) fn pitch_hz(pitch: u8) -> f64 {
     440.0 * pow(2.0, (f64::from(pitch) - 69.0) / 12.0)
 }
 
 /// Decibels to a factor.
-pub fn gain(db: f64) -> f64 {
+pub(super) fn gain(db: f64) -> f64 {
     pow(10.0, db / 20.0)
 }
 

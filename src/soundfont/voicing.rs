@@ -9,7 +9,7 @@ use std::f64::consts::LN_10;
 use std::ops::RangeInclusive;
 
 /// What every zone's first half second is turned down to, LKFS of the sample itself. Few peaky sounds start below it.
-pub const LEVEL_LKFS: f64 = -24.0;
+pub(super) const LEVEL_LKFS: f64 = -24.0;
 /// How much of a note is weighed: a quarter note at 120 a minute.
 const WEIGHED_S: f64 = 0.5;
 /// What is written is 2.5 times as much, and 144 dB is the most the field may say (§8.1.3).
@@ -17,7 +17,7 @@ const ATTENUATION_DB_MAX: f64 = 57.0;
 
 /// How a zone's loudness goes over time, and how loud it is against the others.
 #[derive(Clone, Copy, Debug)]
-pub struct Voicing {
+pub(super) struct Voicing {
     /// Sustained sounds: `None`. Others fall by e every so many seconds.
     pub fall_s: Option<f64>,
     /// From the end of the note to silence (80 dB down), seconds.
@@ -28,7 +28,7 @@ pub struct Voicing {
 
 /// A velocity range, and how open the filter is there.
 #[derive(Clone, Debug)]
-pub struct Touch {
+pub(super) struct Touch {
     pub velocities: RangeInclusive<u8>,
     /// The low-pass corner as a multiple of the note's fundamental; `None` leaves all through.
     pub cutoff_harmonic: Option<f64>,
@@ -38,7 +38,7 @@ pub struct Touch {
 
 impl Touch {
     /// One zone for all velocities, nothing filtered.
-    pub fn any() -> Vec<Self> {
+    pub(super) fn any() -> Vec<Self> {
         vec![Self {
             velocities: 1..=127,
             cutoff_harmonic: None,
@@ -47,7 +47,7 @@ impl Touch {
     }
 
     /// Soft, ordinary and hard playing: `soft` and `ordinary` are the highest harmonics that pass unhindered.
-    pub fn three(soft: f64, ordinary: f64, cutoff_hz_min: f64) -> Vec<Self> {
+    pub(super) fn three(soft: f64, ordinary: f64, cutoff_hz_min: f64) -> Vec<Self> {
         vec![
             Self {
                 velocities: 1..=54,
@@ -70,7 +70,7 @@ impl Touch {
 
 impl Voicing {
     /// The settings that a zone playing `sample` needs.
-    pub fn generators(&self, sample: &Sample) -> Vec<Generator> {
+    pub(super) fn generators(&self, sample: &Sample) -> Vec<Generator> {
         let loudness = loudness_lkfs(sample, self.fall_s);
         let attenuation_db = (loudness - LEVEL_LKFS - self.trim_db).clamp(0.0, ATTENUATION_DB_MAX);
         let mut generators = vec![Generator::attenuation_db(attenuation_db)];
@@ -87,7 +87,7 @@ impl Voicing {
     }
 
     /// One zone a touch, all playing the same sample.
-    pub fn zones(
+    pub(super) fn zones(
         &self,
         sample: &Sample,
         index: SampleIndex,
@@ -120,7 +120,7 @@ impl Voicing {
 const FILTER_HZ_MAX: f64 = 12_000.0;
 
 /// Loudness of the first half second of a sample as it would be played, BS.1770 (one channel, ungated).
-pub fn loudness_lkfs(sample: &Sample, fall_s: Option<f64>) -> f64 {
+pub(super) fn loudness_lkfs(sample: &Sample, fall_s: Option<f64>) -> f64 {
     let rate = f64::from(sample.rate_hz);
     let [mut shelf, mut cut] = Biquad::k_weighting(rate);
     let count = (WEIGHED_S * rate) as usize;
@@ -148,7 +148,7 @@ pub fn loudness_lkfs(sample: &Sample, fall_s: Option<f64>) -> f64 {
 /// The smallest equal steps of keys that cover `keys` with the given roots: each key goes to the nearest root.
 ///
 /// `roots` rise. The first zone reaches down to the range's start, the last up to its end.
-pub fn key_ranges(keys: RangeInclusive<u8>, roots: &[u8]) -> Vec<(u8, RangeInclusive<u8>)> {
+pub(super) fn key_ranges(keys: RangeInclusive<u8>, roots: &[u8]) -> Vec<(u8, RangeInclusive<u8>)> {
     let mut ranges = Vec::new();
     let mut from = *keys.start();
     for (place, &root) in roots.iter().enumerate() {

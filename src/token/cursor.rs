@@ -14,7 +14,7 @@ use super::tune::{Note, PlannedTune, Step};
 use crate::music::{Dance, Key, Mode};
 
 /// Most sharps or flats of a key signature.
-pub const SHARPS_MAX: i8 = 6;
+pub(super) const SHARPS_MAX: i8 = 6;
 
 /// What the next step decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -51,7 +51,7 @@ pub enum Unfit {
 
 /// What becomes of bars that are played again other than by a repeat of their part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replays {
+pub(super) enum Replays {
     /// The tune is one that no plan says: it is unfit.
     Refused,
     /// Each part is taken as it is written, once or twice, in the order in which the parts first come.

@@ -12,7 +12,7 @@ pub const WHOLE_UNITS: Units = 96;
 /// Most bars a part may have.
 pub const BAR_COUNT_MAX: u8 = 40;
 /// How many numbers a [`super::Repeat`] has.
-pub const REPEATS: u8 = 6;
+pub(super) const REPEATS: u8 = 6;
 /// Bars looked back to from each bar: so many bars ago, and those in the same place of other parts.
 pub const LAGS: usize = 6;
 /// Most parts a tune may have.
@@ -355,7 +355,7 @@ fn place_semitones(mode: Mode, place: i32) -> i32 {
 }
 
 /// Semitones above the tonic of a mode's seven steps.
-pub fn scale(mode: Mode) -> [i32; 7] {
+pub(super) fn scale(mode: Mode) -> [i32; 7] {
     match mode {
         Mode::Major => [0, 2, 4, 5, 7, 9, 11],
         Mode::Minor => [0, 2, 3, 5, 7, 8, 10],

@@ -21,7 +21,7 @@ const HISTORY_MAX: usize = 100;
 
 /// Why a request was not met: what was found, and what to do.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     status: StatusCode,
@@ -30,23 +30,23 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self {
             status,
             error: error.into(),
         }
     }
 
-    pub fn not_found(error: impl Into<String>) -> Self {
+    pub(super) fn not_found(error: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, error)
     }
 
-    pub fn wrong_method() -> Self {
+    pub(super) fn wrong_method() -> Self {
         let error = "this address does not take this method; /api/openapi.json lists what does";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, error)
     }
 
-    pub fn busy(error: impl Into<String>) -> Self {
+    pub(super) fn busy(error: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
     }
 }
@@ -68,7 +68,7 @@ impl IntoResponse for Problem {
 
 /// What came of a command.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Accepted {
+pub(super) struct Accepted {
     /// Always true: the daemon has it and obeys as soon as it can.
     accepted: bool,
 }
@@ -85,19 +85,19 @@ fn order(web: &Web, command: Command) -> Reply {
 
 /// What it is doing, its outputs, its counters and its settings.
 #[utoipa::path(get, path = "/api/status", responses((status = 200, body = StatusReport)))]
-pub async fn status(State(web): State<Arc<Web>>) -> Json<StatusReport> {
+pub(super) async fn status(State(web): State<Arc<Web>>) -> Json<StatusReport> {
     Json(StatusReport::of(&web.handle.status(), &web.station))
 }
 
 /// The tune that plays, or null.
 #[utoipa::path(get, path = "/api/now", responses((status = 200, body = Option<Now>)))]
-pub async fn now(State(web): State<Arc<Web>>) -> Json<Option<Now>> {
+pub(super) async fn now(State(web): State<Arc<Web>>) -> Json<Option<Now>> {
     Json(web.handle.status().now.as_ref().map(Now::of))
 }
 
 /// The tunes that come next, soonest first.
 #[utoipa::path(get, path = "/api/queue", responses((status = 200, body = Vec<TuneSummary>)))]
-pub async fn queue(State(web): State<Arc<Web>>) -> Json<Vec<TuneSummary>> {
+pub(super) async fn queue(State(web): State<Arc<Web>>) -> Json<Vec<TuneSummary>> {
     let status = web.handle.status();
     Json(
         status
@@ -109,7 +109,7 @@ pub async fn queue(State(web): State<Arc<Web>>) -> Json<Vec<TuneSummary>> {
 }
 
 #[derive(Deserialize, IntoParams)]
-pub struct HistoryQuery {
+pub(super) struct HistoryQuery {
     /// How many at most.
     limit: Option<usize>,
     /// Only tunes with a smaller number than this: the next page of the archive.
@@ -121,7 +121,7 @@ pub struct HistoryQuery {
 /// The tunes that were played, latest first: those of the archive where there is one, else the last hundred.
 #[utoipa::path(get, path = "/api/history", params(HistoryQuery),
     responses((status = 200, body = Vec<Played>), (status = 500, body = Problem)))]
-pub async fn history(
+pub(super) async fn history(
     State(web): State<Arc<Web>>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<Vec<Played>>, Problem> {
@@ -149,7 +149,7 @@ pub async fn history(
 }
 
 /// What the archive answers; it reads a disk, so not on the thread that serves everybody.
-pub async fn asked<T: Send + 'static>(
+pub(super) async fn asked<T: Send + 'static>(
     question: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
 ) -> Result<T, Problem> {
     let failed = |error: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error);
@@ -161,13 +161,13 @@ pub async fn asked<T: Send + 'static>(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum SkipWhen {
+pub(super) enum SkipWhen {
     Now,
     PartEnd,
 }
 
 #[derive(Deserialize, IntoParams)]
-pub struct SkipQuery {
+pub(super) struct SkipQuery {
     /// When: `now` (usual) or `part-end`.
     #[param(inline)]
     at: Option<SkipWhen>,
@@ -176,7 +176,7 @@ pub struct SkipQuery {
 /// On to the next tune.
 #[utoipa::path(post, path = "/api/skip", params(SkipQuery),
     responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
-pub async fn skip(State(web): State<Arc<Web>>, Query(query): Query<SkipQuery>) -> Reply {
+pub(super) async fn skip(State(web): State<Arc<Web>>, Query(query): Query<SkipQuery>) -> Reply {
     let at = match query.at {
         None | Some(SkipWhen::Now) => SkipAt::Now,
         Some(SkipWhen::PartEnd) => SkipAt::PartEnd,
@@ -186,18 +186,18 @@ pub async fn skip(State(web): State<Arc<Web>>, Query(query): Query<SkipQuery>) -
 
 /// Silence until it is resumed.
 #[utoipa::path(post, path = "/api/pause", responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
-pub async fn pause(State(web): State<Arc<Web>>) -> Reply {
+pub(super) async fn pause(State(web): State<Arc<Web>>) -> Reply {
     order(&web, Command::Pause)
 }
 
 /// Goes on where it paused.
 #[utoipa::path(post, path = "/api/resume", responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
-pub async fn resume(State(web): State<Arc<Web>>) -> Reply {
+pub(super) async fn resume(State(web): State<Arc<Web>>) -> Reply {
     order(&web, Command::Resume)
 }
 
 #[derive(Deserialize, IntoParams)]
-pub struct KeepQuery {
+pub(super) struct KeepQuery {
     /// Which tune; the one that plays where none is named.
     id: Option<u64>,
     /// `false` takes the mark away.
@@ -207,7 +207,7 @@ pub struct KeepQuery {
 /// Marks a tune as worth keeping.
 #[utoipa::path(post, path = "/api/keep", params(KeepQuery),
     responses((status = 200, body = Accepted), (status = 404, body = Problem), (status = 503, body = Problem)))]
-pub async fn keep(State(web): State<Arc<Web>>, Query(query): Query<KeepQuery>) -> Reply {
+pub(super) async fn keep(State(web): State<Arc<Web>>, Query(query): Query<KeepQuery>) -> Reply {
     let keeping = if query.kept.unwrap_or(true) {
         Keeping::Kept
     } else {
@@ -221,12 +221,12 @@ pub async fn keep(State(web): State<Arc<Web>>, Query(query): Query<KeepQuery>) -
 
 /// Silences every note of every channel; the tune goes on.
 #[utoipa::path(post, path = "/api/panic", responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
-pub async fn panic(State(web): State<Arc<Web>>) -> Reply {
+pub(super) async fn panic(State(web): State<Arc<Web>>) -> Reply {
     order(&web, Command::Panic)
 }
 
 #[derive(Deserialize, IntoParams)]
-pub struct StopQuery {
+pub(super) struct StopQuery {
     /// `true` lets the tune that plays end first.
     after_tune: Option<bool>,
 }
@@ -234,7 +234,7 @@ pub struct StopQuery {
 /// Ends the daemon.
 #[utoipa::path(post, path = "/api/stop", params(StopQuery),
     responses((status = 200, body = Accepted), (status = 503, body = Problem)))]
-pub async fn stop(State(web): State<Arc<Web>>, Query(query): Query<StopQuery>) -> Reply {
+pub(super) async fn stop(State(web): State<Arc<Web>>, Query(query): Query<StopQuery>) -> Reply {
     order(
         &web,
         if query.after_tune.unwrap_or(false) {
@@ -246,7 +246,7 @@ pub async fn stop(State(web): State<Arc<Web>>, Query(query): Query<StopQuery>) -
 }
 
 #[derive(Deserialize, IntoParams)]
-pub struct SleepQuery {
+pub(super) struct SleepQuery {
     /// When, such as `30m`; without it the timer is taken back.
     r#in: Option<String>,
 }
@@ -254,7 +254,7 @@ pub struct SleepQuery {
 /// Ends after the tune that plays when this time is over.
 #[utoipa::path(post, path = "/api/sleep", params(SleepQuery),
     responses((status = 200, body = Accepted), (status = 400, body = Problem), (status = 503, body = Problem)))]
-pub async fn sleep(State(web): State<Arc<Web>>, Query(query): Query<SleepQuery>) -> Reply {
+pub(super) async fn sleep(State(web): State<Arc<Web>>, Query(query): Query<SleepQuery>) -> Reply {
     let span: Option<TimeSpan> = match query.r#in.as_deref() {
         None => None,
         Some(text) => Some(text.parse().map_err(|error: ValueError| {
@@ -266,14 +266,14 @@ pub async fn sleep(State(web): State<Arc<Web>>, Query(query): Query<SleepQuery>)
 
 /// What can be changed while it plays.
 #[utoipa::path(get, path = "/api/settings", responses((status = 200, body = Named)))]
-pub async fn settings(State(web): State<Arc<Web>>) -> Json<Named> {
+pub(super) async fn settings(State(web): State<Arc<Web>>) -> Json<Named> {
     Json(Named::of(&web.handle.settings()))
 }
 
 /// Changes some settings: what is not named stays.
 #[utoipa::path(patch, path = "/api/settings", request_body = Named,
     responses((status = 200, body = Named), (status = 422, body = Problem), (status = 503, body = Problem)))]
-pub async fn change_settings(
+pub(super) async fn change_settings(
     State(web): State<Arc<Web>>,
     patch: Result<Json<SettingsPatch>, JsonRejection>,
 ) -> Result<Json<Named>, Problem> {
@@ -295,7 +295,7 @@ pub async fn change_settings(
 
 /// Whether it plays on: 200, or 503 when every output is lost.
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = String), (status = 503, body = Problem)))]
-pub async fn healthz(State(web): State<Arc<Web>>) -> Result<&'static str, Problem> {
+pub(super) async fn healthz(State(web): State<Arc<Web>>) -> Result<&'static str, Problem> {
     // The listeners' own output is never lost, so it says nothing where there are others.
     let outputs = web.handle.status().outputs;
     let mut others = outputs

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 /// A tune, without its notes.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TuneSummary {
+pub(super) struct TuneSummary {
     /// Its number, for ever.
     pub id: u64,
     pub title: String,
@@ -31,7 +31,7 @@ pub struct TuneSummary {
 }
 
 impl TuneSummary {
-    pub fn of(tune: &TuneRecord) -> Self {
+    pub(super) fn of(tune: &TuneRecord) -> Self {
         let field = |letter| tune.field(letter).map(str::to_owned);
         Self {
             id: tune.id.0,
@@ -52,7 +52,7 @@ impl TuneSummary {
 
 /// A tune with its text.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Tune {
+pub(super) struct Tune {
     #[serde(flatten)]
     pub summary: TuneSummary,
     /// The tune as ABC text.
@@ -61,7 +61,7 @@ pub struct Tune {
 
 /// The tune that plays.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Now {
+pub(super) struct Now {
     #[serde(flatten)]
     pub tune: TuneSummary,
     /// When it began, in seconds since 1970.
@@ -72,7 +72,7 @@ pub struct Now {
 }
 
 impl Now {
-    pub fn of(now: &NowPlaying) -> Self {
+    pub(super) fn of(now: &NowPlaying) -> Self {
         Self {
             tune: TuneSummary::of(&now.tune),
             started: rounded(now.started.as_secs_f64()),
@@ -84,7 +84,7 @@ impl Now {
 
 /// A tune that was played.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Played {
+pub(super) struct Played {
     #[serde(flatten)]
     pub tune: TuneSummary,
     /// When it began, in seconds since 1970.
@@ -95,7 +95,7 @@ pub struct Played {
 }
 
 impl Played {
-    pub fn of(played: &PlayedTune) -> Self {
+    pub(super) fn of(played: &PlayedTune) -> Self {
         Self {
             tune: TuneSummary::of(&played.tune),
             started: rounded(played.started.as_secs_f64()),
@@ -105,7 +105,7 @@ impl Played {
     }
 
     /// A tune of the archive, if it was ever played.
-    pub fn of_archive(archived: &ArchivedTune) -> Option<Self> {
+    pub(super) fn of_archive(archived: &ArchivedTune) -> Option<Self> {
         let (started, end) = archived.last_play.as_ref()?;
         Some(Self {
             tune: TuneSummary::of(&archived.tune),
@@ -116,7 +116,7 @@ impl Played {
     }
 }
 
-pub fn end_name(end: TuneEnd) -> &'static str {
+pub(super) fn end_name(end: TuneEnd) -> &'static str {
     match end {
         TuneEnd::Played => "played",
         TuneEnd::CutShort => "cut short",
@@ -127,10 +127,10 @@ pub fn end_name(end: TuneEnd) -> &'static str {
 /// Settings by name. Each is a number or a word, whichever it is; a change may name some of them.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(value_type = Object, example = json!({"tempo_scale": 1.1, "dance": "jig", "key": "any"}))]
-pub struct Named(serde_json::Value);
+pub(super) struct Named(serde_json::Value);
 
 impl Named {
-    pub fn of(settings: &Settings) -> Self {
+    pub(super) fn of(settings: &Settings) -> Self {
         // Settings have only words and numbers under words.
         Self(serde_json::to_value(settings).unwrap_or_default())
     }
@@ -138,7 +138,7 @@ impl Named {
 
 /// An output.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct OutputReport {
+pub(super) struct OutputReport {
     /// As it was asked for.
     pub name: String,
     /// Whether it plays.
@@ -153,7 +153,7 @@ pub struct OutputReport {
 
 /// What was counted since the start.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CounterReport {
+pub(super) struct CounterReport {
     pub tunes_ready: u64,
     pub tunes_refused: u64,
     pub tunes_played: u64,
@@ -164,7 +164,7 @@ pub struct CounterReport {
 
 /// Everything at one moment but the tunes of the past and the future.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct StatusReport {
+pub(super) struct StatusReport {
     /// `composing`, `playing`, `paused` or `stopping`.
     pub activity: &'static str,
     pub now: Option<Now>,
@@ -183,7 +183,7 @@ pub struct StatusReport {
 }
 
 impl StatusReport {
-    pub fn of(status: &Status, station: &Station) -> Self {
+    pub(super) fn of(status: &Status, station: &Station) -> Self {
         let outputs = status.outputs.iter().map(|output| OutputReport {
             name: output.name.clone(),
             well: output.health == Health::Well,

@@ -29,13 +29,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// The events of a daemon, ready to be sent.
-pub struct Events {
+pub(super) struct Events {
     events: Sender<Bytes>,
 }
 
 impl Events {
     /// Follows the daemon on a thread that ends with it.
-    pub fn follow(handle: &Handle) -> Self {
+    pub(super) fn follow(handle: &Handle) -> Self {
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let subscription = handle.subscribe();
         let weak = events.downgrade();
@@ -68,7 +68,7 @@ impl Events {
 /// Everything that happens, as it happens. The first event is the whole status; each has a name and JSON data.
 #[utoipa::path(get, path = "/api/events",
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = Problem)))]
-pub async fn events(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
+pub(super) async fn events(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
     let Ok(permit) = Arc::clone(&web.followers).try_acquire_owned() else {
         return Err(Problem::busy("too many pages are open; close one"));
     };

@@ -106,7 +106,7 @@ impl Access {
 }
 
 /// What is remembered of those who come.
-pub struct Guard {
+pub(super) struct Guard {
     access: Access,
     key: RandomState,
     peers: Mutex<HashMap<IpAddr, Buckets>>,
@@ -134,7 +134,7 @@ enum Errand {
 }
 
 impl Guard {
-    pub fn new(access: Access) -> Self {
+    pub(super) fn new(access: Access) -> Self {
         Self {
             access,
             key: RandomState::new(),
@@ -194,7 +194,7 @@ impl Guard {
 }
 
 /// Lets a request through, or says why not.
-pub async fn check(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let mut response = match examine(&web.guard, &request) {
         Ok(Passage::Through) => next.run(request).await,
         Ok(Passage::ToPage(cookie)) => (

@@ -8,13 +8,13 @@
 //! before". Opus carries titles by itself.
 
 /// Bytes of sound between two places for words.
-pub const INTERVAL_BYTES: usize = 32_768;
+pub(super) const INTERVAL_BYTES: usize = 32_768;
 /// Words are at most so many sixteenths.
 const SIXTEENTHS_MAX: usize = 255;
 
 /// Where one listener's stream has got to.
 #[derive(Debug)]
-pub struct Titles {
+pub(super) struct Titles {
     left: usize,
     told: String,
 }
@@ -30,7 +30,7 @@ impl Default for Titles {
 
 impl Titles {
     /// The bytes with words where they are due.
-    pub fn between(&mut self, bytes: &[u8], title: impl Fn() -> String) -> Vec<u8> {
+    pub(super) fn between(&mut self, bytes: &[u8], title: impl Fn() -> String) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() + 64);
         let mut rest = bytes;
         while rest.len() >= self.left {

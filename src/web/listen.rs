@@ -21,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// The sound as Ogg Opus, about 96 kbit/s; each tune is a logical stream that begins with its title.
 #[utoipa::path(get, path = "/stream.opus",
     responses((status = 200, content_type = "audio/ogg", body = Vec<u8>), (status = 503, body = Problem)))]
-pub async fn opus(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
+pub(super) async fn opus(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
     // Titles travel in the stream itself.
     stream(&web, StreamFormat::Opus, false)
 }
@@ -29,14 +29,20 @@ pub async fn opus(State(web): State<Arc<Web>>) -> Result<Response, Problem> {
 /// The sound as FLAC, 48 kHz, 16 bits; with titles between the bytes for players that ask (`Icy-MetaData: 1`).
 #[utoipa::path(get, path = "/stream.flac",
     responses((status = 200, content_type = "audio/flac", body = Vec<u8>), (status = 503, body = Problem)))]
-pub async fn flac(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn flac(
+    State(web): State<Arc<Web>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     stream(&web, StreamFormat::Flac, wants_titles(&headers))
 }
 
 /// The sound as WAV, 48 kHz, 16 bits, 192 kB a second; titles as in FLAC.
 #[utoipa::path(get, path = "/stream.wav",
     responses((status = 200, content_type = "audio/wav", body = Vec<u8>), (status = 503, body = Problem)))]
-pub async fn wav(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn wav(
+    State(web): State<Arc<Web>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     stream(&web, StreamFormat::Wav, wants_titles(&headers))
 }
 

@@ -18,7 +18,7 @@ const LATENESS_STEP: usize = 4;
 
 /// Counters and gauges for Prometheus.
 #[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
-pub async fn metrics(State(web): State<Arc<Web>>) -> Response {
+pub(super) async fn metrics(State(web): State<Arc<Web>>) -> Response {
     let text = written(&web.handle.status(), &web.station);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, text).into_response()

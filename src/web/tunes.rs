@@ -28,7 +28,7 @@ const EXTENSIONS: &str = "abc, json, mid, flac, svg";
 /// How an SVG is to be set.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Picture {
+pub(super) struct Picture {
     /// Its width in pixels of CSS, 120 to 8000; 740 where none is given.
     width: Option<u16>,
     /// Height of a staff in millimetres of CSS, 2 to 30; 7 where none is given.
@@ -67,7 +67,7 @@ impl Picture {
 /// A tune that plays, waits, was played lately or is in the archive: `ID.abc`, `ID.json`, `ID.mid`, `ID.flac` or `ID.svg`.
 #[utoipa::path(get, path = "/api/tunes/{file}", params(("file" = String, Path, description = "`ID.EXTENSION`"), Picture),
     responses((status = 200, description = "the tune"), (status = 400, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
-pub async fn tune(
+pub(super) async fn tune(
     State(web): State<Arc<Web>>,
     Path(file): Path<String>,
     picture: Result<Query<Picture>, QueryRejection>,
@@ -78,7 +78,7 @@ pub async fn tune(
 /// A tune that waits in the queue, by its number there: as `/api/tunes`.
 #[utoipa::path(get, path = "/api/queue/{file}", params(("file" = String, Path, description = "`ID.EXTENSION`"), Picture),
     responses((status = 200, description = "the tune"), (status = 400, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
-pub async fn queued(
+pub(super) async fn queued(
     State(web): State<Arc<Web>>,
     Path(file): Path<String>,
     picture: Result<Query<Picture>, QueryRejection>,

@@ -12,9 +12,9 @@ use std::ops::Range;
 
 /// Columns of a panel, in which a matrix is read: eight AVX-512 vectors of sums, enough to hide the latency of the
 /// multiply-add.
-pub const PANEL: usize = 128;
+pub(crate) const PANEL: usize = 128;
 /// Inputs that a panel is multiplied with at once: their sums fill 24 of the 32 registers of AVX-512.
-pub const INPUTS_AT_ONCE: usize = 3;
+pub(crate) const INPUTS_AT_ONCE: usize = 3;
 
 /// See [`Storage::input_max`].
 const INT8_INPUT_MAX: f32 = 127.0;
@@ -57,7 +57,7 @@ impl Storage {
 
 /// A `(depth, columns)` matrix for [`Self::add_panel`].
 #[derive(Clone, Debug)]
-pub struct ColumnMatrix {
+pub(crate) struct ColumnMatrix {
     level: Level,
     storage: Storage,
     /// Words of an input.
@@ -72,7 +72,7 @@ pub struct ColumnMatrix {
 
 impl ColumnMatrix {
     /// Packs a matrix given value by value as `at(row of the depth, column)`.
-    pub fn new(
+    pub(crate) fn new(
         level: Level,
         storage: Storage,
         depth: usize,
@@ -116,12 +116,12 @@ impl ColumnMatrix {
     }
 
     /// Words of an input.
-    pub fn words(&self) -> usize {
+    pub(crate) fn words(&self) -> usize {
         self.words
     }
 
     /// How many panels of columns there are.
-    pub fn panels(&self) -> usize {
+    pub(crate) fn panels(&self) -> usize {
         self.weights.len() * LINE / (self.words * PANEL)
     }
 
@@ -130,7 +130,7 @@ impl ColumnMatrix {
     ///
     /// # Panics
     /// When `words` are not as many as the inputs fill.
-    pub fn encode(&self, inputs: &[f32], words: &mut [u32]) {
+    pub(crate) fn encode(&self, inputs: &[f32], words: &mut [u32]) {
         let (level, count) = (self.level, inputs.len());
         assert_eq!(words.len(), count.div_ceil(self.storage.inputs_a_word()));
         let (from, to) = (inputs.as_ptr(), words.as_mut_ptr());
@@ -158,7 +158,7 @@ impl ColumnMatrix {
     ///
     /// # Panics
     /// When there is no such panel, or inputs and results are not as many or more than [`INPUTS_AT_ONCE`].
-    pub fn add_panel(&self, panel: usize, inputs: &[&[u32]], results: &mut [[f32; PANEL]]) {
+    pub(crate) fn add_panel(&self, panel: usize, inputs: &[&[u32]], results: &mut [[f32; PANEL]]) {
         assert!(panel < self.panels() && inputs.len() == results.len());
         assert!(inputs.iter().all(|input| input.len() == self.words));
         let columns = panel * PANEL..(panel + 1) * PANEL;

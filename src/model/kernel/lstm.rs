@@ -20,7 +20,7 @@ const PRODUCT_TASKS: usize = 4;
 
 /// Sizes of a layer's input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LayerShape {
+pub(crate) struct LayerShape {
     /// Characters in sequence.
     pub steps: usize,
     /// Independent sequences side by side.
@@ -33,7 +33,7 @@ pub struct LayerShape {
 
 /// A layer's weights, as PyTorch lays them out.
 #[derive(Clone, Copy, Debug)]
-pub struct LayerWeights<'a> {
+pub(crate) struct LayerWeights<'a> {
     /// `(4·hidden, inputs)`
     pub input: &'a [f32],
     /// `(4·hidden, hidden)`
@@ -44,7 +44,7 @@ pub struct LayerWeights<'a> {
 
 /// What a layer remembers between sequences.
 #[derive(Clone, Copy, Debug)]
-pub struct LayerStart<'a> {
+pub(crate) struct LayerStart<'a> {
     /// h before the first step, `(streams, hidden)`
     pub output: &'a [f32],
     /// c before the first step, `(streams, hidden)`
@@ -54,7 +54,7 @@ pub struct LayerStart<'a> {
 /// What a layer works in and what forward leaves for backward. Kept from batch to batch: fresh memory costs a page
 /// fault every 4 KiB, as much as a tenth of the whole batch.
 #[derive(Clone, Debug)]
-pub struct LayerRoom {
+pub(crate) struct LayerRoom {
     level: Level,
     /// Pre-activations, then σ(i) σ(f) tanh(g) σ(o), and backwards the gradient of the pre-activations;
     /// `(steps, streams, 4·hidden)`
@@ -73,7 +73,7 @@ pub struct LayerRoom {
 
 impl LayerRoom {
     /// Room for a layer whose products have factors of this precision.
-    pub fn new(precision: ProductPrecision) -> Self {
+    pub(crate) fn new(precision: ProductPrecision) -> Self {
         let level = Level::detect();
         Self {
             level,
@@ -89,7 +89,7 @@ impl LayerRoom {
 
 /// Where a layer's weight gradients go, shapes as in [`LayerWeights`]; what stood there is overwritten.
 #[derive(Debug)]
-pub struct WeightGradient<'a> {
+pub(crate) struct WeightGradient<'a> {
     pub recurrent: &'a mut [f32],
     pub bias: &'a mut [f32],
 }
@@ -100,7 +100,12 @@ impl LayerRoom {
     /// # Panics
     /// Here and in all that follow: when a slice does not have the length that `shape` says; callers are in this
     /// crate and hold shapes by construction.
-    pub fn project(&mut self, shape: LayerShape, sequence: &[f32], weights: LayerWeights<'_>) {
+    pub(crate) fn project(
+        &mut self,
+        shape: LayerShape,
+        sequence: &[f32],
+        weights: LayerWeights<'_>,
+    ) {
         let LayerShape { inputs, hidden, .. } = shape;
         assert_eq!(sequence.len(), shape.rows() * inputs);
         assert!(weights.input.len() == 4 * hidden * inputs && weights.bias.len() == 4 * hidden);
@@ -117,7 +122,7 @@ impl LayerRoom {
 
     /// [`Self::project`] where the input is one of a few: pre-activations of each stand in `table (…, 4·hidden)`, and
     /// `ids (steps, streams)` say which.
-    pub fn look_up(&mut self, shape: LayerShape, table: &[f32], ids: &[TokenId]) {
+    pub(crate) fn look_up(&mut self, shape: LayerShape, table: &[f32], ids: &[TokenId]) {
         let width = 4 * shape.hidden;
         assert_eq!(ids.len(), shape.rows());
         let z = sized(&mut self.gates, shape.rows() * width);
@@ -132,7 +137,7 @@ impl LayerRoom {
     }
 
     /// The second half: the recurrence. Writes h of every step to `output (steps, streams, hidden)`.
-    pub fn recur(
+    pub(crate) fn recur(
         &mut self,
         shape: LayerShape,
         recurrent_weights: &[f32],
@@ -200,13 +205,13 @@ impl LayerRoom {
     }
 
     /// c after the last step, `(streams, hidden)`.
-    pub fn last_cell(&self, shape: LayerShape) -> &[f32] {
+    pub(crate) fn last_cell(&self, shape: LayerShape) -> &[f32] {
         &self.cell[(shape.steps - 1) * shape.streams * shape.hidden..]
     }
 
     /// The first part of backward: from the gradient of h of every step, that of the pre-activations; c of the last
     /// step has none.
-    pub fn recur_back(
+    pub(crate) fn recur_back(
         &mut self,
         shape: LayerShape,
         recurrent_weights: &[f32],
@@ -275,12 +280,12 @@ impl LayerRoom {
     }
 
     /// After [`Self::recur_back`]: the gradient of the pre-activations, `(steps, streams, 4·hidden)`.
-    pub fn gate_gradient(&self) -> &[f32] {
+    pub(crate) fn gate_gradient(&self) -> &[f32] {
         &self.gates
     }
 
     /// After [`Self::recur_back`]: that of the input, `(steps, streams, inputs)`.
-    pub fn sequence_gradient(
+    pub(crate) fn sequence_gradient(
         &mut self,
         shape: LayerShape,
         input_weights: &[f32],
@@ -299,7 +304,12 @@ impl LayerRoom {
     }
 
     /// After [`Self::recur_back`]: that of the input weights, dW = dzᵀ · x.
-    pub fn input_gradient(&mut self, shape: LayerShape, sequence: &[f32], gradient: &mut [f32]) {
+    pub(crate) fn input_gradient(
+        &mut self,
+        shape: LayerShape,
+        sequence: &[f32],
+        gradient: &mut [f32],
+    ) {
         let LayerShape { inputs, hidden, .. } = shape;
         assert_eq!(gradient.len(), 4 * hidden * inputs);
         multiply_transposed(
@@ -313,7 +323,7 @@ impl LayerRoom {
 
     /// After [`Self::recur_back`]: those of the recurrent weights, dU = dzᵀ · h₋₁, and of the bias; `output` is what
     /// [`Self::recur`] wrote.
-    pub fn recurrent_gradient(
+    pub(crate) fn recurrent_gradient(
         &mut self,
         shape: LayerShape,
         start: LayerStart<'_>,
@@ -356,7 +366,7 @@ impl LayerRoom {
 
 impl LayerShape {
     /// Rows of the whole sequence.
-    pub fn rows(self) -> usize {
+    pub(crate) fn rows(self) -> usize {
         self.steps * self.streams
     }
 
@@ -371,13 +381,13 @@ impl LayerShape {
 }
 
 /// `list` with `length` numbers, any numbers.
-pub fn sized(list: &mut Vec<f32>, length: usize) -> &mut [f32] {
+pub(crate) fn sized(list: &mut Vec<f32>, length: usize) -> &mut [f32] {
     list.resize(length, 0.0);
     list
 }
 
 /// Rows times a packed matrix, the rows in the same pieces on any number of threads.
-pub fn multiply_rows(
+pub(crate) fn multiply_rows(
     packed: &PackedMatrix,
     (rows, width): (&[f32], usize),
     (result, result_width): (&mut [f32], usize),
@@ -399,7 +409,7 @@ pub fn multiply_rows(
 
 /// `result (left width, right width)` = `start` + leftᵀ · right of two matrices of the same rows, over the rows; the
 /// right one is packed.
-pub fn multiply_transposed(
+pub(crate) fn multiply_transposed(
     packed: &mut PackedMatrix,
     (left, left_width): (&[f32], usize),
     (right, right_width): (&[f32], usize),

@@ -10,16 +10,16 @@
     reason = "vector instructions are reached through pointers; every public function checks its lengths first"
 )]
 
-pub mod column;
+pub(super) mod column;
 mod gates;
 mod lanes;
-pub mod lstm;
-pub mod product;
-pub mod softmax;
+pub(super) mod lstm;
+pub(super) mod product;
+pub(super) mod softmax;
 
 /// Which instruction set the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub(super) enum Level {
     /// Plain Rust.
     Portable,
     /// AVX2 with FMA (x86-64 since 2013).
@@ -34,7 +34,7 @@ pub enum Level {
 
 impl Level {
     /// The best that this processor has.
-    pub fn detect() -> Self {
+    pub(super) fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
             // The standard library remembers the answers, so asking is cheap.
@@ -57,7 +57,7 @@ impl Level {
 
     /// All that this processor has, for tests that hold them against each other.
     #[cfg(test)]
-    pub fn available() -> Vec<Self> {
+    pub(super) fn available() -> Vec<Self> {
         let all = [
             Self::Portable,
             Self::Avx2,
@@ -134,7 +134,7 @@ use for_each_level;
 ///
 /// # Panics
 /// When lengths do not fit.
-pub fn step_gates(
+pub(super) fn step_gates(
     level: Level,
     gates: &mut [f32],
     cell: &mut [f32],

@@ -44,7 +44,7 @@ pub enum ProductPrecision {
 /// A `(depth, columns)` matrix laid out as the kernel reads it: panels of two vectors of columns, the last filled up
 /// with anything.
 #[derive(Clone, Debug)]
-pub struct PackedMatrix {
+pub(crate) struct PackedMatrix {
     level: Level,
     precision: ProductPrecision,
     depth: usize,
@@ -56,7 +56,7 @@ pub struct PackedMatrix {
 
 /// What the sums begin with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start<'a> {
+pub(crate) enum Start<'a> {
     /// Zero: the result is overwritten.
     Zero,
     /// What stands in the result: the product is added to it.
@@ -67,7 +67,7 @@ pub enum Start<'a> {
 
 /// Rows of equal length inside a larger slice: row `r` is `values[r * stride..][..length]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows {
+pub(crate) struct Rows {
     pub count: usize,
     pub stride: usize,
 }
@@ -83,7 +83,7 @@ pub(super) struct Left {
 
 impl PackedMatrix {
     /// No matrix yet: to be filled by [`Self::pack_transposed`] or [`Self::pack_straight`].
-    pub fn empty(level: Level, precision: ProductPrecision) -> Self {
+    pub(crate) fn empty(level: Level, precision: ProductPrecision) -> Self {
         Self {
             level,
             precision,
@@ -95,7 +95,7 @@ impl PackedMatrix {
 
     /// Packs `weights` of shape `(columns, depth)`, as PyTorch stores them, so that [`Self::multiply`] gives x · Wᵀ, in the memory of what was
     /// packed before.
-    pub fn pack_transposed(&mut self, weights: &[f32], columns: usize, depth: usize) {
+    pub(crate) fn pack_transposed(&mut self, weights: &[f32], columns: usize, depth: usize) {
         assert_eq!(weights.len(), columns * depth);
         let precision = self.precision;
         self.pack(depth, columns, |word, columns, line| {
@@ -114,7 +114,7 @@ impl PackedMatrix {
 
     /// Packs `weights` of shape `(depth, columns)`, so that [`Self::multiply`] gives x · W, in the memory of what was
     /// packed before.
-    pub fn pack_straight(&mut self, weights: &[f32], depth: usize, columns: usize) {
+    pub(crate) fn pack_straight(&mut self, weights: &[f32], depth: usize, columns: usize) {
         assert_eq!(weights.len(), columns * depth);
         let (level, precision, width) = (self.level, self.precision, columns);
         self.pack(depth, columns, |word, columns, line| match precision {
@@ -201,7 +201,7 @@ impl PackedMatrix {
     /// Each value is summed over the depth in order, one rounding a term (of two bf16 terms the second first), whatever
     /// the rows beside it and whatever the instruction set: the bits do not depend on how many rows are asked for at
     /// once.
-    pub fn multiply(
+    pub(crate) fn multiply(
         &self,
         left: &[f32],
         left_rows: Rows,
@@ -215,7 +215,7 @@ impl PackedMatrix {
 
     /// [`Self::multiply`] with the left side given by its columns, `(depth, rows)`, the first of each `depth` values
     /// `stride` after the other.
-    pub fn multiply_columns(
+    pub(crate) fn multiply_columns(
         &self,
         left: &[f32],
         stride: usize,

@@ -7,7 +7,7 @@ use super::{Level, for_each_level};
 
 /// How a row was predicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RowCost {
+pub(crate) struct RowCost {
     /// −ln softmax(logits)\[target\]
     pub nats: f32,
     /// Whether the target's logit is the largest, the first of equals.
@@ -20,7 +20,12 @@ pub struct RowCost {
 ///
 /// # Panics
 /// When `target` is not a class.
-pub fn cross_entropy(level: Level, logits: &mut [f32], target: usize, scale: f32) -> RowCost {
+pub(crate) fn cross_entropy(
+    level: Level,
+    logits: &mut [f32],
+    target: usize,
+    scale: f32,
+) -> RowCost {
     let target_logit = logits[target];
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let is_correct = logits.iter().position(|&logit| logit == largest) == Some(target);

@@ -21,7 +21,7 @@ const OFFSET_LU: f64 = -0.691;
 
 /// Measures stereo frames as they go by.
 #[derive(Clone, Debug)]
-pub struct LoudnessMeter {
+pub(super) struct LoudnessMeter {
     shelf: Section,
     cut: Section,
     /// Frames of the step under way, and how many make one.
@@ -66,7 +66,7 @@ impl Section {
 
 impl LoudnessMeter {
     /// For frames at this rate.
-    pub fn new(sample_rate_hz: u32) -> Self {
+    pub(super) fn new(sample_rate_hz: u32) -> Self {
         let rate = f64::from(sample_rate_hz);
         let (hz, gain_db, q) = (
             1_681.974_450_955_533,
@@ -100,7 +100,7 @@ impl LoudnessMeter {
     }
 
     /// The next frames, as many as the shorter slice has.
-    pub fn add(&mut self, left: &[f32], right: &[f32]) {
+    pub(super) fn add(&mut self, left: &[f32], right: &[f32]) {
         let count = left.len().min(right.len());
         let (mut left, mut right) = (&left[..count], &right[..count]);
         while !left.is_empty() {
@@ -119,7 +119,7 @@ impl LoudnessMeter {
     }
 
     /// Integrated loudness, LUFS; `None` for silence and for what is shorter than a block.
-    pub fn loudness_lufs(&self) -> Option<f64> {
+    pub(super) fn loudness_lufs(&self) -> Option<f64> {
         let blocks: Vec<f64> = self
             .steps
             .windows(STEPS_A_BLOCK)

@@ -6,7 +6,7 @@
 ///
 /// Dithered by triangular noise of one step, which turns the error of rounding into a faint, even hiss; silence stays
 /// silence. The noise is the same each time, so the same audio gives the same file.
-pub struct Quantiser {
+pub(super) struct Quantiser {
     full_scale: f32,
     /// Of xorshift32 (G. Marsaglia, 2003), one a lane: so the processor computes them together.
     states: [u32; LANES],
@@ -22,7 +22,7 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 impl Quantiser {
     /// For integers of 2..=24 bits.
-    pub fn new(bits: u32) -> Self {
+    pub(super) fn new(bits: u32) -> Self {
         // Any numbers will do that are neither 0 nor alike.
         let states = std::array::from_fn(|lane| 0x9E37_79B9_u32.wrapping_mul(2 * lane as u32 + 1));
         Self {
@@ -34,7 +34,7 @@ impl Quantiser {
     }
 
     /// Left and right in turn, appended to `values`.
-    pub fn append(&mut self, left: &[f32], right: &[f32], values: &mut Vec<i32>) {
+    pub(super) fn append(&mut self, left: &[f32], right: &[f32], values: &mut Vec<i32>) {
         const FRAMES: usize = LANES / 2;
         let count = left.len().min(right.len());
         let mut at = 0;

@@ -14,7 +14,7 @@ const BLOCK_FRAMES: usize = 512;
 const FRAME_BYTES: usize = 8;
 
 /// Frames in a file.
-pub struct Spool {
+pub(super) struct Spool {
     file: Direction,
 }
 
@@ -30,7 +30,7 @@ impl Spool {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let file = BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile()?);
         Ok(Self {
             file: Direction::Writing(file),
@@ -41,7 +41,7 @@ impl Spool {
     ///
     /// # Errors
     /// The disk is full, or frames were read before.
-    pub fn push(&mut self, left: &[f32], right: &[f32]) -> io::Result<()> {
+    pub(super) fn push(&mut self, left: &[f32], right: &[f32]) -> io::Result<()> {
         let Direction::Writing(file) = &mut self.file else {
             return Err(io::ErrorKind::Unsupported.into());
         };
@@ -62,7 +62,7 @@ impl Spool {
     ///
     /// # Errors
     /// The disk is full, or the file is lost.
-    pub fn rewind(&mut self) -> io::Result<()> {
+    pub(super) fn rewind(&mut self) -> io::Result<()> {
         let mut file = match std::mem::replace(&mut self.file, Direction::Lost) {
             Direction::Writing(file) => {
                 file.into_inner().map_err(io::IntoInnerError::into_error)?
@@ -79,7 +79,7 @@ impl Spool {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn pull(&mut self, left: &mut [f32], right: &mut [f32]) -> io::Result<()> {
+    pub(super) fn pull(&mut self, left: &mut [f32], right: &mut [f32]) -> io::Result<()> {
         let Direction::Reading(file) = &mut self.file else {
             return Err(io::ErrorKind::Unsupported.into());
         };

@@ -32,7 +32,7 @@ const MODULATION_CENTS: f32 = 50.0;
 
 /// What one channel was told.
 #[derive(Clone, Debug)]
-pub struct SynthChannel {
+pub(super) struct SynthChannel {
     has_drums: bool,
     bank: u16,
     program: u8,
@@ -86,7 +86,7 @@ impl Wide {
 
 impl SynthChannel {
     /// As General MIDI has it at the start.
-    pub fn new(has_drums: bool) -> Self {
+    pub(super) fn new(has_drums: bool) -> Self {
         Self {
             has_drums,
             bank: if has_drums { PERCUSSION_BANK } else { 0 },
@@ -107,7 +107,7 @@ impl SynthChannel {
     }
 
     /// A controller moves. Those that end notes are not the channel's business.
-    pub fn control(&mut self, controller: u8, value: u8) {
+    pub(super) fn control(&mut self, controller: u8, value: u8) {
         let coarse = |wide: &mut Wide| *wide = wide.with_coarse(value);
         let fine = |wide: &mut Wide| *wide = wide.with_fine(value);
         const MODULATION_FINE: u8 = MODULATION + FINE;
@@ -157,53 +157,53 @@ impl SynthChannel {
     }
 
     /// Notes from now on take this program.
-    pub fn choose(&mut self, program: u8) {
+    pub(super) fn choose(&mut self, program: u8) {
         self.program = program;
     }
 
     /// The pitch is bent.
-    pub fn bend(&mut self, bend: Bend) {
+    pub(super) fn bend(&mut self, bend: Bend) {
         self.bend = f32::from(bend.value()) / 8192.0;
     }
 
     /// Bank and program.
-    pub fn preset(&self) -> (u16, u8) {
+    pub(super) fn preset(&self) -> (u16, u8) {
         (self.bank, self.program)
     }
 
     /// Whether notes that end are held.
-    pub fn is_pedal_down(&self) -> bool {
+    pub(super) fn is_pedal_down(&self) -> bool {
         self.is_pedal_down
     }
 
     /// Volume and expression as one factor; the square is General MIDI's.
-    pub fn gain(&self) -> f32 {
+    pub(super) fn gain(&self) -> f32 {
         let share = self.volume.share() * self.expression.share();
         share * share
     }
 
     /// -50 (left) to 50 (right).
-    pub fn pan(&self) -> f32 {
+    pub(super) fn pan(&self) -> f32 {
         100.0 * self.pan.share() - 50.0
     }
 
     /// 0..=1 of the sound goes to the room.
-    pub fn reverb_send(&self) -> f32 {
+    pub(super) fn reverb_send(&self) -> f32 {
         f32::from(self.reverb) / 127.0
     }
 
     /// 0..=1 of the sound goes to the chorus.
-    pub fn chorus_send(&self) -> f32 {
+    pub(super) fn chorus_send(&self) -> f32 {
         f32::from(self.chorus) / 127.0
     }
 
     /// Semitones by which the vibrato swings on top of the instrument's own.
-    pub fn modulation_semitones(&self) -> f32 {
+    pub(super) fn modulation_semitones(&self) -> f32 {
         MODULATION_CENTS / 100.0 * self.modulation.share()
     }
 
     /// Semitones by which all notes are higher than written.
-    pub fn detune_semitones(&self) -> f32 {
+    pub(super) fn detune_semitones(&self) -> f32 {
         let coarse = f32::from(self.coarse_tune) - 64.0;
         let fine = (f32::from(self.fine_tune.0) - 8192.0) / 8192.0;
         let range = self.bend_range.coarse() + self.bend_range.fine() / 100.0;

@@ -15,7 +15,7 @@ const RATE_HZ: f64 = 0.4;
 
 /// A stereo chorus; the sides swing a quarter apart.
 #[derive(Clone, Debug)]
-pub struct Chorus {
+pub(super) struct Chorus {
     lines: [DelayLine; 2],
     rate_hz: f64,
     /// Blocks since the beginning.
@@ -27,7 +27,7 @@ pub struct Chorus {
 
 impl Chorus {
     /// At rest.
-    pub fn new(rate_hz: u32) -> Self {
+    pub(super) fn new(rate_hz: u32) -> Self {
         let rate_hz = f64::from(rate_hz);
         let longest = (rate_hz * (DELAY_S + DEPTH_S)) as usize + 2; // under a thousand
         Self {
@@ -40,7 +40,7 @@ impl Chorus {
     }
 
     /// Forgets what is under way.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         for line in &mut self.lines {
             line.clear();
         }
@@ -50,7 +50,7 @@ impl Chorus {
 
     /// Adds the delayed `input`, where there is any.
     #[inline(always)]
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         input: Option<&[[f32; BLOCK_FRAMES]; 2]>,
         output: [&mut [f32; BLOCK_FRAMES]; 2],

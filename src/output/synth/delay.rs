@@ -5,13 +5,13 @@
 use super::BLOCK_FRAMES;
 
 /// What may be read at once.
-pub const WINDOW_FRAMES: usize = BLOCK_FRAMES + HISTORY_FRAMES;
+pub(super) const WINDOW_FRAMES: usize = BLOCK_FRAMES + HISTORY_FRAMES;
 /// Frames before a block's that are read with it.
-pub const HISTORY_FRAMES: usize = 8;
+pub(super) const HISTORY_FRAMES: usize = 8;
 
 /// Frames written lately: a ring whose beginning is written a second time behind its end, so that no reading wraps.
 #[derive(Clone, Debug)]
-pub struct DelayLine {
+pub(super) struct DelayLine {
     frames: Vec<f32>,
     /// Where the next block is written; a multiple of [`BLOCK_FRAMES`].
     at: usize,
@@ -21,7 +21,7 @@ pub struct DelayLine {
 
 impl DelayLine {
     /// From which any delay up to `delay_max` frames can be read.
-    pub fn new(delay_max: usize) -> Self {
+    pub(super) fn new(delay_max: usize) -> Self {
         let length = (delay_max + WINDOW_FRAMES).next_multiple_of(BLOCK_FRAMES);
         Self {
             frames: vec![0.0; length + 2 * BLOCK_FRAMES],
@@ -33,7 +33,7 @@ impl DelayLine {
     /// The block that was written `delay` frames before the coming one, with [`HISTORY_FRAMES`] before it. From the next
     /// block on, `delay` may be as long as was said in `new`, and no shorter than a block.
     #[inline(always)]
-    pub fn window(&self, delay: usize) -> &[f32; WINDOW_FRAMES] {
+    pub(super) fn window(&self, delay: usize) -> &[f32; WINDOW_FRAMES] {
         let from = self.place(delay + HISTORY_FRAMES);
         let (window, _) = self.frames[from..]
             .split_first_chunk()
@@ -43,14 +43,14 @@ impl DelayLine {
 
     /// A frame and the one after it, `delay` frames before frame `offset` of the block written last.
     #[inline(always)]
-    pub fn pair(&self, offset: usize, delay: usize) -> [f32; 2] {
+    pub(super) fn pair(&self, offset: usize, delay: usize) -> [f32; 2] {
         let from = self.place(BLOCK_FRAMES + delay - offset);
         [self.frames[from], self.frames[from + 1]]
     }
 
     /// Writes the next block.
     #[inline(always)]
-    pub fn write(&mut self, block: &[f32; BLOCK_FRAMES]) {
+    pub(super) fn write(&mut self, block: &[f32; BLOCK_FRAMES]) {
         self.frames[self.at..self.at + BLOCK_FRAMES].copy_from_slice(block);
         if self.at < 2 * BLOCK_FRAMES {
             let again = self.length + self.at;
@@ -63,7 +63,7 @@ impl DelayLine {
     }
 
     /// Forgets everything.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.frames.fill(0.0);
     }
 

@@ -6,7 +6,7 @@
 //! decibels, the modulation in straight lines).
 
 /// What is quieter than this cannot be heard: -60 dB.
-pub const INAUDIBLE: f32 = 1e-3;
+pub(super) const INAUDIBLE: f32 = 1e-3;
 /// Decay and release times are those to this level, as a power of e: -80 dB.
 const FALL: f32 = -9.226;
 
@@ -77,7 +77,7 @@ impl Course {
 
 /// How loud a note is.
 #[derive(Clone, Debug, Default)]
-pub struct VolumeEnvelope {
+pub(super) struct VolumeEnvelope {
     course: Course,
     level: f32,
     block_s: f32,
@@ -90,7 +90,7 @@ pub struct VolumeEnvelope {
 
 impl VolumeEnvelope {
     /// At the note's beginning; `block_s` seconds go by a step.
-    pub fn new(stages: Stages, block_s: f32) -> Self {
+    pub(super) fn new(stages: Stages, block_s: f32) -> Self {
         let mut course = Course::new(stages);
         course.advance(0.0);
         let mut envelope = Self {
@@ -106,20 +106,20 @@ impl VolumeEnvelope {
     }
 
     /// The note was let go.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         self.course.release();
     }
 
     /// A block later: the level at its end, 0 from where it cannot be heard.
     #[inline(always)]
-    pub fn step(&mut self) -> f32 {
+    pub(super) fn step(&mut self) -> f32 {
         self.course.advance(self.block_s);
         self.set_level();
         self.level
     }
 
     /// The level now.
-    pub fn level(&self) -> f32 {
+    pub(super) fn level(&self) -> f32 {
         self.level
     }
 
@@ -157,12 +157,12 @@ impl VolumeEnvelope {
     }
 
     /// Whether nothing more will be heard.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.level == 0.0 && self.course.stage >= Stage::Decay
     }
 
     /// Which of two notes is missed less when one must go: later stages are lower, and within one the quieter.
-    pub fn importance(&self) -> f32 {
+    pub(super) fn importance(&self) -> f32 {
         let stage = match self.course.stage {
             Stage::Delay => 4.0,
             Stage::Attack => 3.0,
@@ -176,7 +176,7 @@ impl VolumeEnvelope {
 
 /// What moves pitch and filter.
 #[derive(Clone, Debug, Default)]
-pub struct ModulationEnvelope {
+pub(super) struct ModulationEnvelope {
     course: Course,
     level: f32,
     released_from: f32,
@@ -185,7 +185,7 @@ pub struct ModulationEnvelope {
 
 impl ModulationEnvelope {
     /// At the note's beginning; `block_s` seconds go by a step.
-    pub fn new(stages: Stages, block_s: f32) -> Self {
+    pub(super) fn new(stages: Stages, block_s: f32) -> Self {
         let mut envelope = Self {
             course: Course::new(stages),
             level: 0.0,
@@ -197,14 +197,14 @@ impl ModulationEnvelope {
     }
 
     /// The note was let go.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         self.released_from = self.level;
         self.course.release();
     }
 
     /// A block later: the level at its end, 0..=1.
     #[inline(always)]
-    pub fn step(&mut self) -> f32 {
+    pub(super) fn step(&mut self) -> f32 {
         self.course.advance(self.block_s);
         let Course {
             stages,

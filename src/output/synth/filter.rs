@@ -10,9 +10,9 @@ use super::BLOCK_FRAMES;
 use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 
 /// Notes that are filtered together.
-pub const LANES: usize = 4;
+pub(super) const LANES: usize = 4;
 /// The frames of each of the notes.
-pub type Blocks = [[f32; BLOCK_FRAMES]; LANES];
+pub(super) type Blocks = [[f32; BLOCK_FRAMES]; LANES];
 /// Corners above this share of the rate leave everything through.
 const CORNER_SHARE_MAX: f32 = 0.499;
 /// So does a corner this high without resonance: a font that says nothing means 13500 cents, 19.9 kHz (§8.1.3).
@@ -22,7 +22,7 @@ const CORNER_HZ_MIN: f32 = 5.0;
 
 /// One note's low pass: its coefficients and what it remembers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Filter {
+pub(super) struct Filter {
     corner_hz: f32,
     is_open: bool,
     /// Of the input now and the two before, and of the two outputs before.
@@ -33,7 +33,7 @@ pub struct Filter {
 
 impl Filter {
     /// A filter at rest with this corner; `resonance` is the factor at the corner, 1 without.
-    pub fn new(corner_hz: f32, resonance: f32, rate_hz: f32) -> Self {
+    pub(super) fn new(corner_hz: f32, resonance: f32, rate_hz: f32) -> Self {
         let mut filter = Self::default();
         filter.turn(corner_hz, resonance, rate_hz);
         filter
@@ -41,7 +41,7 @@ impl Filter {
 
     /// Moves the corner.
     #[inline(always)]
-    pub fn turn(&mut self, corner_hz: f32, resonance: f32, rate_hz: f32) {
+    pub(super) fn turn(&mut self, corner_hz: f32, resonance: f32, rate_hz: f32) {
         if corner_hz == self.corner_hz {
             return;
         }
@@ -68,25 +68,25 @@ impl Filter {
     }
 
     /// Where it begins to take away.
-    pub fn corner_hz(&self) -> f32 {
+    pub(super) fn corner_hz(&self) -> f32 {
         self.corner_hz
     }
 
     /// Whether it lets everything through.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.is_open
     }
 
     /// Takes note of a block that went past the open filter.
     #[inline(always)]
-    pub fn pass(&mut self, block: &[f32; BLOCK_FRAMES]) {
+    pub(super) fn pass(&mut self, block: &[f32; BLOCK_FRAMES]) {
         let (last, before) = (block[BLOCK_FRAMES - 1], block[BLOCK_FRAMES - 2]);
         self.memory = [last, before, last, before];
     }
 
     /// Filters the blocks in place, each with its own filter.
     #[inline(always)]
-    pub fn process(filters: &mut [Self; LANES], blocks: &mut Blocks) {
+    pub(super) fn process(filters: &mut [Self; LANES], blocks: &mut Blocks) {
         let of = |number: usize| -> [f32; LANES] {
             std::array::from_fn(|lane| filters[lane].coefficients[number])
         };

@@ -7,7 +7,7 @@ use super::BLOCK_FRAMES;
 /// A step wider than this many frames comes from a broken font.
 const STEP_MAX: f64 = 65_536.0;
 /// Frames that a block may be read from at once.
-pub const WINDOW_FRAMES: usize = 512;
+pub(super) const WINDOW_FRAMES: usize = 512;
 /// Bits for the part of a frame, within a block.
 const PART_BITS: u32 = 22;
 /// Wider steps are gone frame by frame.
@@ -38,7 +38,7 @@ pub struct Excerpt {
 
 /// Reads a stretch of frames.
 #[derive(Clone, Debug, Default)]
-pub struct Oscillator {
+pub(super) struct Oscillator {
     /// Frames in the upper half, parts of one in the lower.
     position: u64,
     stretch: Excerpt,
@@ -46,11 +46,11 @@ pub struct Oscillator {
 }
 
 /// Room for the frames that a block is read from.
-pub type Window = [f32; WINDOW_FRAMES];
+pub(super) type Window = [f32; WINDOW_FRAMES];
 
 impl Oscillator {
     /// At the start of the stretch. A loop without a length, or beyond the `frame_count` frames there are, is none.
-    pub fn new(stretch: Excerpt, frame_count: usize) -> Self {
+    pub(super) fn new(stretch: Excerpt, frame_count: usize) -> Self {
         let frame_count = u32::try_from(frame_count).unwrap_or(u32::MAX);
         let is_looping = stretch.looping != Looping::Never
             && stretch.loop_start < stretch.loop_end
@@ -66,7 +66,7 @@ impl Oscillator {
     }
 
     /// The note was let go.
-    pub fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if self.stretch.looping == Looping::UntilReleased {
             self.is_looping = false;
         }
@@ -74,7 +74,7 @@ impl Oscillator {
 
     /// Fills the block, `ratio` frames a step, with full scale at 32768; the window is room to work in. Says whether there was anything left.
     #[inline(always)]
-    pub fn fill(
+    pub(super) fn fill(
         &mut self,
         frames: &[i16],
         ratio: f64,

@@ -28,7 +28,7 @@ const STILL_FRAMES: usize = 4096;
 
 /// The room around the band.
 #[derive(Clone, Debug)]
-pub struct Reverb {
+pub(super) struct Reverb {
     sides: [Side; 2],
     /// Still blocks so far, and how many are enough to stop computing.
     still_blocks: usize,
@@ -58,7 +58,7 @@ impl Delay {
 
 impl Reverb {
     /// An empty room for frames at this rate.
-    pub fn new(rate_hz: u32) -> Self {
+    pub(super) fn new(rate_hz: u32) -> Self {
         let scale = f64::from(rate_hz) / TUNED_FOR_HZ;
         let scaled = |frames: usize| (frames as f64 * scale).round() as usize; // a few thousand
         let side = |spread: usize| {
@@ -77,7 +77,7 @@ impl Reverb {
     }
 
     /// Forgets what is under way.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         for side in &mut self.sides {
             for delay in side.combs.iter_mut().chain(&mut side.all_passes) {
                 delay.line.clear();
@@ -88,7 +88,11 @@ impl Reverb {
 
     /// Adds the answer to `input`.
     #[inline(always)]
-    pub fn add(&mut self, input: &[f32; BLOCK_FRAMES], output: [&mut [f32; BLOCK_FRAMES]; 2]) {
+    pub(super) fn add(
+        &mut self,
+        input: &[f32; BLOCK_FRAMES],
+        output: [&mut [f32; BLOCK_FRAMES]; 2],
+    ) {
         let is_fed = input.iter().any(|value| *value != 0.0);
         if !is_fed && self.still_blocks >= self.still_blocks_max {
             return;

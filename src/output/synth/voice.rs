@@ -22,7 +22,7 @@ const FULL_SCALE: f32 = 32_768.0;
 
 /// How loud a note is in each of the mixes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Gains {
+pub(super) struct Gains {
     pub left: f32,
     pub right: f32,
     pub reverb: f32,
@@ -32,7 +32,7 @@ pub struct Gains {
 
 /// A sounding note.
 #[derive(Clone, Debug, Default)]
-pub struct SynthVoice {
+pub(super) struct SynthVoice {
     channel: u8,
     key: u8,
     sound: ZoneSound,
@@ -83,7 +83,7 @@ struct Place {
 
 impl SynthVoice {
     /// A note of this `velocity`, before its first frame; `gain` is the font's.
-    pub fn new(
+    pub(super) fn new(
         sound: ZoneSound,
         (channel, key, velocity): (u8, u8, u8),
         gain: f32,
@@ -116,17 +116,17 @@ impl SynthVoice {
     }
 
     /// Whose note it is.
-    pub fn channel(&self) -> u8 {
+    pub(super) fn channel(&self) -> u8 {
         self.channel
     }
 
     /// Whether this key of this channel is held.
-    pub fn is_held(&self, channel: u8, key: u8) -> bool {
+    pub(super) fn is_held(&self, channel: u8, key: u8) -> bool {
         self.hold == Hold::Held && self.channel == channel && self.key == key
     }
 
     /// Whether a new note of this class ends it. Zones struck in the same moment are one note.
-    pub fn gives_way_to(&self, channel: u8, exclusive_class: i32) -> bool {
+    pub(super) fn gives_way_to(&self, channel: u8, exclusive_class: i32) -> bool {
         exclusive_class != 0
             && self.sound.exclusive_class == exclusive_class
             && self.channel == channel
@@ -134,7 +134,7 @@ impl SynthVoice {
     }
 
     /// Less important notes go first when there are too many; of equals the older.
-    pub fn importance(&self) -> (f32, std::cmp::Reverse<u64>) {
+    pub(super) fn importance(&self) -> (f32, std::cmp::Reverse<u64>) {
         (
             self.volume.importance(),
             std::cmp::Reverse(self.frame_count),
@@ -142,35 +142,35 @@ impl SynthVoice {
     }
 
     /// The note ends: its release begins.
-    pub fn let_go(&mut self) {
+    pub(super) fn let_go(&mut self) {
         if self.hold == Hold::Held {
             self.hold = Hold::LetGo;
         }
     }
 
     /// The note is faded out within the next block.
-    pub fn cut(&mut self) {
+    pub(super) fn cut(&mut self) {
         self.hold = Hold::Cut;
     }
 
     /// Whether nothing more will come.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// The gains at the beginning and the end of the block.
-    pub fn gains(&self) -> [&Gains; 2] {
+    pub(super) fn gains(&self) -> [&Gains; 2] {
         [&self.gains_before, &self.gains]
     }
 
     /// Its low pass, which the caller runs.
-    pub fn filter(&mut self) -> &mut Filter {
+    pub(super) fn filter(&mut self) -> &mut Filter {
         &mut self.filter
     }
 
     /// Computes the next block, unfiltered. Says whether there is anything in it.
     #[inline(always)]
-    pub fn step(
+    pub(super) fn step(
         &mut self,
         font_frames: &[i16],
         channel: &SynthChannel,

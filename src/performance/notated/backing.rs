@@ -24,7 +24,7 @@ const CHORD_LOWEST: u8 = 48;
 const BASS_LOWEST: u8 = 36;
 
 /// The strokes of the chords and of the basses; `asked` is a pattern for the whole tune.
-pub fn strokes(
+pub(super) fn strokes(
     score: &Score,
     grid: &BarGrid<'_>,
     asked: Option<&Pattern>,
@@ -100,7 +100,7 @@ pub fn strokes(
 }
 
 /// The instrument that plays chords or basses, where it changes.
-pub fn programs(score: &Score, role: Role) -> Vec<(Ticks, Program)> {
+pub(super) fn programs(score: &Score, role: Role) -> Vec<(Ticks, Program)> {
     let usual = Program::new(CHORD_PROGRAM_USUAL).map(|program| (Ticks::ZERO, program));
     let written = score.midi.iter().filter_map(|mark| {
         let number = match (&mark.directive, role) {

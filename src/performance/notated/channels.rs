@@ -6,13 +6,13 @@ use crate::music::midi::Channel;
 use crate::score::{MidiDirective, Score};
 
 /// Which channels are taken.
-pub struct Channels {
+pub(super) struct Channels {
     taken: [bool; Channel::COUNT],
 }
 
 impl Channels {
     /// All free but the drums' and those that the score asks for by number.
-    pub fn new(score: &Score) -> Self {
+    pub(super) fn new(score: &Score) -> Self {
         let mut channels = Self {
             taken: [false; Channel::COUNT],
         };
@@ -28,7 +28,7 @@ impl Channels {
     }
 
     /// A free channel, which is taken then; the last one where none is left.
-    pub fn take(&mut self) -> Channel {
+    pub(super) fn take(&mut self) -> Channel {
         self.take_free().unwrap_or_else(|| {
             let melodic = Channel::all().filter(|channel| *channel != Channel::DRUMS);
             melodic.last().expect("there are sixteen channels")
@@ -36,7 +36,7 @@ impl Channels {
     }
 
     /// A free channel, if any is left.
-    pub fn take_free(&mut self) -> Option<Channel> {
+    pub(super) fn take_free(&mut self) -> Option<Channel> {
         let free = Channel::all().find(|channel| !self.taken[usize::from(channel.index())])?;
         self.mark(free);
         Some(free)
@@ -48,6 +48,6 @@ impl Channels {
 }
 
 /// The channel that people call by this number, from 1.
-pub fn numbered(number: u8) -> Option<Channel> {
+pub(super) fn numbered(number: u8) -> Option<Channel> {
     Channel::new(number.checked_sub(1)?)
 }

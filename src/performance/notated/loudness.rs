@@ -20,7 +20,7 @@ const SFORZANDO: i32 = 30;
 const BEGINS_WITH_DYNAMICS: u8 = 90;
 
 /// The loudness of one voice.
-pub struct Loudness {
+pub(super) struct Loudness {
     beats: Written,
     /// Where a dynamic stands: hairpins before it no longer count.
     resets: Vec<Ticks>,
@@ -43,7 +43,7 @@ enum Event<'a> {
 
 impl Loudness {
     /// The loudness of this voice.
-    pub fn of(score: &Score, voice: usize) -> Self {
+    pub(super) fn of(score: &Score, voice: usize) -> Self {
         let has_dynamics = score.voices.iter().enumerate().any(|(index, _)| {
             signs(score, index)
                 .iter()
@@ -136,7 +136,7 @@ impl Loudness {
     }
 
     /// How hard a note is struck here.
-    pub fn at(&self, at: Ticks, score: &Score, grid: &BarGrid<'_>) -> i32 {
+    pub(super) fn at(&self, at: Ticks, score: &Score, grid: &BarGrid<'_>) -> i32 {
         let beat = self
             .beats
             .velocity(at, score, grid)
@@ -164,7 +164,7 @@ impl Loudness {
     }
 
     /// How hard this note is struck, its own accents counted.
-    pub fn of_note(&self, note: &Note, score: &Score, grid: &BarGrid<'_>) -> Velocity {
+    pub(super) fn of_note(&self, note: &Note, score: &Score, grid: &BarGrid<'_>) -> Velocity {
         let accents = note.marks.iter().flat_map(|marks| &marks.decorations);
         let harder = accents.map(|sign| match sign {
             Decoration::Accent => ACCENT,

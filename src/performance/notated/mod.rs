@@ -21,7 +21,7 @@ use channels::Channels;
 use voice::VoicePlayer;
 
 /// Plays the score as it is notated, once.
-pub fn notated(score: &Score, arrangement: &Arrangement) -> Performance {
+pub(super) fn notated(score: &Score, arrangement: &Arrangement) -> Performance {
     let wishes = Wishes::of(score);
     let grid = BarGrid::new(&score.bars, score.resolution);
     let mut channels = Channels::new(score);

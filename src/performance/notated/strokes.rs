@@ -12,7 +12,7 @@ use crate::score::{Note, Score};
 
 /// A stroke with what its pitch is bent by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BentStroke {
+pub(super) struct BentStroke {
     /// When it is struck.
     pub onset: Ticks,
     /// When it is left; after `onset`.
@@ -33,7 +33,7 @@ const GRACE_SOFTER: i32 = 10;
 const STROKES_A_NOTE_MAX: u64 = 4_096;
 
 /// The strokes of this note, struck so hard.
-pub fn of_note(
+pub(super) fn of_note(
     note: &Note,
     score: &Score,
     velocity: Velocity,

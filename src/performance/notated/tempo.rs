@@ -24,7 +24,7 @@ const STEPS_MAX: u64 = 64;
 const PAUSE: f64 = 2.0;
 
 /// The tempi of the score, in order of time, the first at zero.
-pub fn tempi(score: &Score) -> Vec<(Ticks, Tempo)> {
+pub(super) fn tempi(score: &Score) -> Vec<(Ticks, Tempo)> {
     let mut steady = vec![(Ticks::ZERO, Tempo::DEFAULT)];
     let mut gradual: Vec<(Ticks, f64)> = Vec::new();
     // Where something ends a gradual change.

@@ -23,7 +23,7 @@ const STROKES_MAX: usize = 1_000_000;
 const ARPEGGIO_OF_A_QUARTER: u64 = 12;
 
 /// Whoever plays a voice.
-pub struct VoicePlayer<'a> {
+pub(super) struct VoicePlayer<'a> {
     pub score: &'a Score,
     /// Which voice.
     pub index: usize,
@@ -43,7 +43,7 @@ struct Lane {
 
 impl VoicePlayer<'_> {
     /// The voice's track.
-    pub fn track(&self, channels: &mut Channels) -> Track {
+    pub(super) fn track(&self, channels: &mut Channels) -> Track {
         let voice = &self.score.voices[self.index];
         let is_percussion = voice.is_percussion || self.wishes.is_percussion(self.index);
         let first = match self.channel_changes().first() {

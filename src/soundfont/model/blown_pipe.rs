@@ -11,7 +11,7 @@ use libm::{exp, log2, pow};
 
 /// A flute of any kind.
 #[derive(Clone, Debug)]
-pub struct BlownPipe {
+pub(super) struct BlownPipe {
     pub name: &'static str,
     /// The pitches that get a sample of their own, rising.
     pub roots: &'static [u8],
@@ -37,7 +37,7 @@ pub struct BlownPipe {
 
 impl BlownPipe {
     /// Computes the samples and adds the instrument to the font.
-    pub fn add_to(&self, font: &mut Font) -> InstrumentIndex {
+    pub(super) fn add_to(&self, font: &mut Font) -> InstrumentIndex {
         let mut zones = Vec::new();
         for (root, keys) in key_ranges(0..=127, self.roots) {
             let sample = self.tone(root).into_sample(self.name);

@@ -7,7 +7,7 @@ use libm::{exp, log2};
 
 /// What an instrument's body does to the sound: resonances over a floor, and a slope above a corner.
 #[derive(Clone, Copy, Debug)]
-pub struct Body {
+pub(super) struct Body {
     /// Peaks of the wood, the air or the skin.
     pub modes: &'static [BodyMode],
     /// Above this, the body radiates less and less, Hz.
@@ -18,7 +18,7 @@ pub struct Body {
 
 /// One resonance.
 #[derive(Clone, Copy, Debug)]
-pub struct BodyMode {
+pub(super) struct BodyMode {
     pub hz: f64,
     /// Half-width, octaves.
     pub octaves: f64,
@@ -28,7 +28,7 @@ pub struct BodyMode {
 
 impl Body {
     /// The factor at a frequency.
-    pub fn gain(&self, hz: f64) -> f64 {
+    pub(super) fn gain(&self, hz: f64) -> f64 {
         let peaks: f64 = self
             .modes
             .iter()

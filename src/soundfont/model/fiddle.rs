@@ -49,7 +49,7 @@ const BODY: Body = Body {
 };
 
 /// Adds the fiddle to the font.
-pub fn add_to(font: &mut Font) -> InstrumentIndex {
+pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
     let touches = Touch::three(8.0, 20.0, 3000.0);
     let mut zones = Vec::new();
     for (root, keys) in key_ranges(0..=127, ROOTS) {

@@ -4,7 +4,7 @@ use super::blown_pipe::BlownPipe;
 use crate::soundfont::writer::{Font, InstrumentIndex};
 
 /// Adds the flute to the font.
-pub fn add_to(font: &mut Font) -> InstrumentIndex {
+pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
     BlownPipe {
         name: "flute",
         roots: &[60, 64, 68, 72, 77, 82, 88, 94],

@@ -39,13 +39,13 @@ const BOX: Body = Body {
 
 /// The two instruments made of the same reeds.
 #[derive(Clone, Copy, Debug)]
-pub struct FreeReeds {
+pub(crate) struct FreeReeds {
     pub concertina: InstrumentIndex,
     pub accordion: InstrumentIndex,
 }
 
 /// Adds both instruments to the font.
-pub fn add_to(font: &mut Font) -> FreeReeds {
+pub(crate) fn add_to(font: &mut Font) -> FreeReeds {
     let touches = Touch::three(10.0, 26.0, 3500.0);
     let (mut single, mut double) = (Vec::<Zone>::new(), Vec::<Zone>::new());
     for (root, keys) in key_ranges(0..=127, ROOTS) {

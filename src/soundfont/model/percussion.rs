@@ -17,7 +17,7 @@ const MEMBRANE: [f64; 7] = [1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156];
 
 /// The kit on the percussion channel, and a tuned drum for the keyboard.
 #[derive(Clone, Copy, Debug)]
-pub struct Percussion {
+pub(crate) struct Percussion {
     pub kit: InstrumentIndex,
     pub tuned_drum: InstrumentIndex,
 }
@@ -65,7 +65,7 @@ const TIP: Stroke = Stroke {
 };
 
 /// Adds the kit and the tuned drum to the font.
-pub fn add_to(font: &mut Font) -> Percussion {
+pub(crate) fn add_to(font: &mut Font) -> Percussion {
     let mut kit = Kit {
         font,
         zones: Vec::new(),

@@ -51,7 +51,7 @@ const DRONE: Body = Body {
 };
 
 /// Adds the pipes to the font.
-pub fn add_to(font: &mut Font) -> InstrumentIndex {
+pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
     let mut zones = Vec::new();
     for (root, keys) in key_ranges(0..=127, ROOTS) {
         let sample = tone(root).into_sample(NAME);

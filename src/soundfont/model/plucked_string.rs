@@ -23,7 +23,7 @@ const FLASH_S: f64 = 0.03;
 
 /// A stringed instrument that is plucked or struck.
 #[derive(Clone, Debug)]
-pub struct PluckedString {
+pub(super) struct PluckedString {
     pub name: &'static str,
     pub keys: RangeInclusive<u8>,
     /// The pitches that get a sample of their own, rising.
@@ -61,7 +61,7 @@ pub struct PluckedString {
 
 /// The thump of the body under finger, plectrum or hammer.
 #[derive(Clone, Copy, Debug)]
-pub struct Knock {
+pub(super) struct Knock {
     /// Against the string's peak.
     pub level: f64,
     /// Frequencies of the body that are heard in it, Hz.
@@ -76,7 +76,7 @@ pub struct Knock {
 
 impl PluckedString {
     /// Computes the samples and adds the instrument to the font.
-    pub fn add_to(&self, font: &mut Font) -> InstrumentIndex {
+    pub(super) fn add_to(&self, font: &mut Font) -> InstrumentIndex {
         let mut zones = Vec::new();
         for (root, keys) in key_ranges(self.keys.clone(), self.roots) {
             let sample = self.tone(root).into_sample(self.name);

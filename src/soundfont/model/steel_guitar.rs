@@ -6,7 +6,7 @@ use crate::soundfont::voicing::Touch;
 use crate::soundfont::writer::{Font, InstrumentIndex};
 
 /// Adds the steel-string guitar to the font.
-pub fn add_to(font: &mut Font) -> InstrumentIndex {
+pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
     PluckedString {
         name: "steel guitar",
         keys: 0..=127,

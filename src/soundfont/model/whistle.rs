@@ -4,7 +4,7 @@ use super::blown_pipe::BlownPipe;
 use crate::soundfont::writer::{Font, InstrumentIndex};
 
 /// Adds the whistle to the font.
-pub fn add_to(font: &mut Font) -> InstrumentIndex {
+pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
     BlownPipe {
         name: "whistle",
         roots: &[67, 72, 77, 81, 85, 89, 94],
