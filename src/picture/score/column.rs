@@ -199,6 +199,14 @@ impl Columns {
         &self.entries[column.entries.start as usize..column.entries.end as usize]
     }
 
+    /// Whether a note begins in this column.
+    pub(super) fn has_note(&self, sheet: &Sheet, column: &Column) -> bool {
+        self.entries(column).iter().any(|entry| {
+            let sign = &sheet.voices[usize::from(entry.voice)].signs[entry.sign as usize];
+            matches!(sign.kind, SignKind::Notes(_))
+        })
+    }
+
     /// Places heads, accidentals and dots of one column, staff by staff.
     fn arrange(&mut self, sheet: &Sheet, stems: &[Stems], index: usize) {
         let entries = self.columns[index].entries.clone();

@@ -27,8 +27,16 @@ const CROWDING_COST: f32 = 15.0;
 const AFTER_PICKUP: f32 = 0.12;
 const BETWEEN_ENDINGS: f32 = 0.01;
 /// A bar alone on its line, and a line cut within a bar.
-const BAR_ALONE: f32 = 1.0;
+const BAR_ALONE: f32 = 30.0;
+/// A bar with this part of the notes of a line may be one by itself.
+const BAR_ALONE_FILL: f32 = 0.85;
 const WITHIN_BAR: f32 = 0.05;
+/// What a line costs whose notes are not as many as the others', against one under another force: lines of slow notes are
+/// a little tighter than lines of fast ones, and all look alike. The later costs are for tunes that are left with lines
+/// too unlike in this.
+const UNLIKE_NOTES_COSTS: [f32; 4] = [1.0, 3.0, 10.0, 30.0];
+/// How unlike: standard deviation over mean of the notes a line.
+const NOTES_SPREAD_MAX: f32 = 0.095;
 /// How full the last line must be to be stretched like the others, as its force against theirs.
 const LAST_LINE_FORCE_MAX: f32 = 1.3;
 /// The most a lone line is stretched.
@@ -74,6 +82,8 @@ struct Piece {
     behind: Spring,
     is_forced_break: bool,
     break_cost: f32,
+    /// Columns of it in which a note begins.
+    notes: f32,
 }
 
 /// Breaks a tune into lines; `room_of` says what a line that begins with a bar has.
@@ -97,24 +107,7 @@ pub(super) fn lines(
             (room.width - room.prefix - piece.left).max(1.0)
         })
         .collect();
-    let usual_room = rooms[rooms.len() / 2];
-    let natural: f32 = pieces.iter().map(|piece| piece.ideal).sum();
-    let exact = natural / usual_room;
-    let fewest = exact.floor().max(1.0);
-    let best = (0..3)
-        .map(|more| {
-            let line_count = fewest + more as f32;
-            let force = (line_count * usual_room / natural).clamp(0.4, 3.0);
-            let (breaks, spread) = total_fit(&pieces, &rooms, force, by);
-            let tightness = if force < 1.0 {
-                SQUEEZE_COST * (1.0 / force - 1.0).powi(2)
-            } else {
-                (force - 1.0).powi(2)
-            };
-            (spread + 0.25 * tightness, breaks)
-        })
-        .min_by(|a, b| a.0.total_cmp(&b.0));
-    let breaks = best.map(|(_, breaks)| breaks).unwrap_or_default();
+    let breaks = best_breaks(&pieces, &rooms, by);
     let mut lines: Vec<Line> = Vec::with_capacity(breaks.len());
     let mut from = 0;
     for &to in &breaks {
@@ -130,6 +123,64 @@ pub(super) fn lines(
     }
     relax_last_line(&mut lines);
     lines
+}
+
+/// Of the best breaks for each likely number of lines, the best: ends of lines, as counts of pieces.
+fn best_breaks(pieces: &[Piece], rooms: &[f32], by: Lines) -> Vec<usize> {
+    let usual_room = rooms[rooms.len() / 2];
+    let natural: f32 = pieces.iter().map(|piece| piece.ideal).sum();
+    let notes: f32 = pieces.iter().map(|piece| piece.notes).sum();
+    let fewest = (natural / usual_room).floor().max(1.0);
+    let fitted = |unlike_notes_cost: f32| {
+        let of_count = (0..3).map(|more| {
+            let line_count = fewest + more as f32;
+            let wanted = Wanted {
+                force: (line_count * usual_room / natural).clamp(0.4, 3.0),
+                notes: (notes / line_count).max(1.0),
+                unlike_notes_cost,
+            };
+            let (breaks, spread) = total_fit(pieces, rooms, wanted, by);
+            (spread + 0.25 * misfit(wanted.force), breaks)
+        });
+        let best = of_count.min_by(|a, b| a.0.total_cmp(&b.0));
+        best.map(|(_, breaks)| breaks).unwrap_or_default()
+    };
+    let mut best: Option<(f32, Vec<usize>)> = None;
+    for cost in UNLIKE_NOTES_COSTS {
+        let breaks = fitted(cost);
+        let spread = notes_spread(pieces, &breaks);
+        if best.as_ref().is_none_or(|(least, _)| spread < *least) {
+            best = Some((spread, breaks));
+        }
+        if spread <= NOTES_SPREAD_MAX || by == Lines::AsWritten {
+            break;
+        }
+    }
+    best.map(|(_, breaks)| breaks).unwrap_or_default()
+}
+
+/// What it costs to stretch or squeeze by this factor.
+fn misfit(ratio: f32) -> f32 {
+    if ratio < 1.0 {
+        SQUEEZE_COST * (1.0 / ratio - 1.0).powi(2)
+    } else {
+        (ratio - 1.0).powi(2)
+    }
+}
+
+/// Standard deviation over mean of the notes a line.
+fn notes_spread(pieces: &[Piece], breaks: &[usize]) -> f32 {
+    let starts = std::iter::once(0).chain(breaks.iter().copied());
+    let counts = starts.zip(breaks).map(|(from, &to)| {
+        let line = &pieces[from..to];
+        line.iter().map(|piece| piece.notes).sum::<f32>()
+    });
+    let (sum, squares) = counts.fold((0.0, 0.0), |(sum, squares), count| {
+        (sum + count, squares + count * count)
+    });
+    let mean = sum / breaks.len().max(1) as f32;
+    let variance = squares / breaks.len().max(1) as f32 - mean * mean;
+    variance.max(0.0).sqrt() / mean.max(1.0)
 }
 
 /// A last line with too little on it stays short, under the force of the others.
@@ -233,6 +284,10 @@ fn pieces(
                 behind: spacing.springs[end - 1],
                 is_forced_break: is_whole && is_forced,
                 break_cost: if is_whole { break_cost } else { WITHIN_BAR },
+                notes: columns.columns[start..end]
+                    .iter()
+                    .filter(|column| columns.has_note(sheet, column))
+                    .count() as f32,
             });
         }
     }
@@ -291,19 +346,28 @@ fn cuts(
     cuts
 }
 
+/// What all lines should be like.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    force: f32,
+    /// Notes a line.
+    notes: f32,
+    unlike_notes_cost: f32,
+}
+
 /// The breaks (ends of lines, as piece counts) whose lines stay nearest to one force, and their mean cost.
-fn total_fit(pieces: &[Piece], rooms: &[f32], target: f32, by: Lines) -> (Vec<usize>, f32) {
+fn total_fit(pieces: &[Piece], rooms: &[f32], wanted: Wanted, by: Lines) -> (Vec<usize>, f32) {
     let count = pieces.len();
     let bars_a_line = {
         let mean = pieces.iter().map(|piece| piece.ideal).sum::<f32>() / count as f32;
-        rooms[0] / (mean * target)
+        rooms[0] / (mean * wanted.force)
     };
     let may_be_alone = bars_a_line < 1.6 || count == 1;
     let mut best: Vec<(f32, usize)> = vec![(f32::INFINITY, 0); count + 1];
     best[0] = (0.0, 0);
     for to in 1..=count {
         let last = &pieces[to - 1];
-        let (mut ideal, mut rods) = (0.0, 0.0);
+        let (mut ideal, mut rods, mut notes) = (0.0, 0.0, 0.0);
         for from in (to.saturating_sub(PIECES_A_LINE_MAX)..to).rev() {
             let piece = &pieces[from];
             if from + 1 < to && piece.is_forced_break {
@@ -311,17 +375,15 @@ fn total_fit(pieces: &[Piece], rooms: &[f32], target: f32, by: Lines) -> (Vec<us
             }
             ideal += piece.ideal;
             rods += piece.rods;
+            notes += piece.notes;
             let room = rooms[from] - last.right;
             if rods - piece.lead_rods - last.behind.rod > room && from + 1 < to {
                 break;
             }
             let force = room / (ideal - piece.lead_ideal - last.behind.length(1.0)).max(1.0);
-            let ratio = force / target;
-            let mut cost = if ratio < 1.0 {
-                SQUEEZE_COST * (1.0 / ratio - 1.0).powi(2)
-            } else {
-                (ratio - 1.0).powi(2)
-            };
+            let unlike_notes = notes / wanted.notes - 1.0;
+            let mut cost =
+                misfit(force / wanted.force) + wanted.unlike_notes_cost * unlike_notes.powi(2);
             let is_end = to == count;
             let is_forced = is_end || last.is_forced_break;
             if is_forced && by == Lines::AsWritten {
@@ -337,7 +399,8 @@ fn total_fit(pieces: &[Piece], rooms: &[f32], target: f32, by: Lines) -> (Vec<us
             let is_alone = from + 1 == to
                 && !may_be_alone
                 && !(is_forced && from > 0 && pieces[from - 1].is_forced_break);
-            if is_alone && last.bar == piece.bar {
+            let is_poor = notes < BAR_ALONE_FILL * wanted.notes;
+            if is_alone && is_poor {
                 cost += BAR_ALONE;
             }
             let total = best[from].0 + cost;
