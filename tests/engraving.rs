@@ -3,12 +3,19 @@
 //!
 //! The corpora are found by `CEILID_CORPORA` or in `../shared/corpora`; without them a few tunes written here are read.
 
-use ceilid::abc::{self, Multiplier, Parsed, SymbolKind, Tune, Tunebook};
+// Alone, without the rest of `common`: the engraver needs no daemon.
+#[path = "common/corpora.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod corpora;
+#[path = "common/skip.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod skip;
+
+use ceilid::abc::{self, Multiplier, SymbolKind, Tune};
 use ceilid::music::NoteLength;
 use ceilid::picture::score::drawing::{Block, BlockKind, Item, Kind, Place, Point, Shape};
 use ceilid::picture::score::{Glyph, Layout, Lines, engrave};
 use ceilid::score::{broken_rhythm, usual_unit};
-use std::path::{Path, PathBuf};
 
 /// A note or chord: half spaces above the middle line, lowest first, and how long it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -267,41 +274,23 @@ fn what_is_printed_gives_back_every_written_length_and_place() {
 
 #[test]
 fn every_corpus_tune_is_printed_as_it_is_written() {
-    let folder = std::env::var_os("CEILID_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
-        PathBuf::from,
-    );
-    let mut files = Vec::new();
-    find_tunebooks(&folder, &mut files);
-    files.sort();
-    let (mut tunes, mut passed_over, mut notes) = (0, 0, 0);
-    let mut faults: Vec<String> = Vec::new();
-    for file in &files {
-        let bytes = std::fs::read(file).expect("a tunebook that was found can be read");
-        let mut book = Tunebook::new(&bytes[..]);
-        while let Some(text) = book
-            .next_tune()
-            .expect("bytes in memory are read without errors")
-        {
-            let Parsed { tune, .. } = abc::parse_tune(&text);
-            tunes += 1;
-            // Narrow and wide in turn: each tune is set once.
-            let layout = layouts().nth(tunes % 3).expect("three layouts");
-            match check(&tune, &layout) {
-                Ok(0) => passed_over += 1,
-                Ok(count) => notes += count,
-                Err(fault) => faults.push(format!("{}: {}: {fault}", file.display(), tune.title())),
-            }
-        }
-    }
-    if tunes == 0 {
-        eprintln!(
-            "skipped: no corpora in {} (set CEILID_CORPORA): 0 tunes read",
-            folder.display()
-        );
+    let tunes = corpora::tunes();
+    if tunes.is_empty() {
         return;
     }
-    eprintln!("{tunes} tunes, {notes} notes read back; {passed_over} tunes passed over");
+    let (mut passed_over, mut notes) = (0, 0);
+    let mut faults: Vec<String> = Vec::new();
+    for (index, (title, tune)) in tunes.iter().enumerate() {
+        // Narrow and wide in turn: each tune is set once.
+        let layout = layouts().nth(index % 3).expect("three layouts");
+        match check(tune, &layout) {
+            Ok(0) => passed_over += 1,
+            Ok(count) => notes += count,
+            Err(fault) => faults.push(format!("{title}: {fault}")),
+        }
+    }
+    let tunes = tunes.len();
+    println!("{tunes} tunes, {notes} notes read back; {passed_over} tunes passed over");
     assert!(
         faults.is_empty(),
         "{} of {tunes} tunes:\n{}",
@@ -312,17 +301,4 @@ fn every_corpus_tune_is_printed_as_it_is_written() {
         passed_over * 10 < tunes,
         "{passed_over} of {tunes} tunes passed over"
     );
-}
-
-fn find_tunebooks(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.is_dir() {
-            find_tunebooks(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "abc") {
-            files.push(path);
-        }
-    }
 }

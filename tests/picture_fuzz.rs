@@ -61,10 +61,15 @@ fn drawn(text: &str, width: f32) -> String {
         width,
         lines: Lines::Fitted,
     };
-    svg::picture(
-        &engrave(&abc::parse(text).tune, &layout).drawing,
-        &SvgSettings::default(),
-    )
+    let drawing = engrave(&abc::parse(text).tune, &layout).drawing;
+    for block in &drawing.blocks {
+        for item in &block.items {
+            let bounds = item.shape.bounds();
+            let sum = block.top + bounds.left + bounds.right + bounds.top + bounds.bottom;
+            assert!(sum.is_finite(), "{item:?}");
+        }
+    }
+    svg::picture(&drawing, &SvgSettings::default())
 }
 
 /// Sets so many broken tunes; returns the longest time and the largest picture.
@@ -84,10 +89,6 @@ fn fuzz(tunes: u64) -> (Duration, usize) {
             picture.len() <= SVG_BYTES_MAX,
             "tune {number}: {} bytes:\n{text}",
             picture.len()
-        );
-        assert!(
-            !picture.contains("NaN") && !picture.contains("inf"),
-            "tune {number}:\n{text}"
         );
         // What was slow may have waited for the processor.
         for _ in 0..3 {

@@ -1,0 +1,45 @@
+//! Real tunes, for tests that count over many. They are no part of this repository: `CEILID_CORPORA` names their folder, or
+//! they lie in `../shared/corpora`.
+
+use ceilid::abc::{self, Tune, Tunebook};
+use std::path::{Path, PathBuf};
+
+/// All tunes of all tunebooks, each with its book's path and title; none where there are no corpora, which is counted.
+pub fn tunes() -> Vec<(String, Tune)> {
+    let folder = std::env::var_os("CEILID_CORPORA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
+        PathBuf::from,
+    );
+    let mut files = Vec::new();
+    find_tunebooks(&folder, &mut files);
+    if files.is_empty() {
+        super::skip::skip("no corpora; set CEILID_CORPORA");
+    }
+    files.sort();
+    files.iter().flat_map(|file| tunes_of(file)).collect()
+}
+
+/// The tunes of one tunebook, each with the book's path and its title.
+pub fn tunes_of(file: &Path) -> Vec<(String, Tune)> {
+    let bytes = std::fs::read(file).expect("a tunebook that was found can be read");
+    Tunebook::new(&bytes[..])
+        .map(|text| {
+            let text = text.expect("bytes in memory are read without errors");
+            let tune = abc::parse_tune(&text).tune;
+            (format!("{}: {}", file.display(), tune.title()), tune)
+        })
+        .collect()
+}
+
+fn find_tunebooks(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            find_tunebooks(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "abc") {
+            files.push(path);
+        }
+    }
+}
