@@ -100,7 +100,7 @@ pub fn sheet(drawings: &[Drawing], settings: &SvgSettings) -> String {
         top += drawing.height + TUNE_GAP;
     }
     svg.text("</svg>\n");
-    svg.0
+    String::from_utf8(svg.0).expect("whole strings and ASCII were written")
 }
 
 /// Staff spaces as the whole number of hundredths nearest to them.
@@ -109,18 +109,18 @@ fn hundredths(spaces: f32) -> i32 {
     (spaces * 100.0).round() as i32
 }
 
-/// The text so far.
-struct Writer(String);
+/// The text so far, in UTF-8: bytes take digits without a look at each.
+struct Writer(Vec<u8>);
 
 impl Writer {
     fn with_capacity(drawings: &[Drawing]) -> Self {
         let blocks = drawings.iter().flat_map(|drawing| &drawing.blocks);
         let items: usize = blocks.map(|block| block.items.len()).sum();
-        Self(String::with_capacity(6_000 + 40 * items))
+        Self(Vec::with_capacity(6_000 + 40 * items))
     }
 
     fn text(&mut self, text: &str) {
-        self.0.push_str(text);
+        self.0.extend_from_slice(text.as_bytes());
     }
 
     /// Writes a number with no space before it.
@@ -137,36 +137,35 @@ impl Writer {
             }
         }
         if number < 0 {
-            self.0.push('-');
+            self.0.push(b'-');
         }
-        self.0
-            .extend(digits[at..].iter().map(|&digit| char::from(digit)));
+        self.0.extend_from_slice(&digits[at..]);
     }
 
     /// Writes numbers as a path or list takes them: a minus needs no space before it.
     fn numbers(&mut self, numbers: &[i32]) {
         for (index, &number) in numbers.iter().enumerate() {
             if index > 0 && number >= 0 {
-                self.0.push(' ');
+                self.0.push(b' ');
             }
             self.number(number);
         }
     }
 
     fn attribute(&mut self, name: &str, value: i32) {
-        self.0.push(' ');
+        self.0.push(b' ');
         self.text(name);
         self.text("=\"");
         self.number(value);
-        self.0.push('"');
+        self.0.push(b'"');
     }
 
     /// An element of words alone; nothing where there are no words.
     fn element(&mut self, name: &str, words: &str) {
         if !words.is_empty() {
-            self.0.push('<');
+            self.0.push(b'<');
             self.text(name);
-            self.0.push('>');
+            self.0.push(b'>');
             self.escaped(words);
             self.text("</");
             self.text(name);
@@ -182,9 +181,9 @@ impl Writer {
                 '<' => self.text("&lt;"),
                 '>' => self.text("&gt;"),
                 '"' => self.text("&quot;"),
-                '\t' => self.0.push(' '),
-                '\0'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => self.0.push('\u{FFFD}'),
-                _ => self.0.push(letter),
+                '\t' => self.0.push(b' '),
+                '\0'..='\u{1F}' | '\u{FFFE}' | '\u{FFFF}' => self.text("\u{FFFD}"),
+                _ => self.text(letter.encode_utf8(&mut [0; 4])),
             }
         }
     }
@@ -211,10 +210,9 @@ impl Writer {
 
     fn glyph_id(&mut self, glyph: Glyph) {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        for shift in [12, 8, 4, 0] {
-            let digit = usize::from(glyph.smufl() >> shift) & 15;
-            self.0.push(char::from(DIGITS[digit]));
-        }
+        let digit = |shift: u16| DIGITS[usize::from(glyph.smufl() >> shift) & 15];
+        self.0
+            .extend_from_slice(&[digit(12), digit(8), digit(4), digit(0)]);
     }
 
     /// A block: first what belongs to no bar, then a group for each bar.
@@ -246,7 +244,7 @@ impl Writer {
                 }
                 None => {
                     self.items(bar);
-                    self.0.push('\n');
+                    self.0.push(b'\n');
                 }
             }
         }
@@ -294,19 +292,19 @@ impl Writer {
     fn line(&mut self, from: Point, to: Point) {
         let (x, y) = (hundredths(from.x), hundredths(from.y));
         let (across, down) = (hundredths(to.x) - x, hundredths(to.y) - y);
-        self.0.push('M');
+        self.0.push(b'M');
         self.numbers(&[x, y]);
         match (across, down) {
             (0, _) => {
-                self.0.push('v');
+                self.0.push(b'v');
                 self.number(down);
             }
             (_, 0) => {
-                self.0.push('h');
+                self.0.push(b'h');
                 self.number(across);
             }
             _ => {
-                self.0.push('l');
+                self.0.push(b'l');
                 self.numbers(&[across, down]);
             }
         }
@@ -317,7 +315,7 @@ impl Writer {
             Shape::Glyph { glyph, at, scale } => {
                 self.text("<use href=\"#");
                 self.glyph_id(*glyph);
-                self.0.push('"');
+                self.0.push(b'"');
                 self.kind(item.kind);
                 let (x, y) = (hundredths(at.x), hundredths(at.y));
                 if *scale == 1.0 {
@@ -347,10 +345,10 @@ impl Writer {
                 self.text("<polygon points=\"");
                 for (index, corner) in corners.iter().enumerate() {
                     if index > 0 {
-                        self.0.push(' ');
+                        self.0.push(b' ');
                     }
                     self.number(hundredths(corner.x));
-                    self.0.push(',');
+                    self.0.push(b',');
                     self.number(hundredths(corner.y));
                 }
                 self.text("\"/>");
@@ -365,10 +363,10 @@ impl Writer {
                 self.kind(item.kind);
                 self.text(" d=\"M");
                 self.numbers(&[hundredths(from.x), hundredths(from.y)]);
-                self.0.push('C');
+                self.0.push(b'C');
                 for (index, point) in [control, other_control, to].into_iter().enumerate() {
                     if index > 0 {
-                        self.0.push(' ');
+                        self.0.push(b' ');
                     }
                     self.numbers(&[hundredths(point.x), hundredths(point.y)]);
                 }
@@ -406,9 +404,9 @@ impl Writer {
                 if *font == Font::Sans {
                     self.text(" font-family=\"");
                     self.text(SANS_FACES);
-                    self.0.push('"');
+                    self.0.push(b'"');
                 }
-                self.0.push('>');
+                self.0.push(b'>');
                 self.escaped(text);
                 self.text("</text>");
             }
@@ -422,7 +420,7 @@ impl Writer {
         let (mut x, mut y) = (hundredths(contour.start.x), hundredths(contour.start.y));
         self.numbers(&[x, y]);
         for (index, points) in contour.curves.iter().enumerate() {
-            self.0.push('c');
+            self.0.push(b'c');
             debug_assert!(index < 64, "contours are short");
             let relative = points.map(|point| [hundredths(point.x) - x, hundredths(point.y) - y]);
             self.numbers(relative.as_flattened());
@@ -435,7 +433,7 @@ impl Writer {
     fn kind(&mut self, kind: Kind) {
         self.text(" data-kind=\"");
         self.text(name(kind));
-        self.0.push('"');
+        self.0.push(b'"');
     }
 }
 
