@@ -36,7 +36,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "teach",       own: &["music", "abc", "score", "corpus", "token", "model", "critic", "compose", "picture"], outside: &["rayon", "serde", "serde_json"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
     Layer { module: "picture",     own: &["music", "abc", "score"], outside: &["miniz_oxide", "pdf_writer"] },
-    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "nix", "rustysynth_ext", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "strsim", "tempfile", "thread_priority", "tracing"] },
+    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "nix", "rustysynth_ext", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "rusty_mp3", "strsim", "tempfile", "thread_priority", "tracing"] },
     Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "compose", "wishes", "output"], outside: &["jiff", "rusqlite", "serde", "serde_json", "toml", "tracing"] },
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
     Layer { module: "web",         own: &["abc", "picture", "wishes", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
@@ -49,6 +49,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("midly", "output/smf.rs"),
     ("jack", "output/jack_port.rs"),
     ("flacenc", "output/render/flac.rs"),
+    ("rusty_mp3", "output/render/mp3.rs"),
     ("libc", "output/priority.rs"),
     ("midir", "output/midi_port.rs"),
     ("cpal", "output/audio.rs"),

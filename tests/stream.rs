@@ -6,9 +6,9 @@ mod common;
 use ceilid::music::midi::{Channel, MidiMessage, Velocity};
 use ceilid::music::pitch::Pitch;
 use ceilid::music::time::{TICKS_PER_QUARTER, Ticks};
-use ceilid::output::fan_out::{BURST_PIECES, Listener, Silence};
+use ceilid::output::fan_out::{Listener, Silence};
 use ceilid::output::icecast::IcecastOutput;
-use ceilid::output::stream::{Station, StreamFormat, StreamOutput};
+use ceilid::output::stream::{BURST, Station, StreamFormat, StreamOutput};
 use ceilid::output::synth::SynthFont;
 use ceilid::output::{Health, LiveOutput, hls};
 use ceilid::performance::Performance;
@@ -20,8 +20,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The header and what a new listener gets at once.
-const BURST: usize = 1 + BURST_PIECES;
+/// A header, and the pieces of the first .6 s.
+const FIRST_PIECES: usize = 1 + 3;
 
 #[test]
 fn a_listener_who_comes_late_hears_the_notes_of_the_last_seconds_at_once_in_every_format() {
@@ -30,18 +30,21 @@ fn a_listener_who_comes_late_hears_the_notes_of_the_last_seconds_at_once_in_ever
     note(&mut output, 69);
     // Nobody listens yet: the note is over when the first listener comes.
     std::thread::sleep(Duration::from_millis(600));
-    let mut listeners = StreamFormat::ALL.map(|format| station.listen(format));
+    let mut listeners = StreamFormat::ALL.map(|format| station.listen(format, BURST));
     let came = Instant::now();
-    let opus = hear_pieces(&mut listeners[0], BURST);
+    let opus = hear_pieces(&mut listeners[0], FIRST_PIECES);
     assert!(
         came.elapsed() < Duration::from_secs(1),
         "{:?}",
         came.elapsed()
     );
-    let flac = hear_pieces(&mut listeners[1], BURST);
-    let wav = hear_pieces(&mut listeners[2], BURST);
+    let mp3 = hear_pieces(&mut listeners[1], FIRST_PIECES);
+    let flac = hear_pieces(&mut listeners[2], FIRST_PIECES);
+    let wav = hear_pieces(&mut listeners[3], FIRST_PIECES);
     assert!(text(&opus).contains("TITLE=The First"));
     assert!(loudest_opus(&opus) > 0.02);
+    assert!(loudest_mp3(&mp3) > 0.02);
+    assert_eq!(listeners[1].title(), "The First");
     assert_eq!(&flac[..4], b"fLaC");
     let data = wav.windows(4).position(|window| window == b"data").unwrap() + 8;
     let loudest = wav[data..]
@@ -56,7 +59,7 @@ fn a_listener_who_comes_late_hears_the_notes_of_the_last_seconds_at_once_in_ever
 #[test]
 fn each_tune_is_a_logical_stream_with_its_title() {
     let (station, mut output) = Station::open(SynthFont::embedded()).unwrap();
-    let mut listener = station.listen(StreamFormat::Opus);
+    let mut listener = station.listen(StreamFormat::Opus, BURST);
     begin(&mut output, "The First");
     note(&mut output, 60);
     let mut heard = hear_until(&mut listener, |heard| {
@@ -87,13 +90,46 @@ fn each_tune_is_a_logical_stream_with_its_title() {
 }
 
 #[test]
+fn a_listener_gets_twelve_seconds_at_once_and_no_title_comes_twice() {
+    let (station, mut output) = Station::open(SynthFont::embedded()).unwrap();
+    // Somebody listens all the time, or nothing would be kept.
+    let mut first = station.listen(StreamFormat::Mp3, BURST);
+    begin(&mut output, "The First");
+    note(&mut output, 60);
+    std::thread::sleep(BURST);
+    // Begun again, as after a pause, it is the same tune.
+    begin(&mut output, "The First");
+    note(&mut output, 62);
+    std::thread::sleep(Duration::from_millis(600));
+    let mut listener = station.listen(StreamFormat::Mp3, BURST);
+    let mut late = station.listen(StreamFormat::Mp3, Duration::from_secs(1));
+    let at_once = |listener: &mut Listener| {
+        std::iter::from_fn(|| listener.next_within(Duration::from_millis(20)).ok()).count()
+    };
+    let burst = BURST.as_millis() as usize / 200;
+    let heard = at_once(&mut listener);
+    assert!((burst..burst + 3).contains(&heard), "{heard}");
+    let heard = at_once(&mut late);
+    assert!((5..8).contains(&heard), "{heard}");
+    let mut titles = Vec::new();
+    while first.next_within(Duration::ZERO).is_ok() {
+        titles.push(first.title().to_owned());
+    }
+    titles.dedup();
+    assert_eq!(titles, ["The First"]);
+    Box::new(output).close();
+}
+
+#[test]
 fn fifty_listeners_who_read_nothing_change_nothing_for_one_who_does() {
     let (station, output) = Station::open(SynthFont::embedded()).unwrap();
-    let stalled: Vec<Listener> = (0..50).map(|_| station.listen(StreamFormat::Wav)).collect();
-    let mut awake = station.listen(StreamFormat::Wav);
+    let stalled: Vec<Listener> = (0..50)
+        .map(|_| station.listen(StreamFormat::Wav, BURST))
+        .collect();
+    let mut awake = station.listen(StreamFormat::Wav, BURST);
     let began = Instant::now();
-    // Two seconds beyond the burst.
-    hear(&mut awake, 192_000 * 2 + 192_000 * 16 / 10);
+    // Two seconds.
+    hear(&mut awake, 192_000 * 2);
     let took = began.elapsed();
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(station.listener_count(StreamFormat::Wav), 51);
@@ -137,10 +173,10 @@ fn an_icecast_that_dies_and_returns_gets_the_stream_again_and_the_others_do_not_
     begin(&mut output, "On The Air");
     note(&mut output, 69);
     server.wait_for_sound("On The Air");
-    let mut other = station.listen(StreamFormat::Opus);
+    let mut other = station.listen(StreamFormat::Opus, BURST);
     server.kill();
     wait_for("the loss to be seen", || icecast.health() == Health::Lost);
-    hear_pieces(&mut other, 2 * BURST);
+    hear_pieces(&mut other, 18);
     server.restart();
     wait_for("the server to be found again", || {
         icecast.health() == Health::Well
@@ -251,6 +287,17 @@ fn loudest_opus(stream: &[u8]) -> f32 {
             .fold(loudest, |most, value| most.max(value.abs()));
     }
     loudest
+}
+
+/// The loudest value of what a player hears who begins there.
+fn loudest_mp3(stream: &[u8]) -> f32 {
+    let mut decoder = rusty_mp3::Mp3Decoder::new();
+    decoder.push(stream);
+    decoder.flush();
+    let audio = std::iter::from_fn(|| decoder.next_frame().ok());
+    audio
+        .flat_map(|audio| audio.samples)
+        .fold(0.0, |most, value| most.max(value.abs()))
 }
 
 struct Page {

@@ -12,18 +12,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Pieces kept for those who are slow: 8 s at 200 ms each. Of PCM that is 1.5 MB, of Opus 100 kB, once for all listeners.
-const PIECES_MAX: usize = 40;
-/// Pieces that a new listener gets at once, so that its player starts at once: 1.6 s.
-pub const BURST_PIECES: usize = 8;
+/// Pieces that a new listener gets at once: 12 s at 200 ms each. Its player starts at once, and a network that stalls for some
+/// seconds is not heard.
+pub const BURST_PIECES: usize = 60;
+/// Pieces kept for those who are slow: 10 s more. Of PCM that is 4.2 MB, of Opus 250 kB, once for all listeners.
+const PIECES_MAX: usize = BURST_PIECES + 50;
 
 /// A piece of a stream.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// What a listener must have heard before it: told once, and again when it is another.
+    /// What a listener must have heard before it: told once, and again when it is another. Empty: nothing.
     pub header: Arc<[u8]>,
     /// The piece itself.
     pub bytes: Arc<[u8]>,
+    /// Title of the tune that plays in it; empty before the first.
+    pub title: Arc<str>,
 }
 
 /// The sender's end.
@@ -53,6 +56,7 @@ pub struct Listener {
     fan_out: Arc<FanOut>,
     next: u64,
     header: Option<Arc<[u8]>>,
+    title: Arc<str>,
     /// Where its waker is kept.
     place: usize,
 }
@@ -94,20 +98,22 @@ impl FanOut {
         self.wake(ring);
     }
 
-    /// Listens from the last [`BURST_PIECES`] on.
-    pub fn listen(self: &Arc<Self>) -> Listener {
+    /// Listens from the last pieces on: so many, if there are, and [`BURST_PIECES`] at most.
+    pub fn listen(self: &Arc<Self>, burst_pieces: usize) -> Listener {
         let mut ring = self.lock();
         let place = ring.free_places.pop().unwrap_or_else(|| {
             ring.wakers.push(None);
             ring.wakers.len() - 1
         });
         let end = ring.end();
-        let next = end.saturating_sub(BURST_PIECES as u64).max(ring.first);
+        let burst = burst_pieces.min(BURST_PIECES) as u64;
+        let next = end.saturating_sub(burst).max(ring.first);
         self.listener_count.fetch_add(1, Ordering::Relaxed);
         Listener {
             fan_out: Arc::clone(self),
             next,
             header: None,
+            title: Arc::default(),
             place,
         }
     }
@@ -149,6 +155,11 @@ impl Ring {
 }
 
 impl Listener {
+    /// The title of what it heard last: the sound's own, however late it is heard.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The next bytes, for a task.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Arc<[u8]>, Silence>> {
         let fan_out = Arc::clone(&self.fan_out);
@@ -207,9 +218,12 @@ impl Listener {
             .is_some_and(|header| Arc::ptr_eq(header, &piece.header));
         if !is_known {
             self.header = Some(Arc::clone(&piece.header));
-            return Ok(piece.header);
+            if !piece.header.is_empty() {
+                return Ok(piece.header);
+            }
         }
         self.next += 1;
+        self.title = piece.title;
         Ok(piece.bytes)
     }
 }
@@ -231,6 +245,7 @@ mod tests {
         Piece {
             header: Arc::clone(header),
             bytes: [number].into(),
+            title: format!("Tune {number}").into(),
         }
     }
 
@@ -247,17 +262,19 @@ mod tests {
         let fan_out = Arc::new(FanOut::default());
         let (first, second): (Arc<[u8]>, Arc<[u8]>) =
             (b"A".as_slice().into(), b"B".as_slice().into());
-        for number in 0..20 {
+        for number in 0..200 {
             fan_out.send(piece(&first, number));
         }
-        let mut listener = fan_out.listen();
-        fan_out.send(piece(&second, 20));
-        fan_out.send(piece(&second, 21));
+        let (mut listener, mut hasty) = (fan_out.listen(BURST_PIECES), fan_out.listen(2));
+        fan_out.send(piece(&second, 200));
+        fan_out.send(piece(&second, 201));
         let mut wanted = b"A".to_vec();
-        wanted.extend(12..20);
+        wanted.extend(200 - BURST_PIECES as u8..200);
         wanted.extend(b"B");
-        wanted.extend(20..22);
+        wanted.extend(200..202);
         assert_eq!(hear(&mut listener), wanted);
+        assert_eq!(listener.title(), "Tune 201");
+        assert_eq!(hear(&mut hasty), [b'A', 198, 199, b'B', 200, 201]);
         fan_out.end();
         assert_eq!(listener.next_within(Duration::ZERO), Err(Silence::Over));
     }
@@ -266,7 +283,7 @@ mod tests {
     fn a_listener_that_sleeps_is_dropped_and_the_others_hear_everything() {
         let fan_out = Arc::new(FanOut::default());
         let header: Arc<[u8]> = b"H".as_slice().into();
-        let (mut asleep, mut awake) = (fan_out.listen(), fan_out.listen());
+        let (mut asleep, mut awake) = (fan_out.listen(BURST_PIECES), fan_out.listen(BURST_PIECES));
         let mut heard = Vec::new();
         for number in 0..=PIECES_MAX as u8 {
             fan_out.send(piece(&header, number));
@@ -291,14 +308,14 @@ mod tests {
         let waker = Waker::from(Arc::clone(&count));
         let mut context = Context::from_waker(&waker);
         let fan_out = Arc::new(FanOut::default());
-        let mut listener = fan_out.listen();
+        let mut listener = fan_out.listen(BURST_PIECES);
         assert!(listener.poll_next(&mut context).is_pending());
         assert!(listener.poll_next(&mut context).is_pending());
-        fan_out.send(piece(&b"H".as_slice().into(), 1));
+        fan_out.send(piece(&Arc::default(), 1));
         fan_out.send(piece(&b"H".as_slice().into(), 2));
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         drop(listener);
-        let _other = fan_out.listen();
+        let _other = fan_out.listen(BURST_PIECES);
         assert_eq!(fan_out.lock().wakers.len(), 1);
     }
 
@@ -307,7 +324,7 @@ mod tests {
         let fan_out = Arc::new(FanOut::default());
         let header: Arc<[u8]> = b"H".as_slice().into();
         fan_out.send(piece(&header, 1));
-        let mut listener = fan_out.listen();
+        let mut listener = fan_out.listen(BURST_PIECES);
         assert_eq!(hear(&mut listener), b"H\x01");
         fan_out.forget();
         fan_out.send(piece(&header, 2));

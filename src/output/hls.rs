@@ -8,7 +8,7 @@
 
 use super::fan_out::{Listener, Silence};
 use super::render::opus::OpusStream;
-use super::stream::{Station, StreamFormat};
+use super::stream::{BURST, Station, StreamFormat};
 use super::worker::{Signals, Worker};
 use super::{Health, LiveOutput, OutputError, mp4, ogg};
 use crate::music::midi::MidiMessage;
@@ -137,7 +137,7 @@ impl Segments {
     }
 
     fn run(mut self, station: &Station) {
-        let mut listener = station.listen(StreamFormat::Opus);
+        let mut listener = station.listen(StreamFormat::Opus, BURST);
         while !self.signals.is_closing() {
             match listener.next_within(LOOK_INTERVAL) {
                 Ok(bytes) => self.take(&bytes),
@@ -159,7 +159,7 @@ impl Segments {
     fn come_back(&mut self, station: &Station) -> Listener {
         self.packets.clear();
         self.is_after_break = true;
-        station.listen(StreamFormat::Opus)
+        station.listen(StreamFormat::Opus, BURST)
     }
 
     fn take(&mut self, pages: &[u8]) {

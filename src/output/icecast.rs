@@ -1,10 +1,12 @@
 //! Streams to an Icecast server.
 //!
-//! In: a station and an Icecast server's address. Out: the station's Opus stream at a mount of that server, for as long as
-//! either lives.
+//! In: a station and an Icecast server's address. Out: the station's stream at a mount of that server, for as long as either
+//! lives: MP3 where the mount's name ends in `.mp3`, else Opus. No mark ends it, so that listeners whom the server keeps (a
+//! fallback mount) hear a band that was started again.
 //!
 //! Source: Icecast 2.4's source protocol: `PUT`, Basic authorisation, `Expect: 100-continue`, then the stream without an
-//! end. Titles travel in the stream: each tune is an Ogg logical stream, and `/admin/metadata` refuses Ogg mounts.
+//! end. Titles of Opus travel in the stream, each tune an Ogg logical stream; those of MP3 are told beside it, to
+//! `/admin/metadata`, which refuses Ogg mounts.
 
 use super::fan_out::{Listener, Silence};
 use super::stream::{Station, StreamFormat};
@@ -25,6 +27,10 @@ const GOOD_AFTER: Duration = Duration::from_secs(10);
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What the system may hold of what was sent: ten seconds of Opus, so that a server that hangs is noticed.
 const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// Sound of the past that the server gets at once: it has a burst of its own for its listeners.
+const BURST: Duration = Duration::from_millis(1600);
+/// How long the server may take to hear a title; meanwhile the sound waits.
+const TITLE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 4096;
 /// How often the thread looks whether it is to end.
@@ -136,6 +142,30 @@ impl Address {
         })
     }
 
+    /// What is played there.
+    fn format(&self) -> StreamFormat {
+        let is_mp3 = (self.mount.rsplit_once('.'))
+            .is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("mp3"));
+        if is_mp3 {
+            StreamFormat::Mp3
+        } else {
+            StreamFormat::Opus
+        }
+    }
+
+    /// What tells a title to a mount whose sound cannot carry it.
+    fn title_request(&self, title: &str) -> String {
+        format!(
+            "GET /admin/metadata?mode=updinfo&charset=UTF-8&mount={}&song={} HTTP/1.0\r\nHost: {}\r\n\
+             Authorization: Basic {}\r\nUser-Agent: {CLIENT_NAME}/{}\r\n\r\n",
+            percent_encoded(&self.mount),
+            percent_encoded(title),
+            self.host,
+            base64(self.credentials.as_bytes()),
+            env!("CARGO_PKG_VERSION"),
+        )
+    }
+
     /// The beginning of the request.
     fn request(&self) -> String {
         format!(
@@ -146,7 +176,7 @@ impl Address {
             self.host,
             base64(self.credentials.as_bytes()),
             env!("CARGO_PKG_VERSION"),
-            StreamFormat::Opus.media_type(),
+            self.format().media_type(),
         )
     }
 }
@@ -184,7 +214,8 @@ impl Source {
                 }
                 was_well = true;
                 self.signals.set_health(Health::Well);
-                self.play(&mut connection, self.station.listen(StreamFormat::Opus))
+                let format = self.address.format();
+                self.play(&mut connection, self.station.listen(format, BURST))
             });
             let Err(refusal) = outcome else { return };
             self.signals.set_health(Health::Lost);
@@ -209,15 +240,31 @@ impl Source {
     }
 
     fn connect(&self) -> Result<TcpStream, Refusal> {
-        let unknown = || io::Error::new(io::ErrorKind::NotFound, "its name leads nowhere");
-        let mut refusal = unknown();
+        self.greet(self.reach(ANSWER_WAIT_MAX)?)
+    }
+
+    fn reach(&self, wait_max: Duration) -> io::Result<TcpStream> {
+        let mut refusal = io::Error::new(io::ErrorKind::NotFound, "its name leads nowhere");
         for place in self.address.host.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&place, ANSWER_WAIT_MAX) {
-                Ok(connection) => return self.greet(connection),
+            match TcpStream::connect_timeout(&place, wait_max) {
+                Ok(connection) => return Ok(connection),
                 Err(error) => refusal = error,
             }
         }
-        Err(refusal.into())
+        Err(refusal)
+    }
+
+    /// Says beside the stream what plays in it.
+    fn tell(&self, title: &str) -> Result<(), Refusal> {
+        let mut connection = self.reach(TITLE_WAIT_MAX)?;
+        connection.set_read_timeout(Some(TITLE_WAIT_MAX))?;
+        connection.set_write_timeout(Some(TITLE_WAIT_MAX))?;
+        connection.write_all(self.address.title_request(title).as_bytes())?;
+        let answer = read_answer(&mut connection)?;
+        match answer.split(' ').nth(1) {
+            Some("200") => Ok(()),
+            _ => Err(Refusal::Answer(answer)),
+        }
     }
 
     fn greet(&self, mut connection: TcpStream) -> Result<TcpStream, Refusal> {
@@ -236,9 +283,20 @@ impl Source {
 
     /// Plays until it is told to end.
     fn play(&self, connection: &mut TcpStream, mut listener: Listener) -> Result<(), Refusal> {
+        let is_titled_beside = self.address.format() == StreamFormat::Mp3;
+        let mut told = String::new();
         while !self.signals.is_closing() {
             match listener.next_within(LOOK_INTERVAL) {
-                Ok(bytes) => connection.write_all(&bytes)?,
+                Ok(bytes) => {
+                    connection.write_all(&bytes)?;
+                    if is_titled_beside && told != listener.title() {
+                        // Told once, heard or not: the sound is more than its name.
+                        listener.title().clone_into(&mut told);
+                        if let Err(reason) = self.tell(&told) {
+                            tracing::debug!(output = self.name, %reason, "a title is not taken");
+                        }
+                    }
+                }
                 Err(Silence::NothingYet) => {}
                 Err(Silence::Over) => return Ok(()),
                 Err(Silence::TooSlow) => return Err(Refusal::TooSlow),
@@ -260,6 +318,19 @@ fn read_answer(connection: &mut TcpStream) -> Result<String, Refusal> {
     }
     let head = String::from_utf8_lossy(&head);
     Ok(head.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// RFC 3986 §2.1: all but what never needs it (§2.3).
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// RFC 4648 §4.
@@ -298,6 +369,23 @@ mod tests {
         ] {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
+    }
+
+    #[test]
+    fn a_mount_is_played_what_its_name_says_and_told_titles_whole() {
+        let opus = Address::read("http://pw@h/folk.opus").unwrap();
+        let mp3 = Address::read("http://pw@h/folk.MP3").unwrap();
+        assert_eq!(
+            (opus.format(), mp3.format()),
+            (StreamFormat::Opus, StreamFormat::Mp3)
+        );
+        let request = mp3.title_request("Miss Kelly's & Ó'Neill\r\nX: y");
+        assert!(
+            request.contains(
+                "&mount=%2Ffolk.MP3&song=Miss%20Kelly%27s%20%26%20%C3%93%27Neill%0D%0AX%3A%20y HTTP"
+            ),
+            "{request}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 pub mod flac;
 mod meter;
+pub mod mp3;
 pub mod opus;
 mod quantiser;
 mod spool;

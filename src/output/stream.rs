@@ -12,6 +12,7 @@ use super::fan_out::{BURST_PIECES, FanOut, Listener, Piece};
 use super::limiter::Limiter;
 use super::ogg::{Follows, OggWriter};
 use super::render::flac::{FlacStream, STREAM_BLOCK_FRAMES};
+use super::render::mp3::Mp3Stream;
 use super::render::opus::{BIT_RATE, OpusStream};
 use super::render::wav::WavStream;
 use super::render::{Audio, RenderError, Tags};
@@ -37,8 +38,8 @@ const _: () = assert!(SLICE_FRAMES.is_multiple_of(BLOCK_FRAMES));
 
 /// How far ahead messages come.
 const LOOKAHEAD: Duration = Duration::from_millis(80);
-/// What the first listener gets at once.
-const BURST: Duration = Duration::from_millis(200 * BURST_PIECES as u64);
+/// What a listener gets at once, so that a network that stalls for some seconds is not heard.
+pub const BURST: Duration = Duration::from_millis(200 * BURST_PIECES as u64);
 /// Computed before the burst and thrown away, so that what rings in it rings.
 const WARM_UP: Duration = Duration::from_secs(4);
 /// After the last listener has gone the sound goes on for so long: players come and go before they stay.
@@ -51,8 +52,8 @@ const ORDERS_MAX: usize = 4096;
 const WORK_MAX: usize = 3 * BURST_PIECES;
 /// A thread later than this (a stopped process, a slept laptop) begins again at the present.
 const BEHIND_MAX: Duration = Duration::from_secs(2);
-/// A slice that is ready so long after its end is late: players have more than that in hand.
-const LATE_AFTER: Duration = Duration::from_millis(200);
+/// A slice that is ready so long after its end is late: players have several times that in hand.
+const LATE_AFTER: Duration = Duration::from_secs(1);
 /// The sound fades for so long before it is cut off.
 const FADE: Duration = Duration::from_millis(7);
 /// How long the end of the threads is waited for.
@@ -65,6 +66,8 @@ const BLOCK_FRAMES: usize = Synth::BLOCK_FRAMES;
 pub enum StreamFormat {
     /// Ogg Opus; each tune a logical stream with its title.
     Opus,
+    /// MP3, what radios, cars and old telephones play; titles go beside it (ICY).
+    Mp3,
     /// FLAC, 16 bits.
     Flac,
     /// WAV without end, 16 bits.
@@ -73,12 +76,13 @@ pub enum StreamFormat {
 
 impl StreamFormat {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Opus, Self::Flac, Self::Wav];
+    pub const ALL: [Self; 4] = [Self::Opus, Self::Mp3, Self::Flac, Self::Wav];
 
     /// As in a file's name.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::Mp3 => "mp3",
             Self::Flac => "flac",
             Self::Wav => "wav",
         }
@@ -88,6 +92,7 @@ impl StreamFormat {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Opus => "audio/ogg",
+            Self::Mp3 => "audio/mpeg",
             Self::Flac => "audio/flac",
             Self::Wav => "audio/wav",
         }
@@ -146,6 +151,7 @@ impl Station {
             work: work.clone(),
             shared: Arc::clone(&shared),
             base: ChannelState::default(),
+            opened_at: Instant::now(),
             past: VecDeque::new(),
             pending: VecDeque::new(),
             tune: Arc::default(),
@@ -176,9 +182,11 @@ impl Station {
         Ok((station, output))
     }
 
-    /// Listens from shortly before now on.
-    pub fn listen(&self, format: StreamFormat) -> Listener {
-        let listener = self.shared.fan_out(format).listen();
+    /// Listens from so long before now on, [`BURST`] at most.
+    pub fn listen(&self, format: StreamFormat, burst: Duration) -> Listener {
+        let pieces = burst.as_millis() / SLICE.as_millis();
+        let pieces = usize::try_from(pieces).unwrap_or(BURST_PIECES);
+        let listener = self.shared.fan_out(format).listen(pieces);
         // Whichever of the two slept has something to do.
         self.stream_thread.unpark();
         let _ = self.work.try_send(Work::Look);
@@ -310,6 +318,8 @@ struct Playing {
     orders: Receiver<Order>,
     work: SyncSender<Work>,
     shared: Arc<Shared>,
+    /// There is no sound of an earlier time.
+    opened_at: Instant,
     /// What held before the first message of `past`.
     base: ChannelState,
     /// Messages whose time is over, of the last seconds.
@@ -372,7 +382,9 @@ impl Playing {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Begin(performance)) => {
-                    self.next_tune = Some(Arc::new(Tags::of(&performance)));
+                    // One that goes on after a pause is no new one.
+                    let tune = Tags::of(&performance);
+                    self.next_tune = (tune != *self.latest_tune()).then(|| Arc::new(tune));
                 }
                 Ok(Order::Play { message, due }) => {
                     if let Some(tune) = self.next_tune.take() {
@@ -397,6 +409,15 @@ impl Playing {
         }
     }
 
+    /// The tune that was begun last.
+    fn latest_tune(&self) -> &Tags {
+        let begun = self.pending.iter().rev().find_map(|(_, cue)| match cue {
+            Cue::Tune(tune) => Some(tune),
+            Cue::Message(_) => None,
+        });
+        begun.unwrap_or(&self.tune)
+    }
+
     fn is_wanted(&mut self, now: Instant) -> bool {
         if self.shared.is_listened_to() {
             self.listened_at = Some(now);
@@ -418,6 +439,7 @@ impl Playing {
         let is_burst = self.sound.is_none();
         if is_burst {
             let start = now.checked_sub(BURST).unwrap_or(now);
+            let start = start.max(self.opened_at);
             self.pass_until(start);
             self.rewind_to(start);
             self.sound = self.start(start);
@@ -699,6 +721,7 @@ impl Encoding {
 /// One format's encoder.
 enum Encoder {
     Opus(Box<OpusPages>),
+    Mp3(Box<Mp3Stream>),
     Flac {
         stream: Box<FlacStream>,
         header: Arc<[u8]>,
@@ -733,6 +756,7 @@ impl Encoder {
                     held: None,
                 }))
             }
+            StreamFormat::Mp3 => Self::Mp3(Box::new(Mp3Stream::new(SAMPLE_RATE_HZ)?)),
             StreamFormat::Flac => {
                 let stream = Box::new(FlacStream::new(SAMPLE_RATE_HZ)?);
                 let header = stream.header(&station_tags()).into();
@@ -753,12 +777,14 @@ impl Encoder {
     ) -> Result<(), RenderError> {
         let (header, bytes) = match self {
             Self::Opus(pages) => return pages.encode(slice, serial, send),
-            Self::Flac { stream, header } => (header, stream.encode(&slice.audio)?),
-            Self::Wav { stream, header } => (header, stream.encode(&slice.audio)),
+            Self::Mp3(stream) => (Arc::default(), stream.encode(&slice.audio)?),
+            Self::Flac { stream, header } => (Arc::clone(header), stream.encode(&slice.audio)?),
+            Self::Wav { stream, header } => (Arc::clone(header), stream.encode(&slice.audio)),
         };
         send(Piece {
-            header: Arc::clone(header),
+            header,
             bytes: bytes.into(),
+            title: slice.tune.title.as_str().into(),
         });
         Ok(())
     }
@@ -791,6 +817,7 @@ impl OpusPages {
         Piece {
             header: Arc::clone(&self.header),
             bytes: self.ogg.audio(packets, frames, follows).into(),
+            title: self.tune.title.as_str().into(),
         }
     }
 }

@@ -29,14 +29,14 @@ impl Default for Titles {
 }
 
 impl Titles {
-    /// The bytes with words where they are due.
-    pub(super) fn between(&mut self, bytes: &[u8], title: impl Fn() -> String) -> Vec<u8> {
+    /// The bytes with words where they are due. Where nothing has a title, what was told stays.
+    pub(super) fn between(&mut self, bytes: &[u8], title: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() + 64);
         let mut rest = bytes;
         while rest.len() >= self.left {
             let (before, after) = rest.split_at(self.left);
             out.extend_from_slice(before);
-            self.words(title(), &mut out);
+            self.words(title, &mut out);
             (rest, self.left) = (after, INTERVAL_BYTES);
         }
         out.extend_from_slice(rest);
@@ -44,8 +44,8 @@ impl Titles {
         out
     }
 
-    fn words(&mut self, title: String, out: &mut Vec<u8>) {
-        if title == self.told {
+    fn words(&mut self, title: &str, out: &mut Vec<u8>) {
+        if title.is_empty() || title == self.told {
             out.push(0);
             return;
         }
@@ -56,7 +56,7 @@ impl Titles {
         words.resize(16 * sixteenths, 0);
         out.push(sixteenths as u8); // at most 255
         out.extend_from_slice(&words);
-        self.told = title;
+        title.clone_into(&mut self.told);
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
         let sound = vec![7; INTERVAL_BYTES + 10];
         let mut out = Vec::new();
         for piece in sound.chunks(1000).chain(sound.chunks(1000)) {
-            out.extend(titles.between(piece, || "Miss Kelly's".to_owned()));
+            out.extend(titles.between(piece, "Miss Kelly's"));
         }
         let (first, rest) = out.split_at(INTERVAL_BYTES);
         assert!(first.iter().all(|byte| *byte == 7));

@@ -12,6 +12,7 @@ mod guard;
 mod icy;
 mod listen;
 mod metrics;
+mod range;
 mod server;
 mod tunes;
 
@@ -109,6 +110,7 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(api::settings, api::change_settings))
         .routes(routes!(events::events))
         .routes(routes!(listen::opus))
+        .routes(routes!(listen::mp3))
         .routes(routes!(listen::flac))
         .routes(routes!(listen::wav))
         .routes(routes!(metrics::metrics))

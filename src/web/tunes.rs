@@ -5,6 +5,7 @@
 use super::Web;
 use super::api::{Problem, asked};
 use super::dto::{Tune, TuneSummary};
+use super::range;
 use crate::abc;
 use crate::daemon::{TuneId, TuneRecord};
 use crate::output::render::{self, RenderError, RenderSettings, Tags, flac};
@@ -15,7 +16,7 @@ use crate::picture::score::{Layout, Lines, engrave};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::io::Cursor;
@@ -71,8 +72,9 @@ pub(super) async fn tune(
     State(web): State<Arc<Web>>,
     Path(file): Path<String>,
     picture: Result<Query<Picture>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    file_of(&web, &file, picture).await
+    file_of(&web, &file, picture, &headers).await
 }
 
 /// A tune that waits in the queue, by its number there: as `/api/tunes`.
@@ -82,20 +84,23 @@ pub(super) async fn queued(
     State(web): State<Arc<Web>>,
     Path(file): Path<String>,
     picture: Result<Query<Picture>, QueryRejection>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    file_of(&web, &file, picture).await
+    file_of(&web, &file, picture, &headers).await
 }
 
 async fn file_of(
     web: &Web,
     file: &str,
     picture: Result<Query<Picture>, QueryRejection>,
+    headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let unknown =
         || Problem::not_found("a tune is asked for as ID.abc, ID.json, ID.mid, ID.flac or ID.svg");
     let (id, extension) = file.split_once('.').ok_or_else(unknown)?;
     let id: u64 = id.parse().map_err(|_| unknown())?;
     let tune = found(web, TuneId(id)).await?;
+    let sent = |media_type, bytes| range::part(headers, media_type, bytes);
     match extension {
         "abc" => Ok(sent(
             "text/vnd.abc; charset=utf-8",
@@ -157,8 +162,4 @@ fn rendered(tune: &TuneRecord, font: &SynthFont) -> Result<Vec<u8>, RenderError>
     let mut file = Cursor::new(Vec::new());
     flac::write(&mut frames, &Tags::of(&performance), &mut file)?;
     Ok(file.into_inner())
-}
-
-fn sent(media_type: &'static str, bytes: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, media_type)], bytes).into_response()
 }
