@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Never choose what is less likely than this share of the likeliest [default: as `generate`]
     #[arg(long, value_name = "P")]
     min_p: Option<f32>,
-    /// How the model's weights are kept while it writes [default: f32]
+    /// How the model's weights are kept while it writes [default: int8]
     #[arg(long, value_enum, value_name = "STORAGE", conflicts_with = "stream")]
     weights: Option<StorageName>,
     /// Folder to write the report to: tables, figures as JSON, the tunes, and plots
@@ -61,6 +61,16 @@ enum StorageName {
     Int8,
 }
 
+impl From<StorageName> for Storage {
+    fn from(name: StorageName) -> Self {
+        match name {
+            StorageName::F32 => Self::F32,
+            StorageName::Int16 => Self::Int16,
+            StorageName::Int8 => Self::Int8,
+        }
+    }
+}
+
 /// Runs `ceilid eval`.
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match &args.stream {
@@ -81,12 +91,9 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
     else {
         unreachable!("it was loaded as one just above")
     };
-    let storage = match args.weights {
-        Some(StorageName::Int8) => Storage::Int8,
-        Some(StorageName::Int16) => Storage::Int16,
-        Some(StorageName::F32) | None => Storage::F32,
-    };
-    model.engine = Arc::new(Engine::new(&weights, storage));
+    if let Some(storage) = args.weights {
+        model.engine = Arc::new(Engine::new(&weights, storage.into()));
+    }
     let mut request = Request::default();
     if let Some(temperature) = args.temperature {
         request.temperature = Temperature::new(temperature).ok_or_else(|| {

@@ -109,7 +109,7 @@ pub fn load(bytes: &[u8], name: &str) -> Result<LoadedModel, ModelError> {
     match habits {
         Some(habits) if tell.is_some() || findings.tell.is_empty() => {
             Ok(LoadedModel::Decisions(Model {
-                engine: Arc::new(Engine::new(&weights, Storage::F32)),
+                engine: Arc::new(Engine::new(&weights, Storage::default())),
                 name,
                 habits,
                 tell,

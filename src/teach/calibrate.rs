@@ -35,7 +35,7 @@ pub(super) fn calibrate(
     stop: &AtomicBool,
 ) -> Result<Option<(Habits, Tell)>, RequestError> {
     let mut model = Model {
-        engine: Arc::new(Engine::new(weights, Storage::F32)),
+        engine: Arc::new(Engine::new(weights, Storage::default())),
         name: ModelName::default(),
         habits: Habits::default(),
         tell: None,

@@ -29,8 +29,8 @@ pub enum Storage {
     /// their exact 32-bit sum has room for.
     Int16,
     /// Rounded to 8 bits with a scale a column; inputs are rounded to 8 bits too, and sums are exact integers. The
-    /// default: three times as fast as f32, and it costs the article's network less than .001 bits a character
-    /// (`ceilid eval`).
+    /// default: two (folk) or three times (article) as fast as f32, and it costs either network less than .001 bits
+    /// a decision (`ceilid eval`).
     #[default]
     Int8,
 }
