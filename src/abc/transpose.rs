@@ -105,18 +105,11 @@ impl Interval {
 
     /// The letter that a letter becomes, and how much sharper it is to be.
     fn letter(self, letter: Letter) -> (Letter, i32) {
-        const FIFTHS: [Letter; 7] = [
-            Letter::F,
-            Letter::C,
-            Letter::G,
-            Letter::D,
-            Letter::A,
-            Letter::E,
-            Letter::B,
-        ];
-        let place = FIFTHS.iter().position(|&other| other == letter);
-        let place = place.expect("all letters are on the line") as i32 + self.fifths;
-        (FIFTHS[place.rem_euclid(7) as usize], place.div_euclid(7))
+        let place = letter.fifths() + 1 + self.fifths;
+        (
+            Letter::FIFTHS[place.rem_euclid(7) as usize],
+            place.div_euclid(7),
+        )
     }
 
     fn tonic(self, tonic: Tonic) -> Option<Tonic> {

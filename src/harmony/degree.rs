@@ -151,16 +151,7 @@ fn spelled(class: u8, key: &Key) -> Tonic {
 
 /// Fifths from C, upwards.
 fn fifths(note: Tonic) -> i32 {
-    let natural = match note.letter {
-        Letter::F => -1,
-        Letter::C => 0,
-        Letter::G => 1,
-        Letter::D => 2,
-        Letter::A => 3,
-        Letter::E => 4,
-        Letter::B => 5,
-    };
-    natural + 7 * note.accidental.semitones_and_cents().0
+    note.letter.fifths() + 7 * note.accidental.semitones_and_cents().0
 }
 
 #[cfg(test)]

@@ -138,26 +138,17 @@ impl KeySignature {
     ///
     /// Beyond seven the first letters become double sharps or flats (G# major has eight sharps).
     pub fn from_sharps(sharps: i8) -> Self {
-        const SHARP_ORDER: [Letter; 7] = [
-            Letter::F,
-            Letter::C,
-            Letter::G,
-            Letter::D,
-            Letter::A,
-            Letter::E,
-            Letter::B,
-        ];
         let mut signature = Self::NATURAL;
         for count in 0..usize::from(sharps.unsigned_abs().min(14)) {
             let (letter, once, twice) = if sharps > 0 {
                 (
-                    SHARP_ORDER[count % 7],
+                    Letter::FIFTHS[count % 7],
                     Accidental::SHARP,
                     Accidental::DOUBLE_SHARP,
                 )
             } else {
                 (
-                    SHARP_ORDER[6 - count % 7],
+                    Letter::FIFTHS[6 - count % 7],
                     Accidental::FLAT,
                     Accidental::DOUBLE_FLAT,
                 )

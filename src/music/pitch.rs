@@ -121,6 +121,30 @@ impl Letter {
         Self::B,
     ];
 
+    /// All seven, each a fifth above the one before: the order in which a signature's sharps stand.
+    pub const FIFTHS: [Self; 7] = [
+        Self::F,
+        Self::C,
+        Self::G,
+        Self::D,
+        Self::A,
+        Self::E,
+        Self::B,
+    ];
+
+    /// How many fifths above C: −1 for F, 5 for B.
+    pub const fn fifths(self) -> i32 {
+        match self {
+            Self::F => -1,
+            Self::C => 0,
+            Self::G => 1,
+            Self::D => 2,
+            Self::A => 3,
+            Self::E => 4,
+            Self::B => 5,
+        }
+    }
+
     /// From `A`..=`G` in either case.
     pub const fn from_char(letter: char) -> Option<Self> {
         match letter.to_ascii_uppercase() {
