@@ -12,7 +12,7 @@ const TARGET_BYTES_MAX: usize = 31;
 /// The longest replacement (§9.1).
 const REPLACEMENT_BYTES_MAX: usize = 200;
 /// The most text that the macros of one tune may produce.
-const EXPANSION_BYTES_MAX: usize = 1 << 20;
+const EXPANSION_BYTES_MAX: usize = 1 << 18;
 
 /// The macros of a tune.
 #[derive(Debug, Default)]

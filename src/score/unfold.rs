@@ -488,7 +488,10 @@ impl<'a> Player<'a> {
         let ties = &mut self.ties[self.layer];
         for note in written {
             let pitch = (note.pitch, note.cents);
-            let tied = ties.iter().position(|tie| tie.written_pitch == pitch);
+            // A layer may have nothing for some bars: its ties end with their notes.
+            let notes = &self.notes;
+            let tied = (ties.iter())
+                .position(|tie| tie.written_pitch == pitch && notes[tie.note].end() >= onset);
             let index = match tied {
                 Some(at) => {
                     let index = ties.remove(at).note;

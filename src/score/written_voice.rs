@@ -28,6 +28,8 @@ pub(super) const DOTTED: (u8, u8) = (3, 1);
 const WHOLE_NOTES_MAX: u32 = 4_096;
 /// Signs of a bar, its line included, that room is made for.
 pub(super) const SIGNS_A_BAR_USUAL: usize = 4;
+/// The most bars that the rests of a tune (`Z4`) stand for, all voices together; those beyond count as one bar each.
+const REST_BARS_MAX: u32 = 20_000;
 /// The most grace notes of one group that are kept.
 const GRACE_NOTES_MAX: usize = 64;
 /// The most verses of lyrics that are kept.
@@ -59,6 +61,8 @@ pub(super) struct Shared {
     pub(super) has_begun: bool,
     pub(super) bars: Vec<WrittenBar>,
     pub(super) found: Diagnostics,
+    /// Bars that rests of several may still stand for.
+    rest_bars_left: u32,
     usual_marks: UsualMarks,
 }
 
@@ -74,6 +78,7 @@ impl Default for Shared {
             has_begun: false,
             bars: Vec::new(),
             found: Diagnostics::default(),
+            rest_bars_left: REST_BARS_MAX,
             usual_marks: UsualMarks::default(),
         }
     }
@@ -145,6 +150,10 @@ pub(super) struct WrittenVoice {
     last_sound: Option<usize>,
     /// Letters and octaves tied to the next note, with their accidentals.
     ties: Vec<(Letter, i8, Accidental)>,
+    /// Which layer of the bar is read, from 0: what came before each `&`, and after the last.
+    layer: usize,
+    /// By layer, the ties that wait for its notes in the next bar; those of the layer being read are in `ties`.
+    layered_ties: Vec<Vec<(Letter, i8, Accidental)>>,
     grace: Option<GraceNotes>,
     decorations: Vec<Decoration>,
     slurs_begun: u8,
@@ -236,6 +245,8 @@ impl WrittenVoice {
             broken: None,
             last_sound: None,
             ties: Vec::new(),
+            layer: 0,
+            layered_ties: Vec::new(),
             grace: None,
             decorations: Vec::new(),
             slurs_begun: 0,
@@ -338,16 +349,16 @@ impl WrittenVoice {
             self.slur_end(shared, span);
             return;
         }
-        self.begin_layer();
+        self.begin_layer(0);
         self.bar.is_overlay = false;
         self.push(StepKind::LongOverlay(LongOverlay::End), span);
     }
 
     /// `&`, once more for each that follows at once: what is next sounds together with what was (§7.4).
     fn overlay(&mut self, shared: &mut Shared, span: Span) {
-        self.begin_layer();
         if let Some(layer) = &mut self.long_layer {
             *layer += 1;
+            self.begin_layer(self.layer + 1);
             self.bar.is_overlay = true;
             self.push(StepKind::LongOverlay(LongOverlay::Next), span);
             return;
@@ -362,6 +373,7 @@ impl WrittenVoice {
             self.overlaid_bars_left = *bars;
             return;
         }
+        self.begin_layer(self.layer + 1);
         if self.overlaid_bars_left == 0 {
             self.bar_is_overlaid = self.bar.span.is_some();
         }
@@ -376,14 +388,25 @@ impl WrittenVoice {
         self.push(StepKind::Overlay { bars: 1 }, span);
     }
 
-    /// Nothing written before an overlay reaches into it, nor out of it.
-    fn begin_layer(&mut self) {
+    /// Nothing written before an overlay reaches into it, nor out of it; but a layer's ties wait for the same layer of the next bar.
+    fn begin_layer(&mut self, layer: usize) {
+        self.go_to_layer(layer);
         self.by_letter = [None; 7];
         self.by_octave.clear();
-        self.ties.clear();
         self.tuplet = None;
         self.broken = None;
         self.last_sound = None;
+    }
+
+    fn go_to_layer(&mut self, layer: usize) {
+        let layer = layer.min(LAYERS_USUAL_MAX as usize);
+        let count = 1 + self.layer.max(layer);
+        if self.layered_ties.len() < count {
+            self.layered_ties.resize_with(count, Vec::new);
+        }
+        self.layered_ties[self.layer] = std::mem::take(&mut self.ties);
+        self.ties = std::mem::take(&mut self.layered_ties[layer]);
+        self.layer = layer;
     }
 
     fn decoration(&mut self, decoration: &Decoration, span: Span) {
@@ -507,7 +530,15 @@ impl WrittenVoice {
         self.leave_directions(span);
         let length = self.meter.bar_length().unwrap_or(NoteLength::WHOLE);
         shared.fit(length);
-        for count in 0..bars {
+        let more = u32::from(bars).saturating_sub(1);
+        if more > shared.rest_bars_left {
+            shared.found.add(Code::LongRest, span, || {
+                format!("rests stand for more than {REST_BARS_MAX} bars; the rest is left out")
+            });
+        }
+        let more = more.min(shared.rest_bars_left);
+        shared.rest_bars_left -= more;
+        for count in 0..=more {
             if count > 0 {
                 self.bar(shared, BarLine::THIN, span);
             }
@@ -915,6 +946,12 @@ impl WrittenVoice {
         self.by_letter = [None; 7];
         self.by_octave.clear();
         self.layers = 0;
+        if self.layer > 0 && self.overlaid_bars_left == 0 && self.long_layer.is_none() {
+            self.go_to_layer(0);
+        } else if self.layer == 0 {
+            // Ties of layers that this bar does not have are over.
+            self.layered_ties.clear();
+        }
         self.follows_repeat = line.ends > 0;
         self.push_with(|| StepKind::Bar(line), span);
         if is_overlaid {
