@@ -69,6 +69,7 @@ impl Directive {
                     None => Self::Other,
                 }
             }
+            "temperament" => temperament(words).map_or(Self::Other, Self::Midi),
             "abc-charset" => Self::Charset,
             "propagate-accidentals" => Self::PropagateAccidentals(match words.next() {
                 Some("not") => AccidentalReach::Note,
@@ -81,6 +82,13 @@ impl Directive {
             _ => Self::Other,
         }
     }
+}
+
+/// Twelve numbers of cents, as abc2midi and abc2svg read them.
+fn temperament<'a>(words: impl Iterator<Item = &'a str>) -> Option<MidiDirective> {
+    let cents = words.map_while(|word| word.parse::<i8>().ok());
+    let cents: Vec<i8> = cents.filter(|cents| cents.abs() <= 50).take(12).collect();
+    Some(MidiDirective::TemperamentOf(cents.try_into().ok()?))
 }
 
 /// `MIDI=program 73 MIDI=chordprog 29`, as abc2midi reads `I:` fields; `None` where no `=` follows the word.
@@ -141,6 +149,8 @@ pub enum MidiDirective {
         /// Steps of a fifth; `None` for the one nearest to 3 : 2.
         fifth: Option<u16>,
     },
+    /// `%%temperament`: how many cents each of the twelve semitones from C on is above where equal steps have it, -50..=50.
+    TemperamentOf([i8; 12]),
     /// `temperamentnormal`: twelve equal steps again.
     TemperamentNormal,
     /// `pitchbend high low` as one number, 0..=16383; 8192 is none.

@@ -7,7 +7,7 @@ use super::Stroke;
 use super::expression::BarGrid;
 use crate::music::midi::{Program, Velocity};
 use crate::music::pitch::Pitch;
-use crate::music::time::Ticks;
+use crate::music::time::{Meter, Ticks};
 use crate::score::{MidiDirective, Score};
 
 /// The longest drum pattern, in units.
@@ -21,7 +21,7 @@ const BEAT_USUAL: BeatStress = BeatStress {
     first: 105,
     strong: 95,
     other: 80,
-    every: 1,
+    every: 0,
 };
 
 /// Drums, drone and accents that a tune writes out.
@@ -61,8 +61,17 @@ pub(super) struct BeatStress {
     pub strong: u8,
     /// The rest.
     pub other: u8,
-    /// Metre units from beat to beat.
+    /// Metre units from beat to beat; 0 for as many as abc2midi takes for the metre.
     pub every: u8,
+}
+
+/// abc2midi's beats: of 3 metre units where they divide the bar, of 2 where those do, else the bar is one.
+fn usual_units_a_beat(meter: Meter) -> u64 {
+    match meter.numerator() {
+        units if units.is_multiple_of(3) => 3,
+        units if units.is_multiple_of(2) => 2,
+        units => units.into(),
+    }
 }
 
 impl BeatStress {
@@ -251,7 +260,11 @@ impl Written {
             Accents::Beat(beat) => {
                 let whole = 4 * u64::from(score.resolution.get());
                 let unit = whole / u64::from(bar.meter.denominator()).max(1);
-                let is_strong = place.is_multiple_of((unit * u64::from(beat.every)).max(1));
+                let units = match beat.every {
+                    0 => usual_units_a_beat(bar.meter),
+                    every => every.into(),
+                };
+                let is_strong = place.is_multiple_of((unit * units).max(1));
                 if is_strong { beat.strong } else { beat.other }
             }
             Accents::String(beat, signs) => {

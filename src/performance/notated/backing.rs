@@ -15,7 +15,7 @@ use crate::performance::role::Role;
 use crate::performance::wishes::Wishes;
 use crate::score::{MidiDirective, Score};
 
-/// General MIDI's nylon-string guitar, on which abc2midi plays chords and basses.
+/// General MIDI's nylon-string guitar, where the tune names no instrument: abc2midi names none either, which is a piano.
 const CHORD_PROGRAM_USUAL: u8 = 24;
 /// The most places at which the accompaniment of a tune changes.
 const CHANGES_MAX: usize = 256;
@@ -101,7 +101,6 @@ pub(super) fn strokes(
 
 /// The instrument that plays chords or basses, where it changes.
 pub(super) fn programs(score: &Score, role: Role) -> Vec<(Ticks, Program)> {
-    let usual = Program::new(CHORD_PROGRAM_USUAL).map(|program| (Ticks::ZERO, program));
     let written = score.midi.iter().filter_map(|mark| {
         let number = match (&mark.directive, role) {
             (MidiDirective::ChordProgram(number), Role::Chords) => *number,
@@ -110,7 +109,12 @@ pub(super) fn programs(score: &Score, role: Role) -> Vec<(Ticks, Program)> {
         };
         Some((mark.onset, Program::new(number)?))
     });
-    usual.into_iter().chain(written).collect()
+    let mut programs: Vec<(Ticks, Program)> = written.collect();
+    if programs.first().is_none_or(|(at, _)| *at > Ticks::ZERO) {
+        let usual = Program::new(CHORD_PROGRAM_USUAL).map(|program| (Ticks::ZERO, program));
+        programs.splice(0..0, usual);
+    }
+    programs
 }
 
 /// The notes of a chord, from its lowest.
@@ -132,8 +136,10 @@ fn lowest(class: u8, from: u8) -> Pitch {
 /// abc2midi's pattern for a metre.
 fn usual_pattern(meter: Meter) -> &'static str {
     match (meter.numerator(), meter.denominator()) {
-        (2 | 4, 2 | 4) => "fzczfzcz",
+        (2, 4) => "fzcz",
+        (2, 2) | (4, 2 | 4) => "fzczfzcz",
         (3, _) => "fzczcz",
+        (6, 4) => "fcfcfc",
         (6, 8) => "fzcfzc",
         (9, 8) => "fzcfzcfzc",
         (12, 8) => "fzcfzcfzcfzc",

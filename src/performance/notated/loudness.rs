@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn without_signs_the_beat_is_abc2midis() {
-        assert_eq!(velocities("C D/E/ F G|C4|"), [105, 95, 80, 95, 95, 105]);
+        assert_eq!(velocities("C D/E/ F G|C4|"), [105, 80, 80, 95, 80, 105]);
     }
 
     #[test]

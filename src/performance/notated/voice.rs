@@ -14,6 +14,7 @@ use crate::performance::role::RoleChoice;
 use crate::performance::wishes::{Hold, Wishes};
 use crate::performance::{Stroke, TimedMessage, Track, band, sort_messages, stroke};
 use crate::score::{Decoration, MidiDirective, Note, Score, Voice};
+use std::collections::HashSet;
 
 /// The sustain pedal (CC 64).
 const PEDAL: u8 = 64;
@@ -241,6 +242,14 @@ impl VoicePlayer<'_> {
         {
             settings.push(bend(end, channel, 0.0));
         }
+        // Of several instruments at one place the last holds.
+        let mut overruled = HashSet::new();
+        settings.reverse();
+        settings.retain(|timed| match timed.message {
+            MidiMessage::ProgramChange { channel, .. } => overruled.insert((timed.at, channel)),
+            _ => true,
+        });
+        settings.reverse();
         settings
     }
 
