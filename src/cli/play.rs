@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Arguments of `ceilid play`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Tunebooks to play, `-` for stdin; without any, new tunes for ever
+    /// Tunebooks to play, folders of them (`.abc`), or `-` for stdin; without any, new tunes for ever
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
     #[command(flatten)]

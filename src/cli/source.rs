@@ -1,12 +1,12 @@
 //! What `play` and `serve` play: tunebooks, or new tunes.
 
-use super::{Context, Failure, shipped};
+use super::{Context, Failure, books, shipped};
 use crate::compose::shipped::{self as models, AskError};
 use crate::compose::{ComposeError, RequestError};
 use crate::daemon::given_tunes::GivenTunes;
 use crate::daemon::new_tunes::NewTunes;
 use crate::daemon::{Settings, TuneSource};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,15 +28,17 @@ pub(super) fn generated(
     Ok(Box::new(tunes))
 }
 
-/// The tunes of these tunebooks (`-` is stdin), in order, once.
+/// The tunes of these tunebooks, folders of them and dumps (`-` is stdin), in order, once.
 ///
 /// # Errors
-/// A file cannot be opened (environment).
+/// A file or folder is missing, or a folder holds no tunebook (input).
 pub(super) fn from_files(
     paths: &[PathBuf],
     context: &Context,
 ) -> Result<Box<dyn TuneSource>, Failure> {
-    let tunes = GivenTunes::open(paths, context.seed()).map_err(Failure::environment)?;
+    let open = |path: &Path| books::open(path).map_err(|failure| failure.to_string().into());
+    let books = books::tunebooks(paths)?;
+    let tunes = GivenTunes::new(books, Box::new(open), context.seed());
     Ok(Box::new(tunes))
 }
 

@@ -5,54 +5,35 @@ use super::source::{SourceError, TuneRequest, TuneSource};
 use super::tune::ReadyTune;
 use crate::abc;
 use std::collections::VecDeque;
-use std::fs::File;
+use std::error::Error;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// A tunebook, wherever it is read from.
+pub type Book = abc::Tunebook<Box<dyn Read + Send>>;
+/// Opens the tunebook of this name when its turn comes.
+pub type Opener = Box<dyn FnMut(&Path) -> Result<Book, Box<dyn Error + Send + Sync>> + Send>;
+
 /// The tunes of tunebooks, in order.
 pub struct GivenTunes {
-    books: VecDeque<Book>,
+    /// Books to come.
+    paths: VecDeque<PathBuf>,
+    open: Opener,
+    /// The book that is played, and how many tunes of it were.
+    book: Option<(PathBuf, Book, usize)>,
     seed: u64,
 }
 
 impl GivenTunes {
-    /// The tunes of these files (`-` is stdin), played by a band that was given this seed.
-    ///
-    /// # Errors
-    /// A file cannot be opened.
-    pub fn open(paths: &[PathBuf], seed: u64) -> Result<Self, Unreadable> {
-        let books = paths.iter().map(|path| {
-            let unreadable = |source| Unreadable {
-                path: path.clone(),
-                source,
-            };
-            Ok(Book {
-                path: path.clone(),
-                tunes: abc::Tunebook::new(reader(path).map_err(unreadable)?),
-                count: 0,
-            })
-        });
-        let books = books.collect::<Result<_, _>>()?;
-        Ok(Self { books, seed })
+    /// The tunes of these books, played by a band that was given this seed. One is open at a time.
+    pub fn new(paths: Vec<PathBuf>, open: Opener, seed: u64) -> Self {
+        Self {
+            paths: paths.into(),
+            open,
+            book: None,
+            seed,
+        }
     }
-}
-
-fn reader(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin()));
-    }
-    let file = File::open(path)?;
-    // A folder opens, and only fails when it is read.
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(Box::new(file))
-}
-
-struct Book {
-    path: PathBuf,
-    tunes: abc::Tunebook<Box<dyn Read + Send>>,
-    count: usize,
 }
 
 /// A tune of a file that cannot be played.
@@ -63,25 +44,30 @@ struct NoNotes {
     line: u32,
 }
 
-/// A file that cannot be read, or not any more.
+/// A file that cannot be read any more.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{}`", path.display())]
-pub struct Unreadable {
-    /// Which.
-    pub path: PathBuf,
-    /// What the system says.
-    pub source: io::Error,
+struct Unreadable {
+    path: PathBuf,
+    source: io::Error,
 }
 
 impl TuneSource for GivenTunes {
     fn next(&mut self, request: &TuneRequest) -> Result<ReadyTune, SourceError> {
-        while let Some(book) = self.books.front_mut() {
-            let path = book.path.clone();
-            match book.tunes.next_tune() {
-                Ok(None) => drop(self.books.pop_front()),
+        loop {
+            let Some((path, book, count)) = &mut self.book else {
+                let Some(path) = self.paths.pop_front() else {
+                    return Err(SourceError::Exhausted);
+                };
+                let book = (self.open)(&path).map_err(SourceError::Refused)?;
+                self.book = Some((path, book, 0));
+                continue;
+            };
+            match book.next_tune() {
+                Ok(None) => self.book = None,
                 Ok(Some(text)) => {
-                    book.count += 1;
-                    let number = book.count;
+                    *count += 1;
+                    let (path, number) = (path.clone(), *count);
                     let line = text.first_line();
                     let tune = ReadyTune::new(
                         request.id,
@@ -100,23 +86,38 @@ impl TuneSource for GivenTunes {
                     return Ok(tune);
                 }
                 Err(source) => {
-                    self.books.pop_front();
+                    let path = std::mem::take(path);
+                    self.book = None;
                     return Err(SourceError::Refused(Box::new(Unreadable { path, source })));
                 }
             }
         }
-        Err(SourceError::Exhausted)
     }
 }
 
-/// The tune's text with what the head of its file says of it.
+/// The tune's text with what the head of its file says of it, and with what both include (ABC 2.1 §3.1.17).
 fn standing_alone(text: &abc::TuneText) -> String {
-    match text.text().split_once('\n') {
-        Some((first, rest)) if !text.file_header().is_empty() => {
-            format!("{first}\n{}\n{rest}", text.file_header().trim_end())
+    let (first, rest) = text.text().split_once('\n').unwrap_or((text.text(), ""));
+    let lines = std::iter::once(first)
+        .chain(text.file_header().trim_end().lines())
+        .chain(rest.split('\n'));
+    let mut whole = String::with_capacity(text.text().len() + text.file_header().len());
+    for line in lines {
+        let name = (line.strip_prefix("I:").or_else(|| line.strip_prefix("%%")))
+            .and_then(|directive| directive.trim().strip_prefix("abc-include"));
+        let included = name.and_then(|name| {
+            let is_named = |included: &&abc::Included| *included.name == *name.trim();
+            text.included().iter().find(is_named)?.text.as_deref().ok()
+        });
+        match included {
+            // An empty line would end the tune.
+            Some(lines) => (lines.lines().filter(|line| !line.trim().is_empty()))
+                .for_each(|line| whole.extend([line, "\n"])),
+            None => whole.extend([line, "\n"]),
         }
-        _ => text.text().to_owned(),
     }
+    whole.pop();
+    whole
 }
 
 #[cfg(test)]
@@ -144,16 +145,21 @@ mod tests {
     }
 
     fn tunes_of(text: &str) -> Vec<Result<ReadyTune, SourceError>> {
-        let reader: Box<dyn Read + Send> = Box::new(io::Cursor::new(text.as_bytes().to_vec()));
-        let book = Book {
-            path: PathBuf::from("a.abc"),
-            tunes: abc::Tunebook::new(reader),
-            count: 0,
+        let bytes = text.as_bytes().to_vec();
+        let open = move |path: &Path| {
+            if path == Path::new("none.abc") {
+                return Err("there is no `none.abc`".into());
+            }
+            let reader: Box<dyn Read + Send> = Box::new(io::Cursor::new(bytes.clone()));
+            let includer = |_: &str| Ok("L:1/2\n\nQ:1/4=60\n".to_owned());
+            Ok(abc::Tunebook::new(reader).including(Box::new(includer)))
         };
-        let mut source = GivenTunes {
-            books: VecDeque::from([book]),
-            seed: 0,
+        let paths = vec!["none.abc".into(), "a.abc".into()];
+        let mut source = GivenTunes::new(paths, Box::new(open), 0);
+        let Err(SourceError::Refused(reason)) = source.next(&request()) else {
+            panic!("there is no such book")
         };
+        assert_eq!(reason.to_string(), "there is no `none.abc`");
         let mut tunes = Vec::new();
         loop {
             match source.next(&request()) {
@@ -187,8 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_named_before_anything_sounds() {
-        let error = GivenTunes::open(&["no/such.abc".into()], 0).err().unwrap();
-        assert_eq!(error.to_string(), "cannot read `no/such.abc`");
+    fn what_a_book_includes_holds_for_its_tunes() {
+        let tunes = tunes_of("I:abc-include mine.abh\n\nX:1\nT:t\nK:C\nCC|\n");
+        let tune = tunes[0].as_ref().unwrap();
+        assert_eq!(
+            tune.performance.seconds(),
+            2.0,
+            "two halves at 60, twice as fast"
+        );
     }
 }
