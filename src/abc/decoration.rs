@@ -139,7 +139,7 @@ decorations! {
     /// Where one leaves for the coda.
     ToCoda, "dacoda", "tocoda";
     /// From the sign again.
-    DalSegno, "D.S.", "D.S";
+    DalSegno, "D.S.", "dalsegno", "D.S";
     /// From the sign to `fine`.
     DalSegnoAlFine, "D.S.alfine";
     /// From the sign to the coda.

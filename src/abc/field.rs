@@ -521,11 +521,38 @@ fn clef_word(clef: &mut ClefChange, word: &str, bare: bool) -> bool {
             None => return false,
         },
         "transpose" | "t" => clef.transpose = small(value),
+        // ABC 2.2 (draft): the first of two notes sounds, or is written and sounds, as the second; of one, a `c` does.
+        "sound" | "shift" => clef.transpose = interval(value).or(clef.transpose),
         "octave" => clef.octave = small(value).filter(|octaves| octaves.abs() <= 10),
         // Layout, and other programs' words (§4.6: `application:name=value`).
         _ => {}
     }
     true
+}
+
+/// `_B`, `c_B`: semitones from the first of two notes to the second, or from `c` to the only one.
+fn interval(text: &str) -> Option<i8> {
+    let first_end = 1 + text.find(|c: char| c.is_ascii_alphabetic())?;
+    let octave_marks = text[first_end..].find(|c| c != ',' && c != '\'');
+    let (first, second) = text.split_at(octave_marks.map_or(text.len(), |end| first_end + end));
+    let (from, to) = match second {
+        "" => (12, semitones(first)?),
+        second => (semitones(first)?, semitones(second)?),
+    };
+    i8::try_from(to - from).ok()
+}
+
+/// `^f'`: semitones above `C`.
+fn semitones(note: &str) -> Option<i16> {
+    let natural = note.trim_start_matches(['^', '_', '=']);
+    let accidentals = note[..note.len() - natural.len()].chars().map(|c| match c {
+        '^' => 1,
+        '_' => -1,
+        _ => 0,
+    });
+    let steps = i16::from(middle_line(natural)?);
+    let of_letter = [0, 2, 4, 5, 7, 9, 11][usize::from(steps.rem_euclid(7).unsigned_abs())];
+    Some(12 * steps.div_euclid(7) + of_letter + accidentals.sum::<i16>())
 }
 
 /// `d`, `B,`: steps above `C`.
@@ -657,6 +684,19 @@ fn tempo_field(text: &str, span: Span, found: &mut Diagnostics) -> Option<TempoF
         return Some(TempoField {
             tempo: None,
             text: Some(words?),
+        });
+    }
+    if words.is_none()
+        && bare
+            .chars()
+            .all(|c| c.is_alphabetic() || " .,'-".contains(c))
+    {
+        found.add(Code::BadTempo, span, || {
+            format!("the words of `Q:{}` stand without quotes", shortened(text))
+        });
+        return Some(TempoField {
+            tempo: None,
+            text: Some(super::text::decoded(bare).into_boxed_str()),
         });
     }
     let (beats, rate) = match bare.split_once('=') {
