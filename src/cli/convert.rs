@@ -18,6 +18,7 @@ use crate::daemon::rendition::score_of;
 use crate::output::render::wav::Depth;
 use crate::performance::{Arrangement, Style};
 use crate::picture::score::{Drawing, LeftOut};
+use crate::score;
 use crate::wishes::{Settings, Times};
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
@@ -32,6 +33,10 @@ const BATCH_BYTES: usize = 1 << 20;
 /// How often each tune of a set is played, and one by itself.
 const TIMES_IN_SET: Times = Times::usual(3);
 const TIMES_ALONE: Times = Times::usual(1);
+/// The most notes of tunes that become one piece of music, repeats and times through counted, and the most tunes of one book of
+/// pictures: either is held in memory, where folders and books of text are not.
+const PIECE_NOTES_MAX: usize = 2_000_000;
+const ALBUM_TUNES_MAX: usize = 10_000;
 /// The most findings of one file that are told; `ceilid check` tells them all.
 const FINDINGS_A_FILE_MAX: usize = 20;
 
@@ -112,6 +117,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut writer = Writer::new(&target)?;
     let mut manifest = args.manifest.as_deref().map(Manifest::create).transpose()?;
     let mut piece: Vec<PieceTune> = Vec::new();
+    let mut piece_notes = 0;
     let mut album = target
         .album_format()
         .map(|format| args.pictures.album(format));
@@ -154,7 +160,21 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
                         failure: converted.failure.as_deref(),
                     })?;
                 }
-                piece.extend(converted.entry.take());
+                if let Some(entry) = converted.entry.take() {
+                    piece_notes += entry.note_count() * usize::from(conversion.arrangement.times);
+                    piece.push(entry);
+                }
+                if piece_notes > PIECE_NOTES_MAX
+                    || (album.is_some() && tally.tunes > ALBUM_TUNES_MAX)
+                {
+                    let error = anyhow!(
+                        "`{}` would hold more than {PIECE_NOTES_MAX} notes or {ALBUM_TUNES_MAX} tunes",
+                        target.path.display()
+                    );
+                    return Err(
+                        Failure::input(error).hint("give a folder, a file a tune: `-o tunes/`")
+                    );
+                }
                 if let Some(album) = &mut album {
                     let drawings = converted.drawings.drain(..);
                     drawings.for_each(|(_, drawing)| album.add(drawing));
@@ -361,11 +381,7 @@ impl Conversion<'_> {
         let mut parsed = abc::parse_tune(&tune.text);
         self.key.apply(&mut parsed.tune);
         let (title, reference) = (parsed.tune.title(), parsed.tune.reference());
-        let dialect = parsed
-            .diagnostics
-            .iter()
-            .find(|finding| finding.code.is_dialect());
-        if let (true, Some(dialect)) = (self.is_strict, dialect) {
+        if let Some(dialect) = self.is_strict.then(|| dialect_of(&parsed)).flatten() {
             return Converted {
                 title,
                 reference,
@@ -376,7 +392,7 @@ impl Conversion<'_> {
                 is_performed: false,
                 style: None,
                 failure: Some(format!("refused: {}", dialect.message)),
-                findings: vec![dialect.clone()],
+                findings: vec![dialect],
             };
         }
         let needs_score =
@@ -432,6 +448,16 @@ impl Conversion<'_> {
             failure: None,
         }
     }
+}
+
+/// What of a tune is in a dialect, seen when it is parsed, or when it is read as music.
+fn dialect_of(parsed: &abc::Parsed) -> Option<Diagnostic> {
+    let is_dialect = |finding: &&Diagnostic| finding.code.is_dialect();
+    let parsing = parsed.diagnostics.iter().find(is_dialect).cloned();
+    parsing.or_else(|| {
+        let reading = score::read(&parsed.tune).diagnostics;
+        reading.into_iter().find(|finding| is_dialect(&finding))
+    })
 }
 
 /// Collects what goes into one file or to stdout.

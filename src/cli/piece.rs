@@ -18,6 +18,15 @@ pub(super) struct PieceTune {
 }
 
 impl PieceTune {
+    /// Notes of all its voices, repeats played.
+    pub(super) fn note_count(&self) -> usize {
+        self.score
+            .voices
+            .iter()
+            .map(|voice| voice.notes.len())
+            .sum()
+    }
+
     /// A tune that was composed.
     pub(super) fn new(composition: &Composition) -> Self {
         let provenance = &composition.provenance;
