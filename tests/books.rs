@@ -158,6 +158,34 @@ fn music_that_nobody_hears_is_told_of() {
 }
 
 #[test]
+fn dialects_are_refused_where_the_standard_alone_is_asked_for() {
+    let folder = folder();
+    for music in [
+        "\n+f+C2 [CE]2|",
+        "+trill+C",
+        "+CE+D",
+        "\u{201c}Am\u{201d}C",
+        "C&gt;D",
+        "(&C4|D4&E4|F4&)|",
+        "|:C[1.2 D:|",
+    ] {
+        let text = format!("X:1\nT:t\nL:1/4\nK:C\n{music}\n");
+        std::fs::write(folder.path().join("t.abc"), text).unwrap();
+        for output in ["out.mid", "out.abc", "out.svg"] {
+            succeeds(folder.path(), &["convert", "t.abc", "-o", output]);
+            std::fs::remove_file(folder.path().join(output)).unwrap();
+            let refused = ceilid(
+                folder.path(),
+                &["convert", "--strict", "t.abc", "-o", output],
+            );
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert_eq!(refused.status.code(), Some(1), "{music}: {output}");
+            assert!(said.contains("not written: refused"), "{music}: {said}");
+        }
+    }
+}
+
+#[test]
 fn findings_are_told_to_machines() {
     let folder = folder();
     std::fs::write(
@@ -318,6 +346,7 @@ fn mend_and_format(folder: &Path, name: &str, bytes: &[u8]) {
         }
         // Canonical text has no stray signs, and one of them may have been all that was no UTF-8.
         if command[0] == "check" {
+            only_signs_changed(name, bytes, &after);
             let is_utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
             assert_eq!(is_utf8(bytes), is_utf8(&after), "{name}: charset");
         }
@@ -344,6 +373,65 @@ fn books(folder: PathBuf) -> Vec<PathBuf> {
     found
 }
 
+/// What mending takes away and puts in: signs of ABC and those that stand for them; nothing of a charset, no word.
+const TAKEN: &str = "*;?@+-\"'| ><&!=";
+const TAKEN_WHOLE: [&str; 6] = ["&gt;", "&lt;", "&amp;", "&quot;", "&nbsp;", "&#39;"];
+const PUT_IN: &str = "[]!-1/4=\"'| ><&\n\rX:0123456789";
+
+/// Whether two lines differ in signs alone that mending takes away or puts in, byte for byte.
+fn is_mended(before: &[u8], after: &[u8]) -> bool {
+    let diff = similar::capture_diff_slices(similar::Algorithm::Myers, before, after);
+    diff.iter().all(|change| {
+        let (old, new) = (&before[change.old_range()], &after[change.new_range()]);
+        if old == new {
+            return true;
+        }
+        let is_taken = |old: &[u8]| match std::str::from_utf8(old) {
+            Ok(text) => text
+                .chars()
+                .all(|c| TAKEN.contains(c) || is_entity_letter(c) || is_typographic(c)),
+            // Half of a sign whose other bytes stay, or one byte of Windows-1252.
+            Err(_) => old.len() <= 3,
+        };
+        is_taken(old) && new.iter().all(|byte| PUT_IN.as_bytes().contains(byte))
+    })
+}
+
+fn is_entity_letter(c: char) -> bool {
+    TAKEN_WHOLE.iter().any(|entity| entity.contains(c))
+}
+
+fn is_typographic(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{2009}'
+            ..='\u{2032}' | '\u{2212}' | '\u{2502}' | '\u{3000}' | '\u{ff02}' | '\u{ff5c}'
+    )
+}
+
+/// Checks the bytes of a mended book: whole lines stay as they are, and those that changed differ in signs of the music alone.
+fn only_signs_changed(name: &str, before: &[u8], after: &[u8]) {
+    let (before, after) = (lines(before), lines(after));
+    let changes = similar::capture_diff_slices(similar::Algorithm::Patience, &before, &after);
+    for change in changes {
+        let (old, new) = (
+            before[change.old_range()].concat(),
+            after[change.new_range()].concat(),
+        );
+        // Empty lines between header and music, and a number for a tune that has none, are lines of their own.
+        assert!(
+            old == new || is_mended(&old, &new),
+            "{name}: {:?} became {:?}",
+            String::from_utf8_lossy(&old),
+            String::from_utf8_lossy(&new)
+        );
+    }
+}
+
+fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
 /// A small reproducible source of numbers (xorshift64*, Vigna 2016).
 struct Numbers(u64);
 
@@ -353,6 +441,82 @@ impl Numbers {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end.max(1)
+    }
+}
+
+/// A mutated book in one of the encodings and with one of the line ends that books come in.
+fn encoded(bytes: Vec<u8>, index: usize) -> Vec<u8> {
+    let text = || String::from_utf8_lossy(&bytes).into_owned();
+    match index % 8 {
+        1 => [b"\xef\xbb\xbf", text().as_bytes()].concat(),
+        2 => {
+            let wide = format!("\u{feff}{}", text());
+            wide.encode_utf16().flat_map(u16::to_le_bytes).collect()
+        }
+        3 => {
+            let latin = text()
+                .chars()
+                .map(|c| u8::try_from(c).unwrap_or(b'?'))
+                .collect();
+            [b"I:abc-charset iso-8859-1\n\n".to_vec(), latin].concat()
+        }
+        4 => [&b"%%abc-charset iso-8859-2\n\n"[..], &bytes].concat(),
+        5 => text()
+            .replace("\r\n", "\n")
+            .replace('\n', "\r")
+            .into_bytes(),
+        6 => [
+            &bytes[..],
+            b"\n\nX:9\nT:\x93quoted\x94 \x96 \x80\nK:C\nC -C\n",
+        ]
+        .concat(),
+        _ => bytes,
+    }
+}
+
+/// Mends a read-only book, which is refused, and one through a link, which stays a link; and nothing beside them is touched.
+#[cfg(unix)]
+fn mend_a_link(folder: &Path, name: &str, bytes: &[u8]) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let within = folder.join("linked");
+    std::fs::create_dir_all(&within).unwrap();
+    let (real, link) = (within.join("real.abc"), within.join("link.abc"));
+    let _ = std::fs::remove_file(&link);
+    symlink("real.abc", &link).unwrap();
+    let set_mode = |mode| {
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let state = || {
+        let mode = std::fs::metadata(&real).unwrap().permissions().mode() & 0o777;
+        (
+            mode,
+            std::fs::read(&real).unwrap(),
+            link.is_symlink(),
+            names_in(&within),
+        )
+    };
+    for command in [&["check", "--fix", "--fail-on", "error"][..], &["format"]] {
+        std::fs::write(folder.join("book.abc"), bytes).unwrap();
+        ceilid(folder, &[command, &["book.abc"]].concat());
+        let mended = std::fs::read(folder.join("book.abc")).unwrap();
+        let _ = std::fs::remove_file(&real);
+        std::fs::write(&real, bytes).unwrap();
+        set_mode(0o440);
+        let refused = ceilid(&within, &[command, &["link.abc"]].concat());
+        let names = vec!["link.abc".to_owned(), "real.abc".to_owned()];
+        assert_eq!(
+            state(),
+            (0o440, bytes.to_vec(), true, names.clone()),
+            "{name}: read-only"
+        );
+        assert_eq!(
+            refused.status.code() == Some(3),
+            mended != bytes,
+            "{name}: read-only"
+        );
+        set_mode(0o604);
+        ceilid(&within, &[command, &["link.abc"]].concat());
+        assert_eq!(state(), (0o604, mended, true, names), "{name}: a link");
     }
 }
 
@@ -404,7 +568,12 @@ fn books_are_mended_and_formatted_without_harm() {
             let piece = pieces[numbers.below(pieces.len())];
             bytes.splice(at..at, piece.iter().copied());
         }
+        let bytes = encoded(bytes, index);
         mend_and_format(folder.path(), &format!("mutation {index}"), &bytes);
+        #[cfg(unix)]
+        if index % 5 == 0 {
+            mend_a_link(folder.path(), &format!("mutation {index}"), &bytes);
+        }
     }
     println!(
         "{} books, {} hostile ones and {count} mutations",

@@ -7,6 +7,8 @@ use super::{Failure, books, files};
 use crate::abc::{self, Edit, Encoding, Span, TuneText, Tunebook};
 use crate::score::{self, Score};
 use anyhow::{Context as _, anyhow};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -155,14 +157,34 @@ fn harmless(tune: &TuneText, edits: Vec<Edit>) -> Vec<Edit> {
     kept
 }
 
-/// All that sounds of a tune, read by the standard and as its directives ask.
-fn heard(tune: &TuneText) -> [Score; 2] {
+/// A fingerprint of all that sounds of a tune, read by the standard and as its directives ask: scores that differ in anything
+/// have different ones. (Of a long tune both scores, before and after, would take a few hundred megabytes.)
+fn heard(tune: &TuneText) -> [u8; 32] {
     let tune = abc::parse_tune(tune).tune;
-    [score::read(&tune).score, score::read_obeying(&tune).score].map(|mut score| {
+    let mut hasher = Hasher(Sha256::new());
+    for read in [score::read, score::read_obeying] {
+        let mut score = read(&tune).score;
         // A tune that had no number may get one.
         score.about.reference = None;
-        score
-    })
+        hasher.add(&score);
+    }
+    hasher.0.finalize().into()
+}
+
+/// Hashes what is shown of a score, which is all of it.
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn add(&mut self, score: &Score) {
+        fmt::write(self, format_args!("{score:?}")).expect("a hasher takes everything");
+    }
+}
+
+impl fmt::Write for Hasher {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
 }
 
 /// Whether both files hold the same tunes.
