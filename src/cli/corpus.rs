@@ -293,6 +293,7 @@ fn split(paths: &[PathBuf], output: &Path, context: &Context) -> Result<(), Fail
         &folder.join("split.tsv"),
         census.split.manifest().as_bytes(),
     )?;
+    files::write(&folder.join("split.txt"), census.split.hashes().as_bytes())?;
     files::write_stdout(census.report(context).as_bytes())
 }
 
