@@ -8,7 +8,7 @@ use crate::model::lesson::DropShares;
 use crate::model::network::{NetworkError, ProductPrecision};
 use crate::model::optimizer::Rule;
 use crate::model::recipe::{TrainingConfig, TrainingProgress, Without, csv_log};
-use crate::model::shape::{CharactersConfig, NetworkConfig, Shape};
+use crate::model::shape::{CharactersConfig, LAYERS_MAX, NetworkConfig, Shape};
 use crate::model::trainer::{Ending, Observer, RunLimits, TrainingError};
 use crate::teach::{
     Device, Outcome, TeachError, Teaching, TextCorpus, TuneCorpus, teach_characters,
@@ -55,6 +55,12 @@ pub(super) struct Args {
     /// Symbols in sequence before the weights change [default: 32; 100 for `last`; folk: whole tunes]
     #[arg(long, value_name = "N", value_parser = size_parser())]
     seq: Option<u64>,
+    /// Width of each LSTM layer [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=HIDDEN_MAX))]
+    hidden: Option<u64>,
+    /// LSTM layers, one on the other [default: 3; folk: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=LAYERS_MAX as u64))]
+    layers: Option<u64>,
     /// Size of the steps [default: .003 down a cosine; .001 for `last` and rmsprop; folk: .004]
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     learning_rate: Option<f64>,
@@ -128,7 +134,9 @@ enum OptimizerName {
 }
 
 /// Largest `--batch` and `--seq`.
-const SIZE_MAX: u64 = 4096;
+const BATCH_MAX: u64 = 4096;
+/// Largest `--hidden`: beyond it a layer is a gigabyte while it is taught.
+const HIDDEN_MAX: u64 = 2048;
 
 /// Runs `ceilid train`.
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
@@ -175,6 +183,7 @@ fn characters(args: &Args, teaching: Teaching<'_>, context: &Context) -> Result<
     let corpus = TextCorpus::read(&args.corpus, args.valid.as_deref()).map_err(failure)?;
     let mut network = CharactersConfig::article(corpus.vocabulary.len());
     network.dropout = args.dropout.map_or(network.dropout, |share| share as f32);
+    args.size(&mut network.hidden_size, &mut network.layer_count);
     context.say(network.table());
     context.say(format_args!(
         "{} tunes to learn from, {} to judge by; {} distinct characters",
@@ -194,7 +203,8 @@ fn decisions(args: &Args, teaching: Teaching<'_>, context: &Context) -> Result<O
         .decisions(teaching.recipe.precision)
         .map_err(failure)?;
     let corpus = TuneCorpus::read(&args.corpus, args.valid.as_deref()).map_err(at_fault)?;
-    let network = NetworkConfig::shipped();
+    let mut network = NetworkConfig::shipped();
+    args.size(&mut network.hidden_size, &mut network.layer_count);
     context.say(network.table());
     let unfit: u64 = corpus.unfit.values().sum();
     context.say(format_args!(
@@ -232,6 +242,15 @@ fn told(args: &Args, outcome: &Outcome) -> String {
     )
 }
 
+impl Args {
+    /// The sizes that were asked for; others stay the preset's.
+    fn size(&self, hidden: &mut usize, layers: &mut usize) {
+        // Lossless: at most HIDDEN_MAX.
+        *hidden = self.hidden.map_or(*hidden, |size| size as usize);
+        *layers = self.layers.map_or(*layers, |size| size as usize);
+    }
+}
+
 impl Preset {
     /// What bits are counted by.
     fn unit(self) -> &'static str {
@@ -265,7 +284,7 @@ fn recipe(args: &Args, context: &Context) -> Result<TrainingConfig, Failure> {
         usual.optimizer = rule;
         usual.learning_rate = rule.usual_learning_rate();
     }
-    // Lossless: both are at most SIZE_MAX.
+    // Lossless: both are at most BATCH_MAX.
     let size = |given: Option<u64>, usual: usize| given.map_or(usual, |size| size as usize);
     let all = |share: f64| {
         let share = share as f32;
@@ -444,7 +463,7 @@ fn failure(error: TeachError) -> Failure {
 }
 
 fn size_parser() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(1..=SIZE_MAX)
+    clap::value_parser!(u64).range(1..=BATCH_MAX)
 }
 
 fn parse_positive(text: &str) -> Result<f64, String> {
