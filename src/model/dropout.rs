@@ -32,6 +32,13 @@ impl Dropout {
         }
     }
 
+    /// What a card needs to draw the masks itself: the key of the noise, the threshold of 16 bits, and the scale.
+    #[cfg(feature = "cuda")]
+    pub(super) fn chances(self, chance: f32) -> (u64, u32, f32) {
+        let mask = Mask::new(self.noise, chance);
+        (mask.noise.key(), mask.threshold as u32, mask.scale) // lossless: at most 65536
+    }
+
     /// What [`Self::drop_units`] would multiply units with.
     pub(super) fn mask(self, chance: f32, mask: &mut [f32]) {
         mask.fill(1.0);

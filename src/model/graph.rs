@@ -6,14 +6,16 @@
 use super::cost::Cost;
 use super::direct::NEVER;
 use super::dropout::Dropout;
-use super::lesson::{Batch, DropShares};
+use super::lesson::{Batch, Choices, DropShares};
 use super::network::{Network, NetworkState};
 use super::shape::{CharactersConfig, NetworkConfig, NetworkError, Shape, StackShape};
 use super::stack::{Dropped, RECURRENT_NOISE, UNITS_NOISE};
 use super::streams::CharactersBatch;
 use super::weights::Weights;
-use crate::token::{DECISIONS, INPUTS_PER_STEP, PITCHES};
-use candle_core::{D, Device, Result, Tensor, Var};
+use crate::token::{DECISIONS, LENGTHS, PITCHES};
+use candle_core::{D, DType, Device, Result, Tensor, Var};
+use std::collections::HashMap;
+use std::hash::Hash;
 
 /// A network as a candle graph, built anew for every batch.
 #[derive(Clone, Debug)]
@@ -58,36 +60,117 @@ impl GraphNetwork {
     }
 }
 
-/// A question's logits and what came.
+/// A question asked in every row, and what came where it counts. (Rows that do not count are computed all the same: to
+/// gather those that do would be undone backwards by one thread of a card.)
 struct Asked {
-    /// `(rows, classes)`
-    logits: Tensor,
+    /// −ln p of what came, `(rows)`, zero where nothing did.
+    nats: Tensor,
+    /// `(rows)`
+    likeliest: Tensor,
+    came: Came,
+}
+
+/// What came, in the rows that count.
+struct Came {
+    /// `None`: every row counts.
+    rows: Option<Vec<u32>>,
     targets: Vec<u32>,
 }
 
+impl Came {
+    /// `values` in the rows that count, `other` elsewhere.
+    fn in_rows<T: Copy>(&self, values: &[T], row_count: usize, other: T) -> Vec<T> {
+        match &self.rows {
+            None => values.to_vec(),
+            Some(rows) => {
+                let mut all = vec![other; row_count];
+                for (&row, &value) in rows.iter().zip(values) {
+                    all[row as usize] = value;
+                }
+                all
+            }
+        }
+    }
+}
+
 impl Asked {
-    /// −ln p of what came, `(rows)`.
-    fn nats(&self) -> Result<Tensor> {
-        let rows = self.targets.len();
-        let targets = Tensor::from_slice(&self.targets, (rows, 1), self.logits.device())?;
-        candle_nn::ops::log_softmax(&self.logits, D::Minus1)?
+    /// From `logits (rows, classes)`.
+    fn new(logits: &Tensor, came: Came) -> Result<Self> {
+        let (rows, device) = (logits.dim(0)?, logits.device());
+        let targets = Tensor::from_vec(came.in_rows(&came.targets, rows, 0), (rows, 1), device)?;
+        let mut nats = candle_nn::ops::log_softmax(logits, D::Minus1)?
             .gather(&targets, 1)?
             .neg()?
-            .flatten_all()
+            .flatten_all()?;
+        if came.rows.is_some() {
+            let counts = came.in_rows(&vec![1.0_f32; came.targets.len()], rows, 0.0);
+            nats = (nats * Tensor::from_vec(counts, rows, device)?)?;
+        }
+        Ok(Self {
+            nats,
+            likeliest: logits.argmax(D::Minus1)?,
+            came,
+        })
     }
 
     fn cost(&self) -> Result<Cost> {
-        let nats = self.nats()?.to_vec1::<f32>()?;
-        let likeliest = self.logits.argmax(D::Minus1)?.to_vec1::<u32>()?;
-        let right = likeliest.iter().zip(&self.targets).filter(|(a, b)| a == b);
-        let predicted = self.targets.len() as u64;
+        let likeliest = self.likeliest.to_vec1::<u32>()?;
+        let targets = &self.came.targets;
+        let correct = match &self.came.rows {
+            None => likeliest
+                .iter()
+                .zip(targets)
+                .filter(|(a, b)| a == b)
+                .count(),
+            Some(rows) => {
+                let said = rows.iter().map(|&row| &likeliest[row as usize]);
+                said.zip(targets).filter(|(a, b)| a == b).count()
+            }
+        };
+        let predicted = targets.len() as u64;
         Ok(Cost {
             predicted,
             units: predicted,
-            nats: nats.into_iter().map(f64::from).sum(),
-            correct: right.count() as u64,
+            nats: self.nats.to_vec1::<f32>()?.into_iter().map(f64::from).sum(),
+            correct: correct as u64,
         })
     }
+}
+
+/// Rows of zeros with ones in the columns that are on, `(rows, columns)`: multiplied with a table this is the sum of the
+/// table's rows, and backwards again a product, where a card would add row after row.
+fn ones_in(on: &[u32], rows: usize, columns: usize, device: &Device) -> Result<Tensor> {
+    let shape = (rows, on.len() / rows);
+    let on = Tensor::from_slice(on, shape, device)?;
+    let ones = Tensor::ones(shape, DType::F32, device)?;
+    Tensor::zeros((rows, columns), DType::F32, device)?.scatter_add(&on, &ones, 1)
+}
+
+/// What is added to the logits of every row so that only what may come can: `(rows, classes)`. There are few sets of what
+/// may come, so each is sent once.
+fn forbidden<T: Copy + Eq + Hash>(
+    may: &[T],
+    (everything, bit): (T, impl Fn(T, usize) -> bool),
+    classes: usize,
+    came: &Came,
+    (rows, device): (usize, &Device),
+) -> Result<Tensor> {
+    let mut numbers = HashMap::from([(everything, 0_u32)]);
+    let mut sets = vec![everything];
+    let number_of = may.iter().map(|&may| {
+        *numbers.entry(may).or_insert_with(|| {
+            sets.push(may);
+            sets.len() as u32 - 1 // lossless: at most one a row
+        })
+    });
+    let number_of: Vec<u32> = number_of.collect();
+    let table: Vec<f32> = sets
+        .iter()
+        .flat_map(|&set| (0..classes).map(move |id| (set, id)))
+        .map(|(set, id)| if bit(set, id) { 0.0 } else { NEVER })
+        .collect();
+    let number_of = Tensor::from_vec(came.in_rows(&number_of, rows, 0), rows, device)?;
+    Tensor::from_vec(table, (sets.len(), classes), device)?.index_select(&number_of, 0)
 }
 
 /// Asks a network's questions in a graph; all that the two networks do not share.
@@ -115,13 +198,11 @@ impl<S: Questions> Network<S> for GraphNetwork {
         let (asked, units) = weights
             .config()
             .ask(&variables, batch, state, Some(noise))?;
-        let mut total = Tensor::zeros((), candle_core::DType::F32, &self.device)?;
+        let mut total = Tensor::zeros((), DType::F32, &self.device)?;
         for question in &asked {
-            if !question.targets.is_empty() {
-                total = (total + question.nats()?.sum_all()?)?;
-            }
+            total = (total + question.nats.sum_all()?)?;
         }
-        let mean = total.affine(1.0 / asked[0].targets.len().max(1) as f64, 0.0)?;
+        let mean = total.affine(1.0 / asked[0].came.targets.len().max(1) as f64, 0.0)?;
         let gradients = mean.backward()?;
         let mut rest = gradient;
         for variable in variables.in_order() {
@@ -150,9 +231,7 @@ impl<S: Questions> Network<S> for GraphNetwork {
 fn cost(asked: &[Asked], units: u64) -> Result<Cost> {
     let mut cost = Cost::default();
     for question in asked {
-        if !question.targets.is_empty() {
-            cost.add(question.cost()?);
-        }
+        cost.add(question.cost()?);
     }
     Ok(Cost { units, ..cost })
 }
@@ -167,13 +246,10 @@ impl Questions for CharactersConfig {
     ) -> Result<(Vec<Asked>, u64)> {
         let (steps, streams) = (batch.steps, batch.streams);
         let device = variables.table.device();
-        let ids = Tensor::from_slice(&batch.inputs, steps * streams, device)?;
         // (steps, streams, embedding)
-        let sequence = variables.table.index_select(&ids, 0)?.reshape((
-            steps,
-            streams,
-            self.embedding_size,
-        ))?;
+        let sequence = ones_in(&batch.inputs, steps * streams, self.vocabulary_size, device)?
+            .matmul(&variables.table)?
+            .reshape((steps, streams, self.embedding_size))?;
         let dropped = match noise {
             Some(noise) => Dropped::Units {
                 share: self.dropout,
@@ -189,9 +265,11 @@ impl Questions for CharactersConfig {
             .reshape(((), self.hidden_size))?
             .matmul(&variables.heads[0].t()?)?
             .broadcast_add(&variables.heads[1])?;
-        let targets = batch.targets.clone();
-        let units = targets.len() as u64;
-        Ok((vec![Asked { logits, targets }], units))
+        let came = Came {
+            rows: None,
+            targets: batch.targets.clone(),
+        };
+        Ok((vec![Asked::new(&logits, came)?], batch.targets.len() as u64))
     }
 }
 
@@ -209,14 +287,10 @@ impl Questions for NetworkConfig {
             Some(noise) => (batch.drop, noise),
             None => (DropShares::default(), Dropout::of_step(0, 0)),
         };
-        let columns = Tensor::from_slice(&batch.inputs, batch.inputs.len(), device)?;
-        let shape = (steps * streams, INPUTS_PER_STEP, self.embedding_size);
+        let rows = steps * streams;
         // (steps, streams, embedding)
-        let summed = variables
-            .table
-            .index_select(&columns, 0)?
-            .reshape(shape)?
-            .sum(1)?
+        let summed = ones_in(&batch.inputs, rows, self.input_columns, device)?
+            .matmul(&variables.table)?
             .reshape((steps, streams, self.embedding_size))?;
         let summed = drop_same_units(&summed, drop.inputs, noise.part(0))?;
         let dropped = Dropped::SameUnits {
@@ -225,13 +299,10 @@ impl Questions for NetworkConfig {
             noise,
         };
         let sequence = variables.run(self.stack(), summed.clone(), state, dropped)?;
-        // (steps, streams, hidden + embedding) → (real rows, …)
+        // (steps, streams, hidden + embedding)
         let features = Tensor::cat(&[&sequence, &summed], 2)?;
-        let features = drop_same_units(&features, drop.outputs, noise.part(1))?;
-        let rows = Tensor::from_slice(&batch.rows, batch.rows.len(), device)?;
-        let features = features
-            .reshape((steps * streams, self.feature_size()))?
-            .index_select(&rows, 0)?;
+        let features = drop_same_units(&features, drop.outputs, noise.part(1))?
+            .reshape((rows, self.feature_size()))?;
         let [
             decision,
             decision_bias,
@@ -240,49 +311,43 @@ impl Questions for NetworkConfig {
             sound,
             sound_bias,
         ] = <&[Var; 6]>::try_from(variables.heads.as_slice()).expect("the heads of this network");
-        let forbidden = |may: bool| if may { 0.0 } else { NEVER };
-        let mask: Vec<f32> = batch
-            .may_decide
-            .iter()
-            .flat_map(|may| {
-                (0..DECISIONS).map(move |id| forbidden(may[id / 64] >> (id % 64) & 1 == 1))
-            })
-            .collect();
-        let decisions = Asked {
-            logits: features
-                .matmul(&decision.t()?)?
-                .broadcast_add(decision_bias)?
-                .add(&Tensor::from_vec(
-                    mask,
-                    (batch.rows.len(), DECISIONS),
-                    device,
-                )?)?,
+        let came = Came {
+            rows: Some(batch.rows.clone()),
             targets: batch.decisions.clone(),
         };
-        let count = batch.note_rows.len();
-        if count == 0 {
+        let bit = |may: Choices, id: usize| may[id / 64] >> (id % 64) & 1 == 1;
+        let everything = ([u64::MAX; DECISIONS.div_ceil(64)], bit);
+        let never = forbidden(
+            &batch.may_decide,
+            everything,
+            DECISIONS,
+            &came,
+            (rows, device),
+        )?;
+        let logits = features
+            .matmul(&decision.t()?)?
+            .broadcast_add(decision_bias)?
+            .add(&never)?;
+        let decisions = Asked::new(&logits, came)?;
+        if batch.note_rows.is_empty() {
             return Ok((vec![decisions], batch.struck));
         }
-        let note_rows = Tensor::from_slice(&batch.note_rows, count, device)?;
-        let lengths = Tensor::from_slice(&batch.lengths, count, device)?;
-        let between = (features
-            .index_select(&note_rows, 0)?
-            .matmul(&between.t()?)?
-            + by_length.index_select(&lengths, 0)?)?
-        .tanh()?;
-        let mask: Vec<f32> = batch
-            .may_sound
-            .iter()
-            .flat_map(|may| (0..PITCHES).map(move |id| forbidden(may >> id & 1 == 1)))
-            .collect();
-        let sounds = Asked {
-            logits: between
-                .matmul(&sound.t()?)?
-                .broadcast_add(sound_bias)?
-                .add(&Tensor::from_vec(mask, (count, PITCHES), device)?)?,
+        let note_rows = batch.note_rows.iter();
+        let came = Came {
+            rows: Some(note_rows.map(|&row| batch.rows[row as usize]).collect()),
             targets: batch.sounds.clone(),
         };
-        Ok((vec![decisions, sounds], batch.struck))
+        let lengths = came.in_rows(&batch.lengths, rows, 0);
+        let between = (features.matmul(&between.t()?)?
+            + ones_in(&lengths, rows, LENGTHS.len(), device)?.matmul(by_length)?)?
+        .tanh()?;
+        let everything = (u64::MAX, |may: u64, id: usize| may >> id & 1 == 1);
+        let never = forbidden(&batch.may_sound, everything, PITCHES, &came, (rows, device))?;
+        let logits = between
+            .matmul(&sound.t()?)?
+            .broadcast_add(sound_bias)?
+            .add(&never)?;
+        Ok((vec![decisions, Asked::new(&logits, came)?], batch.struck))
     }
 }
 
@@ -332,7 +397,7 @@ impl Variables {
         state: &mut NetworkState,
         dropped: Dropped,
     ) -> Result<Tensor> {
-        let (steps, streams, _) = sequence.dims3()?;
+        let (_, streams, _) = sequence.dims3()?;
         for (layer, weights) in self.layers.iter().enumerate() {
             let start = Tensor::from_slice(
                 state.layer_mut(stack, layer),
@@ -358,12 +423,10 @@ impl Variables {
                 recurrent: recurrent.reshape(((), stack.hidden))?,
                 bias: weights.narrow(0, input + stack.layer_sizes(layer)[1], bias)?,
             };
-            // (steps + 1, streams, hidden): h of every step, then the last c
-            let result = lstm_layer(&sequence, &weights, &start)?;
-            let ends = result.narrow(0, steps - 1, 2)?.flatten_all()?;
+            let (outputs, end) = lstm_layer(&sequence, &weights, &start)?;
             let state = state.layer_mut(stack, layer);
-            state.copy_from_slice(&ends.to_vec1::<f32>()?);
-            sequence = result.narrow(0, 0, steps)?;
+            state.copy_from_slice(&end.flatten_all()?.to_vec1::<f32>()?);
+            sequence = outputs;
             sequence = match dropped {
                 Dropped::Units { share, noise } => drop_units(&sequence, share, noise.part(layer))?,
                 Dropped::SameUnits { share, noise, .. } if layer + 1 < stack.layers => {
@@ -385,11 +448,36 @@ struct LayerTensors {
     bias: Tensor,
 }
 
-/// One layer over a whole sequence: `(steps + 1, streams, hidden)`, h of every step, then c of the last.
-fn lstm_layer(sequence: &Tensor, weights: &LayerTensors, start: &Tensor) -> Result<Tensor> {
+/// One layer over a whole sequence: h of every step `(steps, streams, hidden)`, and h and c of the last `(2, streams,
+/// hidden)`.
+fn lstm_layer(
+    sequence: &Tensor,
+    weights: &LayerTensors,
+    start: &Tensor,
+) -> Result<(Tensor, Tensor)> {
+    #[cfg(feature = "cuda")]
+    if sequence.device().is_cuda() {
+        let (steps, streams, inputs) = sequence.dims3()?;
+        let gates = sequence
+            .reshape((steps * streams, inputs))?
+            .matmul(&weights.input.t()?)?
+            .broadcast_add(&weights.bias)?
+            .reshape((steps, streams, ()))?;
+        let recurred = super::cuda::recur(&gates, &weights.recurrent, start)?;
+        return Ok((recurred.outputs, recurred.end));
+    }
+    step_by_step(sequence, weights, start)
+}
+
+/// [`lstm_layer`] in plain operations.
+fn step_by_step(
+    sequence: &Tensor,
+    weights: &LayerTensors,
+    start: &Tensor,
+) -> Result<(Tensor, Tensor)> {
     let (steps, hidden) = (sequence.dim(0)?, start.dim(2)?);
     let (mut h, mut c) = (start.get(0)?, start.get(1)?);
-    let mut outputs = Vec::with_capacity(steps + 1);
+    let mut outputs = Vec::with_capacity(steps);
     for step in 0..steps {
         let z = (sequence.get(step)?.matmul(&weights.input.t()?)?
             + h.matmul(&weights.recurrent.t()?)?)?
@@ -404,14 +492,17 @@ fn lstm_layer(sequence: &Tensor, weights: &LayerTensors, start: &Tensor) -> Resu
         h = (o * c.tanh()?)?;
         outputs.push(h.clone());
     }
-    outputs.push(c);
-    Tensor::stack(&outputs, 0)
+    Ok((Tensor::stack(&outputs, 0)?, Tensor::stack(&[h, c], 0)?))
 }
 
 /// Multiplies in the mask that [`Dropout`] draws.
 fn drop_units(tensor: &Tensor, share: f32, noise: Dropout) -> Result<Tensor> {
     if share <= 0.0 {
         return Ok(tensor.clone());
+    }
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        return super::cuda::drop_units(tensor, share, noise);
     }
     let mut mask = vec![0.0; tensor.elem_count()];
     noise.mask(share, &mut mask);
@@ -421,10 +512,6 @@ fn drop_units(tensor: &Tensor, share: f32, noise: Dropout) -> Result<Tensor> {
 /// Drops the same units of a stream at every step. `(steps, streams, units)`
 fn drop_same_units(sequence: &Tensor, share: f32, noise: Dropout) -> Result<Tensor> {
     let (_, streams, units) = sequence.dims3()?;
-    let ones = Tensor::ones(
-        (1, streams, units),
-        candle_core::DType::F32,
-        sequence.device(),
-    )?;
+    let ones = Tensor::ones((1, streams, units), DType::F32, sequence.device())?;
     sequence.broadcast_mul(&drop_units(&ones, share, noise)?)
 }

@@ -22,6 +22,8 @@ mod dropout;
 mod kernel;
 mod stack;
 
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod direct;
 pub mod direct_characters;
 pub mod graph;

@@ -39,6 +39,12 @@ impl Noise {
         }
     }
 
+    /// All that it is drawn from.
+    #[cfg(feature = "cuda")]
+    pub(super) fn key(self) -> u64 {
+        self.key
+    }
+
     /// 64 random bits.
     #[inline(always)]
     pub fn bits(self, at: u64) -> u64 {
