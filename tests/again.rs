@@ -148,6 +148,7 @@ fn what_a_daemon_plays_is_made_again_from_what_its_archive_says() {
         settings: Arc::new(settings),
         set: None,
         set_tempo: TempoScale::new(1.0).unwrap(),
+        first_of_set: TuneId(3),
         index_in_set: 0,
         set_tunes: 1,
     };

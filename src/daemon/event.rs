@@ -1,13 +1,14 @@
 //! What can happen to a session.
 
-use super::command::{Command, TuneEnd};
+use super::command::{Command, Keeping, TuneEnd};
 use super::plan::Plan;
 use super::source::SourceError;
-use super::tune::{ReadyTune, TuneRecord};
+use super::tune::{ReadyTune, TuneId, TuneRecord};
 use crate::music::midi::ClockMessage;
 use crate::output::synth::SynthFont;
 use crate::wishes::Settings;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 /// All that can wake the session.
@@ -15,6 +16,8 @@ use std::time::Instant;
 pub enum Event {
     /// Somebody asks for something.
     Command(Command),
+    /// Somebody gives a tune.
+    Given(Box<Given>),
     /// The composer has a tune, or has none.
     Composed(Result<ReadyTune, SourceError>),
     /// The player begins a tune.
@@ -35,6 +38,21 @@ pub enum Event {
     TimePassed,
     /// The player's thread has ended: all outputs are silent and closed.
     PlayerEnded(PlayerEnd),
+}
+
+/// A tune that somebody gives.
+#[derive(Debug)]
+pub struct Given {
+    /// The tune.
+    pub tune: ReadyTune,
+    /// Whether it is a new one, which has yet to get its number.
+    pub is_new: bool,
+    /// Whether it is played, after what the player has already.
+    pub plays: bool,
+    /// Whether it is kept, where that is to be another than it is.
+    pub keeping: Option<Keeping>,
+    /// Gets its number, or `None` where too many wait.
+    pub reply: SyncSender<Option<TuneId>>,
 }
 
 /// What a configuration that was read anew brings.

@@ -139,6 +139,7 @@ mod tests {
             settings: Arc::new(settings),
             set: None,
             set_tempo: TempoScale::usual(1.0),
+            first_of_set: TuneId(1),
             index_in_set: 0,
             set_tunes: 1,
         }

@@ -90,6 +90,9 @@ const ORDERS_MAX: usize = 16;
 /// How often the session looks at the stop flag, which a signal handler raises without a word.
 const STOP_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// How long somebody who gives a tune waits for its number: the session answers between two events.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// How long the composer may take to end: its source may be reading from a pipe that says nothing more.
 const COMPOSER_WAIT_MAX: Duration = Duration::from_millis(500);
 
@@ -230,7 +233,35 @@ impl Handle {
 
     /// Everything there is to show, now.
     pub fn status(&self) -> Status {
-        self.board.status(self.wall.uptime())
+        self.board.status(self.wall.instant(), self.wall.uptime())
+    }
+
+    /// Gives it a tune, to be played after what waits with the player, or to be kept, or both; its number from now on.
+    /// `None` where too many wait already, or the daemon has ended. Waits for the session's answer: not on a thread that
+    /// serves others.
+    pub fn give(
+        &self,
+        tune: ReadyTune,
+        is_new: bool,
+        plays: bool,
+        keeping: Option<Keeping>,
+    ) -> Option<TuneId> {
+        let (reply, answer) = sync_channel(1);
+        let given = event::Given {
+            tune,
+            is_new,
+            plays,
+            keeping,
+            reply,
+        };
+        let given = Event::Given(Box::new(given));
+        self.events.try_send(given).ok()?;
+        answer.recv_timeout(ANSWER_WAIT_MAX).ok().flatten()
+    }
+
+    /// How long it had run at this moment, to compare with [`Status::uptime`].
+    pub fn uptime_at(&self, moment: Instant) -> Duration {
+        self.wall.uptime_at(moment)
     }
 
     /// The settings that hold.

@@ -18,6 +18,8 @@ pub enum Origin {
         /// Which tune of the file, from 1.
         number: usize,
     },
+    /// Somebody wrote it on the page, or changed what a model wrote.
+    ByHand,
     /// A model wrote it, as an older version tells in an archive: `seed 1, tune 3`.
     Old(String),
 }
@@ -32,12 +34,16 @@ impl Origin {
     }
 }
 
+/// How an archive tells of [`Origin::ByHand`].
+const BY_HAND: &str = "by hand";
+
 impl fmt::Display for Origin {
     /// All that is known: what an archive holds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Composed(provenance) => provenance.fmt(f),
             Self::File { path, number } => write!(f, "{}, tune {number}", path.display()),
+            Self::ByHand => f.write_str(BY_HAND),
             Self::Old(text) => f.write_str(text),
         }
     }
@@ -50,6 +56,9 @@ impl FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         if let Ok(provenance) = text.parse() {
             return Ok(Self::Composed(Box::new(provenance)));
+        }
+        if text == BY_HAND {
+            return Ok(Self::ByHand);
         }
         let of_file = text.rsplit_once(", tune ").and_then(|(path, number)| {
             let is_seed = |text: &str| (text.strip_prefix("seed ")).is_some_and(is_number);

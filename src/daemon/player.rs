@@ -11,7 +11,7 @@ use super::manner::Manner;
 use super::master::{ClockIn, ClockOut, Master};
 use super::order::Order;
 use super::outlet::Outlet;
-use super::status::Gauges;
+use super::status::{Gauges, Progress};
 use super::time_line::{Reached, TimeLine, TimedTune};
 use super::tune::ReadyTune;
 use crate::music::midi::{Channel, ClockMessage, MidiMessage, SongPosition};
@@ -352,12 +352,16 @@ impl Player {
     }
 
     fn show_position(&self, now: Instant) {
-        let first = self.line.first();
-        let position = first.map_or(Duration::ZERO, |piece| piece.offset_at(now));
-        let microseconds = u64::try_from(position.as_micros()).unwrap_or(u64::MAX);
-        self.gauges
-            .position_us
-            .store(microseconds, Ordering::Relaxed);
+        let progress = self.line.first().map(|piece| Progress {
+            tune: piece.tune.id,
+            position: piece.offset_at(now),
+            at: now.max(piece.start),
+            rate: piece.rate,
+        });
+        // Somebody reads: the next turn shows it.
+        if let Ok(mut shown) = self.gauges.progress.try_lock() {
+            *shown = progress;
+        }
     }
 
     fn skip(&mut self, now: Instant) {
@@ -389,6 +393,7 @@ impl Player {
         self.silence();
         self.stop_clock(now);
         self.paused_at = Some(now);
+        self.show_position(now);
         for outlet in &mut self.outlets {
             // What was handed over ahead of its time was forgotten with the silence.
             if outlet.lookahead > Duration::ZERO {

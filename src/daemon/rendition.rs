@@ -4,13 +4,15 @@
 
 use super::manner::Manner;
 use super::mixer::Mixer;
-use crate::abc::{self, Tune};
+use crate::abc::{self, Diagnostic, Tune};
+use crate::music::midi::{Channel, MidiMessage};
 use crate::music::time::{Ticks, TicksPerQuarter};
 use crate::performance::{
-    Performance, Pickup, RoleChoices, SetPlace, Style, TimedMessage, perform_in_set,
+    Arrangement, Performance, Pickup, RoleChoices, SetPlace, Style, TempoMap, TimedMessage,
+    perform_in_set, times_through,
 };
-use crate::score::{self, Reading};
-use crate::wishes::{Settings, SettingsPatch};
+use crate::score::{self, Bar, Reading};
+use crate::wishes::{Settings, SettingsPatch, instrument_name};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -25,6 +27,19 @@ pub struct Rendition {
     pub seed: u64,
     /// Its place in its set.
     pub place: SetPlace,
+}
+
+/// The way of the music through a tune: which bars are played, and when.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// The bars of one time through, in the order of playing.
+    pub bars: Vec<Bar>,
+    /// When each time through begins, and how long it is until what follows begins.
+    pub times: Vec<(Ticks, Ticks)>,
+    /// Ticks to seconds from the beginning of the performance.
+    pub tempo_map: TempoMap,
+    /// What was doubtful when the text was read as music.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Reads a tune as it sounds in this style: a plain one is the notes as written, the others obey what `%%MIDI` asks.
@@ -51,9 +66,7 @@ impl Rendition {
     /// Plays the tune of this text, for a player who has the instruments and the volumes from the settings that hold when
     /// it sounds. What its `N:` field says (who wrote it, and with what) comes first.
     pub fn perform(&self, text: &str) -> (Performance, Pickup) {
-        let mut arrangement = self.settings.arrangement();
-        arrangement.tempo_scale *= self.set_tempo;
-        arrangement.roles = RoleChoices::default();
+        let arrangement = self.arrangement();
         let score = score_of(&abc::parse(text).tune, arrangement.style).score;
         let mut performance = perform_in_set(&score, &arrangement, self.seed, &self.place);
         let words = text.lines().find_map(|line| line.strip_prefix("N:"));
@@ -61,6 +74,29 @@ impl Rendition {
             performance.begin_with(words.trim());
         }
         (performance, Pickup::of(&score))
+    }
+
+    /// The way through the tune of this text, at the tempo it was performed for.
+    pub fn course(&self, text: &str) -> Course {
+        let arrangement = self.arrangement();
+        let Reading {
+            score, diagnostics, ..
+        } = score_of(&abc::parse(text).tune, arrangement.style);
+        let tempo_map = perform_in_set(&score, &arrangement, self.seed, &self.place).tempo_map();
+        Course {
+            times: times_through(&score, &arrangement, &self.place),
+            bars: score.bars,
+            tempo_map,
+            diagnostics,
+        }
+    }
+
+    /// What the band is asked for, but for the instruments and the volumes.
+    fn arrangement(&self) -> Arrangement {
+        let mut arrangement = self.settings.arrangement();
+        arrangement.tempo_scale *= self.set_tempo;
+        arrangement.roles = RoleChoices::default();
+        arrangement
     }
 
     /// The same with the instruments and the volumes that held when the tune was asked for: what was heard, if they were not
@@ -125,6 +161,25 @@ impl Rendition {
     }
 }
 
+/// Who plays a piece, each once: instruments by the names people have for them, else as its tracks are called.
+pub fn players(piece: &Performance) -> Vec<String> {
+    let mut players: Vec<String> = Vec::new();
+    for track in &piece.tracks {
+        let mut messages = track.messages.iter();
+        let program = messages.find_map(|timed| match timed.message {
+            MidiMessage::ProgramChange { channel, program } if channel != Channel::DRUMS => {
+                instrument_name(program.number())
+            }
+            _ => None,
+        });
+        let name = program.map_or_else(|| track.name.to_lowercase(), str::to_owned);
+        if !players.contains(&name) {
+            players.push(name);
+        }
+    }
+    players
+}
+
 #[derive(Serialize, Deserialize)]
 struct Written {
     settings: serde_json::Value,
@@ -137,7 +192,6 @@ struct Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::music::midi::MidiMessage;
 
     const TUNE: &str = "X:1\nM:4/4\nL:1/4\nK:D\n\"D\"DEFG|ABcd|\n";
 
@@ -188,5 +242,8 @@ mod tests {
             |timed| matches!(timed.message, MidiMessage::ProgramChange { program, .. } if program.number() == 46),
         );
         assert!(harp);
+        let players = players(&heard);
+        assert!(players.contains(&"harp".to_owned()), "{players:?}");
+        assert!(players.contains(&"bodhrán".to_owned()), "{players:?}");
     }
 }

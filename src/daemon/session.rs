@@ -4,7 +4,7 @@
 
 use super::command::{Command, Ending, Keeping, Notice, TuneEnd};
 use super::entry::Entry;
-use super::event::{Adopted, Event, PlayerEnd};
+use super::event::{Adopted, Event, Given, PlayerEnd};
 use super::manner::Manner;
 use super::order::Order;
 use super::plan::{Plan, Planner};
@@ -24,6 +24,8 @@ use std::time::Instant;
 pub const TUNES_AHEAD: usize = 3;
 /// Tunes with the player: the one that plays, and the next, so that there is no gap.
 pub const TUNES_WITH_PLAYER: usize = 2;
+/// Tunes that were given and wait to be played; further ones are refused.
+pub const GIVEN_MAX: usize = 100;
 /// After so many refused tunes in a row the source is given up.
 const REFUSALS_MAX: u32 = 20;
 
@@ -60,6 +62,12 @@ pub struct SessionStart {
 pub struct Session {
     /// Composed, waiting for the player.
     ready: VecDeque<ReadyTune>,
+    /// Given by somebody: they go before those that are composed.
+    given: VecDeque<ReadyTune>,
+    /// Given, with the player, and not begun: if the player drops one, it waits again.
+    given_with_player: VecDeque<ReadyTune>,
+    /// Tunes that wait and are kept already.
+    kept_ahead: Vec<TuneId>,
     /// With the player, in the order of playing.
     with_player: VecDeque<Arc<TuneRecord>>,
     /// The tune that was composed last: the next one of its set is to go with it.
@@ -67,6 +75,8 @@ pub struct Session {
     composer: ComposerState,
     refusals_in_a_row: u32,
     next_tune: TuneId,
+    /// The number of the first tune of the set that is being composed.
+    first_of_set: TuneId,
     /// Tunes before this one were asked for under other wishes, and are not played.
     fresh_from: TuneId,
     source_obeys: bool,
@@ -101,11 +111,15 @@ impl Session {
     pub fn new(start: SessionStart) -> Self {
         Self {
             ready: VecDeque::new(),
+            given: VecDeque::new(),
+            given_with_player: VecDeque::new(),
+            kept_ahead: Vec::new(),
             with_player: VecDeque::new(),
             composed_last: None,
             composer: ComposerState::Idle,
             refusals_in_a_row: 0,
             next_tune: start.first_tune,
+            first_of_set: start.first_tune,
             fresh_from: start.first_tune,
             source_obeys: start.source_obeys,
             is_paused: false,
@@ -133,7 +147,7 @@ impl Session {
     /// What others may see.
     pub fn view(&self) -> SessionView {
         let playing = self.view.now.as_ref().map(|now| now.tune.id);
-        let ready = self.ready.iter().map(ReadyTune::record);
+        let ready = (self.given.iter().chain(&self.ready)).map(ReadyTune::record);
         let waiting = self.with_player.iter().chain(ready);
         let is_ending =
             self.ending.is_some() || matches!(self.composer, ComposerState::Done(Ending::Stopped));
@@ -156,6 +170,7 @@ impl Session {
     pub fn handle(&mut self, event: Event, now: WallTime) -> Vec<Decision> {
         let mut decisions = match event {
             Event::Command(command) => self.obey(command, now),
+            Event::Given(given) => self.take(*given, now),
             Event::Composed(Ok(tune)) => {
                 self.refusals_in_a_row = 0;
                 self.composed(tune, now)
@@ -253,6 +268,8 @@ impl Session {
             return Vec::new();
         }
         self.ready.clear();
+        self.given.clear();
+        self.given_with_player.clear();
         self.composer = ComposerState::Done(Ending::Stopped);
         vec![
             Decision::Order(Order::DropNext),
@@ -280,10 +297,57 @@ impl Session {
         for played in shown.filter(|played| played.tune.id == id) {
             played.keeping = keeping;
         }
+        let waits = (self.with_player.iter()).chain(self.given.iter().map(ReadyTune::record));
+        let waits = waits.chain(self.ready.iter().map(ReadyTune::record));
+        let waits = waits.map(|tune| tune.id).any(|waiting| waiting == id);
+        self.kept_ahead.retain(|kept| *kept != id);
+        if waits && playing != Some(id) && keeping == Keeping::Kept {
+            self.kept_ahead.push(id);
+        }
         vec![
             Decision::Archive(Entry::Kept(id, keeping)),
             Decision::Tell(Notice::TuneKept(id, keeping)),
         ]
+    }
+
+    /// Takes a tune from somebody, to be played or kept or both.
+    fn take(&mut self, given: Given, now: WallTime) -> Vec<Decision> {
+        let Given {
+            mut tune,
+            is_new,
+            plays,
+            keeping,
+            reply,
+        } = given;
+        if plays && (self.given.len() >= GIVEN_MAX || self.ending.is_some()) {
+            let _ = reply.try_send(None);
+            return Vec::new();
+        }
+        let mut decisions = Vec::new();
+        if is_new {
+            tune = tune.numbered(self.take_number());
+            decisions.push(Decision::Archive(Entry::Composed(
+                Arc::clone(tune.record()),
+                now.unix,
+            )));
+        }
+        let id = tune.id;
+        if plays {
+            self.given.push_back(tune);
+            decisions.push(Decision::Tell(Notice::QueueChanged));
+        }
+        if let Some(keeping) = keeping {
+            decisions.extend(self.keep(Some(id), keeping));
+        }
+        let _ = reply.try_send(Some(id));
+        decisions
+    }
+
+    /// A number that no tune has.
+    fn take_number(&mut self) -> TuneId {
+        let id = self.next_tune;
+        self.next_tune = TuneId(id.0 + 1);
+        id
     }
 
     fn patch(&mut self, patch: &SettingsPatch) -> Vec<Decision> {
@@ -360,11 +424,18 @@ impl Session {
     }
 
     fn started(&mut self, tune: Arc<TuneRecord>, now: WallTime) -> Vec<Decision> {
+        self.given_with_player.retain(|given| given.id != tune.id);
+        let is_kept = self.kept_ahead.contains(&tune.id);
+        self.kept_ahead.retain(|kept| *kept != tune.id);
         self.view.now = Some(PlayedTune {
             tune: Arc::clone(&tune),
             started: now.unix,
             end: TuneEnd::CutShort,
-            keeping: Keeping::NotKept,
+            keeping: if is_kept {
+                Keeping::Kept
+            } else {
+                Keeping::NotKept
+            },
         });
         vec![
             Decision::Archive(Entry::Started(Arc::clone(&tune), now.unix)),
@@ -375,6 +446,11 @@ impl Session {
     fn ended(&mut self, tune: Arc<TuneRecord>, end: TuneEnd, now: WallTime) -> Vec<Decision> {
         self.with_player
             .retain(|with_player| with_player.id != tune.id);
+        if let Some(place) = (self.given_with_player.iter()).position(|given| given.id == tune.id)
+            && let Some(given) = self.given_with_player.remove(place)
+        {
+            self.given.push_front(given);
+        }
         match end {
             TuneEnd::Played => self.view.counters.tunes_played += 1,
             TuneEnd::CutShort => self.view.counters.tunes_skipped += 1,
@@ -453,6 +529,8 @@ impl Session {
 
     fn end(&mut self, ending: Ending, order: Order) -> Vec<Decision> {
         self.ready.clear();
+        self.given.clear();
+        self.given_with_player.clear();
         self.composer = ComposerState::Over;
         if self.ending.is_some() && matches!(order, Order::Finish) {
             return Vec::new();
@@ -464,6 +542,14 @@ impl Session {
     /// Keeps the player and the composer busy, and ends when there is nothing left to do.
     fn refill(&mut self, now: WallTime) -> Vec<Decision> {
         let mut decisions = Vec::new();
+        while self.with_player.len() < TUNES_WITH_PLAYER
+            && self.ending.is_none()
+            && let Some(tune) = self.given.pop_front()
+        {
+            self.with_player.push_back(Arc::clone(tune.record()));
+            self.given_with_player.push_back(tune.clone());
+            decisions.push(Decision::Order(Order::Play(Arc::new(tune))));
+        }
         while self.with_player.len() < TUNES_WITH_PLAYER && self.may_hand_over() {
             let Some(tune) = self.ready.pop_front() else {
                 break;
@@ -481,6 +567,7 @@ impl Session {
         }
         if self.with_player.is_empty()
             && self.ready.is_empty()
+            && self.given.is_empty()
             && matches!(self.composer, ComposerState::Done(_))
             && let ComposerState::Done(ending) =
                 std::mem::replace(&mut self.composer, ComposerState::Over)
@@ -503,8 +590,7 @@ impl Session {
 
     /// What was changed while it played goes before what the plan says, and that before the configuration.
     fn next_request(&mut self, now: WallTime) -> TuneRequest {
-        let id = self.next_tune;
-        self.next_tune = TuneId(id.0 + 1);
+        let id = self.take_number();
         // A book's tunes come as they are.
         let usual_tunes = if self.source_obeys {
             self.view.settings.set_tunes.count()
@@ -513,6 +599,9 @@ impl Session {
         };
         let planned = self.planner.next(now.minute_of_day, usual_tunes.into());
         let mut settings = self.base.patched(&planned.patch).patched(&self.changed);
+        if planned.index == 0 {
+            self.first_of_set = id;
+        }
         if planned.index > 0
             && let Some(before) = &self.composed_last
         {
@@ -523,6 +612,7 @@ impl Session {
             settings: Arc::new(settings),
             set: planned.set,
             set_tempo: planned.tempo,
+            first_of_set: self.first_of_set,
             index_in_set: planned.index,
             set_tunes: planned.count,
         }

@@ -33,6 +33,8 @@ pub struct TuneRequest {
     pub set: Option<String>,
     /// How much faster than the settings say that set is played.
     pub set_tempo: TempoScale,
+    /// The number of the first tune of its set.
+    pub first_of_set: TuneId,
     /// How many tunes of its set come before it.
     pub index_in_set: u32,
     /// How many tunes its set has.
@@ -43,7 +45,7 @@ impl TuneRequest {
     /// How the tune is to be played, by a band that was given this seed.
     pub fn rendition(&self, seed: u64) -> Rendition {
         let index = self.id.0.wrapping_sub(1);
-        let first = index.wrapping_sub(self.index_in_set.into());
+        let first = self.first_of_set.0.wrapping_sub(1);
         Rendition {
             settings: Arc::clone(&self.settings),
             set_tempo: self.set_tempo.factor(),

@@ -14,7 +14,7 @@ use crate::wishes::Settings;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Tunes of the past that are remembered without an archive.
 pub const HISTORY_MAX: usize = 100;
@@ -69,6 +69,8 @@ pub struct NowPlaying {
     pub started: Duration,
     /// How far it is, counted at the tempo it was performed for.
     pub position: Duration,
+    /// How much faster than that it goes; 0 while it is paused.
+    pub rate: f64,
     /// Whether it is kept.
     pub keeping: Keeping,
 }
@@ -138,8 +140,8 @@ pub struct SessionView {
 /// What the player counts, for anyone to read.
 #[derive(Debug)]
 pub struct Gauges {
-    /// How far the tune that plays is, in microseconds.
-    pub position_us: AtomicU64,
+    /// How far the player is. It only tries this lock, and whoever reads holds it for a copy.
+    pub progress: Mutex<Option<Progress>>,
     /// Notes sent.
     pub notes_sent: AtomicU64,
     /// Times the program was held up.
@@ -152,6 +154,27 @@ pub struct Gauges {
     pub lateness: LatenessCounts,
     /// A row an output.
     pub outputs: Vec<OutputGauges>,
+}
+
+/// How far a tune is at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Which tune.
+    pub tune: TuneId,
+    /// How far it was, counted at the tempo it was performed for.
+    pub position: Duration,
+    /// When it was there.
+    pub at: Instant,
+    /// How much faster than that tempo it goes.
+    pub rate: f64,
+}
+
+impl Progress {
+    /// How far it is by then, if it goes on as it does.
+    fn by(&self, now: Instant) -> Duration {
+        let since = now.saturating_duration_since(self.at);
+        self.position + since.mul_f64(self.rate.max(0.0))
+    }
 }
 
 /// What the player knows of one output.
@@ -180,7 +203,7 @@ impl Gauges {
             losses: AtomicU64::new(0),
         });
         Self {
-            position_us: AtomicU64::new(0),
+            progress: Mutex::default(),
             notes_sent: AtomicU64::new(0),
             hold_ups: AtomicU64::new(0),
             player_turns: AtomicU64::new(0),
@@ -231,20 +254,34 @@ impl StatusBoard {
     }
 
     /// Everything, now.
-    pub fn status(&self, uptime: Duration) -> Status {
+    pub fn status(&self, now: Instant, uptime: Duration) -> Status {
         let view = self
             .view
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let read = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
+        let progress = *(self.gauges.progress)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Status {
             activity: view.activity,
-            now: view.now.map(|now| NowPlaying {
-                tune: now.tune,
-                started: now.started,
-                position: Duration::from_micros(read(&self.gauges.position_us)),
-                keeping: now.keeping,
+            now: view.now.map(|played| {
+                // The player may be a tune further than the session has heard of.
+                let progress = progress.filter(|progress| progress.tune == played.tune.id);
+                let is_paused = view.activity == Activity::Paused;
+                let position = progress.map_or(Duration::ZERO, |progress| match is_paused {
+                    true => progress.position,
+                    false => progress.by(now),
+                });
+                NowPlaying {
+                    position: position.min(played.tune.length),
+                    rate: progress.map_or(1.0, |progress| progress.rate)
+                        * f64::from(u8::from(!is_paused)),
+                    tune: played.tune,
+                    started: played.started,
+                    keeping: played.keeping,
+                }
             }),
             queue: view.queue,
             history: view.history.into(),

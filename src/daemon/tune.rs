@@ -118,6 +118,16 @@ impl ReadyTune {
         }
     }
 
+    /// The same under this number.
+    pub fn numbered(self, id: TuneId) -> Self {
+        let mut record = Arc::unwrap_or_clone(self.record);
+        record.id = id;
+        Self {
+            record: Arc::new(record),
+            ..self
+        }
+    }
+
     /// What is known of it.
     pub fn record(&self) -> &Arc<TuneRecord> {
         &self.record

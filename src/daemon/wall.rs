@@ -52,7 +52,17 @@ impl WallClock {
 
     /// Since it was made.
     pub fn uptime(&self) -> Duration {
-        self.clock.now().saturating_duration_since(self.start)
+        self.uptime_at(self.clock.now())
+    }
+
+    /// From when it was made to this moment of the daemon's clock.
+    pub fn uptime_at(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.start)
+    }
+
+    /// This moment of the daemon's clock.
+    pub fn instant(&self) -> Instant {
+        self.clock.now()
     }
 }
 

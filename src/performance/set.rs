@@ -114,7 +114,7 @@ pub fn times_through(
     arrangement: &Arrangement,
     place: &SetPlace,
 ) -> Vec<(Ticks, Ticks)> {
-    if arrangement.style == Style::Plain {
+    if by_itself(arrangement.style.for_tune(score)).is_some() {
         return vec![(Ticks::ZERO, score.end)];
     }
     let grid = BarGrid::new(&score.bars, score.resolution);

@@ -42,11 +42,15 @@ pub struct PictureCursor {
 
 /// From here the cursor moves evenly to where the next step begins or, at the end of a bar, to the bar line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Step {
-    at: Ticks,
-    until: Ticks,
-    place: CursorPlace,
-    x_until: f32,
+pub struct Step {
+    /// When it begins.
+    pub at: Ticks,
+    /// When it ends.
+    pub until: Ticks,
+    /// Where it begins.
+    pub place: CursorPlace,
+    /// How far right it ends, in the same block, in staff spaces.
+    pub x_until: f32,
 }
 
 /// The most steps that are kept: a tune of 100,000 notes heard once, or one of 100 a thousand times. What comes after
@@ -96,6 +100,11 @@ impl PictureCursor {
             }
         }
         cursor
+    }
+
+    /// All that is passed, in order of time: for whoever moves a cursor elsewhere.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Where the music is at this tick; `None` before the first note and after the last bar.

@@ -39,6 +39,11 @@ impl SvgSettings<'_> {
     pub fn line_width(&self, picture_px: f32) -> f32 {
         picture_px / self.staff_space_px - 2.0 * MARGIN
     }
+
+    /// Where a place of a drawing, in staff spaces from its left or its top, lies in the picture of it, in pixels of CSS.
+    pub fn px(&self, spaces: f32) -> f32 {
+        (spaces + MARGIN) * self.staff_space_px
+    }
 }
 
 /// 1.75 mm.
