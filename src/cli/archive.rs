@@ -169,6 +169,7 @@ impl Choice {
                 kept_only: self.kept,
                 played_only: false,
                 count: u32::try_from(left).unwrap_or(u32::MAX).min(PAGE_TUNES),
+                ..Search::default()
             };
             let page = reader.search(search).map_err(unread)?;
             let Some(last) = page.last() else {

@@ -127,7 +127,7 @@ pub struct ArchivedTune {
 }
 
 /// Which tunes are asked for, latest first.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Search {
     /// Only those before this one.
     pub before: Option<TuneId>,
@@ -135,6 +135,18 @@ pub struct Search {
     pub kept_only: bool,
     /// Only those that were begun.
     pub played_only: bool,
+    /// Only those that were begun or are kept.
+    pub heard_or_kept: bool,
+    /// Only those whose title has this in it; capital letters of ASCII are as small ones.
+    pub title: Option<String>,
+    /// Only those of this dance, as `R:` says it.
+    pub dance: Option<String>,
+    /// Only those in this key, as `K:` says it.
+    pub key: Option<String>,
+    /// Only those that were begun, or where never begun composed, from this time since 1970 on …
+    pub since: Option<Duration>,
+    /// … and before this one.
+    pub until: Option<Duration>,
     /// How many at the most; [`ROWS_MAX`] in any case.
     pub count: u32,
 }
@@ -231,14 +243,24 @@ impl ArchiveReader {
     /// The file cannot be read.
     pub fn search(&self, search: Search) -> Result<Vec<ArchivedTune>, ArchiveError> {
         let sql = format!(
-            "{SELECT} WHERE t.id < ?1 AND t.kept >= ?2 AND (NOT ?3 OR p.tune IS NOT NULL) ORDER BY t.id DESC LIMIT ?4"
+            "{SELECT} WHERE t.id < ?1 AND t.kept >= ?2 AND (NOT ?3 OR p.tune IS NOT NULL)
+             AND (NOT ?5 OR p.tune IS NOT NULL OR t.kept) AND (?6 IS NULL OR instr(lower(t.title), lower(?6)) > 0)
+             AND (?7 IS NULL OR t.dance = ?7) AND (?8 IS NULL OR t.key = ?8)
+             AND coalesce(p.started_ms, t.composed_ms) >= ?9 AND coalesce(p.started_ms, t.composed_ms) < ?10
+             ORDER BY t.id DESC LIMIT ?4"
         );
         let before = search.before.map_or(i64::MAX, to_sql);
         let parameters = params![
             before,
             search.kept_only,
             search.played_only,
-            search.count.min(ROWS_MAX)
+            search.count.min(ROWS_MAX),
+            search.heard_or_kept,
+            search.title,
+            search.dance,
+            search.key,
+            search.since.map_or(0, milliseconds),
+            search.until.map_or(i64::MAX, milliseconds),
         ];
         self.read(|connection| {
             let mut statement = connection.prepare(&sql)?;
@@ -702,6 +724,52 @@ mod tests {
         assert_eq!(found.tune.heard(), tune(3).heard());
         assert_eq!(archive.reader().next_tune().unwrap(), TuneId(4));
         assert_eq!(archive.reader().get(TuneId(4)).unwrap(), None);
+    }
+
+    #[test]
+    fn tunes_are_found_by_title_dance_key_and_day_and_whether_somebody_cared() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(settings(folder.path())).unwrap();
+        for id in 1..=3 {
+            archive.write(Entry::Composed(tune(id), seconds(id)));
+        }
+        archive.write(Entry::Started(tune(2), seconds(100)));
+        archive.write(Entry::Kept(TuneId(3), Keeping::Kept));
+        archive.close();
+        let ids = |search: Search| {
+            let search = Search {
+                count: 10,
+                ..search
+            };
+            let found = archive.reader().search(search).unwrap();
+            found.iter().map(|tune| tune.tune.id.0).collect::<Vec<_>>()
+        };
+        let usual = Search::default;
+        let text = |text: &str| Some(text.to_owned());
+        let title = |words| Search {
+            title: text(words),
+            ..usual()
+        };
+        assert_eq!(ids(title("uP")), [3, 2, 1]);
+        assert_eq!(ids(title("%")), [] as [u64; 0]);
+        let cared_for = Search {
+            heard_or_kept: true,
+            ..usual()
+        };
+        assert_eq!(ids(cared_for), [3, 2]);
+        let of = |dance, key| Search {
+            dance: text(dance),
+            key: text(key),
+            ..usual()
+        };
+        assert_eq!(ids(of("reel", "D")), [3, 2, 1]);
+        assert_eq!(ids(of("jig", "D")), [] as [u64; 0]);
+        let that_day = Search {
+            since: Some(seconds(50)),
+            until: Some(seconds(150)),
+            ..usual()
+        };
+        assert_eq!(ids(that_day), [2]);
     }
 
     #[test]
