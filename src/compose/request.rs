@@ -79,6 +79,7 @@ impl Request {
             temperature: *wishes.temperature.wanted().unwrap_or(&usual.temperature),
             min_p: *wishes.min_p.wanted().unwrap_or(&usual.min_p),
             prime,
+            prime_bars: wishes.prime_bars.count().into(),
             told: wishes.asked().only(|row| row.decides != Decides::Playing),
             ..usual
         })

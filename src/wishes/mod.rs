@@ -16,6 +16,6 @@ pub use time_span::TimeSpan;
 pub(crate) use values::whole;
 pub use values::{
     COMPASSES, ChordPattern, Compass, CountIn, Form, INSTRUMENTS, MinP, Muted, PartVolumes, Prime,
-    SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Value, Volume, Wish,
+    PrimeBars, SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Value, Volume, Wish,
     instrument_name,
 };

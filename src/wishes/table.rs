@@ -5,8 +5,8 @@
 use super::error::{SettingError, ValueError, nearest};
 use super::time_span::TimeSpan;
 use super::values::{
-    ChordPattern, Compass, CountIn, Form, MinP, Muted, PartVolumes, Prime, SetTunes, Swing, Switch,
-    Takes, Temperature, TempoScale, Times, Value, Volume, Wish, of_part,
+    ChordPattern, Compass, CountIn, Form, MinP, Muted, PartVolumes, Prime, PrimeBars, SetTunes,
+    Swing, Switch, Takes, Temperature, TempoScale, Times, Value, Volume, Wish, of_part,
 };
 use crate::music::midi::Program;
 use crate::music::{Dance, Key};
@@ -232,8 +232,10 @@ wishes! {
     [Composing Anew WhenAsked] form: Wish<Form> = Wish::Any;
     /// Notes that new tunes keep to
     [Composing Anew WhenAsked] range: Wish<Compass> = Wish::Any;
-    /// ABC text that new tunes begin like: the first two bars of a tune, and for the article's model any text
+    /// ABC text that new tunes begin like: a tune's first bars, and for the article's model any text
     [Composing Anew WhenAsked] prime: Wish<Prime> = Wish::Any;
+    /// Bars of `prime` that new tunes keep, the pickup not counted
+    [Composing Anew WhenAsked] prime_bars: PrimeBars = PrimeBars::usual(2);
     /// Never choose what is less likely than this share of the likeliest; any is .01, the article's model .05
     [Composing Anew WhenAsked] min_p: Wish<MinP> = Wish::Any;
     /// Always choose the likeliest character, as the article does (for models of characters)

@@ -119,6 +119,8 @@ ranged! {
     Times: "TIMES", whole u8, 1..=TIMES_MAX, count;
     /// Bars that are counted in.
     CountIn: "BARS", whole u8, 0..=COUNT_IN_BARS_MAX, bars;
+    /// Bars of a prime that are kept; a tune's of 64 are a whole one.
+    PrimeBars: "BARS", whole u8, 1..=64, count;
     /// How many tunes follow each other without a pause.
     SetTunes: "TUNES", whole u8, 1..=9, count;
 }
