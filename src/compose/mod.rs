@@ -16,6 +16,7 @@ mod request;
 mod sampler;
 pub mod set;
 pub mod shipped;
+pub mod thoughts;
 pub mod title;
 
 pub use characters::{
