@@ -27,6 +27,8 @@ pub struct Piece {
     pub bytes: Arc<[u8]>,
     /// Title of the tune that plays in it; empty before the first.
     pub title: Arc<str>,
+    /// When its first frame was due.
+    pub due: Instant,
 }
 
 /// The sender's end.
@@ -57,6 +59,7 @@ pub struct Listener {
     next: u64,
     header: Option<Arc<[u8]>>,
     title: Arc<str>,
+    begins: Option<Instant>,
     /// Where its waker is kept.
     place: usize,
 }
@@ -114,6 +117,7 @@ impl FanOut {
             next,
             header: None,
             title: Arc::default(),
+            begins: None,
             place,
         }
     }
@@ -158,6 +162,11 @@ impl Listener {
     /// The title of what it heard last: the sound's own, however late it is heard.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// When the first frame that it heard was due; `None` before that.
+    pub fn begins(&self) -> Option<Instant> {
+        self.begins
     }
 
     /// The next bytes, for a task.
@@ -224,6 +233,7 @@ impl Listener {
         }
         self.next += 1;
         self.title = piece.title;
+        self.begins.get_or_insert(piece.due);
         Ok(piece.bytes)
     }
 }
@@ -246,6 +256,7 @@ mod tests {
             header: Arc::clone(header),
             bytes: [number].into(),
             title: format!("Tune {number}").into(),
+            due: Instant::now(),
         }
     }
 

@@ -32,6 +32,8 @@ pub const SAMPLE_RATE_HZ: u32 = super::render::opus::SAMPLE_RATE_HZ;
 /// Frames computed, encoded and sent at a time: 200 ms, ten packets of Opus, three blocks of FLAC.
 pub const SLICE_FRAMES: usize = 9600;
 const SLICE: Duration = Duration::from_millis(200);
+/// A packet of Opus.
+const PACKET: Duration = Duration::from_millis(20);
 const _: () = assert!(SLICE_FRAMES.is_multiple_of(OpusStream::PACKET_FRAMES));
 const _: () = assert!(SLICE_FRAMES.is_multiple_of(STREAM_BLOCK_FRAMES));
 const _: () = assert!(SLICE_FRAMES.is_multiple_of(BLOCK_FRAMES));
@@ -517,6 +519,7 @@ impl Playing {
         Arc::new(Slice {
             audio,
             tune: Arc::clone(&self.tune),
+            due: sound.next_at,
         })
     }
 
@@ -615,6 +618,8 @@ enum Work {
 struct Slice {
     audio: Audio,
     tune: Arc<Tags>,
+    /// When its first frame was due.
+    due: Instant,
 }
 
 /// The thread that encodes.
@@ -785,6 +790,7 @@ impl Encoder {
             header,
             bytes: bytes.into(),
             title: slice.tune.title.as_str().into(),
+            due: slice.due,
         });
         Ok(())
     }
@@ -798,26 +804,30 @@ impl OpusPages {
         send: &mut dyn FnMut(Piece),
     ) -> Result<(), RenderError> {
         let mut packets: Vec<Vec<u8>> = self.held.take().into_iter().collect();
+        let held = PACKET * packets.len() as u32; // none or one
+        let mut due = slice.due.checked_sub(held).unwrap_or(slice.due);
         if !Arc::ptr_eq(&self.tune, &slice.tune) {
-            let page = self.page(&packets, Follows::Nothing);
+            let page = self.page(&packets, Follows::Nothing, due);
             send(page);
             packets.clear();
+            due = slice.due;
             (self.ogg, self.header) = begin_opus(serial, &self.stream, &slice.tune);
             self.tune = Arc::clone(&slice.tune);
         }
         packets.extend(self.stream.encode(&slice.audio)?);
         self.held = packets.pop();
-        let page = self.page(&packets, Follows::More);
+        let page = self.page(&packets, Follows::More, due);
         send(page);
         Ok(())
     }
 
-    fn page(&mut self, packets: &[Vec<u8>], follows: Follows) -> Piece {
+    fn page(&mut self, packets: &[Vec<u8>], follows: Follows, due: Instant) -> Piece {
         let frames = (packets.len() * OpusStream::PACKET_FRAMES) as u64;
         Piece {
             header: Arc::clone(&self.header),
             bytes: self.ogg.audio(packets, frames, follows).into(),
             title: self.tune.title.as_str().into(),
+            due,
         }
     }
 }
