@@ -39,9 +39,9 @@ const LAYERS: &[Layer] = &[
     Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "nix", "rustysynth_ext", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "rusty_mp3", "strsim", "tempfile", "thread_priority", "tracing"] },
     Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "compose", "wishes", "output"], outside: &["jiff", "rusqlite", "serde", "serde_json", "toml", "tracing"] },
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
-    Layer { module: "web",         own: &["abc", "picture", "wishes", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
+    Layer { module: "web",         own: &["abc", "picture", "wishes", "critic", "compose", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
     Layer { module: "cli",         own: &["music", "abc", "score", "harmony", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web"],
-            outside: &["clap", "clap_complete", "clap_mangen", "csv", "memchr", "similar", "anyhow", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "signal_hook", "tempfile", "rayon"] },
+            outside: &["clap", "clap_complete", "clap_mangen", "csv", "memchr", "similar", "anyhow", "console", "nix", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "signal_hook", "tempfile", "rayon"] },
 ];
 
 /// Crates that appear in one file each (invariant 3).

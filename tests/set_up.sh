@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(build-essential pkg-config libasound2-dev libjack-jackd2-dev)
 if [ "${1:-}" = --tests ]; then
   packages+=(abcmidi fluidsynth timgm6mb-soundfont jackd2 pulseaudio pulseaudio-utils dbus
-    icecast2 libfaketime)
+    icecast2 libfaketime chromium npm)
 fi
 
 if ! command -v cargo >/dev/null; then

@@ -5,6 +5,7 @@ mod common;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use ceilid::compose::shipped;
 use ceilid::daemon::archive::{Archive, ArchiveSettings};
 use ceilid::daemon::clock::RealClock;
 use ceilid::daemon::plan::Plan;
@@ -54,7 +55,7 @@ fn every_question_is_answered_in_json() {
     assert!(house.get("/api/tunes/1.abc").1.starts_with(b"X:1\n"));
     assert!(house.get("/api/tunes/1.mid").1.starts_with(b"MThd"));
     assert!(house.get("/api/tunes/1.flac").1.starts_with(b"fLaC"));
-    for path in ["/", "/page.css", "/page.js"] {
+    for path in ["/", "/page.css", "/app.js", "/icon.svg"] {
         assert_eq!(house.get(path).0, StatusCode::OK, "{path}");
     }
 }
@@ -427,6 +428,7 @@ impl House {
             station,
             font: SynthFont::embedded(),
             access: Access::to(address, token).unwrap(),
+            muse: Box::new(|| Ok((shipped::usual_model(), shipped::critic()))),
         });
         Self {
             router,

@@ -2,13 +2,14 @@
 //!
 //! In: the address of the page and the API, and who may come. Out: a bound socket, then a server.
 
-use super::{Context, Failure};
+use super::{Context, Failure, shipped};
+use crate::compose::shipped as models;
 use crate::daemon::Handle;
 use crate::daemon::config::{Config, Listen, Secret};
 use crate::output::Surroundings;
 use crate::output::stream::Station;
 use crate::output::synth::SynthFont;
-use crate::web::{self, ADDRESS, Access, Parts, Running, Server, Token};
+use crate::web::{self, ADDRESS, Access, Muse, Parts, Running, Server, Token};
 use anyhow::anyhow;
 
 /// Where a page is to be served, and to whom.
@@ -24,6 +25,7 @@ pub(super) struct OpenDoor {
     station: Station,
     font: SynthFont,
     access: Access,
+    muse: Muse,
 }
 
 impl Doors {
@@ -80,6 +82,7 @@ impl Doors {
             font: surroundings.font().map_err(Failure::input)?,
             server,
             access,
+            muse: muse(context.clone()),
         }))
     }
 }
@@ -96,9 +99,18 @@ impl OpenDoor {
             station: self.station,
             font: self.font,
             access: self.access,
+            muse: self.muse,
         });
         let running = self.server.run(router).map_err(Failure::environment)?;
         context.say(format_args!("page at http://{address}/"));
         Ok(running)
     }
+}
+
+/// What composes for the page: the model that `--model` names, as its file is by then.
+fn muse(context: Context) -> Muse {
+    Box::new(move || {
+        let model = shipped::model(&context).map_err(|failure| failure.to_string())?;
+        Ok((model, models::critic()))
+    })
 }

@@ -14,6 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// Tunes of the past that are listed unless fewer are asked for.
@@ -135,6 +136,7 @@ pub(super) async fn history(
             kept_only,
             played_only: true,
             count: u32::try_from(limit).unwrap_or(u32::MAX),
+            ..Search::default()
         };
         let found = asked(move || reader.search(search)).await?;
         return Ok(Json(found.iter().filter_map(Played::of_archive).collect()));
@@ -146,6 +148,69 @@ pub(super) async fn history(
     };
     let played = status.history.iter().filter(is_asked_for).take(limit);
     Ok(Json(played.map(Played::of).collect()))
+}
+
+#[derive(Deserialize, IntoParams)]
+pub(super) struct BookQuery {
+    /// How many at most.
+    limit: Option<usize>,
+    /// Only tunes with a smaller number than this: the next page.
+    before: Option<u64>,
+    /// `true` for those alone that are kept.
+    kept: Option<bool>,
+    /// What stands in the title.
+    text: Option<String>,
+    /// The dance, as the tune says it.
+    dance: Option<String>,
+    /// The key, as ABC writes it.
+    key: Option<String>,
+    /// Begun from this time on, in seconds since 1970 …
+    since: Option<u64>,
+    /// … and before this one.
+    until: Option<u64>,
+}
+
+/// The tunes that were played or are kept, latest first. Without an archive, those of the last hundred.
+#[utoipa::path(get, path = "/api/book", params(BookQuery),
+    responses((status = 200, body = Vec<Played>), (status = 500, body = Problem)))]
+pub(super) async fn book(
+    State(web): State<Arc<Web>>,
+    Query(query): Query<BookQuery>,
+) -> Result<Json<Vec<Played>>, Problem> {
+    let limit = query.limit.unwrap_or(HISTORY_MAX).min(HISTORY_MAX);
+    let search = Search {
+        before: query.before.map(TuneId),
+        kept_only: query.kept.unwrap_or(false),
+        heard_or_kept: true,
+        title: query.text,
+        dance: query.dance,
+        key: query.key,
+        since: query.since.map(Duration::from_secs),
+        until: query.until.map(Duration::from_secs),
+        count: u32::try_from(limit).unwrap_or(u32::MAX),
+        ..Search::default()
+    };
+    let status = web.handle.status();
+    let Some(archive) = web.handle.archive() else {
+        let remembered = status.history.iter().filter(|played| {
+            let (tune, is) = (&played.tune, |wish: &Option<String>, field| {
+                wish.as_deref()
+                    .is_none_or(|wish| played.tune.field(field) == Some(wish))
+            });
+            let title = search.title.as_ref().map(|title| title.to_lowercase());
+            search.before.is_none_or(|before| tune.id < before)
+                && (!search.kept_only || played.keeping == Keeping::Kept)
+                && title.is_none_or(|title| tune.title.to_lowercase().contains(&title))
+                && is(&search.dance, 'R')
+                && is(&search.key, 'K')
+                && search.since.is_none_or(|since| played.started >= since)
+                && search.until.is_none_or(|until| played.started < until)
+        });
+        return Ok(Json(remembered.take(limit).map(Played::of).collect()));
+    };
+    let reader = archive.reader().clone();
+    let found = asked(move || reader.search(search)).await?;
+    Ok(Json(found.iter().map(Played::of_book).collect()))
 }
 
 /// What the archive answers; it reads a disk, so not on the thread that serves everybody.

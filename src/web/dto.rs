@@ -68,6 +68,8 @@ pub(super) struct Now {
     pub started: f64,
     /// How far it is, in seconds.
     pub position_s: f64,
+    /// How many of these seconds pass in a second; 0 while it is paused.
+    pub rate: f64,
     pub kept: bool,
 }
 
@@ -77,6 +79,7 @@ impl Now {
             tune: TuneSummary::of(&now.tune),
             started: rounded(now.started.as_secs_f64()),
             position_s: rounded(now.position.as_secs_f64()),
+            rate: now.rate,
             kept: now.keeping == Keeping::Kept,
         }
     }
@@ -87,8 +90,8 @@ impl Now {
 pub(super) struct Played {
     #[serde(flatten)]
     pub tune: TuneSummary,
-    /// When it began, in seconds since 1970.
-    pub started: f64,
+    /// When it began, in seconds since 1970; null where it never did.
+    pub started: Option<f64>,
     /// `played`, `cut short` or `unheard`; of the archive also `playing`, and `interrupted` when the daemon itself was.
     pub end: Cow<'static, str>,
     pub kept: bool,
@@ -98,7 +101,7 @@ impl Played {
     pub(super) fn of(played: &PlayedTune) -> Self {
         Self {
             tune: TuneSummary::of(&played.tune),
-            started: rounded(played.started.as_secs_f64()),
+            started: Some(rounded(played.started.as_secs_f64())),
             end: end_name(played.end).into(),
             kept: played.keeping == Keeping::Kept,
         }
@@ -106,13 +109,24 @@ impl Played {
 
     /// A tune of the archive, if it was ever played.
     pub(super) fn of_archive(archived: &ArchivedTune) -> Option<Self> {
-        let (started, end) = archived.last_play.as_ref()?;
-        Some(Self {
+        archived
+            .last_play
+            .is_some()
+            .then(|| Self::of_book(archived))
+    }
+
+    /// A tune of the archive, played or not.
+    pub(super) fn of_book(archived: &ArchivedTune) -> Self {
+        let (started, end) = match &archived.last_play {
+            Some((started, end)) => (Some(rounded(started.as_secs_f64())), end.clone().into()),
+            None => (None, end_name(TuneEnd::Unheard).into()),
+        };
+        Self {
             tune: TuneSummary::of(&archived.tune),
-            started: rounded(started.as_secs_f64()),
-            end: end.clone().into(),
+            started,
+            end,
             kept: archived.keeping == Keeping::Kept,
-        })
+        }
     }
 }
 
@@ -177,6 +191,10 @@ pub(super) struct StatusReport {
     /// Listeners of each stream.
     pub listeners: BTreeMap<&'static str, usize>,
     pub counters: CounterReport,
+    /// Drafts that were refused, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// How late notes were sent, of outputs that send at once, in words; null where none was.
+    pub lateness: Option<String>,
     pub settings: Named,
     /// The program's version.
     pub version: &'static str,
@@ -214,6 +232,10 @@ impl StatusReport {
                 notes_sent: status.counters.notes_sent,
                 hold_ups: status.counters.hold_ups,
             },
+            refused: (status.refusals.iter())
+                .map(|(reason, count)| (reason.to_string(), count))
+                .collect(),
+            lateness: (status.lateness.note_count() > 0).then(|| status.lateness.to_string()),
             settings: Named::of(&status.settings),
             version: env!("CARGO_PKG_VERSION"),
         }

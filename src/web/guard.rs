@@ -212,7 +212,7 @@ pub(super) async fn check(State(web): State<Arc<Web>>, request: Request, next: N
         ("x-content-type-options", "nosniff"),
         (
             "content-security-policy",
-            "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+            "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; frame-ancestors 'none'",
         ),
         ("referrer-policy", "no-referrer"),
     ] {
@@ -245,7 +245,9 @@ fn examine(guard: &Guard, request: &Request) -> Result<Passage, Problem> {
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
     let now = Instant::now();
     let is_command = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let errand = if is_command {
+    // Text is sent there to be answered; it steers nothing.
+    let is_question = !is_command || ["/api/compose", "/api/convert"].contains(&path);
+    let errand = if !is_question {
         Errand::Command
     } else {
         Errand::Question

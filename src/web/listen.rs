@@ -8,18 +8,19 @@ use super::icy::{self, Titles};
 use super::range::{self, Asked};
 use crate::output::fan_out::{Listener, Silence};
 use crate::output::stream::{BURST, StreamFormat};
+use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// How a stream is to begin.
 #[derive(Deserialize, IntoParams)]
@@ -28,6 +29,29 @@ pub(super) struct Start {
     /// Seconds of the past that come at once, 0 to 12; 12 where none are given. More of them outlast a longer stall of the
     /// network, and are heard as much later.
     burst: Option<f64>,
+    /// A name of the listener's own choice, under which `/api/listeners` knows it.
+    listener: Option<String>,
+}
+
+/// When a listener began.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Arrival {
+    /// When the first frame that it hears was due: seconds since the daemon's start, as `uptime_s` of the status counts.
+    begins_s: f64,
+}
+
+/// When what a listener of a stream hears first was due, by the name it gave: with its player's position, what is heard now.
+#[utoipa::path(get, path = "/api/listeners/{name}", params(("name" = String, Path)),
+    responses((status = 200, body = Arrival), (status = 404, body = Problem)))]
+pub(super) async fn listener(
+    State(web): State<Arc<Web>>,
+    Path(name): Path<String>,
+) -> Result<Json<Arrival>, Problem> {
+    let begins = web.arrivals.of(&name);
+    let begins = begins.ok_or_else(|| Problem::not_found("nobody of this name listens yet"))?;
+    Ok(Json(Arrival {
+        begins_s: web.handle.uptime_at(begins).as_secs_f64(),
+    }))
 }
 
 /// The sound as Ogg Opus, about 96 kbit/s; each tune is a logical stream that begins with its title.
@@ -76,7 +100,7 @@ pub(super) async fn wav(
 }
 
 fn stream(
-    web: &Web,
+    web: &Arc<Web>,
     format: StreamFormat,
     start: &Start,
     headers: &HeaderMap,
@@ -101,6 +125,7 @@ fn stream(
     let body = Sound {
         listener: web.station.listen(format, burst),
         titles: wants_titles.then(Titles::default),
+        arrives: start.listener.clone().map(|name| (name, Arc::clone(web))),
         left: probe.unwrap_or(u64::MAX),
         _permit: permit,
     };
@@ -135,6 +160,8 @@ struct Sound {
     listener: Listener,
     /// Where titles stand between the bytes.
     titles: Option<Titles>,
+    /// Its name and who is to know it, until it hears something.
+    arrives: Option<(String, Arc<Web>)>,
     /// Bytes that are still asked for.
     left: u64,
     _permit: OwnedSemaphorePermit,
@@ -159,6 +186,11 @@ impl hyper::body::Body for Sound {
         }
         sound.listener.poll_next(context).map(|next| match next {
             Ok(bytes) => {
+                if let Some(begins) = sound.listener.begins()
+                    && let Some((name, web)) = sound.arrives.take()
+                {
+                    web.arrivals.note(name, begins);
+                }
                 let mut bytes = match &mut sound.titles {
                     None => Bytes::from_owner(bytes),
                     Some(titles) => titles.between(&bytes, sound.listener.title()).into(),

@@ -6,27 +6,33 @@
 //! station's fan-out.
 
 mod api;
+mod arrivals;
 mod dto;
 mod events;
 mod guard;
 mod icy;
 mod listen;
 mod metrics;
+mod page;
 mod range;
 mod server;
+mod sheet;
+mod studio;
+mod tune_format;
 mod tunes;
 
 pub use guard::{Access, Token};
 pub use server::{Peer, Running, Server, ServerError};
+pub use studio::Muse;
 
 use crate::daemon::Handle;
 use crate::output::stream::Station;
 use crate::output::synth::SynthFont;
+use arrivals::Arrivals;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::header;
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use events::Events;
 use guard::Guard;
@@ -46,6 +52,8 @@ pub const STREAMS_MAX: usize = 1000;
 const FOLLOWERS_MAX: usize = 200;
 /// Tunes rendered at once: each takes a processor for a second.
 const RENDERS_MAX: usize = 1;
+/// Tunes composed at once for those who ask: each takes a processor for a tenth of a second, and some a few seconds.
+const COMPOSERS_MAX: usize = 2;
 
 /// What is shown and steered.
 pub struct Parts {
@@ -57,6 +65,8 @@ pub struct Parts {
     pub font: SynthFont,
     /// Who may come.
     pub access: Access,
+    /// What composes for whoever asks.
+    pub muse: Muse,
 }
 
 /// What every request may need.
@@ -67,8 +77,11 @@ struct Web {
     events: Events,
     guard: Guard,
     streams: Arc<Semaphore>,
+    arrivals: Arrivals,
     followers: Arc<Semaphore>,
     renders: Arc<Semaphore>,
+    muse: Muse,
+    composers: Arc<Semaphore>,
 }
 
 /// Words at the top of the API's description.
@@ -89,17 +102,25 @@ pub fn router(parts: Parts) -> Router {
         station: parts.station,
         font: parts.font,
         guard: Guard::new(parts.access),
+        arrivals: Arrivals::default(),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         renders: Arc::new(Semaphore::new(RENDERS_MAX)),
+        muse: parts.muse,
+        composers: Arc::new(Semaphore::new(COMPOSERS_MAX)),
     });
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(api::status))
         .routes(routes!(api::now))
-        .routes(routes!(api::queue))
+        .routes(routes!(api::queue, studio::give))
         .routes(routes!(api::history))
+        .routes(routes!(api::book))
         .routes(routes!(tunes::tune))
         .routes(routes!(tunes::queued))
+        .routes(routes!(tunes::printed_book))
+        .routes(routes!(tunes::tunebook))
+        .routes(routes!(studio::compose))
+        .routes(routes!(studio::convert))
         .routes(routes!(api::skip))
         .routes(routes!(api::pause))
         .routes(routes!(api::resume))
@@ -110,6 +131,7 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(api::settings, api::change_settings))
         .routes(routes!(events::events))
         .routes(routes!(listen::opus))
+        .routes(routes!(listen::listener))
         .routes(routes!(listen::mp3))
         .routes(routes!(listen::flac))
         .routes(routes!(listen::wav))
@@ -123,17 +145,10 @@ pub fn router(parts: Parts) -> Router {
             "/api/openapi.json",
             get(move || async move { (json, description.to_string()) }),
         )
+        .route("/", get(|| async { page::file("index.html") }))
         .route(
-            "/",
-            get(|| page("text/html; charset=utf-8", include_str!("page/index.html"))),
-        )
-        .route(
-            "/page.css",
-            get(|| page("text/css", include_str!("page/page.css"))),
-        )
-        .route(
-            "/page.js",
-            get(|| page("text/javascript", include_str!("page/page.js"))),
+            "/{file}",
+            get(|Path(file): Path<String>| async move { page::file(&file) }),
         )
         .fallback(|| async { api::Problem::not_found("there is nothing at this address") })
         .method_not_allowed_fallback(|| async { api::Problem::wrong_method() })
@@ -143,8 +158,4 @@ pub fn router(parts: Parts) -> Router {
             guard::check,
         ))
         .with_state(web)
-}
-
-async fn page(media_type: &'static str, text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, media_type)], text).into_response()
 }

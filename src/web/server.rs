@@ -32,8 +32,9 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// After a failed accept (no file descriptors left): a rest, so that it does not spin.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
-/// Threads for what takes a processor: rendering.
-const BLOCKING_THREADS_MAX: usize = 1;
+/// Threads for what takes a processor or a disk: rendering, composing, the archive. How many of the first two run at once is
+/// `web`'s to say; the others wait for nobody.
+const BLOCKING_THREADS_MAX: usize = 6;
 /// How long answers under way may take when it ends.
 const GRACE: Duration = Duration::from_millis(150);
 

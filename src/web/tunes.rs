@@ -1,71 +1,33 @@
-//! Serves a single tune in any format.
+//! Serves tunes in any format, by their numbers.
 //!
-//! In: a tune's number and a format. Out: that tune in that format.
+//! In: the numbers of tunes and a format. Out: a tune in that format, or several as one book.
 
 use super::Web;
 use super::api::{Problem, asked};
 use super::dto::{Tune, TuneSummary};
 use super::range;
-use crate::abc;
+use super::sheet::{self, Picture};
+use super::studio;
+use super::tune_format::TuneFormat;
 use crate::daemon::{TuneId, TuneRecord};
-use crate::output::render::{self, RenderError, RenderSettings, Tags, flac};
-use crate::output::smf;
-use crate::output::synth::SynthFont;
-use crate::picture::score::svg::{self, SvgSettings};
-use crate::picture::score::{Layout, Lines, engrave};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use std::io::Cursor;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::IntoParams;
 
-/// What a tune can be had as.
-const EXTENSIONS: &str = "abc, json, mid, flac, svg";
+/// How long a tune waits for those that are rendered before it.
+const RENDER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Tunes of one book.
+const BOOK_TUNES_MAX: usize = 500;
 
-/// How an SVG is to be set.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Picture {
-    /// Its width in pixels of CSS, 120 to 8000; 740 where none is given.
-    width: Option<u16>,
-    /// Height of a staff in millimetres of CSS, 2 to 30; 7 where none is given.
-    staff: Option<f32>,
-}
-
-impl Picture {
-    const WIDTH_PX: u16 = 740;
-    const STAFF_MM: f32 = 7.0;
-
-    /// The tune as sheet music.
-    fn of(&self, abc: &str) -> Result<String, Problem> {
-        let width = self.width.unwrap_or(Self::WIDTH_PX);
-        let staff = self.staff.unwrap_or(Self::STAFF_MM);
-        if !(120..=8000).contains(&width) || !(2.0..=30.0).contains(&staff) {
-            let error = format!(
-                "a picture is 120 to 8000 px wide with staves of 2 to 30 mm, not {width} px and {staff} mm"
-            );
-            return Err(Problem::new(StatusCode::BAD_REQUEST, error));
-        }
-        let settings = SvgSettings {
-            staff_space_px: staff / 4.0 / 25.4 * 96.0,
-            ..SvgSettings::default()
-        };
-        let layout = Layout {
-            width: settings.line_width(f32::from(width)),
-            lines: Lines::Fitted,
-        };
-        Ok(svg::picture(
-            &engrave(&abc::parse(abc).tune, &layout).drawing,
-            &settings,
-        ))
-    }
-}
-
-/// A tune that plays, waits, was played lately or is in the archive: `ID.abc`, `ID.json`, `ID.mid`, `ID.flac` or `ID.svg`.
+/// A tune that plays, waits, was played lately or is in the archive: `ID.json`, or `ID.EXTENSION` with one of abc, mid, svg,
+/// pdf, sheet (a picture and where the music is on it, as JSON), opus, flac, wav; and `ID.thoughts`, what the network thought of
+/// each note, as JSON.
 #[utoipa::path(get, path = "/api/tunes/{file}", params(("file" = String, Path, description = "`ID.EXTENSION`"), Picture),
     responses((status = 200, description = "the tune"), (status = 400, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn tune(
@@ -89,60 +51,141 @@ pub(super) async fn queued(
     file_of(&web, &file, picture, &headers).await
 }
 
+#[derive(Deserialize, IntoParams)]
+pub(super) struct BookQuery {
+    /// The tunes' numbers, with commas between them, in their order in the book.
+    ids: String,
+}
+
+/// Several tunes as a book to print, with contents and an index of first bars.
+#[utoipa::path(get, path = "/api/book.pdf", params(BookQuery),
+    responses((status = 200, description = "the book"), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn printed_book(
+    State(web): State<Arc<Web>>,
+    Query(query): Query<BookQuery>,
+) -> Result<Response, Problem> {
+    book(&web, &query, TuneFormat::Pdf).await
+}
+
+/// Several tunes as a tunebook.
+#[utoipa::path(get, path = "/api/book.abc", params(BookQuery),
+    responses((status = 200, description = "the book"), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn tunebook(
+    State(web): State<Arc<Web>>,
+    Query(query): Query<BookQuery>,
+) -> Result<Response, Problem> {
+    book(&web, &query, TuneFormat::Abc).await
+}
+
+async fn book(web: &Web, query: &BookQuery, format: TuneFormat) -> Result<Response, Problem> {
+    let wrong = |error: String| Problem::new(StatusCode::BAD_REQUEST, error);
+    let ids = query.ids.split(',').map(|id| {
+        let id = id.trim();
+        (id.parse().map(TuneId)).map_err(|_| wrong(format!("`{id}` is no tune's number")))
+    });
+    let ids: Vec<TuneId> = ids.collect::<Result<_, _>>()?;
+    if ids.len() > BOOK_TUNES_MAX {
+        let error = format!(
+            "{} tunes are too many for one book; {BOOK_TUNES_MAX} are not",
+            ids.len()
+        );
+        return Err(wrong(error));
+    }
+    let mut tunes = Vec::with_capacity(ids.len());
+    for id in ids {
+        tunes.push(found(web, id).await?);
+    }
+    let bytes = busy(move || {
+        let texts = tunes.iter().map(|tune| tune.abc.as_str());
+        Ok(match format {
+            TuneFormat::Pdf => sheet::pdf(texts, "Tunes"),
+            // A blank line ends a tune.
+            _ => texts
+                .map(|abc| format!("{}\n\n", abc.trim_end()))
+                .collect::<String>()
+                .into_bytes(),
+        })
+    });
+    Ok(([(header::CONTENT_TYPE, format.media_type())], bytes.await?).into_response())
+}
+
 async fn file_of(
-    web: &Web,
+    web: &Arc<Web>,
     file: &str,
     picture: Result<Query<Picture>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let unknown =
-        || Problem::not_found("a tune is asked for as ID.abc, ID.json, ID.mid, ID.flac or ID.svg");
     let (id, extension) = file.split_once('.').ok_or_else(unknown)?;
     let id: u64 = id.parse().map_err(|_| unknown())?;
     let tune = found(web, TuneId(id)).await?;
-    let sent = |media_type, bytes| range::part(headers, media_type, bytes);
-    match extension {
-        "abc" => Ok(sent(
-            "text/vnd.abc; charset=utf-8",
-            tune.abc.clone().into_bytes(),
-        )),
-        "json" => {
-            let (summary, abc) = (TuneSummary::of(&tune), tune.abc.clone());
-            Ok(Json(Tune { summary, abc }).into_response())
-        }
-        "mid" => Ok(sent("audio/midi", smf::to_bytes(&tune.heard()))),
-        "svg" => {
-            let Query(picture) = picture
-                .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-            // A tune the daemon wrote is set in less than a millisecond.
-            Ok(sent("image/svg+xml", picture.of(&tune.abc)?.into_bytes()))
-        }
-        "flac" => {
-            let Ok(_permit) = web.renders.try_acquire() else {
-                return Err(Problem::busy("another tune is being rendered"));
-            };
-            let font = web.font.clone();
-            let rendered = tokio::task::spawn_blocking(move || rendered(&tune, &font)).await;
-            match rendered {
-                Ok(Ok(bytes)) => Ok(sent("audio/flac", bytes)),
-                Ok(Err(error)) => Err(Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    error.to_string(),
-                )),
-                Err(_) => Err(Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the tune cannot be rendered",
-                )),
-            }
-        }
-        other => Err(Problem::not_found(format!(
-            "there is no `{other}` of a tune; there are {EXTENSIONS}"
-        ))),
+    if extension == "json" {
+        let (summary, abc) = (TuneSummary::of(&tune), tune.abc.clone());
+        return Ok(Json(Tune { summary, abc }).into_response());
+    }
+    if extension == "thoughts" {
+        return Ok(Json(studio::thoughts(web, tune).await?).into_response());
+    }
+    let format = TuneFormat::named(extension).ok_or_else(|| {
+        let names = TuneFormat::NAMES;
+        Problem::not_found(format!(
+            "there is no `{extension}` of a tune; there are json, thoughts, {names}"
+        ))
+    })?;
+    let Query(picture) =
+        picture.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    made(web, format, picture, tune, headers).await
+}
+
+fn unknown() -> Problem {
+    let names = TuneFormat::NAMES;
+    Problem::not_found(format!(
+        "a tune is asked for as ID.abc, or with another of json, {names}"
+    ))
+}
+
+/// A tune in a format, when those before it are made.
+pub(super) async fn made(
+    web: &Web,
+    format: TuneFormat,
+    picture: Picture,
+    tune: Arc<TuneRecord>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let permit = match format.is_sound() {
+        true => Some(turn(web).await?),
+        false => None,
+    };
+    let font = web.font.clone();
+    let bytes = busy(move || {
+        let bytes = format.make(&tune.abc, &tune.rendition, &picture, &font);
+        drop(permit);
+        bytes
+    });
+    Ok(range::part(headers, format.media_type(), bytes.await?))
+}
+
+/// Waits for a processor.
+async fn turn(web: &Web) -> Result<tokio::sync::OwnedSemaphorePermit, Problem> {
+    let turn = Arc::clone(&web.renders).acquire_owned();
+    match tokio::time::timeout(RENDER_WAIT_MAX, turn).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Problem::busy("other tunes are being rendered")),
     }
 }
 
+/// What takes a processor for longer than a moment, beside the thread that serves everybody.
+pub(super) async fn busy<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| {
+        let error = "the tune cannot be made; the log says why";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))
+    })
+}
+
 /// A tune that is at hand, or one of the archive.
-async fn found(web: &Web, id: TuneId) -> Result<Arc<TuneRecord>, Problem> {
+pub(super) async fn found(web: &Web, id: TuneId) -> Result<Arc<TuneRecord>, Problem> {
     if let Some(tune) = web.handle.tune(id) {
         return Ok(tune);
     }
@@ -154,12 +197,4 @@ async fn found(web: &Web, id: TuneId) -> Result<Arc<TuneRecord>, Problem> {
     archived
         .map(|archived| archived.tune)
         .ok_or_else(|| Problem::not_found(format!("there is no tune {id}, or not any more")))
-}
-
-fn rendered(tune: &TuneRecord, font: &SynthFont) -> Result<Vec<u8>, RenderError> {
-    let performance = tune.heard();
-    let mut frames = render::render_blocks(&performance, font, &RenderSettings::default())?;
-    let mut file = Cursor::new(Vec::new());
-    flac::write(&mut frames, &Tags::of(&performance), &mut file)?;
-    Ok(file.into_inner())
 }

@@ -3,6 +3,7 @@
 // Each test takes what it needs of this, and sees all of it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod browser;
 pub mod corpora;
 pub mod fifo;
 pub mod folder;
