@@ -3,6 +3,7 @@
 //! In: a configuration and a source of tunes. Out: the music, a line a tune on stderr, and how it ended.
 
 use super::caretaker::Caretaker;
+use super::display::{DRAW_INTERVAL, Display};
 use super::doors::Doors;
 use super::instruments::FontInUse;
 use super::{Context, Failure, stop};
@@ -117,8 +118,16 @@ impl<'a> Stage<'a> {
         }
         let mut font = surroundings.font_in_use().map(FontInUse::new);
         let mut tune_count: u64 = 0;
+        // `serve` is a daemon; whoever plays by hand may look on.
+        let is_real = self.config.clock_speed == ClockSpeed::Real;
+        let is_by_hand = caretaker.is_none() && is_real;
+        let mut display = is_by_hand.then(|| Display::open(self.context)).flatten();
+        let interval = display.as_ref().map_or(LOOK_INTERVAL, |_| DRAW_INTERVAL);
         loop {
-            match notices.next_within(LOOK_INTERVAL) {
+            if let Some(display) = &mut display {
+                display.look(daemon.handle());
+            }
+            match notices.next_within(interval) {
                 Ok(notice) => {
                     if let Notice::TuneStarted(tune) = &notice {
                         tune_count += 1;
@@ -126,6 +135,9 @@ impl<'a> Stage<'a> {
                             let heard = tune.rendition.heard(&tune.abc);
                             font.tell_lacks(&heard, self.context);
                         }
+                    }
+                    if let Some(display) = &display {
+                        display.clear();
                     }
                     tell(&notice, self.context);
                 }
@@ -142,6 +154,7 @@ impl<'a> Stage<'a> {
         if let Some(caretaker) = &caretaker {
             caretaker.end();
         }
+        drop(display);
         let ending = daemon.join();
         if let Some(page) = page {
             page.stop();
