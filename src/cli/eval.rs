@@ -2,7 +2,7 @@
 
 use super::corpus::at_fault;
 use super::shipped::LoadedModel;
-use super::{Context, Failure, files, place, shipped};
+use super::{Context, Failure, files, place, report_page, shipped};
 use crate::compose::Request;
 use crate::corpus::tunebook;
 use crate::model::characters_engine::CharactersEngine;
@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// How the model's weights are kept while it writes [default: int8]
     #[arg(long, value_enum, value_name = "STORAGE", conflicts_with = "stream")]
     weights: Option<StorageName>,
-    /// Folder to write the report to: tables, figures as JSON, the tunes, and plots
+    /// Folder to write the report to: a page of figures, plots and tunes to hear (`index.html`), and all of it as files
     #[arg(long, value_name = "FOLDER", conflicts_with = "stream", value_parser = place::folder())]
     report: Option<PathBuf>,
     /// Instead of a report, teach the critic that chooses among drafts, by half of the first CORPUS and N drafts, and write it here
@@ -120,9 +120,11 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
     if let Some(folder) = &args.report {
         let folder = files::make_folder(folder)?;
         let history = card.findings.unwrap_or_default().history;
-        for (name, text) in teach::files(&measured, &history).map_err(Failure::environment)? {
+        let report = teach::files(&measured, &history).map_err(Failure::environment)?;
+        for (name, text) in &report {
             files::write(&folder.join(name), text.as_bytes())?;
         }
+        report_page::write(&folder, &report, &measured.kept_abc)?;
     }
     let report = if context.json {
         serde_json::to_string_pretty(&measured.figures).map_err(Failure::environment)? + "\n"

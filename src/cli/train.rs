@@ -5,11 +5,12 @@ use super::{Context, Failure, files, place, stop};
 use crate::model::checkpoint::CheckpointError;
 use crate::model::graph::Card;
 use crate::model::lesson::DropShares;
-use crate::model::network::{NetworkError, ProductPrecision};
+use crate::model::network::{Cost, NetworkError, ProductPrecision};
 use crate::model::optimizer::Rule;
-use crate::model::recipe::{TrainingConfig, TrainingProgress, Without, csv_log};
+use crate::model::recipe::{EpochRecord, TrainingConfig, TrainingProgress, Without, csv_log};
 use crate::model::shape::{CharactersConfig, LAYERS_MAX, NetworkConfig, Shape};
 use crate::model::trainer::{Ending, Observer, RunLimits, TrainingError};
+use crate::picture::plot::{self, Series};
 use crate::teach::{
     Device, Outcome, TeachError, Teaching, TextCorpus, TuneCorpus, teach_characters,
     teach_decisions,
@@ -89,6 +90,9 @@ pub(super) struct Args {
     /// Table of losses to write, one row an epoch (CSV)
     #[arg(long, value_name = "FILE", value_parser = place::file(&["csv", "txt", "log"]))]
     log: Option<PathBuf>,
+    /// Picture of the losses to write after each epoch: what the network learnt from, and what it was judged by (SVG)
+    #[arg(long, value_name = "FILE", value_parser = place::file(&["svg"]))]
+    picture: Option<PathBuf>,
     /// Model to write (.safetensors); while teaching, `MODEL.state` stands beside it
     #[arg(short, long, value_name = "MODEL", value_parser = place::file(&["safetensors"]))]
     output: PathBuf,
@@ -326,6 +330,8 @@ fn recipe(args: &Args, context: &Context) -> Result<TrainingConfig, Failure> {
 struct Display<'a> {
     context: &'a Context,
     log: Option<&'a Path>,
+    /// Where the picture of the losses goes.
+    picture: Option<&'a Path>,
     log_failure: Option<Failure>,
     bar: Option<ProgressBar>,
     unit: &'static str,
@@ -350,6 +356,7 @@ impl<'a> Display<'a> {
         Self {
             context,
             log: args.log.as_deref(),
+            picture: args.picture.as_deref(),
             log_failure: None,
             bar: context.shows_progress().then(|| {
                 let style = ProgressStyle::with_template("{bar:30} {percent}% {msg}")
@@ -361,6 +368,26 @@ impl<'a> Display<'a> {
             share_before: None,
             learnt: Learnt::default(),
         }
+    }
+
+    /// The losses by epoch.
+    fn curve(&self, history: &[EpochRecord]) -> String {
+        let of = |cost: fn(&EpochRecord) -> &Cost| {
+            let points = history.iter();
+            let points = points.map(|record| (f64::from(record.epoch), cost(record).bits()));
+            points.collect::<Vec<_>>()
+        };
+        let series = [
+            Series {
+                name: "learnt from",
+                values: of(|record| &record.train),
+            },
+            Series {
+                name: "judged by",
+                values: of(|record| &record.validation),
+            },
+        ];
+        plot::lines(&format!("Bits a {}", self.unit), "epoch", &series)
     }
 
     fn finish(self) -> Result<(), Failure> {
@@ -429,6 +456,10 @@ impl Observer for Display<'_> {
         }
         if let Some(path) = self.log {
             self.log_failure = files::write(path, csv_log(&progress.history).as_bytes()).err();
+        }
+        if let Some(path) = self.picture {
+            let failure = files::write(path, self.curve(&progress.history).as_bytes()).err();
+            self.log_failure = self.log_failure.take().or(failure);
         }
     }
 }
