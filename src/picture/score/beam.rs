@@ -135,17 +135,21 @@ impl<'a> SharedBars<'a> {
     }
 }
 
-/// Runs of notes that touch in the source, cut where the metre has a beat.
+/// Runs of notes that touch in the source, cut where the metre has a beat; a tuplet is never cut.
 fn groups(sheet: &Sheet, voice: &Voice) -> Vec<BeamGroup> {
+    let mut goes_on_tuplet = vec![false; voice.signs.len()];
+    for tuplet in &voice.tuplets {
+        goes_on_tuplet[tuplet.first as usize + 1..=tuplet.last as usize].fill(true);
+    }
     let mut groups = Vec::new();
     let mut run: Vec<u32> = Vec::new();
     for (index, sign) in voice.signs.iter().enumerate() {
         let SignKind::Notes(notes) = &sign.kind else {
-            finish_run(sheet, voice, &mut run, &mut groups);
+            finish_run(sheet, voice, &goes_on_tuplet, &mut run, &mut groups);
             continue;
         };
         if notes.value.flags() == 0 || notes.is_stemless {
-            finish_run(sheet, voice, &mut run, &mut groups);
+            finish_run(sheet, voice, &goes_on_tuplet, &mut run, &mut groups);
             continue;
         }
         let goes_on = notes.joins
@@ -154,15 +158,21 @@ fn groups(sheet: &Sheet, voice: &Voice) -> Vec<BeamGroup> {
                 .last()
                 .is_some_and(|&last| voice.signs[last as usize].bar == sign.bar);
         if !goes_on {
-            finish_run(sheet, voice, &mut run, &mut groups);
+            finish_run(sheet, voice, &goes_on_tuplet, &mut run, &mut groups);
         }
         run.push(index as u32); // SIGNS_MAX is far below
     }
-    finish_run(sheet, voice, &mut run, &mut groups);
+    finish_run(sheet, voice, &goes_on_tuplet, &mut run, &mut groups);
     groups
 }
 
-fn finish_run(sheet: &Sheet, voice: &Voice, run: &mut Vec<u32>, groups: &mut Vec<BeamGroup>) {
+fn finish_run(
+    sheet: &Sheet,
+    voice: &Voice,
+    goes_on_tuplet: &[bool],
+    run: &mut Vec<u32>,
+    groups: &mut Vec<BeamGroup>,
+) {
     if run.len() > 1 {
         let bar = &sheet.bars[voice.signs[run[0] as usize].bar as usize];
         let meter = bar.meter.unwrap_or(Meter::FREE);
@@ -172,7 +182,7 @@ fn finish_run(sheet: &Sheet, voice: &Voice, run: &mut Vec<u32>, groups: &mut Vec
         };
         cut(
             run,
-            |sign| is_group_boundary(place(sign), meter),
+            |sign| !goes_on_tuplet[sign as usize] && is_group_boundary(place(sign), meter),
             |part| {
                 let has_short_notes = part
                     .iter()
@@ -181,7 +191,9 @@ fn finish_run(sheet: &Sheet, voice: &Voice, run: &mut Vec<u32>, groups: &mut Vec
                 if has_short_notes && part.len() > 4 {
                     cut(
                         part,
-                        |sign| is_multiple(place(sign), meter.beat()),
+                        |sign| {
+                            !goes_on_tuplet[sign as usize] && is_multiple(place(sign), meter.beat())
+                        },
                         |part| push(groups, part),
                     );
                 } else {
@@ -313,7 +325,8 @@ pub(super) fn single_stem_end(
         Direction::Up => from > 2,
         Direction::Down => from < -2,
     };
-    let base = if is_shared && points_out {
+    // A flag is nearly as long as a stem.
+    let base = if is_shared && points_out && flags == 0 {
         STEM_LENGTH_SHORT
     } else {
         STEM_LENGTH

@@ -25,6 +25,15 @@ pub(super) fn tie(from: Point, to: Point, side: Direction, stroke: Stroke) -> Sh
     shape(from, to, side, arch, stroke)
 }
 
+/// A small slur under grace notes that reach down to `bottom`, to beside the note after them.
+pub(super) fn grace_slur(from: Point, to: Point, bottom: f32) -> Shape {
+    let width = (to.x - from.x).max(0.1);
+    // In the middle the curve is three quarters of its arch below the line between its ends.
+    let straight = f32::midpoint(from.y, to.y);
+    let arch = (0.45 + 0.1 * width).max((bottom + 0.15 - straight) / 0.75);
+    shape(from, to, Direction::Down, arch.min(ARCH_MAX), Stroke::Solid)
+}
+
 /// A slur that clears these points (each the farthest out at its `x`).
 pub(super) fn slur(
     from: Point,

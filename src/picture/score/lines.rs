@@ -17,11 +17,11 @@ use std::ops::Range;
 /// What a squeezed line costs, against a stretched one.
 const SQUEEZE_COST: f32 = 2.2;
 /// A break within a phrase of four bars, within one of two, and where the source has none.
-const WITHIN_FOUR_BARS: f32 = 0.004;
-const WITHIN_TWO_BARS: f32 = 0.006;
+const WITHIN_FOUR_BARS: f32 = 0.09;
+const WITHIN_TWO_BARS: f32 = 0.14;
 const NOT_IN_SOURCE: f32 = 0.002;
 /// How near rods may come to the whole of a line before it counts as crowded, and what that costs.
-const CROWDED: f32 = 1.15;
+const CROWDED: f32 = 1.45;
 const CROWDING_COST: f32 = 15.0;
 /// A break between a pickup and its bar, and between two endings.
 const AFTER_PICKUP: f32 = 0.12;
@@ -41,6 +41,8 @@ const NOTES_SPREAD_MAX: f32 = 0.095;
 const LAST_LINE_FORCE_MAX: f32 = 1.3;
 /// The most a lone line is stretched.
 const LONE_LINE_FORCE_MAX: f32 = 1.45;
+/// How many numbers of lines are tried, from the fewest that hold the tune.
+const LINE_COUNTS: usize = 4;
 /// Around the changes told at the end of a line.
 pub(super) const COURTESY_GAP: f32 = 0.6;
 /// The most pieces looked back over for one line.
@@ -132,7 +134,7 @@ fn best_breaks(pieces: &[Piece], rooms: &[f32], by: Lines) -> Vec<usize> {
     let notes: f32 = pieces.iter().map(|piece| piece.notes).sum();
     let fewest = (natural / usual_room).floor().max(1.0);
     let fitted = |unlike_notes_cost: f32| {
-        let of_count = (0..3).map(|more| {
+        let of_count = (0..LINE_COUNTS).map(|more| {
             let line_count = fewest + more as f32;
             let wanted = Wanted {
                 force: (line_count * usual_room / natural).clamp(0.4, 3.0),

@@ -5,9 +5,10 @@
 
 use super::beam::{self, BeamLine, BeamedNote};
 use super::column::{self, GRACE_SCALE, STEM_THICKNESS, SignPlace};
+use super::curve;
 use super::drawing::{Kind, Point, Shape};
 use super::glyph::Glyph;
-use super::sheet::{Direction, Extras, Head, NotesSign, Sign, SignKind};
+use super::sheet::{Direction, Extras, GraceNote, Head, NotesSign, Sign, SignKind};
 use super::staff::{self, Pen};
 use super::system::LineSetter;
 use super::value::Value;
@@ -517,6 +518,12 @@ impl LineSetter<'_> {
             );
             line.at(first.x)
         };
+        let lowest = |note: &GraceNote| note.heads.first().map_or(0.0, |head| y_of(head.position));
+        let bottom = extras.grace.iter().map(lowest).fold(f32::MIN, f32::max);
+        let start = Point::new(
+            x + offsets[0] + glyph.bounds().right * GRACE_SCALE / 2.0,
+            lowest(&extras.grace[0]),
+        );
         if extras.is_acciaccatura {
             let y = end + 1.0;
             pen.line(
@@ -526,6 +533,22 @@ impl LineSetter<'_> {
                 0.1,
             );
         }
+        self.grace_slur(voice, index, start, bottom);
+    }
+
+    /// Ties grace notes to their note: from under the first of them to beside the note's lowest head.
+    fn grace_slur(&mut self, voice: usize, index: usize, start: Point, bottom: f32) {
+        let note = self.position(voice, index);
+        if !note.is_note || !self.sheet.has_grace_slurs {
+            return;
+        }
+        let from = Point::new(start.x, start.y + 0.5);
+        let to = Point::new(note.x - 0.1, note.bottom.max(start.y - 1.0) + 0.45);
+        let shape = curve::grace_slur(from, to, bottom + 0.5);
+        let bounds = shape.bounds();
+        let staff = self.sheet.voices[voice].staff;
+        self.pen(voice, index).shape(Kind::Slur, shape);
+        self.staves[staff].sky.add(bounds);
     }
 }
 

@@ -67,6 +67,8 @@ struct Reader {
     is_polyphonic: bool,
     /// Whether `$` alone ends lines.
     breaks_by_dollar: bool,
+    /// `%%graceslurs`, where the tune says it.
+    grace_slurs: Option<bool>,
     sign_count: usize,
     left_out: Vec<LeftOut>,
 }
@@ -154,6 +156,7 @@ impl Reader {
             has_begun: false,
             is_polyphonic: is_polyphonic(tune),
             breaks_by_dollar: false,
+            grace_slurs: None,
             sign_count: 0,
             left_out: Vec::new(),
         };
@@ -241,6 +244,9 @@ impl Reader {
                     .parse::<i32>()
                     .ok()
                     .and_then(|every| every.try_into().ok());
+            }
+            "graceslurs" => {
+                self.grace_slurs = Some(!matches!(rest, "0" | "false" | "no" | "off"));
             }
             "text" if self.has_begun => self.words(Words::Text(decoded_limited(rest))),
             "center" if self.has_begun => self.words(Words::Centred(decoded_limited(rest))),
@@ -552,6 +558,12 @@ impl Reader {
 
     fn finish(mut self) -> (Sheet, Vec<LeftOut>) {
         self.voice();
+        // Pipers' grace notes are written by themselves.
+        let is_for_pipes = self.start.key == Key::highland_pipes();
+        self.sheet.has_grace_slurs = self.grace_slurs.unwrap_or(!is_for_pipes);
+        for voice in &mut self.voices {
+            voice.close_tuplet();
+        }
         if let Some(tempo) = self.start.tempo.take() {
             let unit = self.start.unit;
             if let Some(first) = self.voices[0].layers[0]
@@ -813,6 +825,7 @@ impl VoiceReader {
                 }
                 .time_of(is_compound);
                 let q = tuplet.time_of(is_compound);
+                self.close_tuplet();
                 if tuplet.p > 0 && q > 0 && tuplet.note_count() > 0 {
                     self.tuplet = Some(RunningTuplet {
                         first: None,
@@ -1121,25 +1134,34 @@ impl VoiceReader {
         }
     }
 
+    /// Ends the tuplet that runs, though notes of it may be missing.
+    fn close_tuplet(&mut self) {
+        let Some(tuplet) = self.tuplet.take() else {
+            return;
+        };
+        let layer = &mut self.layers[self.layer];
+        if let Some(first) = tuplet.first {
+            layer.tuplets.push(TupletMark {
+                first,
+                last: (layer.signs.len() as u32).saturating_sub(1),
+                p: tuplet.p,
+                q: tuplet.q,
+                shows_q: tuplet.shows_q,
+            });
+        }
+    }
+
     /// Counts what was added from `first_sign` on as one note of the tuplet.
     fn leave_tuplet(&mut self, first_sign: u32, implied: Option<(u8, u8)>) {
-        let layer = &mut self.layers[self.layer];
-        let last = (layer.signs.len() as u32).saturating_sub(1);
-        let first_of_written = self.tuplet.as_ref().and_then(|tuplet| tuplet.first);
         if let Some(tuplet) = &mut self.tuplet {
             tuplet.left -= 1;
-            tuplet.first = Some(first_of_written.unwrap_or(first_sign));
+            tuplet.first.get_or_insert(first_sign);
             if tuplet.left == 0 {
-                layer.tuplets.push(TupletMark {
-                    first: tuplet.first.unwrap_or(first_sign),
-                    last,
-                    p: tuplet.p,
-                    q: tuplet.q,
-                    shows_q: tuplet.shows_q,
-                });
-                self.tuplet = None;
+                self.close_tuplet();
             }
         }
+        let layer = &mut self.layers[self.layer];
+        let last = (layer.signs.len() as u32).saturating_sub(1);
         let Some((p, q)) = implied else {
             self.implied_tuplet = None;
             return;
@@ -1255,7 +1277,7 @@ impl VoiceReader {
     /// `&`: back to the start of the bar, one bar further for each `&` after the first. Whether there is room for it.
     fn overlay(&mut self, is_first: bool) -> bool {
         self.joins = false;
-        self.tuplet = None;
+        self.close_tuplet();
         self.broken_after = None;
         let (bars_back, ends_own_bar, resume) = match &self.overlay {
             Some(overlay) if !is_first => (

@@ -20,6 +20,8 @@ pub(super) struct Sheet {
     pub(super) opening: Option<BarLine>,
     /// Bars are numbered: `Some(0)` at the start of each line, else every so many; `None` not at all.
     pub(super) bar_numbers: Option<u16>,
+    /// Grace notes are tied to their note by a small slur: not in pipers' music, nor after `%%graceslurs 0`.
+    pub(super) has_grace_slurs: bool,
 }
 
 /// What stands above and below the music.

@@ -26,9 +26,9 @@ const BEFORE_BAR_LINE: f32 = 0.75;
 const AFTER_BAR_LINE: f32 = 1.0;
 /// Between two chord symbols, and between two syllables.
 const CHORD_GAP: f32 = 0.7;
-const LYRIC_GAP: f32 = 0.5;
+const LYRIC_GAP: f32 = 0.9;
 /// Between two syllables with a hyphen.
-const HYPHEN_GAP: f32 = 1.1;
+const HYPHEN_GAP: f32 = 1.6;
 
 /// The distances of all columns.
 #[derive(Debug, Default)]
