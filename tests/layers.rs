@@ -41,7 +41,7 @@ const LAYERS: &[Layer] = &[
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
     Layer { module: "web",         own: &["abc", "picture", "wishes", "critic", "compose", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
     Layer { module: "cli",         own: &["music", "abc", "score", "harmony", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web"],
-            outside: &["clap", "clap_complete", "clap_mangen", "csv", "memchr", "similar", "anyhow", "console", "nix", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "signal_hook", "tempfile", "rayon"] },
+            outside: &["clap", "clap_complete", "clap_mangen", "csv", "memchr", "similar", "anyhow", "console", "nix", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
 ];
 
 /// Crates that appear in one file each (invariant 3).

@@ -10,9 +10,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A tunebook, wherever it is read from.
-pub type Book = abc::Tunebook<Box<dyn Read + Send>>;
+pub type OpenBook = abc::Tunebook<Box<dyn Read + Send>>;
 /// Opens the tunebook of this name when its turn comes.
-pub type Opener = Box<dyn FnMut(&Path) -> Result<Book, Box<dyn Error + Send + Sync>> + Send>;
+pub type Opener = Box<dyn FnMut(&Path) -> Result<OpenBook, Box<dyn Error + Send + Sync>> + Send>;
 
 /// The tunes of tunebooks, in order.
 pub struct GivenTunes {
@@ -20,7 +20,7 @@ pub struct GivenTunes {
     paths: VecDeque<PathBuf>,
     open: Opener,
     /// The book that is played, and how many tunes of it were.
-    book: Option<(PathBuf, Book, usize)>,
+    book: Option<(PathBuf, OpenBook, usize)>,
     seed: u64,
 }
 
