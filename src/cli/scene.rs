@@ -70,11 +70,11 @@ const CURVE_LINES: usize = 4;
 impl Scene {
     /// Of a tune that is played so.
     pub(super) fn of(title: &str, facts: String, abc: &str, rendition: &Rendition) -> Self {
-        let (course, heard) = (rendition.course(abc), rendition.heard(abc));
-        let seconds = |at: Ticks| course.tempo_map.seconds_at(at);
+        let (route, heard) = (rendition.route(abc), rendition.heard(abc));
+        let seconds = |at: Ticks| route.tempo_map.seconds_at(at);
         let mut bars = Vec::new();
-        for (time, &(start, length)) in course.times.iter().enumerate() {
-            let within = course.bars.iter().filter(|bar| bar.onset < length);
+        for (time, &(start, length)) in route.times.iter().enumerate() {
+            let within = route.bars.iter().filter(|bar| bar.onset < length);
             bars.extend(within.map(|bar| SceneBar {
                 at_s: seconds(start + bar.onset),
                 time,

@@ -31,7 +31,7 @@ pub struct Rendition {
 
 /// The way of the music through a tune: which bars are played, and when.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct Route {
     /// The bars of one time through, in the order of playing.
     pub bars: Vec<Bar>,
     /// When each time through begins, and how long it is until what follows begins.
@@ -77,13 +77,13 @@ impl Rendition {
     }
 
     /// The way through the tune of this text, at the tempo it was performed for.
-    pub fn course(&self, text: &str) -> Course {
+    pub fn route(&self, text: &str) -> Route {
         let arrangement = self.arrangement();
         let Reading {
             score, diagnostics, ..
         } = score_of(&abc::parse(text).tune, arrangement.style);
         let tempo_map = perform_in_set(&score, &arrangement, self.seed, &self.place).tempo_map();
-        Course {
+        Route {
             times: times_through(&score, &arrangement, &self.place),
             bars: score.bars,
             tempo_map,

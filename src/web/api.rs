@@ -224,6 +224,17 @@ pub(super) async fn asked<T: Send + 'static>(
         .map_err(|error| failed(error.to_string()))
 }
 
+/// What takes a processor for longer than a moment, beside the thread that serves everybody.
+pub(super) async fn busy<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| {
+        let error = "the tune cannot be made; the log says why";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))
+    })
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum SkipWhen {

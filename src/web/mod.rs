@@ -18,6 +18,7 @@ mod range;
 mod server;
 mod sheet;
 mod studio;
+mod thoughts;
 mod tune_format;
 mod tunes;
 

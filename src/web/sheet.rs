@@ -129,12 +129,12 @@ impl Picture {
         if self.heading == Some(false) {
             behead(&mut drawing);
         }
-        let course = rendition.course(abc);
-        let times: Vec<TimeThrough> = (course.times.iter())
+        let route = rendition.route(abc);
+        let times: Vec<TimeThrough> = (route.times.iter())
             .map(|&(start, length)| TimeThrough { start, length })
             .collect();
-        let tempo = &course.tempo_map;
-        let cursor = PictureCursor::new(&drawing, &course.bars, tempo.ppq(), &times);
+        let tempo = &route.tempo_map;
+        let cursor = PictureCursor::new(&drawing, &route.bars, tempo.ppq(), &times);
         let heard = rendition.heard(abc);
         // Blocks that are lines of music, counted.
         let line_of = |block: usize| {
@@ -164,7 +164,7 @@ impl Picture {
             steps: steps.collect(),
             length_s: heard.seconds(),
             players: players(&heard),
-            findings: findings(abc, parsed.diagnostics, course.diagnostics),
+            findings: findings(abc, parsed.diagnostics, route.diagnostics),
         })
     }
 }

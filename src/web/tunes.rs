@@ -3,11 +3,11 @@
 //! In: the numbers of tunes and a format. Out: a tune in that format, or several as one book.
 
 use super::Web;
-use super::api::{Problem, asked};
+use super::api::{Problem, asked, busy};
 use super::dto::{Tune, TuneSummary};
 use super::range;
 use super::sheet::{self, Picture};
-use super::studio;
+use super::thoughts;
 use super::tune_format::TuneFormat;
 use crate::daemon::{TuneId, TuneRecord};
 use axum::Json;
@@ -123,7 +123,7 @@ async fn file_of(
         return Ok(Json(Tune { summary, abc }).into_response());
     }
     if extension == "thoughts" {
-        return Ok(Json(studio::thoughts(web, tune).await?).into_response());
+        return Ok(Json(thoughts::thoughts(web, tune).await?).into_response());
     }
     let format = TuneFormat::named(extension).ok_or_else(|| {
         let names = TuneFormat::NAMES;
@@ -171,17 +171,6 @@ async fn turn(web: &Web) -> Result<tokio::sync::OwnedSemaphorePermit, Problem> {
         Ok(Ok(permit)) => Ok(permit),
         _ => Err(Problem::busy("other tunes are being rendered")),
     }
-}
-
-/// What takes a processor for longer than a moment, beside the thread that serves everybody.
-pub(super) async fn busy<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| {
-        let error = "the tune cannot be made; the log says why";
-        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))
-    })
 }
 
 /// A tune that is at hand, or one of the archive.
