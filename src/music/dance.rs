@@ -70,12 +70,20 @@ impl Dance {
             .find(|dance| letters(dance.name()) == bare)
     }
 
-    /// The dance that a text names: `double jig`, `Slow Air`, `reels`. Longer names win: `slip jig` is no jig.
+    /// The dance that a text names: `double jig`, `Slow Air`, `reels`, `slipjig`. Names begin words, so a fair is no air. Longer names
+    /// win: `slip jig` is no jig.
     pub fn named_in(text: &str) -> Option<Self> {
-        let text = text.to_lowercase();
-        let found = Self::ALL
-            .into_iter()
-            .filter(|dance| text.contains(dance.name()));
+        let mut text = text.to_lowercase().replace(['-', '_'], " ");
+        for kind in ["slip", "double", "single", "hop", "slow"] {
+            for name in ["jig", "air", "reel"] {
+                text = text.replace(&format!("{kind}{name}"), &format!("{kind} {name}"));
+            }
+        }
+        let begins_word = |at: usize| !text[..at].ends_with(char::is_alphabetic);
+        let found = Self::ALL.into_iter().filter(|dance| {
+            let mut places = text.match_indices(dance.name());
+            places.any(|(at, _)| begins_word(at))
+        });
         found.max_by_key(|dance| dance.name().len())
     }
 }
@@ -90,6 +98,11 @@ mod tests {
         assert_eq!(Dance::named_in("double jig"), Some(Dance::Jig));
         assert_eq!(Dance::named_in("Slow air"), Some(Dance::Air));
         assert_eq!(Dance::named_in("mazurka"), None);
+        assert_eq!(Dance::named_in("slipjig"), Some(Dance::SlipJig));
+        assert_eq!(Dance::named_in("doublejigs"), Some(Dance::Jig));
+        for no_dance in ["The Fair", "freely", "Fairies"] {
+            assert_eq!(Dance::named_in(no_dance), None, "{no_dance}");
+        }
     }
 
     #[test]
