@@ -173,7 +173,11 @@ fn teach_decisions(name: &str, precision: ProductPrecision, seconds: Duration) {
 
 /// 32 streams as one draft round has them, decisions and sounds, on one thread.
 fn ask_decisions(name: &str, storage: Storage, seconds: Duration) {
-    let engine = Engine::new(&Weights::random(NetworkConfig::shipped(), 1), storage);
+    let engine = Engine::new(
+        Default::default(),
+        &Weights::random(NetworkConfig::shipped(), 1),
+        storage,
+    );
     let mut states = vec![engine.state(); 32];
     let inputs = [Cursor::new(Style::Target).inputs(); 32];
     let mut sounds = Vec::new();

@@ -336,7 +336,7 @@ fn what_cannot_be_made_again_is_refused_with_the_reason() {
     refused(&["--again", line, "-n", "2"], 2, &["--again"]);
     let folk = shipped::usual_model();
     let other_draft = format!(
-        "written by ceilid 9.9.9, model {}, seed 1, tune 0, draft 190",
+        "written by ceilid 9.9.9, model {}, seed 1, tune 0, draft 4000000",
         folk.name()
     );
     refused(

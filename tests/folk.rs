@@ -5,10 +5,11 @@ mod common;
 
 use ceilid::abc;
 use ceilid::compose::{Compose, ModelName};
-use ceilid::compose::{Composer, Habits, Model, Request};
+use ceilid::compose::{Composer, Habits, Leaning, Model, Request, RequestError};
 use ceilid::corpus::tunebook;
 use ceilid::critic::comparison::Tell;
 use ceilid::critic::features::Melody;
+use ceilid::critic::taste::Taste;
 use ceilid::critic::{Critic, rules};
 use ceilid::model::checkpoint;
 use ceilid::model::engine::{Engine, Storage};
@@ -16,7 +17,7 @@ use ceilid::model::shape::NetworkConfig;
 use ceilid::music::{Dance, Mode};
 use ceilid::score::{self, Score};
 use ceilid::token::{PlannedTune, Style, TONICS, TuneMeter, from_score, to_abc, written_in_score};
-use ceilid::wishes::{Form, MinP, Temperature, Value};
+use ceilid::wishes::{Form, MinP, Settings, SettingsPatch, Temperature, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,9 +31,16 @@ fn composer(request: Request) -> Composer {
         checkpoint::Model::<NetworkConfig>::from_bytes(&bytes).expect("the shipped model is whole");
     let findings = file.card.findings.expect("it was taught to the end");
     let model = Model {
-        engine: Arc::new(Engine::new(&file.weights, Storage::F32)),
+        engine: Arc::new(Engine::new(
+            file.card.vocabulary.0,
+            &file.weights,
+            Storage::F32,
+        )),
         name: ModelName::default(),
-        habits: findings.habits.try_into().map(Habits).unwrap_or_default(),
+        leanings: vec![Leaning {
+            habits: findings.habits.try_into().map(Habits).unwrap_or_default(),
+            taste: Taste::from_numbers(&findings.taste),
+        }],
         tell: Tell::from_numbers(&findings.tell),
     };
     Composer::new(model, Arc::new(Critic::default()), request)
@@ -254,6 +262,30 @@ fn a_prime_is_gone_on_from() {
     for tune in drafts(request, 8) {
         assert_eq!(tune.notes[..10], prime.notes[..10], "{}", text(&tune));
     }
+}
+
+#[test]
+fn a_turn_is_written_to_a_first_part() {
+    let part = "M:6/8\nL:1/8\nK:D\n|:A|d2e fed|B2g e2c|d3 A3|d2c d2:|\n|:d|fgf efe|ded cBA|B2g e2c|d3 d2:|\n";
+    let mut asked = SettingsPatch::default();
+    asked.set("turn", part).unwrap();
+    let request = Request::of(&Settings::default().patched(&asked)).unwrap();
+    let first = request.prime.clone().unwrap();
+    let count = first.notes.len();
+    assert_eq!(first.plan.parts.len(), 1);
+    for tune in drafts(request, 4) {
+        assert_eq!(tune.plan.parts[0], first.plan.parts[0], "{}", text(&tune));
+        assert_eq!(tune.notes[..count], first.notes[..], "{}", text(&tune));
+        assert!(tune.plan.parts.len() > 1, "{}", text(&tune));
+    }
+    asked
+        .set("turn", "M:6/8\nK:D\n|:d3 e3|f3 g3|a6:|\n")
+        .unwrap();
+    let refused = Request::of(&Settings::default().patched(&asked));
+    assert_eq!(refused, Err(RequestError::Turn { bars: 3 }));
+    asked.set("prime", "K:D\n").unwrap();
+    let refused = Request::of(&Settings::default().patched(&asked));
+    assert_eq!(refused, Err(RequestError::TwoBeginnings));
 }
 
 #[test]

@@ -104,7 +104,13 @@ fn tune_trainer(path: &Path, config: TrainingConfig) -> Trainer<TuneCourse> {
         epoch: Vec::new(),
         drop: DropShares::default(),
     };
-    let card = ModelCard::new(SMALL, DecisionSymbols, Vec::new(), "none", config.clone());
+    let card = ModelCard::new(
+        SMALL,
+        DecisionSymbols::default(),
+        Vec::new(),
+        "none",
+        config.clone(),
+    );
     Trainer::new(course, config, card, path.to_owned()).unwrap()
 }
 

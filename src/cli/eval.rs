@@ -2,7 +2,7 @@
 
 use super::corpus::at_fault;
 use super::shipped::LoadedModel;
-use super::{Context, Failure, files, place, report_page, shipped};
+use super::{Context, Failure, files, place, report_page, shipped, stop};
 use crate::compose::Request;
 use crate::corpus::tunebook;
 use crate::model::characters_engine::CharactersEngine;
@@ -11,7 +11,7 @@ use crate::model::engine::{Engine, Storage};
 use crate::model::network::Cost;
 use crate::teach::{self, TuneCorpus};
 use crate::token::TokenError;
-use crate::wishes::{MinP, Temperature};
+use crate::wishes::{MinP, Temperature, Tradition, Value};
 use anyhow::anyhow;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -37,15 +37,20 @@ pub(super) struct Args {
     /// Never choose what is less likely than this share of the likeliest [default: as `generate`]
     #[arg(long, value_name = "P")]
     min_p: Option<f32>,
+    /// Book whose manner its tunes are in: nottingham, irish, ryan or aird, which is the first CORPUS to the fourth [default:
+    /// nottingham]
+    #[arg(long, value_name = "MANNER", conflicts_with = "stream", value_parser = Tradition::read)]
+    manner: Option<Tradition>,
     /// How the model's weights are kept while it writes [default: int8]
     #[arg(long, value_enum, value_name = "STORAGE", conflicts_with = "stream")]
     weights: Option<StorageName>,
     /// Folder to write the report to: a page of figures, plots and tunes to hear (`index.html`), and all of it as files
     #[arg(long, value_name = "FOLDER", conflicts_with = "stream", value_parser = place::folder())]
     report: Option<PathBuf>,
-    /// Instead of a report, teach the critic that chooses among drafts, by half of the first CORPUS and N drafts, and write it here
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["stream", "report"])]
-    teach_critic: Option<PathBuf>,
+    /// Instead of a report, find out anew what the model's notes are bent by and what chooses among its drafts, which learns from
+    /// half of the first CORPUS, and write the model with both (.safetensors)
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["stream", "report", "weights"], value_parser = place::file(&["safetensors"]))]
+    calibrate: Option<PathBuf>,
     /// Text to read as one stream, every character counted: zero state, first input a newline
     #[arg(long, value_name = "FILE")]
     stream: Option<PathBuf>,
@@ -86,13 +91,13 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         let error = anyhow!("`{}` is a model of characters", name.display());
         return Err(Failure::usage(error).hint("measure it with `--stream FILE`"));
     };
-    let AnyModel::Decisions(Model { weights, card }) =
+    let AnyModel::Decisions(Model { weights, mut card }) =
         AnyModel::from_bytes(&bytes).map_err(Failure::input)?
     else {
         unreachable!("it was loaded as one just above")
     };
     if let Some(storage) = args.weights {
-        model.engine = Arc::new(Engine::new(&weights, storage.into()));
+        model.engine = Arc::new(Engine::new(card.vocabulary.0, &weights, storage.into()));
     }
     let mut request = Request::default();
     if let Some(temperature) = args.temperature {
@@ -109,11 +114,20 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
             ))
         })?;
     }
+    if let Some(manner) = args.manner {
+        request.style = manner.style();
+    }
     let corpus = TuneCorpus::read(&args.corpus, None).map_err(at_fault)?;
     let count = args.samples as usize; // lossless: 32 bits
-    if let Some(path) = &args.teach_critic {
-        let taste = teach::taste(&corpus, model, request, count, context.seed());
-        return files::write(path, &taste.map_err(Failure::input)?.to_bytes());
+    if let Some(path) = &args.calibrate {
+        let (symbols, seed) = (card.vocabulary.0, context.seed());
+        let found = teach::calibrate(&corpus, symbols, &weights, seed, &*stop::flag()?)
+            .map_err(Failure::input)?
+            .ok_or_else(|| Failure::stopped(anyhow!("stopped")))?;
+        found.note(card.findings.get_or_insert_default());
+        return Model { weights, card }
+            .save(path)
+            .map_err(Failure::environment);
     }
     let measured = teach::measure(&corpus, &weights, model, request, count, context.seed())
         .map_err(Failure::input)?;

@@ -10,7 +10,7 @@ use super::raw::{self, RawFlags};
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
 use crate::compose::shipped as models;
-use crate::compose::{CharactersBrief, Compose, Composition, Provenance, set};
+use crate::compose::{CharactersBrief, Compose, ComposeError, Composition, Provenance, set};
 use crate::critic::Refusals;
 use crate::output::render::wav::Depth;
 use crate::performance::{Arrangement, Performance};
@@ -201,24 +201,31 @@ struct Commission<'a> {
 
 impl Commission<'_> {
     fn compose(&self, stop: &AtomicBool) -> Result<Composition, Failure> {
-        let composed = self.composer.compose(self.seed, self.index, stop);
-        let mut composition = composed.map_err(|error| source::refusal(error.into()))?;
+        let (seed, index) = (self.seed, self.index);
         let Some(told) = self.told else {
-            return Ok(composition);
+            let composed = self.composer.compose(seed, index, stop);
+            return composed.map_err(|error| source::refusal(error.into()));
         };
+        let otherwise = |how: String| {
+            let error = anyhow!("{} comes out otherwise than it was: {how}", told.short());
+            let (version, this) = (&told.version, env!("CARGO_PKG_VERSION"));
+            Failure::input(error).hint(format!(
+                "version {version} wrote it, this is {this}; or its line was changed"
+            ))
+        };
+        let composed = self.composer.compose_draft(seed, index, told.draft, stop);
+        let mut composition = composed.map_err(|error| match error {
+            ComposeError::AllRefused { .. } => {
+                otherwise(format!("draft {} is none that would be kept", told.draft))
+            }
+            error => source::refusal(error.into()),
+        })?;
         let made = &mut composition.provenance;
         if told.draft != made.draft {
-            let error = anyhow!(
-                "{} comes out otherwise than it was: as draft {} where draft {} is told",
-                told.short(),
-                made.draft,
-                told.draft
-            );
-            let hint = format!(
-                "version {} wrote it, this is {}; or its line was changed",
-                told.version, made.version
-            );
-            return Err(Failure::input(error).hint(hint));
+            let (made, told) = (made.draft, told.draft);
+            return Err(otherwise(format!(
+                "as draft {made} where draft {told} is told"
+            )));
         }
         made.place = told.place;
         Ok(composition)
@@ -544,7 +551,7 @@ struct Tally {
 impl Tally {
     fn count(&mut self, composition: &Composition) {
         self.kept += 1;
-        self.drafts += u64::from(composition.provenance.draft);
+        self.drafts += composition.drafts;
         self.refusals.add(&composition.refusals);
     }
 

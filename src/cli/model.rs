@@ -174,7 +174,7 @@ fn import(
     let imported = Imported::from_bytes(&bytes).map_err(|error| unusable(file, error))?;
     let (bytes, symbols) = match imported {
         Imported::Decisions(weights) if vocabulary_of.is_empty() => {
-            let card = ModelCard::imported(weights.config().clone(), DecisionSymbols);
+            let card = ModelCard::imported(weights.config().clone(), DecisionSymbols::default());
             let bytes = Model { weights, card }.to_bytes(Precision::F32);
             (bytes, "musical decisions".to_owned())
         }

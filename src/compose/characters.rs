@@ -195,6 +195,7 @@ impl Compose for CharactersComposer {
                         abc,
                         provenance,
                         verdict,
+                        drafts: u64::from(draft + 1),
                         refusals,
                     });
                 }

@@ -8,7 +8,7 @@
 
 use super::composition::{Compose, ComposeError, Composition};
 use super::habits::Habits;
-use super::particles::{self, Draw, Written};
+use super::particles::{self, Draw, PARTICLES, Written};
 use super::planner::draw_plans;
 use super::provenance::{self, ModelName, Provenance};
 use super::request::{Request, RequestError, learnt_as, metres};
@@ -18,21 +18,25 @@ use crate::critic::comparison::Tell;
 use crate::critic::craft::craft;
 use crate::critic::features::{Melody, scalars};
 use crate::critic::taste::Taste;
-use crate::critic::{Critic, Refusals};
+use crate::critic::{Critic, Refusal, Refusals};
 use crate::harmony::{self, Harmoniser};
-use crate::model::engine::Engine;
+use crate::model::engine::{Engine, EngineState};
 use crate::music::Dance;
-use crate::token::{Note, to_abc};
+use crate::token::{Cursor, Note, Style, to_abc};
 use crate::{abc, score};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 
-/// Drafts written side by side, of which one is kept.
+/// Plans that are written side by side, each by several particles.
 const DRAFTS_A_ROUND: u32 = 8;
+/// Rounds of which one tune is kept: what every particle wrote is a candidate.
+const ROUNDS_POOLED: u32 = 2;
 /// Rounds before the model is said to be unable to write what is asked.
 const ROUNDS_MAX: u32 = 24;
+/// Numbers of drafts up to here are those of earlier versions, which drew one of a draft's particles before any was judged.
+const DRAFTS_BEFORE: u32 = ROUNDS_MAX * DRAFTS_A_ROUND;
 
 /// A folk model to ask.
 #[derive(Clone, Debug)]
@@ -41,10 +45,30 @@ pub struct Model {
     pub engine: Arc<Engine>,
     /// What it is called in a tune's provenance.
     pub name: ModelName,
-    /// What its notes are bent by, so that tunes have the books' habits.
-    pub habits: Habits,
+    /// How its drafts are bent and chosen in the manner of each corpus that it learnt from, the target first.
+    pub leanings: Vec<Leaning>,
     /// What gives its tunes away, where it was found out.
     pub tell: Option<Tell>,
+}
+
+/// How drafts in the manner of one corpus come to be like its tunes.
+#[derive(Clone, Debug, Default)]
+pub struct Leaning {
+    /// What notes are bent by, so that tunes have the corpus's habits.
+    pub habits: Habits,
+    /// What chooses among drafts, where it was taught.
+    pub taste: Option<Taste>,
+}
+
+impl Model {
+    /// The leaning of a style; without one of its own, none.
+    fn leaning(&self, style: Style) -> Leaning {
+        let book = match style {
+            Style::Target => 0,
+            Style::Book(book) => usize::from(book),
+        };
+        self.leanings.get(book).cloned().unwrap_or_default()
+    }
 }
 
 /// Writes tunes with one folk model and one request; shared by threads.
@@ -53,6 +77,7 @@ pub struct Composer {
     model: Model,
     critic: Arc<Critic>,
     request: Request,
+    leaning: Leaning,
     begun: Vec<Note>,
 }
 
@@ -76,10 +101,14 @@ impl Composer {
         mut request: Request,
     ) -> Result<Self, RequestError> {
         request.check()?;
+        let found = model.leanings.len();
+        if matches!(request.style, Style::Book(book) if usize::from(book) >= found.max(1)) {
+            return Err(RequestError::Manner { found });
+        }
         let mut begun = Vec::new();
         if let Some(prime) = &request.prime {
-            let bars = request.prime_bars
-                + usize::from(prime.plan.parts.first().is_some_and(|part| part.pickup > 0));
+            let has_pickup = (prime.plan.parts.first()).is_some_and(|part| part.pickup > 0);
+            let bars = request.prime_bars.saturating_add(usize::from(has_pickup));
             let slots = prime.plan.slots();
             let mut left: u32 = slots
                 .iter()
@@ -104,6 +133,7 @@ impl Composer {
             request.meter = request.meter.or(metres(dance).first().copied());
         }
         Ok(Self {
+            leaning: model.leaning(request.style),
             model,
             critic,
             request,
@@ -122,40 +152,172 @@ impl Composer {
         count: usize,
         stop: &AtomicBool,
     ) -> Vec<Option<Draft>> {
+        let written = self.write(seed, index, round, count, stop, particles::write);
+        let draft = |written: Option<Written>| written.map(|written| self.draft(written));
+        written.into_iter().map(draft).collect()
+    }
+
+    /// What all particles of a round wrote, with their numbers.
+    fn candidates(&self, seed: u64, index: u64, round: u32, stop: &AtomicBool) -> Vec<Candidate> {
+        let count = DRAFTS_A_ROUND as usize;
+        let drafts = self.write(seed, index, round, count, stop, particles::write_all);
+        let mut candidates = Vec::new();
+        for (number, particles) in (round * DRAFTS_A_ROUND..).zip(drafts) {
+            let likeliest = particles.iter().map(|written| written.log_weight);
+            let likeliest = likeliest.fold(f32::NEG_INFINITY, f32::max);
+            for (particle, written) in (1..).zip(particles) {
+                candidates.push(Candidate {
+                    number: DRAFTS_BEFORE + number * PARTICLES as u32 + particle,
+                    log_weight: written.log_weight - likeliest,
+                    draft: self.draft(written),
+                });
+            }
+        }
+        candidates
+    }
+
+    /// Draws plans and has their notes written.
+    fn write<T>(
+        &self,
+        seed: u64,
+        index: u64,
+        round: u32,
+        count: usize,
+        stop: &AtomicBool,
+        write: WriteNotes<T>,
+    ) -> Vec<T> {
         let mut rng = round_rng(seed, index, round);
         let engine = &self.model.engine;
         let plans = draw_plans(engine, &self.request, count, &mut rng);
         let choice = Draw {
             temperature: self.request.temperature.value(),
             min_p: self.request.min_p.value(),
-            habits: self.model.habits,
+            habits: self.leaning.habits,
         };
-        let is_stopped = || stop.load(Ordering::Relaxed);
-        let written = particles::write(
+        let mut is_stopped = || stop.load(Ordering::Relaxed);
+        let (range, begun) = (self.request.range, &self.begun);
+        write(
             engine,
             plans,
-            self.request.range,
-            &self.begun,
+            range,
+            begun,
             choice,
             &mut rng,
-            is_stopped,
+            &mut is_stopped,
+        )
+    }
+
+    fn draft(&self, written: Written) -> Draft {
+        let Written {
+            mut tune,
+            bits_a_note,
+            ..
+        } = written;
+        tune.plan.dance = self.request.dance.unwrap_or(tune.plan.dance);
+        Draft { tune, bits_a_note }
+    }
+
+    /// What the critic says of a candidate, and the tune that it is then.
+    fn judged(&self, seed: u64, index: u64, candidate: &Candidate) -> Result<Judged, Refusal> {
+        let provenance = Provenance::new(
+            &self.model.name,
+            (seed, index, candidate.number),
+            Choice::Sampled(self.request.temperature, self.request.min_p),
+            &self.request.told,
         );
-        written
-            .into_iter()
-            .map(|written| {
-                let Written {
-                    mut tune,
-                    bits_a_note,
-                } = written?;
-                tune.plan.dance = self.request.dance.unwrap_or(tune.plan.dance);
-                Some(Draft { tune, bits_a_note })
-            })
-            .collect()
+        let text = format!("T:{UNNAMED}\n{}", to_abc(&candidate.draft.tune));
+        let text = provenance::publish(&text, &provenance);
+        let parsed = abc::parse(&text);
+        let reading = score::read(&parsed.tune);
+        let verdict = if self.request.is_turn {
+            // The first part is anybody's: what is new is to be no copy.
+            Critic::default().judge_reading(&parsed, &reading)?;
+            let later = format!(
+                "X:1\nT:{UNNAMED}\n{}",
+                to_abc(&candidate.draft.tune.later_parts())
+            );
+            self.critic
+                .no_copy(&score::read(&abc::parse(&later).tune).score)?
+        } else {
+            self.critic.judge_reading(&parsed, &reading)?
+        };
+        let craft = craft(&reading.score);
+        let tell = self.model.tell.as_ref();
+        let tell = tell.filter(|_| self.request.style == Style::Target);
+        let log_odds = match (&self.leaning.taste, tell) {
+            (Some(taste), _) => taste.log_odds(&craft),
+            (None, Some(tell)) => tell.log_odds(&scalars(&Melody::of(&reading.score))) as f32,
+            (None, None) => 0.0,
+        };
+        Ok(Judged {
+            log_weight: candidate.log_weight - log_odds,
+            craft,
+            composition: Composition {
+                abc: text,
+                provenance,
+                verdict,
+                drafts: 1,
+                refusals: Refusals::default(),
+            },
+            dance: candidate.draft.tune.plan.dance,
+        })
+    }
+
+    /// What one tune is kept of, before anything chooses: of each candidate that the critic lets pass its log weight and how it is
+    /// made.
+    pub fn pool(&self, seed: u64, index: u64, stop: &AtomicBool) -> Vec<(f32, Vec<Option<f32>>)> {
+        let rounds = (0..ROUNDS_POOLED).flat_map(|round| self.candidates(seed, index, round, stop));
+        let judged = |candidate: Candidate| {
+            let judged = self.judged(seed, index, &candidate).ok()?;
+            Some((candidate.log_weight, judged.craft))
+        };
+        rounds.filter_map(judged).collect()
+    }
+}
+
+/// How notes are written: one of each draft's particles, or all of them.
+type WriteNotes<T> = fn(
+    &Engine,
+    Vec<(Cursor, EngineState)>,
+    (i32, i32),
+    &[Note],
+    Draw,
+    &mut ChaCha8Rng,
+    &mut dyn FnMut() -> bool,
+) -> Vec<T>;
+
+/// What one particle wrote.
+struct Candidate {
+    /// Its number among all drafts of the tune.
+    number: u32,
+    /// What the limits made of it, beside its draft's others.
+    log_weight: f32,
+    draft: Draft,
+}
+
+/// A candidate that the critic lets pass.
+struct Judged {
+    log_weight: f32,
+    craft: Vec<Option<f32>>,
+    composition: Composition,
+    dance: Dance,
+}
+
+impl Judged {
+    /// The tune with its name and its chords, chosen of so many drafts that passed.
+    fn finished(self, seed: u64, index: u64, passed: usize, refusals: Refusals) -> Composition {
+        let refused: u64 = refusals.iter().map(|(_, count)| count).sum();
+        Composition {
+            abc: finished(&self.composition.abc, self.dance, seed, index),
+            drafts: passed as u64 + refused,
+            refusals,
+            ..self.composition
+        }
     }
 }
 
 impl Compose for Composer {
-    /// Writes tune `index` of `seed`: `DRAFTS_A_ROUND` drafts at a time, until at least one passes; one of those that pass.
+    /// Writes tune `index` of `seed`: `ROUNDS_POOLED` rounds at a time, until at least one candidate passes; one of those that pass.
     ///
     /// # Errors
     /// [`ComposeError::AllRefused`] after `ROUNDS_MAX` rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
@@ -166,70 +328,81 @@ impl Compose for Composer {
         stop: &AtomicBool,
     ) -> Result<Composition, ComposeError> {
         let mut refusals = Refusals::default();
+        let mut passed: Vec<Judged> = Vec::new();
         for round in 0..ROUNDS_MAX {
-            let drafts = self.drafts(seed, index, round, DRAFTS_A_ROUND as usize, stop);
+            for candidate in self.candidates(seed, index, round, stop) {
+                match self.judged(seed, index, &candidate) {
+                    Ok(judged) => passed.push(judged),
+                    Err(refusal) => refusals.count(refusal),
+                }
+            }
             if stop.load(Ordering::Relaxed) {
                 return Err(ComposeError::Stopped);
             }
-            let mut passed: Vec<(f32, Composition, Dance)> = Vec::new();
-            for (number, draft) in (1..).zip(drafts) {
-                let Some(draft) = draft else { continue };
-                let provenance = Provenance::new(
-                    &self.model.name,
-                    (seed, index, round * DRAFTS_A_ROUND + number),
-                    Choice::Sampled(self.request.temperature, self.request.min_p),
-                    &self.request.told,
-                );
-                let text = format!("T:{UNNAMED}\n{}", to_abc(&draft.tune));
-                let text = provenance::publish(&text, &provenance);
-                let verdict = match self.critic.judge(&text) {
-                    Ok(verdict) => verdict,
-                    Err(refusal) => {
-                        refusals.count(refusal);
-                        continue;
-                    }
-                };
-                let score = score::read(&abc::parse(&text).tune).score;
-                let tell = self.model.tell.as_ref();
-                let told = tell.map_or(0.0, |tell| tell.log_odds(&scalars(&Melody::of(&score))));
-                let log_odds = told as f32 + SHARPNESS * shipped_taste().log_odds(&craft(&score));
-                let composition = Composition {
-                    abc: text,
-                    provenance,
-                    verdict,
-                    refusals: Refusals::default(),
-                };
-                passed.push((-log_odds, composition, draft.tune.plan.dance));
+            if !(round + 1).is_multiple_of(ROUNDS_POOLED) {
+                continue;
             }
-            let log_weights: Vec<f32> = passed.iter().map(|(weight, ..)| *weight).collect();
+            let log_weights: Vec<f32> = passed.iter().map(|judged| judged.log_weight).collect();
             let mut lot = round_rng(seed, index, round | LOT);
             if let Some(chosen) = particles::choose_one(&log_weights, &mut lot) {
-                let (_, composition, dance) = passed.swap_remove(chosen);
-                return Ok(Composition {
-                    abc: finished(&composition.abc, dance, seed, index),
-                    refusals,
-                    ..composition
-                });
+                let count = passed.len();
+                let chosen = passed.swap_remove(chosen);
+                return Ok(chosen.finished(seed, index, count, refusals));
             }
         }
         Err(ComposeError::AllRefused {
             index,
-            drafts: ROUNDS_MAX * DRAFTS_A_ROUND,
+            drafts: DRAFTS_BEFORE * PARTICLES as u32,
             refusals,
         })
     }
-}
 
-/// How much more than its own odds the taught critic is followed: of a few drafts the best must stand for the many never written.
-const SHARPNESS: f32 = 2.0;
-
-/// What tells drafts from people's tunes by how both are made, taught on half of the tunes.
-fn shipped_taste() -> &'static Taste {
-    static SHIPPED: LazyLock<Taste> = LazyLock::new(|| {
-        const BYTES: &[u8] = include_bytes!("../../data/models/taste.bin");
-        Taste::from_bytes(BYTES).expect("the critic in the binary is checked by a test")
-    });
-    &SHIPPED
+    /// Writes the round of this draft anew, and nothing else: whatever chose it then, it is the same tune.
+    fn compose_draft(
+        &self,
+        seed: u64,
+        index: u64,
+        draft: u32,
+        stop: &AtomicBool,
+    ) -> Result<Composition, ComposeError> {
+        let candidates = match draft.checked_sub(DRAFTS_BEFORE + 1) {
+            Some(later) => {
+                let round = later / (DRAFTS_A_ROUND * PARTICLES as u32);
+                match round < ROUNDS_MAX {
+                    true => self.candidates(seed, index, round, stop),
+                    false => Vec::new(),
+                }
+            }
+            None => {
+                let round = draft.saturating_sub(1) / DRAFTS_A_ROUND;
+                let drafts = self.drafts(seed, index, round, DRAFTS_A_ROUND as usize, stop);
+                let numbered = (round * DRAFTS_A_ROUND + 1..).zip(drafts);
+                let candidate = |(number, draft): (u32, Option<Draft>)| {
+                    draft.map(|draft| Candidate {
+                        number,
+                        log_weight: 0.0,
+                        draft,
+                    })
+                };
+                numbered.filter_map(candidate).collect()
+            }
+        };
+        if stop.load(Ordering::Relaxed) {
+            return Err(ComposeError::Stopped);
+        }
+        let mut refusals = Refusals::default();
+        if let Some(told) = candidates.iter().find(|one| one.number == draft) {
+            match self.judged(seed, index, told) {
+                Ok(judged) => return Ok(judged.finished(seed, index, 1, refusals)),
+                Err(refusal) => refusals.count(refusal),
+            }
+        }
+        Err(ComposeError::AllRefused {
+            index,
+            drafts: candidates.len() as u32, // lossless: a round's
+            refusals,
+        })
+    }
 }
 
 /// What a draft is called before it is chosen.

@@ -15,7 +15,9 @@ pub struct Composition {
     pub provenance: Provenance,
     /// What the critic says of it.
     pub verdict: Verdict,
-    /// Why the drafts before it were refused.
+    /// How many drafts were written for it, those refused counted in.
+    pub drafts: u64,
+    /// Why the others were refused.
     pub refusals: Refusals,
 }
 
@@ -52,4 +54,19 @@ pub trait Compose: Send + Sync {
         index: u64,
         stop: &AtomicBool,
     ) -> Result<Composition, ComposeError>;
+
+    /// Writes a tune again that was draft `draft`, by the number in its provenance; a composer whose choice never changes composes it.
+    ///
+    /// # Errors
+    /// As [`Self::compose`].
+    fn compose_draft(
+        &self,
+        seed: u64,
+        index: u64,
+        draft: u32,
+        stop: &AtomicBool,
+    ) -> Result<Composition, ComposeError> {
+        let _ = draft;
+        self.compose(seed, index, stop)
+    }
 }

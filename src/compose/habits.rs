@@ -7,7 +7,7 @@
 //! back, and the line turns too often. Each habit's weight is added to the logits of the notes that have it (exponential tilting:
 //! of all ways to give tunes the books' means, the one nearest to the model's own odds); teaching finds the weights that do.
 
-use crate::token::Decision;
+use crate::token::{Decision, Relation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -30,10 +30,15 @@ impl Habits {
     /// What is added to the logit of a decision on a bar.
     pub fn bar_bonus(&self, decision: Option<Decision>) -> f32 {
         match decision {
-            Some(Decision::Bar(1..)) => self.0[3],
+            Some(Decision::Bar(number)) if comes_back(number) => self.0[3],
             _ => 0.0,
         }
     }
+}
+
+/// Whether the bar is the same as an earlier one.
+fn comes_back(number: u8) -> bool {
+    matches!(Relation::of(number), Relation::Same(_))
 }
 
 /// What a tune's notes were, as far as habits go.

@@ -3,7 +3,9 @@
 //! In: a cursor among the notes of a tune. Out: which lengths and sounds the request and good manners forbid there, beyond what the
 //! bars forbid. Draws nothing.
 
-use crate::token::{Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Sound, Units};
+use crate::token::{
+    Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Relation, Sound, Units,
+};
 
 /// Widest leap, in semitones.
 const LEAP_MAX: i32 = 12;
@@ -48,7 +50,7 @@ impl Limits {
 
     /// Strikes out lengths from `allowed`: the last bar must leave room for a last note of a quarter or more.
     pub(super) fn lengths(&self, cursor: &Cursor, allowed: &mut [bool]) {
-        if !cursor.is_in_last_bar() || cursor.given().is_some() {
+        if !cursor.is_in_last_bar() || cursor.given_length().is_some() {
             return;
         }
         let left = cursor.left();
@@ -61,17 +63,28 @@ impl Limits {
         }
     }
 
-    /// Strikes out repeated bars from `allowed`: the same bar a third time in a row, one that would be leapt into too far, and at
-    /// the end of the tune one that does not end it.
+    /// Strikes out of `allowed` bars that stand to an earlier one as they should not: the same bar a third time in a row, one that
+    /// would be leapt into too far or leaves the range, and at the end of the tune one that does not end it.
     pub(super) fn bars(&self, cursor: &Cursor, recent: &Recent, allowed: &mut [bool]) {
         let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
-        for (number, notes) in cursor.repeatable() {
-            let first = notes.first().and_then(|note| self.pitch(note.sound));
+        for related in cursor.related() {
+            let pitches = || {
+                related
+                    .notes
+                    .iter()
+                    .filter_map(|note| self.pitch(note.sound))
+            };
+            let first = related
+                .notes
+                .first()
+                .and_then(|note| self.pitch(note.sound));
             let is_leap = recent
                 .pitch
                 .zip(first)
                 .is_some_and(|(last, first)| (first - last).abs() > LEAP_MAX);
-            let is_third = number == 1 && cursor.is_repeating_itself();
+            let is_third = related.number == 1 && cursor.is_repeating_itself();
+            let leaves = matches!(Relation::of(related.number), Relation::Moved { .. })
+                && pitches().any(|pitch| !(self.range.0..=self.range.1).contains(&pitch));
             let ends = |note: &Note| {
                 let class = self.pitch(note.sound).map(|pitch| pitch.rem_euclid(12));
                 let (is_final, is_rest) = match note.sound {
@@ -81,11 +94,13 @@ impl Limits {
                     }
                     Sound::Rest | Sound::Tied => (false, false),
                 };
-                note.units() >= LAST_NOTE_MIN && (is_final || (is_rest && class == part_end))
+                is_final || (is_rest && class == part_end)
             };
-            let is_no_end = cursor.is_in_last_bar() && !notes.last().is_some_and(ends);
-            if is_leap || is_third || is_no_end {
-                allowed[Decision::Bar(number).id()] = false;
+            let is_short = related.last_length.is_some_and(|last| last < LAST_NOTE_MIN);
+            let is_no_end = cursor.is_in_last_bar()
+                && (is_short || (related.is_whole && !related.notes.last().is_some_and(ends)));
+            if is_leap || is_third || leaves || is_no_end {
+                allowed[Decision::Bar(related.number).id()] = false;
             }
         }
     }
@@ -98,7 +113,7 @@ impl Limits {
         recent: &Recent,
         allowed: &mut [bool],
     ) {
-        if cursor.given().is_some() {
+        if cursor.given_sound().is_some() {
             return; // judged with its bar
         }
         let is_last = cursor.is_in_last_bar() && cursor.left() == units;

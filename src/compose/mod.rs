@@ -22,7 +22,7 @@ pub mod title;
 pub use characters::{
     CharactersBrief, CharactersComposer, CharactersModel, DRAFT_CHARACTERS_MAX, DRAFTS_MAX,
 };
-pub use composer::{Composer, Draft, Model};
+pub use composer::{Composer, Draft, Leaning, Model};
 pub use composition::{Compose, ComposeError, Composition};
 pub use habits::{HABIT_FEATURES, HABITS, Habits};
 pub use provenance::{ModelName, Provenance, ProvenanceError};

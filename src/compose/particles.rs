@@ -15,6 +15,7 @@ use crate::token::{
     Cursor, DECISIONS, Decision, Expected, LENGTHS, Note, PITCHES, PlannedTune, Sound, Step,
 };
 use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
 
 /// Particles a draft.
 pub(super) const PARTICLES: usize = 4;
@@ -25,6 +26,8 @@ pub(super) struct Written {
     pub tune: PlannedTune,
     /// −log₂ p of its notes a note, at temperature 1, as the model itself would have it.
     pub bits_a_note: f64,
+    /// The log of how much likelier than its odds it is to be kept: what the limits made of its particle.
+    pub log_weight: f32,
 }
 
 /// How sounds and lengths are drawn.
@@ -35,7 +38,7 @@ pub(super) struct Draw {
     pub habits: Habits,
 }
 
-/// Writes one draft for every start. `begun` are notes that each begins with (a prime's).
+/// Writes one draft for every start: one of its particles, drawn by weight. `begun` are notes that each begins with (a prime's).
 ///
 /// Returns `None` for drafts that were led into a corner with all particles.
 pub(super) fn write(
@@ -44,15 +47,33 @@ pub(super) fn write(
     range: (i32, i32),
     begun: &[Note],
     choice: Draw,
-    rng: &mut impl Rng,
-    mut is_stopped: impl FnMut() -> bool,
+    rng: &mut ChaCha8Rng,
+    is_stopped: &mut dyn FnMut() -> bool,
 ) -> Vec<Option<Written>> {
+    let all = write_all(engine, starts, range, begun, choice, rng, is_stopped);
+    let chosen = all.into_iter().map(|mut written| {
+        let log_weights: Vec<f32> = written.iter().map(|one| one.log_weight).collect();
+        Some(written.swap_remove(choose_one(&log_weights, rng)?))
+    });
+    chosen.collect()
+}
+
+/// Writes for every start what all of its particles wrote that were not led into a corner.
+pub(super) fn write_all(
+    engine: &Engine,
+    starts: Vec<(Cursor, EngineState)>,
+    range: (i32, i32),
+    begun: &[Note],
+    choice: Draw,
+    rng: &mut ChaCha8Rng,
+    is_stopped: &mut dyn FnMut() -> bool,
+) -> Vec<Vec<Written>> {
     let mut swarm = Swarm::new(engine, starts, range, begun, choice);
     // Each draft goes on bar by bar; a particle that has filled its bar waits for the others.
     let mut bar_of_draft = vec![1; swarm.limits.len()];
     loop {
         if is_stopped() {
-            return vec![None; bar_of_draft.len()];
+            return vec![Vec::new(); bar_of_draft.len()];
         }
         let running = swarm.running(&bar_of_draft);
         if running.is_empty() {
@@ -69,7 +90,7 @@ pub(super) fn write(
     swarm
         .particles
         .chunks(PARTICLES)
-        .map(|particles| finish(particles, rng))
+        .map(|particles| particles.iter().flatten().filter_map(finish).collect())
         .collect()
 }
 
@@ -364,14 +385,15 @@ fn allow_only(given: usize, legal: &[bool], allowed: &mut [bool]) {
     allowed[given] = legal[given];
 }
 
-/// One of the particles, by weight.
-fn finish(particles: &[Option<Particle>], rng: &mut impl Rng) -> Option<Written> {
-    let alive: Vec<&Particle> = particles.iter().flatten().collect();
-    let log_weights: Vec<f32> = alive.iter().map(|particle| particle.log_weight).collect();
-    let chosen = alive[choose_one(&log_weights, rng)?];
-    let tune = chosen.cursor.clone().into_tune()?;
-    let bits_a_note = chosen.bits / tune.note_count().max(1) as f64;
-    Some(Written { tune, bits_a_note })
+/// What a particle wrote.
+fn finish(particle: &Particle) -> Option<Written> {
+    let tune = particle.cursor.clone().into_tune()?;
+    let bits_a_note = particle.bits / tune.note_count().max(1) as f64;
+    Some(Written {
+        tune,
+        bits_a_note,
+        log_weight: particle.log_weight,
+    })
 }
 
 /// Draws an index among the allowed ones; gives it with the log of the share that the allowed ones have of the legal ones.

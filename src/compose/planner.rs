@@ -7,7 +7,7 @@ use super::request::{Request, is_danced_in, learnt_as};
 use crate::model::engine::{Ask, Engine, EngineState};
 use crate::music::Mode;
 use crate::token::{
-    Cursor, DANCES, DECISIONS, Decision, Expected, PART_LENGTHS, Step, TONICS, TuneMeter,
+    Cursor, DANCES, DECISIONS, Decision, Expected, PART_LENGTHS, Plan, Step, TONICS, TuneMeter,
 };
 use rand_chacha::ChaCha8Rng;
 
@@ -29,7 +29,7 @@ pub(super) fn draw_plans(
     rng: &mut ChaCha8Rng,
 ) -> Vec<(Cursor, EngineState)> {
     let nothing = Begun {
-        cursor: Cursor::new(request.style),
+        cursor: engine.cursor(request.style),
         state: engine.state(),
         log_weight: 0.0,
     };
@@ -99,6 +99,9 @@ fn strike_out(request: &Request, cursor: &Cursor, allowed: &mut [bool; DECISIONS
             allowed[wished.id()] = was;
         }
     };
+    if let Some(prime) = request.prime.as_ref().filter(|_| request.is_turn) {
+        only(of_first_part(&prime.plan, cursor));
+    }
     match cursor.expected() {
         Expected::Dance => {
             only(
@@ -143,6 +146,25 @@ fn strike_out(request: &Request, cursor: &Cursor, allowed: &mut [bool; DECISIONS
         }
         _ => {}
     }
+}
+
+/// What a plan says of its first part where a cursor comes to decide of that; then that another follows.
+fn of_first_part(plan: &Plan, cursor: &Cursor) -> Option<Decision> {
+    let (expected, decided) = (cursor.expected(), cursor.plan().parts.len());
+    let is_first = decided == usize::from(expected != Expected::Bars);
+    let mut said = plan.decisions().into_iter();
+    let found = match expected {
+        Expected::Bars => said.find(|one| matches!(one, Decision::Bars(_))),
+        Expected::Repeat => said.find(|one| matches!(one, Decision::Repeat(_))),
+        Expected::Pickup => said.find(|one| matches!(one, Decision::Pickup(_))),
+        Expected::Shortfall => said.find(|one| matches!(one, Decision::Shortfall(_))),
+        Expected::SecondShortfall => said
+            .filter(|one| matches!(one, Decision::Shortfall(_)))
+            .nth(1),
+        Expected::Close => Some(Decision::Close(0)),
+        _ => None,
+    };
+    found.filter(|_| is_first)
 }
 
 fn place<T: PartialEq>(all: &[T], one: &T) -> Option<u8> {

@@ -2,7 +2,7 @@
 
 use crate::music::{Dance, Mode, Tonic};
 use crate::token::{self, Plan, PlannedTune, Style, TuneMeter, Unfit};
-use crate::wishes::{Decides, Form, MinP, Settings, SettingsPatch, Temperature, Wish};
+use crate::wishes::{Decides, Form, MinP, Prime, Settings, SettingsPatch, Temperature, Wish};
 use crate::{abc, score};
 
 /// What is asked for; what is left open the model decides.
@@ -30,6 +30,8 @@ pub struct Request {
     pub prime: Option<PlannedTune>,
     /// Bars of the prime that are kept, pickup not counted.
     pub prime_bars: usize,
+    /// Whether the prime is a whole first part, to which others are written.
+    pub is_turn: bool,
     /// What its tunes tell of it, beside how they were drawn.
     pub told: SettingsPatch,
 }
@@ -49,6 +51,7 @@ impl Default for Request {
             min_p: const { MinP::usual(0.01) },
             prime: None,
             prime_bars: 2,
+            is_turn: false,
             told: SettingsPatch::default(),
         }
     }
@@ -65,9 +68,12 @@ impl Request {
         }
         let usual = Self::default();
         let key = wishes.key.wanted();
-        let prime = match &wishes.prime {
-            Wish::Any => None,
-            Wish::Only(prime) => Some(read_prime(prime.abc()).map_err(RequestError::Prime)?),
+        let read = |text: &Prime| read_prime(text.abc()).map_err(RequestError::Prime);
+        let (prime, is_turn) = match (&wishes.prime, &wishes.turn) {
+            (Wish::Any, Wish::Any) => (None, false),
+            (Wish::Only(prime), Wish::Any) => (Some(read(prime)?), false),
+            (Wish::Any, Wish::Only(turn)) => (Some(first_part(read(turn)?)?), true),
+            (Wish::Only(_), Wish::Only(_)) => return Err(RequestError::TwoBeginnings),
         };
         Ok(Self {
             dance: wishes.dance.wanted().copied(),
@@ -78,8 +84,13 @@ impl Request {
             range: (wishes.range.wanted()).map_or(usual.range, |compass| compass.notes()),
             temperature: *wishes.temperature.wanted().unwrap_or(&usual.temperature),
             min_p: *wishes.min_p.wanted().unwrap_or(&usual.min_p),
+            style: (wishes.manner.wanted()).map_or(usual.style, |manner| manner.style()),
             prime,
-            prime_bars: wishes.prime_bars.count().into(),
+            prime_bars: match is_turn {
+                true => usize::MAX,
+                false => wishes.prime_bars.count().into(),
+            },
+            is_turn,
             told: wishes.asked().only(|row| row.decides != Decides::Playing),
             ..usual
         })
@@ -116,6 +127,17 @@ impl Request {
                 Mode::Major | Mode::Minor | Mode::Dorian | Mode::Mixolydian
             );
         is_asked && is_its_dance && is_common && adds_up(plan)
+    }
+}
+
+/// A tune's first part alone, where others can follow it.
+fn first_part(tune: PlannedTune) -> Result<PlannedTune, RequestError> {
+    let tune = tune.first_part();
+    match tune.plan.parts.first() {
+        Some(part) if part.bars.is_multiple_of(4) => Ok(tune),
+        part => Err(RequestError::Turn {
+            bars: part.map_or(0, |part| part.bars),
+        }),
     }
 }
 
@@ -215,6 +237,23 @@ pub enum RequestError {
     /// A model of characters knows no such thing.
     #[error("`{0}` cannot be asked of a model of characters")]
     NotOfCharacters(&'static str),
+    /// A tune begins in one way.
+    #[error("`prime` and `turn` are two beginnings; ask for one of them")]
+    TwoBeginnings,
+    /// A part that no dance has.
+    #[error(
+        "the first part of `turn` has {bars} bars, which no part can follow; give it 4, 8, 12 or 16"
+    )]
+    Turn {
+        /// How many bars it has.
+        bars: u8,
+    },
+    /// It learnt from fewer books.
+    #[error("the model learnt from {found} books and knows no other manner; leave `manner` out")]
+    Manner {
+        /// How many books it learnt from.
+        found: usize,
+    },
     /// A folk model knows no such tune.
     #[error("the tune of `prime` cannot be gone on from")]
     Prime(#[source] Unfit),

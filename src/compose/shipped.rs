@@ -3,7 +3,7 @@
 //! In: a name in the binary, or a file's bytes; and what is wished for. Out: a composer. Reads no file itself.
 
 use super::characters::{CharactersBrief, CharactersComposer, CharactersModel};
-use super::composer::{Composer, Model};
+use super::composer::{Composer, Leaning, Model};
 use super::composition::{Compose, ComposeError};
 use super::habits::Habits;
 use super::provenance::ModelName;
@@ -11,8 +11,9 @@ use super::request::{Request, RequestError};
 use crate::corpus::index::RunIndex;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
+use crate::critic::taste::Taste;
 use crate::model::characters_engine::CharactersEngine;
-use crate::model::checkpoint::{AnyModel, CheckpointError, Model as ModelFile};
+use crate::model::checkpoint::{AnyModel, BookFindings, CheckpointError, Model as ModelFile};
 use crate::model::engine::{Engine, Storage};
 use crate::wishes::{Decides, Settings};
 use sha2::{Digest, Sha256};
@@ -101,22 +102,35 @@ pub fn load(bytes: &[u8], name: &str) -> Result<LoadedModel, ModelError> {
         }
     };
     let findings = card.findings.unwrap_or_default();
+    let other = |found: &BookFindings| leaning(&found.habits, &found.taste);
+    let leanings = std::iter::once(leaning(&findings.habits, &findings.taste))
+        .chain(findings.other_books.iter().map(other))
+        .collect::<Option<Vec<_>>>();
     let tell = Tell::from_numbers(&findings.tell);
-    let habits = match findings.habits.as_slice() {
-        [] => Some(Habits::default()),
-        given => given.try_into().ok().map(Habits),
-    };
-    match habits {
-        Some(habits) if tell.is_some() || findings.tell.is_empty() => {
+    match leanings {
+        Some(leanings) if tell.is_some() || findings.tell.is_empty() => {
             Ok(LoadedModel::Decisions(Model {
-                engine: Arc::new(Engine::new(&weights, Storage::default())),
+                engine: Arc::new(Engine::new(card.vocabulary.0, &weights, Storage::default())),
                 name,
-                habits,
+                leanings,
                 tell,
             }))
         }
         _ => Err(ModelError::OtherFeatures),
     }
+}
+
+/// From the numbers of a card, which may be none; `None` where they are not this version's.
+fn leaning(habits: &[f32], taste: &[f32]) -> Option<Leaning> {
+    let habits = match habits {
+        [] => Habits::default(),
+        given => Habits(given.try_into().ok()?),
+    };
+    let known = Taste::from_numbers(taste);
+    (known.is_some() || taste.is_empty()).then_some(Leaning {
+        habits,
+        taste: known,
+    })
 }
 
 /// What a model is called by its path: a name in the binary, or the file's name without folder and ending.

@@ -4,7 +4,7 @@
 
 use super::composer::Model;
 use crate::model::engine::Ask;
-use crate::token::{self, Cursor, DECISIONS, Decision, PITCHES, Sound, Style, Unfit};
+use crate::token::{self, DECISIONS, Decision, PITCHES, RELATIONS, Relation, Sound, Style, Unfit};
 use crate::{abc, score};
 
 /// Of each decision so many of the likeliest are told, and what came where it is none of them.
@@ -48,23 +48,28 @@ pub fn thoughts(model: &Model, text: &str) -> Result<Vec<Thought>, Unfit> {
         }
     };
     let engine = &model.engine;
-    let mut cursor = Cursor::new(tune.plan.style);
+    let mut cursor = engine.cursor(tune.plan.style);
     let (mut state, mut sounds) = (engine.state(), Vec::new());
     let mut thoughts: Vec<Thought> = Vec::new();
-    for step in tune.steps() {
+    for step in tune.steps(engine.symbols()) {
         let mut legal = [false; DECISIONS];
         cursor.allow_decisions(&mut legal);
         engine.step(&mut state, cursor.inputs());
         match (step.decision, step.sound) {
             (Decision::Bar(kind), _) => {
                 let shares = shares(state.logits(), &legal);
-                let own = shares[Decision::Bar(0).id()];
-                let odds = [(NEW_BAR, own), (OLD_BAR, 1.0 - own)];
+                let mut odds = BARS.map(|name| (name.to_owned(), 0.0));
+                for number in 0..RELATIONS {
+                    odds[kind_of_bar(number)].1 += shares[Decision::Bar(number).id()];
+                }
+                let mut odds: Vec<(String, f32)> = odds.into();
+                odds.retain(|(_, share)| *share > 0.0);
+                odds.sort_by(|a, b| b.1.total_cmp(&a.1));
                 thoughts.push(Thought {
                     bar: cursor.bars_begun(),
                     note: None,
-                    chosen: if kind == 0 { NEW_BAR } else { OLD_BAR }.to_owned(),
-                    odds: odds.map(|(name, share)| (name.to_owned(), share)).to_vec(),
+                    chosen: BARS[kind_of_bar(kind)].to_owned(),
+                    odds,
                 });
             }
             (Decision::Length(length), Some(sound)) => {
@@ -102,8 +107,25 @@ pub fn thoughts(model: &Model, text: &str) -> Result<Vec<Thought>, Unfit> {
     Ok(thoughts)
 }
 
-const NEW_BAR: &str = "a new bar";
-const OLD_BAR: &str = "a bar from before";
+/// What a bar may be, in words.
+const BARS: [&str; 5] = [
+    "a new bar",
+    "a bar from before",
+    "a bar from before, moved",
+    "a bar that begins as one before",
+    "a bar in the rhythm of one before",
+];
+
+/// Which of [`BARS`] a relation's number is.
+fn kind_of_bar(number: u8) -> usize {
+    match Relation::of(number) {
+        Relation::New => 0,
+        Relation::Same(_) => 1,
+        Relation::Moved { .. } => 2,
+        Relation::Opening(_) => 3,
+        Relation::Rhythm(_) => 4,
+    }
+}
 
 /// The odds of the legal answers; nothing for the others.
 fn shares(logits: &[f32], legal: &[bool]) -> Vec<f32> {

@@ -169,24 +169,24 @@ fn root_class(semitones: u8) -> usize {
 }
 
 /// A tune's first two parts, bar by bar.
-struct Heard {
+pub(super) struct Heard {
     bars: Vec<Option<HeardBar>>,
     tonic: u8,
     scale: [Option<u8>; 12],
     pitches: Vec<Pitch>,
 }
 
-struct HeardBar {
-    onset: Ticks,
+pub(super) struct HeardBar {
+    pub(super) onset: Ticks,
     length: u64,
-    notes: Vec<HeardNote>,
+    pub(super) notes: Vec<HeardNote>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct HeardNote {
+pub(super) struct HeardNote {
     since_bar: u64,
     length: u64,
-    pitch: Pitch,
+    pub(super) pitch: Pitch,
 }
 
 impl HeardBar {
@@ -214,14 +214,14 @@ impl HeardBar {
             .collect()
     }
 
-    fn first_half(&self) -> &[HeardNote] {
+    pub(super) fn first_half(&self) -> &[HeardNote] {
         &self.notes[..self
             .notes
             .partition_point(|note| 2 * note.since_bar < self.length)]
     }
 
     /// The same rhythm and line a second or a third away.
-    fn is_moved_to(&self, other: &Self) -> bool {
+    pub(super) fn is_moved_to(&self, other: &Self) -> bool {
         let moved: HashSet<i32> = self
             .notes
             .iter()
@@ -235,7 +235,7 @@ impl HeardBar {
 }
 
 impl Heard {
-    fn of(score: &Score) -> Self {
+    pub(super) fn of(score: &Score) -> Self {
         let notes: &[Note] = score
             .voices
             .iter()
@@ -300,18 +300,18 @@ impl Heard {
     }
 
     /// A bar by its number from 1.
-    fn bar(&self, number: usize) -> Option<&HeardBar> {
+    pub(super) fn bar(&self, number: usize) -> Option<&HeardBar> {
         self.bars[number - 1].as_ref()
     }
 
     /// 0 to 6 for the steps of the key, 7 for what lies between.
-    fn degree(&self, pitch: Pitch) -> i32 {
+    pub(super) fn degree(&self, pitch: Pitch) -> i32 {
         let class = (pitch.class() + 12 - self.tonic) % 12;
         self.scale[usize::from(class)].map_or(7, i32::from)
     }
 
     /// The root of the chord at a place, in semitones above the tonic.
-    fn root(&self, at: Ticks, placed: &[PlacedChord]) -> Option<u8> {
+    pub(super) fn root(&self, at: Ticks, placed: &[PlacedChord]) -> Option<u8> {
         let after = placed.partition_point(|chord| chord.onset <= at);
         let chord = placed.get(after.checked_sub(1)?)?.chord;
         Some((chord.root.class() + 12 - self.tonic) % 12)

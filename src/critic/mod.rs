@@ -6,6 +6,7 @@
 pub mod comparison;
 pub mod craft;
 pub mod features;
+pub mod heard;
 pub mod histogram;
 mod refusal;
 pub mod rules;
@@ -14,10 +15,10 @@ pub mod taste;
 
 pub use refusal::{Refusal, Refusals};
 
-use crate::abc;
+use crate::abc::{self, Parsed};
 use crate::corpus::fingerprint;
 use crate::corpus::index::{Familiarity, RunIndex};
-use crate::score;
+use crate::score::{self, Reading, Score};
 
 /// Judges drafts, and knows the tunes the model learnt from.
 #[derive(Clone, Debug, Default)]
@@ -44,18 +45,33 @@ impl Critic {
     /// The first [`Refusal`], in the order of the rules here.
     pub fn judge(&self, text: &str) -> Result<Verdict, Refusal> {
         let parsed = abc::parse(text);
+        self.judge_reading(&parsed, &score::read(&parsed.tune))
+    }
+
+    /// Judges a draft that is read already.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub fn judge_reading(&self, parsed: &Parsed, reading: &Reading) -> Result<Verdict, Refusal> {
         rules::nothing_doubtful(&parsed.diagnostics)?;
-        let reading = score::read(&parsed.tune);
         rules::nothing_doubtful(&reading.diagnostics)?;
         rules::in_metre(&reading.score)?;
         rules::played_bars_add_up(&reading.score)?;
         rules::neither_short_nor_long(&reading.score)?;
         rules::playable(&reading.score)?;
         rules::not_stuck(&reading.score)?;
+        self.no_copy(&reading.score)
+    }
+
+    /// Judges nothing but whether it is a copy.
+    ///
+    /// # Errors
+    /// [`Refusal::Copied`].
+    pub fn no_copy(&self, score: &Score) -> Result<Verdict, Refusal> {
         let familiarity = self
             .known
             .as_ref()
-            .map(|known| known.familiarity(&fingerprint::steps(&reading.score)));
+            .map(|known| known.familiarity(&fingerprint::steps(score)));
         rules::no_copy(familiarity)?;
         Ok(Verdict { familiarity })
     }

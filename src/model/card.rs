@@ -5,7 +5,9 @@
 use super::old_file;
 use super::recipe::{EpochRecord, TrainingConfig, TrainingFigures};
 use super::shape::{CharactersConfig, NetworkConfig, Shape};
-use crate::token::Vocabulary;
+use crate::token::{
+    DECISIONS_SECOND, INPUT_COLUMNS, INPUT_COLUMNS_SECOND, SymbolVersion, Vocabulary,
+};
 use safetensors::Dtype;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,12 @@ pub trait FileKind: Shape {
     /// Whether the network is as large as its symbols ask for: how many they are.
     fn symbol_count(symbols: &Self::Symbols) -> usize;
 
+    /// The network as this version has it, where an older one had fewer symbols: tensors of these names grow by rows of zeros.
+    fn grow(network: &mut Self, symbols: &Self::Symbols) -> Vec<GrownTensor> {
+        let _ = (network, symbols);
+        Vec::new()
+    }
+
     /// The card that files of an older format hold.
     fn old_card(fields: &HashMap<String, String>) -> Option<serde_json::Result<ModelCard<Self>>> {
         let _ = fields;
@@ -49,6 +57,14 @@ pub trait FileKind: Shape {
     fn note_history(findings: &mut Option<Findings>, history: &[EpochRecord]) {
         let _ = (findings, history);
     }
+}
+
+/// A tensor that has fewer rows in a file of an older version.
+pub struct GrownTensor {
+    /// Its name.
+    pub name: &'static str,
+    /// Its rows in the file.
+    pub rows: usize,
 }
 
 impl FileKind for CharactersConfig {
@@ -69,7 +85,21 @@ impl FileKind for NetworkConfig {
     const SYMBOLS: &'static str = "musical decisions";
 
     fn symbol_count(_: &DecisionSymbols) -> usize {
-        crate::token::INPUT_COLUMNS
+        INPUT_COLUMNS
+    }
+
+    fn grow(network: &mut Self, symbols: &DecisionSymbols) -> Vec<GrownTensor> {
+        let is_small = network.input_columns == INPUT_COLUMNS_SECOND;
+        if symbols.0 != SymbolVersion::Second || !is_small {
+            return Vec::new();
+        }
+        network.input_columns = INPUT_COLUMNS;
+        let grown = |name, rows| GrownTensor { name, rows };
+        vec![
+            grown("input.weight", INPUT_COLUMNS_SECOND),
+            grown("decision.weight", DECISIONS_SECOND),
+            grown("decision.bias", DECISIONS_SECOND),
+        ]
     }
 
     fn old_card(fields: &HashMap<String, String>) -> Option<serde_json::Result<ModelCard<Self>>> {
@@ -109,21 +139,27 @@ fn card_of_old(record: old_file::Record) -> ModelCard<NetworkConfig> {
             test_bits: Some(record.test_bits_a_note),
             habits: record.habits,
             tell: record.tell,
+            ..Findings::default()
         }),
-        ..ModelCard::imported(record.config, DecisionSymbols)
+        ..ModelCard::imported(record.config, DecisionSymbols(SymbolVersion::Second))
     }
 }
 
-/// The symbols of musical decisions of this version: files name it, for another version's stand for other things.
+/// Which symbols of musical decisions a network was taught with: files name them, for another version's stand for other things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct DecisionSymbols;
+pub struct DecisionSymbols(pub SymbolVersion);
 
-const DECISION_SYMBOLS: &str = "musical decisions, version 2";
+/// What files call them, the newest first.
+const DECISION_SYMBOLS: [(SymbolVersion, &str); 2] = [
+    (SymbolVersion::Third, "musical decisions, version 3"),
+    (SymbolVersion::Second, "musical decisions, version 2"),
+];
 
 impl From<DecisionSymbols> for String {
-    fn from(_: DecisionSymbols) -> Self {
-        DECISION_SYMBOLS.to_owned()
+    fn from(DecisionSymbols(version): DecisionSymbols) -> Self {
+        let named = DECISION_SYMBOLS.iter().find(|(known, _)| *known == version);
+        named.map_or_else(String::new, |(_, name)| (*name).to_owned())
     }
 }
 
@@ -131,16 +167,16 @@ impl TryFrom<String> for DecisionSymbols {
     type Error = OtherSymbols;
 
     fn try_from(found: String) -> Result<Self, OtherSymbols> {
-        match found == DECISION_SYMBOLS {
-            true => Ok(Self),
-            false => Err(OtherSymbols { found }),
-        }
+        let known = DECISION_SYMBOLS.iter().find(|(_, name)| *name == found);
+        known
+            .map(|(version, _)| Self(*version))
+            .ok_or(OtherSymbols { found })
     }
 }
 
 /// The symbols of a network are those of another version.
 #[derive(Debug, Error)]
-#[error("its symbols are `{found}`, this version's are `{DECISION_SYMBOLS}`")]
+#[error("its symbols are `{found}`, this version's are `{}`", DECISION_SYMBOLS[0].1)]
 pub struct OtherSymbols {
     pub found: String,
 }
@@ -179,6 +215,21 @@ pub struct Findings {
     pub habits: Vec<f32>,
     /// What gives its tunes away, as the critic found: its numbers, or none where it was not asked.
     pub tell: Vec<f64>,
+    /// The critic that chooses among its drafts: its numbers, or none where there were too few tunes to teach it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taste: Vec<f32>,
+    /// Habits and critic for tunes in the manner of each other corpus.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_books: Vec<BookFindings>,
+}
+
+/// What teaching finds out about a network that writes in the manner of one corpus.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BookFindings {
+    /// As [`Findings::habits`].
+    pub habits: Vec<f32>,
+    /// As [`Findings::taste`].
+    pub taste: Vec<f32>,
 }
 
 /// Bits a note of what was taught, units dropped, and of the validation.

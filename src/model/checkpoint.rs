@@ -8,7 +8,8 @@
 //! same corpus, options and seed give the same bytes.
 
 pub use super::card::{
-    CorpusSource, DecisionSymbols, EpochBits, FileKind, Findings, ModelCard, Precision,
+    BookFindings, CorpusSource, DecisionSymbols, EpochBits, FileKind, Findings, GrownTensor,
+    ModelCard, Precision,
 };
 use super::old_file;
 use super::recipe::TrainingState;
@@ -91,7 +92,7 @@ impl Imported {
                 layer_count,
                 sound_size,
             };
-            return read_weights(&tensors, &config).map(Self::Decisions);
+            return read_weights(&tensors, &config, &[]).map(Self::Decisions);
         }
         let (vocabulary_size, embedding_size) = dims(&tensors, characters)?;
         let (hidden_size, layer_count) = stack_sizes(&tensors)?;
@@ -102,7 +103,7 @@ impl Imported {
             layer_count,
             dropout: 0.0,
         };
-        read_weights(&tensors, &config).map(Self::Characters)
+        read_weights(&tensors, &config, &[]).map(Self::Characters)
     }
 }
 
@@ -195,12 +196,13 @@ impl<S: FileKind> Model<S> {
     /// Any [`CheckpointError`] but `File`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
         let (tensors, fields) = open(bytes)?;
-        let card = match S::old_card(&fields) {
+        let mut card = match S::old_card(&fields) {
             Some(card) => card.map_err(unreadable)?,
             None => parse_card(&fields)?,
         };
+        let grown = S::grow(&mut card.network, &card.vocabulary);
         check_card(&card)?;
-        let weights = read_weights(&tensors, &card.network)?;
+        let weights = read_weights(&tensors, &card.network, &grown)?;
         Ok(Self { weights, card })
     }
 
@@ -428,6 +430,7 @@ fn check_card<S: FileKind>(card: &ModelCard<S>) -> Result<(), CheckpointError> {
 fn read_weights<S: Shape>(
     tensors: &SafeTensors<'_>,
     config: &S,
+    grown: &[GrownTensor],
 ) -> Result<Weights<S>, CheckpointError> {
     config.check()?;
     let mut values = Vec::new();
@@ -453,6 +456,13 @@ fn read_weights<S: Shape>(
     };
     for place in config.tensors() {
         let start = values.len();
+        if let Some(small) = grown.iter().find(|tensor| tensor.name == place.name) {
+            let mut shape = place.shape.clone();
+            shape[0] = small.rows;
+            values.extend(read(&place.name, &shape)?);
+            values.resize(start + place.len(), 0.0);
+            continue;
+        }
         values.extend(read(&place.name, &place.shape)?);
         let second = place.name.replace("bias_ih", "bias_hh");
         if second != place.name && tensors.tensor(&second).is_ok() {
@@ -512,5 +522,57 @@ fn missing(name: &str) -> CheckpointError {
         tensor: name.to_owned(),
         found: "missing".to_owned(),
         expected: "a tensor of this name".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::{DECISIONS_SECOND, INPUT_COLUMNS_SECOND, SymbolVersion};
+
+    #[test]
+    fn a_model_taught_with_the_symbols_before_is_read_and_has_nothing_to_say_of_the_new_ones() {
+        let config = NetworkConfig {
+            embedding_size: 2,
+            hidden_size: 3,
+            layer_count: 1,
+            sound_size: 2,
+            ..NetworkConfig::shipped()
+        };
+        let weights = Weights::random(config.clone(), 1);
+        let mut card = ModelCard::imported(config.clone(), DecisionSymbols(SymbolVersion::Second));
+        card.network.input_columns = INPUT_COLUMNS_SECOND;
+        let tensors: Vec<_> = config
+            .tensors()
+            .iter()
+            .map(|place| {
+                let mut shape = place.shape.clone();
+                match place.name.as_str() {
+                    "input.weight" => shape[0] = INPUT_COLUMNS_SECOND,
+                    "decision.weight" | "decision.bias" => shape[0] = DECISIONS_SECOND,
+                    _ => {}
+                }
+                let count = shape.iter().product();
+                let values = &weights.tensor(place)[..count];
+                (place.name.clone(), shape, Precision::F32.bytes(values))
+            })
+            .collect();
+        let json = serde_json::to_string(&card).unwrap();
+        let read = Model::<NetworkConfig>::from_bytes(&serialize(Dtype::F32, &tensors, json));
+        let read = read.unwrap();
+        assert_eq!(read.card.network, config);
+        for place in config.tensors() {
+            let (old, new) = (weights.tensor(&place), read.weights.tensor(&place));
+            let known = match place.name.as_str() {
+                "input.weight" => INPUT_COLUMNS_SECOND * 2,
+                "decision.weight" => DECISIONS_SECOND * (3 + 2),
+                "decision.bias" => DECISIONS_SECOND,
+                _ => new.len(),
+            };
+            assert_eq!(old[..known], new[..known], "{}", place.name);
+            assert!(new[known..].iter().all(|value| *value == 0.0));
+        }
+        let again = Model::<NetworkConfig>::from_bytes(&read.to_bytes(Precision::F32)).unwrap();
+        assert_eq!(again, read);
     }
 }

@@ -175,14 +175,18 @@ impl Course for TuneCourse {
     }
 
     fn amount(&self, scope: Scope) -> usize {
-        self.of(scope).iter().map(Lesson::len).sum()
+        let lessons = match scope {
+            Scope::All => &self.tunes[..],
+            Scope::Target => &self.tunes[..self.target_count],
+        };
+        lessons.iter().map(Lesson::len).sum()
     }
 
     /// Tunes of like length together, so that little is padded; which tunes and in what order changes with the epoch.
     fn begin_epoch(&mut self, config: &TrainingConfig, scope: Scope, epoch: u32) -> usize {
         let noise = Noise::new(config.seed, Purpose::Order, epoch.into());
-        let lessons = self.of(scope);
-        let mut order: Vec<usize> = (0..lessons.len()).collect();
+        let lessons = &self.tunes;
+        let mut order = self.of(scope, noise.part(2));
         // 15 % either way mixes neighbours.
         let key =
             |index: usize| lessons[index].len() as f64 * (0.85 + 0.3 * noise.uniform(index as u64));
@@ -234,10 +238,18 @@ impl Course for TuneCourse {
 }
 
 impl TuneCourse {
-    fn of(&self, scope: Scope) -> &[Lesson] {
+    /// Which tunes an epoch is about. With those of the target go as many of the others, other ones every time, so that the manners
+    /// of their books are not forgotten.
+    fn of(&self, scope: Scope, noise: Noise) -> Vec<usize> {
         match scope {
-            Scope::All => &self.tunes,
-            Scope::Target => &self.tunes[..self.target_count],
+            Scope::All => (0..self.tunes.len()).collect(),
+            Scope::Target => {
+                let others = noise.permutation(self.tunes.len() - self.target_count);
+                let others = others.into_iter().map(|other| self.target_count + other);
+                (0..self.target_count)
+                    .chain(others.take(self.target_count))
+                    .collect()
+            }
         }
     }
 }

@@ -13,13 +13,16 @@ use super::packed_stack::{First, PackedStack, answer, each, gate_of_column, in_p
 use super::shape::NetworkConfig;
 use super::weights::Weights;
 use crate::token::{
-    Cursor, DECISIONS, Decision, INPUTS_PER_STEP, PITCHES, PlannedTune, input_columns,
+    Cursor, DECISIONS, Decision, INPUTS_PER_STEP, PITCHES, PlannedTune, Style, SymbolVersion,
+    input_columns,
 };
 use std::borrow::BorrowMut;
 
 /// A network of decisions ready to be asked; shared by threads.
 #[derive(Clone, Debug)]
 pub struct Engine {
+    /// Those that its network was taught with.
+    symbols: SymbolVersion,
     stack: PackedStack,
     /// `(columns, embedding)`, so scaled that no sum of a step's rows leaves ±1 where products round their inputs.
     table: Vec<f32>,
@@ -62,7 +65,7 @@ impl Question {
 
 impl Engine {
     /// Packs weights, kept as `storage` says. Inputs, which leave ±1, keep 16 bits where others keep 8.
-    pub fn new(weights: &Weights<NetworkConfig>, storage: Storage) -> Self {
+    pub fn new(symbols: SymbolVersion, weights: &Weights<NetworkConfig>, storage: Storage) -> Self {
         let config = weights.config();
         let (e, h, s) = (config.embedding_size, config.hidden_size, config.sound_size);
         let (of_inputs, scale) = match storage {
@@ -91,6 +94,7 @@ impl Engine {
         };
         let sound = weights.named("sound.weight");
         Self {
+            symbols,
             table: weights
                 .named("input.weight")
                 .iter()
@@ -171,15 +175,25 @@ impl Engine {
 }
 
 impl Engine {
+    /// Those that its network was taught with.
+    pub fn symbols(&self) -> SymbolVersion {
+        self.symbols
+    }
+
+    /// The start of a tune, to be said with the network's own symbols.
+    pub fn cursor(&self, style: Style) -> Cursor {
+        Cursor::with_symbols(self.symbols, style)
+    }
+
     /// What a tune costs, its plan counted in: with rounded weights more than it costs the network that was taught.
     pub fn cost(&self, tune: &PlannedTune) -> Cost {
-        let mut cursor = Cursor::new(tune.plan.style);
+        let mut cursor = self.cursor(tune.plan.style);
         let (mut state, mut sounds) = (self.state(), Vec::new());
         let mut cost = Cost {
             units: tune.note_count() as u64,
             ..Cost::default()
         };
-        for step in tune.steps() {
+        for step in tune.steps(self.symbols) {
             let mut legal = [false; DECISIONS];
             cursor.allow_decisions(&mut legal);
             self.step(&mut state, cursor.inputs());
@@ -290,7 +304,7 @@ mod tests {
             (Storage::Int16, 1e-3),
             (Storage::Int8, 1e-2),
         ] {
-            let asked = Engine::new(&weights, storage).cost(&tune);
+            let asked = Engine::new(SymbolVersion::Third, &weights, storage).cost(&tune);
             assert!(
                 (asked.nats - taught.nats).abs() < far * taught.nats,
                 "{storage:?} {asked:?} {taught:?}"
@@ -307,7 +321,7 @@ mod tests {
         let (own, other) = (drawn_tune(1), drawn_tune(2));
         let symbols = |tune: &PlannedTune| {
             let mut cursor = Cursor::new(tune.plan.style);
-            let inputs = tune.steps().into_iter().map(|step| {
+            let inputs = tune.steps(SymbolVersion::Third).into_iter().map(|step| {
                 let inputs = cursor.inputs();
                 cursor.push(step);
                 inputs
@@ -315,7 +329,7 @@ mod tests {
             inputs.collect::<Vec<_>>()
         };
         for storage in [Storage::F32, Storage::Int16, Storage::Int8] {
-            let engine = Engine::new(&small(), storage);
+            let engine = Engine::new(SymbolVersion::Third, &small(), storage);
             let (mut alone, mut shared) = (engine.state(), engine.state());
             let mut together = vec![engine.state(); 5];
             let (mut of_alone, mut of_all) = (Vec::new(), Vec::new());

@@ -2,7 +2,9 @@
 //!
 //! In: tunes. Out: [`Lesson`]s, and some of them side by side as a [`Batch`]. Does not compute.
 
-use crate::token::{Cursor, DECISIONS, INPUTS_PER_STEP, PITCHES, PlannedTune, Sound};
+use crate::token::{
+    Cursor, DECISIONS, INPUTS_PER_STEP, PITCHES, PlannedTune, Sound, SymbolVersion,
+};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -27,12 +29,17 @@ pub(super) type Choices = [u64; DECISIONS.div_ceil(64)];
 const _: () = assert!(PITCHES <= 64);
 
 impl Lesson {
-    /// Walks through a tune.
+    /// Walks through a tune as the newest symbols say it.
     pub fn of(tune: &PlannedTune) -> Self {
+        Self::with_symbols(SymbolVersion::default(), tune)
+    }
+
+    /// Walks through a tune.
+    pub fn with_symbols(symbols: SymbolVersion, tune: &PlannedTune) -> Self {
         let mut lesson = Self::default();
-        let mut cursor = Cursor::new(tune.plan.style);
+        let mut cursor = Cursor::with_symbols(symbols, tune.plan.style);
         let (mut decisions, mut sounds) = ([false; DECISIONS], [false; PITCHES]);
-        for step in tune.steps() {
+        for step in tune.steps(symbols) {
             cursor.allow_decisions(&mut decisions);
             cursor.allow_sounds(&mut sounds);
             let mut may_decide = Choices::default();

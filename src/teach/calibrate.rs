@@ -1,19 +1,23 @@
 //! What a taught model's drafts are bent by, and told by.
 //!
-//! In: a network of decisions and the corpus it learnt from. Out: the weights of the books' habits, and what still gives
-//! its tunes away. Teaches the network nothing.
+//! In: a network of decisions and the corpus it learnt from. Out: the weights of the books' habits, what still gives its
+//! tunes away, and what chooses among its drafts. Teaches the network nothing.
 
-use super::corpus::{TuneCorpus, melody};
+use super::corpus::{TuneCorpus, melody, style_of};
 use crate::compose::ModelName;
-use crate::compose::{Composer, HABIT_FEATURES, Habits, Model, Request, RequestError};
+use crate::compose::{Composer, HABIT_FEATURES, Leaning, Model, Request, RequestError};
 use crate::corpus::Part;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
+use crate::critic::craft::craft;
 use crate::critic::features::{NAMES, SCALARS, scalars};
+use crate::critic::taste::Taste;
+use crate::model::checkpoint::{BookFindings, Findings};
 use crate::model::engine::{Engine, Storage};
 use crate::model::shape::NetworkConfig;
 use crate::model::weights::Weights;
-use crate::token::to_abc;
+use crate::token::{SymbolVersion, to_abc};
+use crate::{abc, score};
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,68 +29,160 @@ const CALIBRATION_DRAFTS: usize = 192;
 const CALIBRATION_RATE: f64 = 0.35;
 /// Drafts that a calibrated model is found out by.
 const DRAFTS_HEARD: usize = 800;
+/// Pools of drafts that choosing is learnt from, and fewest tunes of people's that it can be learnt from.
+const POOLS: u64 = 160;
+const PEOPLE_MIN: usize = 40;
 
-/// Finds the weights of the habits at which drafts have as much of each as the tunes learnt from, and what still gives drafts away
-/// that the critic lets pass; `None` when `stop` was raised.
-pub(super) fn calibrate(
+/// What was found out about a model.
+pub struct Calibration {
+    /// How drafts in the manner of each corpus come to be like its tunes, the target first.
+    pub leanings: Vec<Leaning>,
+    /// What still gives drafts in the target's manner away.
+    pub tell: Tell,
+}
+
+impl Calibration {
+    /// Puts it into a model's card.
+    pub fn note(&self, findings: &mut Findings) {
+        let numbers = |leaning: &Leaning| {
+            let taste = leaning.taste.as_ref().map(Taste::numbers);
+            (leaning.habits.0.to_vec(), taste.unwrap_or_default())
+        };
+        let mut found = self.leanings.iter().map(numbers);
+        (findings.habits, findings.taste) = found.next().unwrap_or_default();
+        findings.other_books = found
+            .map(|(habits, taste)| BookFindings { habits, taste })
+            .collect();
+        findings.tell = self.tell.numbers();
+    }
+}
+
+/// Finds for the manner of each corpus the weights of the habits at which drafts have as much of each as its tunes, and what chooses
+/// among them; and what gives drafts away that the critic lets pass. `None` when `stop` was raised. What chooses learns from every
+/// other tune of the corpus; the rest is left for reports.
+///
+/// # Errors
+/// [`RequestError`]: never, for nothing is asked for.
+pub fn calibrate(
     corpus: &TuneCorpus,
+    symbols: SymbolVersion,
     weights: &Weights<NetworkConfig>,
     seed: u64,
     stop: &AtomicBool,
-) -> Result<Option<(Habits, Tell)>, RequestError> {
-    let mut model = Model {
-        engine: Arc::new(Engine::new(weights, Storage::default())),
-        name: ModelName::default(),
-        habits: Habits::default(),
-        tell: None,
+) -> Result<Option<Calibration>, RequestError> {
+    let books = match symbols {
+        SymbolVersion::Second => 1, // it cannot be asked for others
+        SymbolVersion::Third => corpus.book_count(),
     };
-    let critic = Arc::new(Critic::knowing(corpus.index()));
-    let books: Vec<_> = corpus
-        .target(Part::Train)
-        .map(|setting| scalars(&melody(&setting.setting.text)))
-        .collect();
-    for round in 0..CALIBRATION_ROUNDS {
-        let made = draft(&model, &critic, CALIBRATION_DRAFTS, (seed, round), stop)?;
-        for (weight, (name, sign)) in model.habits.0.iter_mut().zip(HABIT_FEATURES) {
-            let feature = NAMES.iter().position(|other| *other == name).unwrap_or(0);
-            let (wanted, deviation) = mean_and_deviation(&books, feature);
-            let off = (wanted - mean_and_deviation(&made, feature).0) / deviation.max(1e-9);
-            *weight += (CALIBRATION_RATE * sign * off) as f32;
+    let mut drafting = Drafting {
+        model: Model {
+            engine: Arc::new(Engine::new(symbols, weights, Storage::default())),
+            name: ModelName::default(),
+            leanings: vec![Leaning::default(); books],
+            tell: None,
+        },
+        critic: Arc::new(Critic::knowing(corpus.index())),
+        seed,
+        stop,
+    };
+    let mut tell = None;
+    for book in 0..books {
+        let tunes: Vec<_> = corpus
+            .settings
+            .iter()
+            .filter(|setting| setting.corpus == book && setting.part == Part::Train)
+            .collect();
+        let people: Vec<_> = tunes
+            .par_iter()
+            .map(|setting| scalars(&melody(&setting.setting.text)))
+            .collect();
+        if people.is_empty() {
+            continue;
+        }
+        for round in 0..CALIBRATION_ROUNDS {
+            let made = drafting.drafts(book, CALIBRATION_DRAFTS, round)?;
+            let habits = &mut drafting.model.leanings[book].habits;
+            for (weight, (name, sign)) in habits.0.iter_mut().zip(HABIT_FEATURES) {
+                let feature = NAMES.iter().position(|other| *other == name).unwrap_or(0);
+                let (wanted, deviation) = mean_and_deviation(&people, feature);
+                let off = (wanted - mean_and_deviation(&made, feature).0) / deviation.max(1e-9);
+                *weight += (CALIBRATION_RATE * sign * off) as f32;
+            }
+        }
+        if tell.is_none() {
+            let made = drafting.drafts(book, DRAFTS_HEARD, CALIBRATION_ROUNDS)?;
+            tell = Some(Tell::learn(&people, &made));
+        }
+        let for_choosing: Vec<_> = tunes
+            .par_iter()
+            .filter(|setting| setting.is_for_choosing())
+            .map(|setting| craft(&score::read(&abc::parse(&setting.setting.text).tune).score))
+            .collect();
+        if for_choosing.len() >= PEOPLE_MIN {
+            let pools = drafting.pools(book)?;
+            drafting.model.leanings[book].taste = Some(Taste::matching(&for_choosing, &pools));
         }
     }
-    let made = draft(
-        &model,
-        &critic,
-        DRAFTS_HEARD,
-        (seed, CALIBRATION_ROUNDS),
-        stop,
-    )?;
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    Ok(Some((model.habits, Tell::learn(&books, &made))))
+    Ok(Some(Calibration {
+        leanings: drafting.model.leanings,
+        tell: tell.unwrap_or_else(|| Tell::learn(&[], &[])),
+    }))
 }
 
-/// What about `count` drafts are like that the critic lets pass.
-fn draft(
-    model: &Model,
-    critic: &Arc<Critic>,
-    count: usize,
-    (seed, round): (u64, u64),
-    stop: &AtomicBool,
-) -> Result<Vec<[f64; SCALARS]>, RequestError> {
-    let composer = Composer::new(model.clone(), critic.clone(), Request::default())?;
-    let first = round << 32; // other tunes in every round
-    let made = (first..first + count.div_ceil(8) as u64)
-        .into_par_iter()
-        .flat_map_iter(|index| composer.drafts(seed, index, 0, 8, stop))
-        .flatten()
-        .filter_map(|draft| {
-            let text = format!("X:1\nT:Draft\n{}", to_abc(&draft.tune));
-            critic.judge(&text).is_ok().then(|| scalars(&melody(&text)))
-        });
-    Ok(made.collect())
+/// A model that is asked for drafts while it is found out.
+struct Drafting<'a> {
+    model: Model,
+    critic: Arc<Critic>,
+    seed: u64,
+    stop: &'a AtomicBool,
 }
+
+impl Drafting<'_> {
+    fn composer(&self, book: usize) -> Result<Composer, RequestError> {
+        let style = style_of(book);
+        let request = Request {
+            style,
+            ..Request::default()
+        };
+        Composer::new(self.model.clone(), Arc::clone(&self.critic), request)
+    }
+
+    /// What about `count` drafts are like that the critic lets pass; other ones in every round.
+    fn drafts(
+        &self,
+        book: usize,
+        count: usize,
+        round: u64,
+    ) -> Result<Vec<[f64; SCALARS]>, RequestError> {
+        let composer = self.composer(book)?;
+        let first = round << 32;
+        let made = (first..first + count.div_ceil(8) as u64)
+            .into_par_iter()
+            .flat_map_iter(|index| composer.drafts(self.seed, index, 0, 8, self.stop))
+            .flatten()
+            .filter_map(|draft| {
+                let text = format!("X:1\nT:Draft\n{}", to_abc(&draft.tune));
+                let passes = self.critic.judge(&text).is_ok();
+                passes.then(|| scalars(&melody(&text)))
+            });
+        Ok(made.collect())
+    }
+
+    /// Pools of drafts; not those that the tunes of a report of the same seed are chosen from.
+    fn pools(&self, book: usize) -> Result<Vec<Pool>, RequestError> {
+        let composer = self.composer(book)?;
+        let pools = (0..POOLS).into_par_iter();
+        Ok(pools
+            .map(|index| composer.pool(!self.seed, index, self.stop))
+            .collect())
+    }
+}
+
+/// The drafts that one tune is chosen from: the log weight of each, and its numbers.
+type Pool = Vec<(f32, Vec<Option<f32>>)>;
 
 fn mean_and_deviation(tunes: &[[f64; SCALARS]], feature: usize) -> (f64, f64) {
     let count = tunes.len().max(1) as f64;

@@ -5,7 +5,7 @@
 use super::TeachError;
 use crate::corpus::fingerprint::{self, Step};
 use crate::corpus::index::RunIndex;
-use crate::corpus::normalise::without_exact_duplicates;
+use crate::corpus::normalise::{Identity, without_exact_duplicates};
 use crate::corpus::split::SPLIT_RULE;
 use crate::corpus::tunebook::{self, Tunebook};
 use crate::corpus::{CorpusError, Part, Setting, Split};
@@ -93,6 +93,13 @@ pub struct Taught {
     pub corpus: usize,
 }
 
+impl Taught {
+    /// Whether the critic that chooses among drafts may learn from this tune: every other one, by its text. The rest is for reports.
+    pub(super) fn is_for_choosing(&self) -> bool {
+        Identity::of(&self.setting).number().is_multiple_of(2)
+    }
+}
+
 /// All tunes of some corpora as decisions, split by cluster over all corpora together.
 pub struct TuneCorpus {
     /// Every tune that fits.
@@ -158,10 +165,7 @@ impl TuneCorpus {
     }
 
     fn add(&mut self, setting: Setting, part: Part, corpus: usize) {
-        let style = match corpus {
-            0 => Style::Target,
-            _ => Style::Wider,
-        };
+        let style = style_of(corpus);
         let words = setting.path.file_stem().unwrap_or_default();
         let reading = score::read(&abc::parse(&setting.text).tune);
         match written_in_score(&reading.score, style, &words.to_string_lossy()) {
@@ -185,11 +189,25 @@ impl TuneCorpus {
         RunIndex::of_melodies(known.iter().map(Vec::as_slice))
     }
 
+    /// How many corpora have tunes that can be taught, up to the last that has some.
+    pub(super) fn book_count(&self) -> usize {
+        let books = self.settings.iter().map(|setting| setting.corpus + 1);
+        books.max().unwrap_or(0)
+    }
+
     /// The target's tunes of one part.
     pub fn target(&self, part: Part) -> impl Iterator<Item = &Taught> {
         self.settings
             .iter()
             .filter(move |setting| setting.corpus == 0 && setting.part == part)
+    }
+}
+
+/// The style of the corpus of an index.
+pub(super) fn style_of(corpus: usize) -> Style {
+    match corpus {
+        0 => Style::Target,
+        book => Style::Book(u8::try_from(book).unwrap_or(u8::MAX)),
     }
 }
 

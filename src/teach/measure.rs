@@ -3,16 +3,15 @@
 //! In: a corpus and a model. Out: numbers, the same code for people's tunes and its own.
 
 use super::TeachError;
-use super::corpus::{Taught, TuneCorpus, melody, steps};
+use super::corpus::{TuneCorpus, melody, steps};
 use crate::compose::Compose;
 use crate::compose::{Composer, Model, Request};
-use crate::corpus::{Part, index::RunIndex, normalise::Identity};
+use crate::corpus::{Part, index::RunIndex};
 use crate::critic::comparison::{Tell, likenesses, telling_apart};
-use crate::critic::craft::craft;
 use crate::critic::features::{Melody, SCALARS, scalars};
 use crate::critic::histogram::{Counted, divergence, overlap};
-use crate::critic::taste::Taste;
-use crate::critic::{Critic, Refusals, stranger};
+use crate::critic::stranger::{self, Hears};
+use crate::critic::{Critic, Refusals, heard};
 use crate::model::cost::Cost;
 use crate::model::course::judge;
 use crate::model::direct::DirectNetwork;
@@ -22,7 +21,7 @@ use crate::model::trainer::TrainingError;
 use crate::model::weights::Weights;
 use crate::music::Dance;
 use crate::score::Score;
-use crate::token::to_abc;
+use crate::token::{Style, to_abc};
 use crate::{abc, score};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -92,6 +91,12 @@ pub struct Figures {
     pub second_critic: Option<f64>,
     /// The same of one half of these tunes of people's from the other.
     pub second_critic_people: Option<f64>,
+    /// Both where the critic hears nothing but structure: which bars are alike, and which rest.
+    pub second_critic_structure: (Option<f64>, Option<f64>),
+    /// Drafts as they come from people's tunes: everything heard, and structure alone.
+    pub second_critic_drafts: (Option<f64>, Option<f64>),
+    /// What a listener notices: its name, how much of it the target's tunes have, drafts and kept tunes.
+    pub heard: Vec<(String, [Option<f64>; 3])>,
 }
 
 /// The figures and what they were taken of.
@@ -113,7 +118,8 @@ pub struct Measured {
 }
 
 /// Measures a model: `count` drafts as they come and `count` tunes that the critic kept, beside the held-out tunes of the corpus;
-/// all are held against the tunes learnt from.
+/// all are held against the tunes learnt from. What a listener notices, and the second critic, go by the book in whose manner tunes
+/// are asked for.
 ///
 /// # Errors
 /// [`TeachError`].
@@ -125,10 +131,14 @@ pub fn measure(
     count: usize,
     seed: u64,
 ) -> Result<Measured, TeachError> {
+    let book = match request.style {
+        Style::Target => 0,
+        Style::Book(book) => usize::from(book),
+    };
     let lessons = |part| {
         corpus
             .target(part)
-            .map(|setting| Lesson::of(&setting.tune))
+            .map(|setting| Lesson::with_symbols(model.engine.symbols(), &setting.tune))
             .collect::<Vec<_>>()
     };
     let (valid, test) = (lessons(Part::Valid), lessons(Part::Test));
@@ -175,8 +185,9 @@ pub fn measure(
         melodies(&raw_abc),
         melodies(&kept_abc),
     );
-    let people_scores = of_common_form(unseen(corpus));
+    let people_scores = of_common_form(unseen(corpus, book));
     let kept_scores = of_common_form(kept_abc.iter().map(String::as_str));
+    let raw_scores = of_common_form(raw_abc.iter().map(String::as_str));
     let halves = [0, 1].map(|from| {
         let half = people_scores.iter().skip(from).step_by(2);
         half.cloned().collect::<Vec<_>>()
@@ -191,8 +202,17 @@ pub fn measure(
         raw: set(&raw_abc, &raw, &raw_refusals),
         kept: set(&kept_abc, &kept, &kept_refusals),
         kept_a_second: kept_abc.len() as f64 / spent.as_secs_f64().max(1e-9),
-        second_critic: told_apart(&kept_scores, &people_scores),
-        second_critic_people: told_apart(&halves[0], &halves[1]),
+        second_critic: told_apart(Hears::Everything, &kept_scores, &people_scores),
+        second_critic_people: told_apart(Hears::Everything, &halves[0], &halves[1]),
+        second_critic_structure: (
+            told_apart(Hears::Structure, &kept_scores, &people_scores),
+            told_apart(Hears::Structure, &halves[0], &halves[1]),
+        ),
+        second_critic_drafts: (
+            told_apart(Hears::Everything, &raw_scores, &people_scores),
+            told_apart(Hears::Structure, &raw_scores, &people_scores),
+        ),
+        heard: heard_in((corpus, book), &raw_abc, &kept_abc),
     };
     Ok(Measured {
         figures,
@@ -205,16 +225,11 @@ pub fn measure(
     })
 }
 
-/// Whether the critic that chooses may learn from this tune: every other one of the target, by its text. The rest is for the report.
-fn is_for_choosing(setting: &Taught) -> bool {
-    Identity::of(&setting.setting).number().is_multiple_of(2)
-}
-
-/// People's tunes that choosing never saw.
-fn unseen(corpus: &TuneCorpus) -> impl Iterator<Item = &str> {
-    let of_target = corpus.settings.iter().filter(|setting| setting.corpus == 0);
-    of_target
-        .filter(|setting| !is_for_choosing(setting))
+/// Tunes of a book that choosing never saw.
+fn unseen(corpus: &TuneCorpus, book: usize) -> impl Iterator<Item = &str> {
+    let of_book = corpus.settings.iter();
+    of_book
+        .filter(move |setting| setting.corpus == book && !setting.is_for_choosing())
         .map(|setting| setting.setting.text.as_str())
 }
 
@@ -224,42 +239,44 @@ fn of_common_form<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Score> {
     scores.filter(stranger::has_common_form).collect()
 }
 
-fn told_apart(one: &[Score], other: &[Score]) -> Option<f64> {
+/// What a listener notices of a book's tunes, of drafts and of kept tunes.
+fn heard_in(
+    (corpus, book): (&TuneCorpus, usize),
+    raw: &[String],
+    kept: &[String],
+) -> Vec<(String, [Option<f64>; 3])> {
+    let of_book = corpus.settings.iter();
+    let people = of_book
+        .filter(|setting| setting.corpus == book)
+        .map(|setting| setting.setting.text.clone())
+        .collect::<Vec<_>>();
+    let sets = [&people[..], raw, kept].map(|texts| {
+        let scores: Vec<Score> = texts
+            .par_iter()
+            .map(|text| score::read(&abc::parse(text).tune).score)
+            .collect();
+        let common: Vec<&Score> = scores
+            .iter()
+            .filter(|score| stranger::has_common_form(score))
+            .collect();
+        let mut habits = heard::of_common_form(&common);
+        habits.extend(heard::of_all(&scores.iter().collect::<Vec<_>>()));
+        habits
+    });
+    let rows = 0..sets[0].len();
+    rows.map(|row| {
+        let shares = [0, 1, 2].map(|set: usize| sets[set][row].1);
+        (sets[0][row].0.to_owned(), shares)
+    })
+    .collect()
+}
+
+fn told_apart(hears: Hears, one: &[Score], other: &[Score]) -> Option<f64> {
     stranger::telling_apart(
+        hears,
         &one.iter().collect::<Vec<_>>(),
         &other.iter().collect::<Vec<_>>(),
     )
-}
-
-/// Teaches the critic that chooses among drafts: half of the target's tunes, and `count` drafts that its rules let pass.
-///
-/// # Errors
-/// [`TeachError::Request`].
-pub fn taste(
-    corpus: &TuneCorpus,
-    model: Model,
-    request: Request,
-    count: usize,
-    seed: u64,
-) -> Result<Taste, TeachError> {
-    let critic = Arc::new(Critic::knowing(corpus.index()));
-    let composer = Composer::new(model, critic.clone(), request)?;
-    // Not the drafts that a report of the same seed is made of.
-    let (texts, _) = drafts(&composer, &critic, count, !seed);
-    let craft_of = |text: &str| craft(&score::read(&abc::parse(text).tune).score);
-    let passed: Vec<_> = texts
-        .par_iter()
-        .filter(|text| critic.judge(text).is_ok())
-        .map(|text| craft_of(text))
-        .collect();
-    let people: Vec<_> = corpus
-        .settings
-        .par_iter()
-        .filter(|setting| setting.corpus == 0 && setting.part == Part::Train)
-        .filter(|setting| is_for_choosing(setting))
-        .map(|setting| craft_of(&setting.setting.text))
-        .collect();
-    Ok(Taste::learn(&people, &passed))
 }
 
 /// Drafts before any is refused, and what the critic would have refused them for.

@@ -9,8 +9,9 @@ mod measure;
 mod report;
 mod run;
 
+pub use calibrate::{Calibration, calibrate};
 pub use corpus::{Taught, TextCorpus, TuneCorpus};
-pub use measure::{Figures, Measured, SetFigures, measure, taste};
+pub use measure::{Figures, Measured, SetFigures, measure};
 pub use report::{files, table};
 pub use run::{Device, Outcome, Teaching, teach_characters, teach_decisions};
 

@@ -71,16 +71,38 @@ pub fn table(figures: &Figures) -> String {
             found(&set.histograms, index).1
         });
     }
-    let told =
-        |area: Option<f64>| area.map_or("too few tunes".to_owned(), |area| format!("{area:.3}"));
+    let told = |area: Option<f64>| area.map_or("too few".to_owned(), |area| format!("{area:.3}"));
     let _ = writeln!(
         text,
-        "\ntold from people's by a critic that choosing never hears, all of two parts of 8 bars each twice, AUC: {}; people's \
-         from people's: {}\nkept tunes a second of a thread: {:.2}",
-        told(figures.second_critic),
-        told(figures.second_critic_people),
+        "\nkept tunes a second of a thread: {:.2}\n\ntold from the book's tunes that choosing never saw by a critic that it never \
+         hears, two parts of 8 bars each twice on both sides, AUC (.5: not at all)",
         figures.kept_a_second
     );
+    let columns = ["", "the book", "drafts", "kept"];
+    let row = |cells: [&str; 4]| {
+        let [name, book, drafts, kept] = cells;
+        format!("{name:<44}{book:>12}{drafts:>12}{kept:>12}\n")
+    };
+    text += &row(columns);
+    let (of_book, of_drafts) = (figures.second_critic_people, figures.second_critic_drafts);
+    let (structure, of_book_structure) = figures.second_critic_structure;
+    for (name, areas) in [
+        ("everything", [of_book, of_drafts.0, figures.second_critic]),
+        (
+            "structure alone",
+            [of_book_structure, of_drafts.1, structure],
+        ),
+    ] {
+        let [book, drafts, kept] = areas.map(told);
+        text += &row([name, &book, &drafts, &kept]);
+    }
+    text += "\nwhat is heard (of two parts of 8 bars)\n";
+    for (habit, shares) in &figures.heard {
+        let [book, drafts, kept] =
+            shares.map(|share| share.map_or("–".to_owned(), |share| format!("{share:.3}")));
+        text += &row([habit, &book, &drafts, &kept]);
+    }
+    text.push('\n');
     for (name, set) in [("drafts", &figures.raw), ("kept tunes", &figures.kept)] {
         let refused: Vec<String> = set
             .refusals

@@ -167,7 +167,7 @@ pub fn teach_decisions(
     };
     let card = ModelCard::new(
         network,
-        DecisionSymbols,
+        DecisionSymbols::default(),
         corpus.sources.clone(),
         corpus.split_rule,
         teaching.recipe.clone(),
@@ -188,15 +188,15 @@ pub fn teach_decisions(
         outcome.test_bits = Some(cost.bits());
     }
     let (seed, stop) = (teaching.recipe.seed, teaching.limits.stop);
-    let Some((habits, tell)) = calibrate(corpus, weights, seed, stop)? else {
+    let symbols = DecisionSymbols::default();
+    let Some(found) = calibrate(corpus, symbols.0, weights, seed, stop)? else {
         outcome.ending = Some(Ending::Stopped);
         return Ok(outcome);
     };
     let mut model = trainer.model();
     let findings = model.card.findings.get_or_insert_default();
     findings.test_bits = outcome.test_bits;
-    findings.habits = habits.0.to_vec();
-    findings.tell = tell.numbers();
+    found.note(findings);
     model.save(&teaching.output).map_err(TrainingError::from)?;
     forget_state(&teaching.output);
     Ok(outcome)

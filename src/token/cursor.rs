@@ -6,9 +6,10 @@
 
 use super::lookback::{Lookback, Placed};
 use super::plan::{BarSlot, PartPlan, Plan, Repeat};
+use super::relation::{Bound, BoundSound, Relation};
 use super::symbol::{
-    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX, PITCHES,
-    REPEATS, Sound, Style, TONICS, TuneMeter, Units,
+    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, LAGS, LAGS_SECOND, LENGTHS, PART_LENGTHS,
+    PARTS_MAX, PITCHES, RELATIONS, REPEATS, Sound, Style, SymbolVersion, TONICS, TuneMeter, Units,
 };
 use super::tune::{Note, PlannedTune, Step};
 use crate::music::{Dance, Key, Mode};
@@ -39,7 +40,7 @@ pub enum Expected {
     SecondShortfall,
     /// Whether the plan is complete, or another part follows.
     Close,
-    /// Whether the bar is the same as an earlier one.
+    /// How the bar stands to earlier ones.
     Bar,
     /// A note: its length, then its sound.
     Note,
@@ -57,6 +58,7 @@ struct Triplet {
 /// How much a stream says so far.
 #[derive(Clone, Debug)]
 pub struct Cursor {
+    pub(super) symbols: SymbolVersion,
     pub(super) plan: Plan,
     pub(super) expected: Expected,
     pub(super) slots: Vec<BarSlot>,
@@ -67,14 +69,33 @@ pub struct Cursor {
     triplet: Option<Triplet>,
     pub(super) last: Option<Step>,
     last_sound: Option<Sound>,
-    /// What was decided of the bar being filled: 0 a bar of its own, else which bar looked back to it is the same as.
-    pub(super) bar_kind: u8,
+    /// The number of the [`Relation`] that was decided of the bar being filled, and of the one before it.
+    pub(super) relation: u8,
+    pub(super) relation_before: Option<u8>,
     pub(super) lookback: Lookback,
 }
 
+/// A bar that the bar about to begin may stand to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// The [`Decision::Bar`] that says so.
+    pub number: u8,
+    /// Its first notes, as far as they are settled by it: all, or how it begins.
+    pub notes: Vec<Note>,
+    /// Whether these are all.
+    pub is_whole: bool,
+    /// The length of its last note, where that is settled.
+    pub last_length: Option<Units>,
+}
+
 impl Cursor {
-    /// At the start of a tune.
+    /// At the start of a tune said with the newest symbols.
     pub fn new(style: Style) -> Self {
+        Self::with_symbols(SymbolVersion::default(), style)
+    }
+
+    /// At the start of a tune.
+    pub fn with_symbols(symbols: SymbolVersion, style: Style) -> Self {
         let plan = Plan {
             style,
             dance: Dance::Air,
@@ -84,6 +105,7 @@ impl Cursor {
             parts: Vec::new(),
         };
         Self {
+            symbols,
             plan,
             expected: Expected::Dance,
             slots: Vec::new(),
@@ -92,7 +114,8 @@ impl Cursor {
             triplet: None,
             last: None,
             last_sound: None,
-            bar_kind: 0,
+            relation: 0,
+            relation_before: None,
             lookback: Lookback::default(),
         }
     }
@@ -141,31 +164,79 @@ impl Cursor {
         self.last_sound
     }
 
-    /// The bars looked back to that the bar about to begin may be the same as: their [`Decision::Bar`] numbers and notes.
+    /// How many bars are looked back to.
+    pub(super) fn lags(&self) -> usize {
+        match self.symbols {
+            SymbolVersion::Second => LAGS_SECOND,
+            SymbolVersion::Third => LAGS,
+        }
+    }
+
+    /// The earlier bars that the bar about to begin may stand to, and how.
     ///
-    /// Of bars that are themselves the same only the first is offered, so that every tune is said in one way.
-    pub fn repeatable(&self) -> impl Iterator<Item = (u8, Vec<Note>)> {
-        let sources = self.lookback.sources();
-        let here = self.slot().copied();
-        (0..LAGS).filter_map(move |lag| {
-            let (source, here) = sources[lag].zip(here)?;
-            let there = self.slots[source];
-            let notes = &self.filled[source];
-            let fits = (there.start, there.length) == (here.start, here.length)
-                && notes
-                    .first()
-                    .is_some_and(|first| first.note.sound != Sound::Tied || self.may_tie());
-            let is_first = sources[..lag]
-                .iter()
-                .flatten()
-                .all(|&other| self.filled[other] != *notes);
-            (fits && is_first).then(|| {
-                (
-                    lag as u8 + 1, // lossless: few lags
-                    notes.iter().map(|placed| placed.note).collect(),
-                )
-            })
-        })
+    /// What several relations would settle alike is offered as the first of them alone, so that every tune is said in one way.
+    pub fn related(&self) -> Vec<Related> {
+        let mut all: Vec<Related> = Vec::new();
+        let mut rhythms: Vec<Vec<Bound>> = Vec::new();
+        for number in 1..RELATIONS {
+            let relation = Relation::of(number);
+            let Some(bounds) = self.bounds(relation) else {
+                continue;
+            };
+            let notes: Vec<Note> = bounds.iter().map_while(|bound| bound.note()).collect();
+            let is_whole = matches!(relation, Relation::Same(_) | Relation::Moved { .. });
+            let is_opening = matches!(relation, Relation::Opening(_));
+            let last_length = bounds
+                .last()
+                .and_then(|last| last.length.filter(|_| !is_opening))
+                .map(|length| LENGTHS[usize::from(length)]);
+            let is_said = if let Relation::Rhythm(_) = relation {
+                let is_said = rhythms.contains(&bounds);
+                rhythms.push(bounds);
+                is_said
+            } else {
+                let mut others = all.iter().filter(|other| other.is_whole == is_whole);
+                others.any(|other| other.notes == notes)
+            };
+            if !is_said {
+                all.push(Related {
+                    number,
+                    notes,
+                    is_whole,
+                    last_length,
+                });
+            }
+        }
+        all
+    }
+
+    /// What a relation settles of the notes of the bar about to begin, up to the last that it says something of; `None` where the bar
+    /// cannot stand so.
+    fn bounds(&self, relation: Relation) -> Option<Vec<Bound>> {
+        if !relation.is_known(self.symbols) {
+            return None;
+        }
+        let source = self.lookback.sources()[relation.lag()?]?;
+        let (here, there) = (self.slot()?, self.slots[source]);
+        let opening = self.plan.meter.opening();
+        let fits = match relation {
+            Relation::Opening(_) => {
+                let ends_later = |slot: &BarSlot| slot.start == 0 && slot.length > opening;
+                opening > 0 && ends_later(here) && ends_later(&there)
+            }
+            _ => (there.start, there.length) == (here.start, here.length),
+        };
+        let bound = |placed: &Placed| relation.bound(placed.note, placed.at, opening);
+        let mut bounds: Vec<Bound> = self.filled[source]
+            .iter()
+            .map(bound)
+            .collect::<Option<_>>()?;
+        while bounds.last().is_some_and(|last| *last == Bound::default()) {
+            bounds.pop();
+        }
+        let begins = bounds.first()?;
+        let ties = begins.sound == BoundSound::Only(Sound::Tied);
+        (fits && (!ties || self.may_tie())).then_some(bounds)
     }
 
     /// Whether the bar before the one being filled was the same as the one before that.
@@ -176,21 +247,50 @@ impl Cursor {
         }
     }
 
-    /// What is to be decided of the bar about to begin, so that these notes may fill it (those beyond it do not matter).
+    /// What is to be decided of the bar about to begin, so that these notes may fill it (those beyond it do not matter): of all that
+    /// can be said of it the first.
     pub fn bar_decision(&self, notes: &[Note]) -> Decision {
-        let same = self
-            .repeatable()
-            .find(|(_, bar)| notes.starts_with(bar))
-            .map_or(0, |(number, _)| number);
-        Decision::Bar(same)
+        let is_so = |related: &Related| {
+            let bounds = self.bounds(Relation::of(related.number));
+            bounds.is_some_and(|bounds| {
+                bounds.len() <= notes.len()
+                    && bounds
+                        .iter()
+                        .zip(notes)
+                        .all(|(bound, note)| bound.fits(*note))
+            })
+        };
+        let related = self.related();
+        Decision::Bar(
+            related
+                .iter()
+                .find(|one| is_so(one))
+                .map_or(0, |one| one.number),
+        )
     }
 
-    /// The note that must come next because the bar being filled is the same as another.
-    pub fn given(&self) -> Option<Note> {
-        let lag = usize::from(self.bar_kind).checked_sub(1)?;
-        let source = self.lookback.sources()[lag]?;
-        let taken = self.filled.last()?.len();
-        self.filled[source].get(taken).map(|placed| placed.note)
+    /// What is settled of the note that comes next by how the bar stands to another.
+    fn bound(&self) -> Bound {
+        let relation = Relation::of(self.relation);
+        let place = || {
+            let source = self.lookback.sources()[relation.lag()?]?;
+            let placed = self.filled[source].get(self.filled.last()?.len())?;
+            relation.bound(placed.note, placed.at, self.plan.meter.opening())
+        };
+        place().unwrap_or_default()
+    }
+
+    /// The length of the note that comes next, where how the bar stands to another settles it.
+    pub fn given_length(&self) -> Option<u8> {
+        self.bound().length
+    }
+
+    /// What sounds next, where how the bar stands to another settles it.
+    pub fn given_sound(&self) -> Option<Sound> {
+        match self.bound().sound {
+            BoundSound::Only(sound) => Some(sound),
+            BoundSound::Any | BoundSound::Sounding => None,
+        }
     }
 
     /// Writes for every decision whether it may come next.
@@ -239,12 +339,12 @@ impl Cursor {
             }
             Expected::Bar => {
                 allow(Decision::Bar(0));
-                self.repeatable()
-                    .for_each(|(number, _)| allow(Decision::Bar(number)));
+                let related = self.related().into_iter();
+                related.for_each(|related| allow(Decision::Bar(related.number)));
             }
             Expected::Note => {
-                if let Some(note) = self.given() {
-                    allow(Decision::Length(note.length));
+                if let Some(length) = self.given_length() {
+                    allow(Decision::Length(length));
                     return;
                 }
                 let left = self.left();
@@ -265,9 +365,13 @@ impl Cursor {
     pub fn allow_sounds(&self, allowed: &mut [bool]) {
         allowed[..PITCHES].fill(self.expected == Expected::Note);
         allowed[Sound::Tied.id()] = self.may_tie();
-        if let Some(note) = self.given() {
-            allowed[..PITCHES].fill(false);
-            allowed[note.sound.id()] = true;
+        match self.bound().sound {
+            BoundSound::Any => {}
+            BoundSound::Sounding => allowed[Sound::Rest.id()] = false,
+            BoundSound::Only(sound) => {
+                allowed[..PITCHES].fill(false);
+                allowed[sound.id()] = true;
+            }
         }
     }
 
@@ -279,8 +383,7 @@ impl Cursor {
         self.allow_decisions(&mut allowed);
         let sound_fits = match (self.expected, step.sound) {
             (Expected::Note, Some(sound)) => {
-                (sound != Sound::Tied || self.may_tie())
-                    && self.given().is_none_or(|note| note.sound == sound)
+                (sound != Sound::Tied || self.may_tie()) && self.bound().sound.fits(sound)
             }
             (Expected::Note, None) | (Expected::Nothing, _) => false,
             (_, sound) => sound.is_none(),
@@ -315,7 +418,7 @@ impl Cursor {
             }
             Decision::Shortfall(n) => self.part().second_shortfall = PART_LENGTHS[usize::from(n)],
             Decision::Close(_) => {}
-            Decision::Bar(n) => self.bar_kind = n,
+            Decision::Bar(n) => self.relation = n,
             Decision::Length(length) => {
                 if let Some(sound) = step.sound {
                     self.place(Note { length, sound });
@@ -410,10 +513,12 @@ impl Cursor {
         self.filled.push(Vec::new());
         self.taken = 0;
         self.triplet = None;
-        self.bar_kind = 0;
+        self.relation_before = (self.filled.len() > 1).then_some(self.relation);
+        self.relation = 0;
         self.lookback = self.lookback.next(&self.slots[..self.filled.len()]);
         self.expected = Expected::Note;
-        if self.repeatable().next().is_some() {
+        let mut numbers = 1..RELATIONS;
+        if numbers.any(|number| self.bounds(Relation::of(number)).is_some()) {
             self.expected = Expected::Bar;
         }
     }
@@ -477,8 +582,8 @@ impl PlannedTune {
     /// The stream: the plan's decisions, then bar by bar what the bar is and its notes.
     ///
     /// It ends early where no stream says the tune: bars that its notes do not fill.
-    pub fn steps(&self) -> Vec<Step> {
-        let mut cursor = Cursor::new(self.plan.style);
+    pub fn steps(&self, symbols: SymbolVersion) -> Vec<Step> {
+        let mut cursor = Cursor::with_symbols(symbols, self.plan.style);
         let mut steps = Vec::new();
         let mut take = |cursor: &mut Cursor, step: Step| {
             steps.push(step);
@@ -507,5 +612,74 @@ impl PlannedTune {
             }
         }
         steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::{DECISIONS_SECOND, INPUT_COLUMNS_SECOND, from_score, input_columns};
+    use crate::{abc, score};
+
+    fn tune(body: &str) -> PlannedTune {
+        let text = format!("X:1\nT:t\nR:polka\nM:2/4\nL:1/8\nK:G\n{body}\n");
+        from_score(
+            &score::read(&abc::parse(&text).tune).score,
+            Style::Target,
+            "",
+        )
+        .unwrap()
+    }
+
+    fn relations(tune: &PlannedTune, symbols: SymbolVersion) -> Vec<Relation> {
+        let decisions = tune.steps(symbols).into_iter().map(|step| step.decision);
+        let relation = |decision| match decision {
+            Decision::Bar(number) => Some(Relation::of(number)),
+            _ => None,
+        };
+        decisions.filter_map(relation).collect()
+    }
+
+    #[test]
+    fn a_bar_is_said_by_the_first_thing_that_can_be_said_of_it() {
+        use Relation::{Moved, New, Opening, Rhythm, Same};
+        let tune = tune("G2Bc|A2cd|G2Bc|G2A2|c2ec|g4|");
+        let moved = Moved { lag: 0, steps: 1 };
+        let said = [moved, Same(1), Opening(0), Rhythm(1), New];
+        assert_eq!(relations(&tune, SymbolVersion::Third), said);
+        let said = [New, Same(1), New, New, New];
+        assert_eq!(relations(&tune, SymbolVersion::Second), said);
+    }
+
+    #[test]
+    fn every_tune_comes_back_from_the_steps_that_say_it_with_either_symbols() {
+        let tune = tune(
+            "|:D|G2 (3Bcd|e2dB|c2 (3def|e2dB|1 c2A2|G3:|2 d2c2|B3||\n|:B|c2 (3Bcd|G4-|G2Bd|g3:|",
+        );
+        for symbols in [SymbolVersion::Second, SymbolVersion::Third] {
+            let mut cursor = Cursor::with_symbols(symbols, Style::Target);
+            for step in tune.steps(symbols) {
+                assert!(cursor.push(step), "{step:?}");
+            }
+            assert_eq!(cursor.into_tune().as_ref(), Some(&tune));
+        }
+    }
+
+    #[test]
+    fn a_model_of_before_is_told_nothing_that_it_has_not_learnt() {
+        let tune = tune("G2Bc|A2cd|G2Bc|G2A2|c2ec|g4|");
+        let mut cursor = Cursor::with_symbols(SymbolVersion::Second, Style::Book(2));
+        let mut allowed = [false; DECISIONS];
+        for step in tune.steps(SymbolVersion::Second) {
+            for (group, column) in cursor.inputs().into_iter().enumerate() {
+                let (column, of_group) = (column as usize, input_columns(group));
+                let says_nothing = column + 1 == of_group.end;
+                assert!(column < INPUT_COLUMNS_SECOND || says_nothing, "{group}");
+            }
+            cursor.allow_decisions(&mut allowed);
+            let is_known = |id: usize| id < DECISIONS_SECOND;
+            assert!((0..DECISIONS).all(|id| !allowed[id] || is_known(id)));
+            assert!(cursor.push(step));
+        }
     }
 }

@@ -1,20 +1,22 @@
 //! Tells the network where in the tune it stands.
 //!
 //! In: a cursor. Out: which rows of the network's input table describe the place it stands at: what came last, where in the bar,
-//! the part and the tune, and what stood here one, two, four and eight bars ago and in the first part. Learns nothing.
+//! the part and the tune, how the bar stands to earlier ones, and what stood here one, two, four, eight and sixteen bars ago and
+//! in the first part. Learns nothing.
 //!
 //! A network that is told these things need not learn to count, and remembers what it wrote (the lookback inputs of Magenta's
 //! Lookback RNN, widened to the bars that folk tunes repeat).
 //!
 //! The columns of the table stand in groups, and one column of each group is on at every step: [`Group`] names those that stand
-//! once, [`Lag`] the three that stand for each bar looked back to. Their order and their sizes are the model file's.
+//! once, [`Lag`] the three that stand for each bar looked back to, [`Later`] those that came after models had been shipped. Their
+//! order and their sizes are the model file's.
 
 use super::cursor::{Cursor, Expected};
 use super::lookback::Match;
 use super::plan::{Ending, Repeat};
 use super::symbol::{
-    DANCES, DECISIONS, Decision, LAGS, LENGTHS, PARTS_MAX, PITCHES, REPEATS, Sound, Style, TONICS,
-    TuneMeter,
+    DANCES, DECISIONS, DECISIONS_SECOND, Decision, LAGS, LAGS_SECOND, LENGTHS, PARTS_MAX, PITCHES,
+    RELATIONS, REPEATS, Sound, Style, SymbolVersion, TONICS, TuneMeter,
 };
 use crate::music::Mode;
 use std::ops::Range;
@@ -72,17 +74,33 @@ enum Lag {
     Match,
 }
 
+/// Groups that came with [`SymbolVersion::Third`], behind all others: a model of before has no columns of them.
+#[derive(Clone, Copy)]
+enum Later {
+    /// Of which corpus the tune is to be, each told apart.
+    Book,
+    /// How this bar stands to an earlier one, once that is decided.
+    Relation,
+    /// How the bar before did.
+    RelationBefore,
+}
+
 const GROUPS: usize = Group::SameAs as usize + 1;
 const LAG_GROUPS: usize = Lag::Match as usize + 1;
+const LATER_GROUPS: usize = Later::RelationBefore as usize + 1;
+/// The first of the later groups; before it stand the lags, those known to all models first.
+const LATER: usize = GROUPS + LAG_GROUPS * LAGS;
+/// Corpora that are told apart.
+const BOOKS: usize = 8;
 
 /// Columns that are on at every step: one of each group.
-pub const INPUTS_PER_STEP: usize = GROUPS + LAG_GROUPS * LAGS;
+pub const INPUTS_PER_STEP: usize = LATER + LATER_GROUPS;
 
 impl Group {
     /// The number of columns of each.
     const SIZES: [usize; GROUPS] = {
         let mut sizes = [0; GROUPS];
-        sizes[Self::LastDecision as usize] = DECISIONS + 1;
+        sizes[Self::LastDecision as usize] = DECISIONS_SECOND + 1;
         sizes[Self::LastSound as usize] = PITCHES + 1;
         sizes[Self::Expected as usize] = rank(Expected::Nothing) + 1;
         sizes[Self::Position as usize] = POSITIONS;
@@ -97,7 +115,7 @@ impl Group {
         sizes[Self::Bar as usize] = BARS;
         sizes[Self::BarsLeft as usize] = BARS_LEFT;
         sizes[Self::Repeat as usize] = 3 * REPEATS as usize + 1;
-        sizes[Self::SameAs as usize] = LAGS + 2;
+        sizes[Self::SameAs as usize] = LAGS_SECOND + 2;
         sizes
     };
 }
@@ -117,6 +135,16 @@ impl Lag {
     }
 }
 
+impl Later {
+    const SIZES: [usize; LATER_GROUPS] = {
+        let mut sizes = [0; LATER_GROUPS];
+        sizes[Self::Book as usize] = BOOKS + 1;
+        sizes[Self::Relation as usize] = RELATIONS as usize + 1;
+        sizes[Self::RelationBefore as usize] = RELATIONS as usize + 1;
+        sizes
+    };
+}
+
 /// The first column of each group, and behind the last.
 const STARTS: [usize; INPUTS_PER_STEP + 1] = {
     let mut starts = [0; INPUTS_PER_STEP + 1];
@@ -124,8 +152,10 @@ const STARTS: [usize; INPUTS_PER_STEP + 1] = {
     while group < INPUTS_PER_STEP {
         let size = if group < GROUPS {
             Group::SIZES[group]
-        } else {
+        } else if group < LATER {
             Lag::SIZES[(group - GROUPS) % LAG_GROUPS]
+        } else {
+            Later::SIZES[group - LATER]
         };
         assert!(size > 0, "every group has its size");
         starts[group + 1] = starts[group] + size;
@@ -136,6 +166,8 @@ const STARTS: [usize; INPUTS_PER_STEP + 1] = {
 
 /// Columns of the input table.
 pub const INPUT_COLUMNS: usize = STARTS[INPUTS_PER_STEP];
+/// How many of them models of [`SymbolVersion::Second`] have: the first ones.
+pub const INPUT_COLUMNS_SECOND: usize = STARTS[GROUPS + LAG_GROUPS * LAGS_SECOND];
 
 /// Which groups say where in the bar, the part and the tune a step stands.
 pub const PLACE_INPUTS: &[usize] = &[
@@ -148,7 +180,7 @@ pub const PLACE_INPUTS: &[usize] = &[
     Group::Repeat as usize,
 ];
 /// Which groups say what stood there in the bars looked back to.
-pub const LOOKBACK_INPUTS: Range<usize> = GROUPS..INPUTS_PER_STEP;
+pub const LOOKBACK_INPUTS: Range<usize> = GROUPS..LATER;
 
 /// The columns of a group.
 ///
@@ -181,6 +213,10 @@ impl Columns {
         self.set_at(group.group(lag), Some(index));
     }
 
+    fn set_later(&mut self, group: Later, index: usize) {
+        self.set_at(LATER + group as usize, Some(index));
+    }
+
     /// What is beyond a group's columns is its last one.
     fn set_at(&mut self, group: usize, index: Option<usize>) {
         if let Some(index) = index {
@@ -196,8 +232,11 @@ impl Cursor {
         self.tell_last(&mut columns);
         self.tell_plan(&mut columns);
         self.tell_place(&mut columns);
-        for lag in 0..LAGS {
+        for lag in 0..self.lags() {
             self.tell_lag(&mut columns, lag);
+        }
+        if self.symbols == SymbolVersion::Third {
+            self.tell_relations(&mut columns);
         }
         columns.0
     }
@@ -205,11 +244,32 @@ impl Cursor {
     /// What came last and what is to come.
     fn tell_last(&self, columns: &mut Columns) {
         let decision = self.last.map(|step| step.decision.id());
-        columns.set(Group::LastDecision, decision);
+        columns.set(
+            Group::LastDecision,
+            decision.filter(|&id| id < DECISIONS_SECOND),
+        );
         columns.set(Group::LastSound, self.last_sound().map(Sound::id));
         columns.set(Group::Expected, rank(self.expected));
-        let same_as = (self.expected == Expected::Note).then(|| usize::from(self.bar_kind));
-        columns.set(Group::SameAs, same_as);
+        let same_as = (self.expected == Expected::Note).then(|| usize::from(self.relation));
+        columns.set(
+            Group::SameAs,
+            same_as.filter(|&number| number <= LAGS_SECOND),
+        );
+    }
+
+    /// Which corpus it is to sound like, and how this bar and the one before stand to earlier ones.
+    fn tell_relations(&self, columns: &mut Columns) {
+        let book = match self.plan.style {
+            Style::Target => 0,
+            Style::Book(book) => usize::from(book),
+        };
+        columns.set_later(Later::Book, book);
+        if self.expected == Expected::Note {
+            columns.set_later(Later::Relation, usize::from(self.relation));
+        }
+        if let Some(before) = self.relation_before {
+            columns.set_later(Later::RelationBefore, usize::from(before));
+        }
     }
 
     /// What is decided of the whole tune.
@@ -227,7 +287,7 @@ impl Cursor {
         if self.knows(Expected::Tonic) {
             columns.set(Group::Tonic, usize::from(plan.tonic));
         }
-        columns.set(Group::Style, usize::from(plan.style == Style::Wider));
+        columns.set(Group::Style, usize::from(plan.style != Style::Target));
     }
 
     /// Where in the bar, the part and the tune it stands; before the bars, which part is being planned.

@@ -9,7 +9,11 @@ use super::tune::Note;
 
 /// Bars that are looked back to: so many bars ago, or the places named in [`Lookback::next`].
 const BARS_AGO: [u16; 4] = [1, 2, 4, 8];
-const _: () = assert!(LAGS == BARS_AGO.len() + 2);
+/// The lags of the same bar of the first part, of the one of the part before or of the other ending, and of this many bars ago.
+const FIRST_PART: usize = BARS_AGO.len();
+const PART_BEFORE: usize = FIRST_PART + 1;
+const LONG_AGO: (usize, u16) = (PART_BEFORE + 1, 16);
+const _: () = assert!(LAGS == LONG_AGO.0 + 1);
 
 /// A note at its place in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +68,11 @@ impl Lookback {
             for (found, bars) in slots.iter_mut().zip(BARS_AGO) {
                 *found = slot.flow.checked_sub(bars).and_then(at_flow);
             }
+            slots[LONG_AGO.0] = slot.flow.checked_sub(LONG_AGO.1).and_then(at_flow);
         }
         // The same bar of the first part; and of the other ending, or else of the part before.
-        slots[LAGS - 2] = if slot.part > 0 { in_part(0) } else { None };
-        slots[LAGS - 1] = match (slot.ending, slot.part) {
+        slots[FIRST_PART] = if slot.part > 0 { in_part(0) } else { None };
+        slots[PART_BEFORE] = match (slot.ending, slot.part) {
             (Ending::Second, part) => in_part(part),
             (_, part @ 2..) => in_part(part - 1),
             _ => None,

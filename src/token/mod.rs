@@ -10,18 +10,24 @@ mod lookback;
 mod plan;
 mod print;
 mod read;
+mod relation;
 mod symbol;
 mod tune;
 
 pub use characters::{TokenError, TokenId, VOCABULARY_SIZE_MAX, Vocabulary};
-pub use cursor::{Cursor, Expected};
-pub use inputs::{INPUT_COLUMNS, INPUTS_PER_STEP, LOOKBACK_INPUTS, PLACE_INPUTS, input_columns};
+pub use cursor::{Cursor, Expected, Related};
+pub use inputs::{
+    INPUT_COLUMNS, INPUT_COLUMNS_SECOND, INPUTS_PER_STEP, LOOKBACK_INPUTS, PLACE_INPUTS,
+    input_columns,
+};
 pub use plan::{BarSlot, Ending, PartPlan, Plan, Repeat};
 pub use print::to_abc;
 pub use read::{Unfit, from_score, written_in_score};
+pub use relation::Relation;
 pub use symbol::{
-    BAR_COUNT_MAX, DANCES, DECISIONS, Decision, Degree, LAGS, LENGTHS, PART_LENGTHS, PARTS_MAX,
-    PITCHES, Sound, Style, TONICS, TuneMeter, Units, WHOLE_UNITS, dance_in_words,
+    BAR_COUNT_MAX, DANCES, DECISIONS, DECISIONS_SECOND, Decision, Degree, LAGS, LENGTHS,
+    PART_LENGTHS, PARTS_MAX, PITCHES, RELATIONS, Sound, Style, SymbolVersion, TONICS, TuneMeter,
+    Units, WHOLE_UNITS, dance_in_words,
 };
 pub use tune::{Note, PlannedTune, Step};
 

@@ -6,11 +6,11 @@
 use super::cursor::{Cursor, SHARPS_MAX};
 use super::plan::{PartPlan, Plan, Repeat};
 use super::symbol::{
-    BAR_COUNT_MAX, Degree, LENGTHS, PART_LENGTHS, PARTS_MAX, Sound, Style, TONICS, TuneMeter,
-    Units, WHOLE_UNITS, dance_in_words,
+    BAR_COUNT_MAX, Degree, LENGTHS, PART_LENGTHS, PARTS_MAX, Sound, Style, SymbolVersion, TONICS,
+    TuneMeter, Units, WHOLE_UNITS, dance_in_words,
 };
 use super::tune::{Note, PlannedTune};
-use crate::music::{Key, Mode};
+use crate::music::{Dance, Key, Mode};
 use crate::score::{Bar, Score};
 use std::collections::HashSet;
 
@@ -137,16 +137,32 @@ fn read(score: &Score, style: Style, words: &str, replays: Replays) -> Result<Pl
             &mut notes,
         )?;
     }
-    let tune = PlannedTune { plan, notes };
+    let mut tune = PlannedTune { plan, notes };
+    if said.is_none() && tune.plan.dance == Dance::Reel && is_sparse(&tune) {
+        tune.plan.dance = Dance::March;
+    }
     // The cursor has the last word: what it would not allow could not be learnt.
     let mut cursor = Cursor::new(style);
-    if tune.steps().into_iter().all(|step| cursor.push(step))
+    if tune
+        .steps(SymbolVersion::default())
+        .into_iter()
+        .all(|step| cursor.push(step))
         && cursor.into_tune().as_ref() == Some(&tune)
     {
         Ok(tune)
     } else {
         Err(Unfit::Length)
     }
+}
+
+/// Struck notes a bar below which a tune is no reel, whatever its book's file is called: a reel goes in eighths. Of the tunes that
+/// O'Neill and Ryan call reels none has fewer than 6.
+const REEL_NOTES_A_BAR_MIN: f64 = 6.0;
+
+fn is_sparse(tune: &PlannedTune) -> bool {
+    let units: u32 = tune.notes.iter().map(|note| u32::from(note.units())).sum();
+    let bars = f64::from(units) / f64::from(tune.plan.meter.bar());
+    (tune.note_count() as f64) < REEL_NOTES_A_BAR_MIN * bars
 }
 
 fn key(score: &Score) -> Option<(Mode, u8)> {

@@ -14,7 +14,12 @@ pub const BAR_COUNT_MAX: u8 = 40;
 /// How many numbers a [`super::Repeat`] has.
 pub(super) const REPEATS: u8 = 6;
 /// Bars looked back to from each bar: so many bars ago, and those in the same place of other parts.
-pub const LAGS: usize = 6;
+pub const LAGS: usize = 7;
+/// The first of them, which models of [`SymbolVersion::Second`] know.
+pub(super) const LAGS_SECOND: usize = 6;
+/// How many numbers a [`super::Relation`] has: a bar of its own; the same as the bar of each lag; as that of one of the first four
+/// moved by one of six steps; begun as that of each lag; in the rhythm of that of one of the first four.
+pub const RELATIONS: u8 = 1 + LAGS as u8 + 4 * 6 + LAGS as u8 + 4; // lossless: few lags
 /// Most parts a tune may have.
 pub const PARTS_MAX: usize = 8;
 
@@ -186,6 +191,11 @@ impl TuneMeter {
         }
     }
 
+    /// Where the beginning of a bar ends that may come back without the rest: after whole beats, at most two thirds of it.
+    pub(super) const fn opening(self) -> Units {
+        (self.bar() * 2 / 3) / self.beat() * self.beat()
+    }
+
     /// The metre of a score, if it is one of ours.
     pub fn of(meter: Meter) -> Option<Self> {
         if meter == Meter::CUT {
@@ -219,13 +229,23 @@ impl TuneMeter {
     }
 }
 
-/// Which corpus a tune comes from: the one the model is to sound like, or the wider ones it has learnt more from.
+/// Which corpus a tune comes from, or is to sound like: models learn from several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Style {
-    /// The one to sound like.
+    /// The first, which the model is to sound like.
     Target,
-    /// The others.
-    Wider,
+    /// Another, by its place among them: 1 is the second.
+    Book(u8),
+}
+
+/// Which symbols a model was taught with. What was added to them later, a model of before neither writes nor is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SymbolVersion {
+    /// A bar may be the same as an earlier one; corpora are the first and the others.
+    Second,
+    /// A bar may come back moved, with another ending or in its rhythm alone; each corpus is told apart.
+    #[default]
+    Third,
 }
 
 /// What sounds for the length of a note.
@@ -270,6 +290,17 @@ impl Sound {
 pub struct Degree(u8);
 
 impl Degree {
+    /// Its number, `0..COUNT`.
+    pub(super) const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The degree of a number.
+    pub(super) fn of_number(number: i32) -> Option<Self> {
+        let number = u8::try_from(number).ok()?;
+        (usize::from(number) < Self::COUNT).then_some(Self(number))
+    }
+
     const OCTAVE_LOWEST: i32 = -2;
     /// How many there are.
     pub const COUNT: usize = 60;
@@ -397,7 +428,7 @@ pub enum Decision {
     Shortfall(u8),
     /// 0: another part follows; 1: the plan ends.
     Close(u8),
-    /// 0: a bar of its own; `n`: the same notes as the `n`th of the bars looked back to.
+    /// The number of a [`super::Relation`]: how a bar stands to those looked back to.
     Bar(u8),
 }
 
@@ -414,7 +445,7 @@ const STARTS: [usize; 12] = {
         PART_LENGTHS.len(),
         PART_LENGTHS.len(),
         2,
-        1 + LAGS,
+        RELATIONS as usize,
     ];
     let mut starts = [0; 12];
     let mut kind = 0;
@@ -427,6 +458,8 @@ const STARTS: [usize; 12] = {
 
 /// How many numbers [`Decision::id`] gives.
 pub const DECISIONS: usize = STARTS[11];
+/// How many of them models of [`SymbolVersion::Second`] know: the first ones.
+pub const DECISIONS_SECOND: usize = STARTS[10] + 1 + LAGS_SECOND;
 
 impl Decision {
     /// Its number, `0..DECISIONS`.

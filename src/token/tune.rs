@@ -40,6 +40,33 @@ pub struct Step {
 }
 
 impl PlannedTune {
+    /// Its first part alone.
+    pub fn first_part(mut self) -> Self {
+        self.notes.truncate(self.notes_of_first_part());
+        self.plan.parts.truncate(1);
+        self
+    }
+
+    /// All that follows its first part.
+    pub fn later_parts(&self) -> Self {
+        let mut plan = self.plan.clone();
+        plan.parts.drain(..1.min(plan.parts.len()));
+        let notes = self.notes[self.notes_of_first_part()..].to_vec();
+        Self { plan, notes }
+    }
+
+    fn notes_of_first_part(&self) -> usize {
+        let slots = self.plan.slots();
+        let of_part = slots.iter().filter(|slot| slot.part == 0);
+        let mut left: u32 = of_part.map(|slot| u32::from(slot.length)).sum();
+        let within = self.notes.iter().take_while(|note| {
+            let is_within = left > 0;
+            left = left.saturating_sub(u32::from(note.units()));
+            is_within
+        });
+        within.count()
+    }
+
     /// How many notes are struck as written: rests and the further parts of tied notes do not count.
     pub fn note_count(&self) -> usize {
         self.notes

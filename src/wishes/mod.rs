@@ -16,6 +16,6 @@ pub use time_span::TimeSpan;
 pub(crate) use values::whole;
 pub use values::{
     COMPASSES, ChordPattern, Compass, CountIn, Form, INSTRUMENTS, MinP, Muted, PartVolumes, Prime,
-    PrimeBars, SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Value, Volume, Wish,
-    instrument_name,
+    PrimeBars, SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Tradition, Value,
+    Volume, Wish, instrument_name,
 };

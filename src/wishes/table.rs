@@ -6,7 +6,7 @@ use super::error::{SettingError, ValueError, nearest};
 use super::time_span::TimeSpan;
 use super::values::{
     ChordPattern, Compass, CountIn, Form, MinP, Muted, PartVolumes, Prime, PrimeBars, SetTunes,
-    Swing, Switch, Takes, Temperature, TempoScale, Times, Value, Volume, Wish, of_part,
+    Swing, Switch, Takes, Temperature, TempoScale, Times, Tradition, Value, Volume, Wish, of_part,
 };
 use crate::music::midi::Program;
 use crate::music::{Dance, Key};
@@ -228,6 +228,8 @@ wishes! {
     [Playing AtOnce Always] gap: TimeSpan = TimeSpan(Duration::from_secs(2));
     /// Metre to compose in
     [Composing Anew WhenAsked] meter: Wish<TuneMeter> = Wish::Any;
+    /// Book whose manner new tunes are in; any is Nottingham's
+    [Composing Anew WhenAsked] manner: Wish<Tradition> = Wish::Any;
     /// Form to compose in
     [Composing Anew WhenAsked] form: Wish<Form> = Wish::Any;
     /// Notes that new tunes keep to
@@ -236,6 +238,8 @@ wishes! {
     [Composing Anew WhenAsked] prime: Wish<Prime> = Wish::Any;
     /// Bars of `prime` that new tunes keep, the pickup not counted
     [Composing Anew WhenAsked] prime_bars: PrimeBars = PrimeBars::usual(2);
+    /// ABC text of a tune to whose first part new tunes write the parts that follow: the turn
+    [Composing Anew WhenAsked] turn: Wish<Prime> = Wish::Any;
     /// Never choose what is less likely than this share of the likeliest; any is .01, the article's model .05
     [Composing Anew WhenAsked] min_p: Wish<MinP> = Wish::Any;
     /// Always choose the likeliest character, as the article does (for models of characters)
@@ -443,9 +447,11 @@ mod tests {
             ("set_tunes", "4"),
             ("gap", "1.5s"),
             ("meter", "6/8"),
+            ("manner", "irish"),
             ("form", "AABB"),
             ("range", "D-b"),
             ("prime", "M:6/8\nK:D\n\"D\"fef afd|"),
+            ("turn", "M:6/8\nK:D\n|:\"D\"fef afd|"),
             ("min_p", "0.02"),
             ("greedy", "true"),
         ];

@@ -10,7 +10,7 @@ use crate::music::pitch::Accidental;
 use crate::music::{Dance, Key, Meter};
 use crate::performance::{COUNT_IN_BARS_MAX, Pattern, Role, SWING_SCALE_MAX, Style, TIMES_MAX};
 use crate::score;
-use crate::token::TuneMeter;
+use crate::token::{Style as BookStyle, TuneMeter};
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -286,6 +286,61 @@ impl Value for TuneMeter {
 
     fn allowed() -> String {
         Self::ALL.map(Self::abc).join(" ")
+    }
+}
+
+/// Whose tunes new ones are to be like, of the books that the model in the binary learnt from; of another model, of which of its
+/// books in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tradition {
+    /// The Nottingham Music Database: English country dances.
+    Nottingham,
+    /// O'Neill's Music of Ireland.
+    Irish,
+    /// Ryan's Mammoth Collection: reels, hornpipes and clogs of American stages.
+    Ryan,
+    /// Aird's Airs: Scottish tunes of the 18th century.
+    Aird,
+}
+
+impl Tradition {
+    /// All of them, in the order of the books.
+    pub const ALL: [Self; 4] = [Self::Nottingham, Self::Irish, Self::Ryan, Self::Aird];
+
+    /// What it is asked for by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nottingham => "nottingham",
+            Self::Irish => "irish",
+            Self::Ryan => "ryan",
+            Self::Aird => "aird",
+        }
+    }
+
+    /// The style of its book, by its place among those that the model learnt from.
+    pub const fn style(self) -> BookStyle {
+        match self {
+            Self::Nottingham => BookStyle::Target,
+            other => BookStyle::Book(other as u8),
+        }
+    }
+}
+
+impl Value for Tradition {
+    const PLACEHOLDER: &'static str = "MANNER";
+
+    fn read(text: &str) -> Result<Self, ValueError> {
+        let names = || Self::ALL.map(Self::name).to_vec();
+        let named = Self::ALL.into_iter().find(|one| one.name() == text.trim());
+        named.ok_or_else(|| ValueError::none_of(text, names()))
+    }
+
+    fn write(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn allowed() -> String {
+        Self::ALL.map(Self::name).join(", ")
     }
 }
 
