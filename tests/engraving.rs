@@ -253,7 +253,11 @@ fn layouts() -> impl Iterator<Item = Layout> {
         (105.0, Lines::AsWritten),
     ]
     .into_iter()
-    .map(|(width, lines)| Layout { width, lines })
+    .map(|(width, lines)| Layout {
+        width,
+        lines,
+        ..Layout::default()
+    })
 }
 
 #[test]

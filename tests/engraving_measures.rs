@@ -202,6 +202,7 @@ fn drawn(tune: &Tune, width: f32) -> Drawing {
     let layout = Layout {
         width,
         lines: Lines::Fitted,
+        ..Layout::default()
     };
     engrave(tune, &layout).drawing
 }

@@ -60,6 +60,7 @@ fn drawn(text: &str, width: f32) -> String {
     let layout = Layout {
         width,
         lines: Lines::Fitted,
+        ..Layout::default()
     };
     let drawing = engrave(&abc::parse(text).tune, &layout).drawing;
     for block in &drawing.blocks {
@@ -91,7 +92,7 @@ fn fuzz(tunes: u64) -> (Duration, usize) {
             picture.len()
         );
         // What was slow may have waited for the processor.
-        for _ in 0..3 {
+        for _ in 0..20 {
             if took > TIME_MAX {
                 let began = Instant::now();
                 drawn(&text, width);

@@ -103,6 +103,29 @@ fn the_size_of_staves_the_width_and_the_key_are_what_was_asked_for() {
 }
 
 #[test]
+fn players_have_rows_and_chords_have_diagrams() {
+    let svg = |args: &[&str]| String::from_utf8(converted(args, "x.svg")).unwrap();
+    let numbers = |svg: &str| -> Vec<String> {
+        let texts = svg.split("<text data-kind=\"tablature\"").skip(1);
+        texts
+            .filter_map(|text| Some(text.split_once('>')?.1.split_once('<')?.0.to_owned()))
+            .collect()
+    };
+    let usual = svg(&["-o", "x.svg"]);
+    assert!(!usual.contains("tablature"));
+    // The first notes of the book are A, d, A and F in D.
+    let mandolin = numbers(&svg(&["-o", "x.svg", "--tablature", "mandolin"]));
+    assert_eq!(mandolin[..4], ["0", "5", "0", "4"], "{mandolin:?}");
+    let guitar = numbers(&svg(&["-o", "x.svg", "--tablature", "guitar"]));
+    assert_eq!(guitar[..4], ["2", "3", "2", "4"], "{guitar:?}");
+    let whistle = svg(&["-o", "x.svg", "--tablature", "whistle"]);
+    let holes = whistle.matches("data-kind=\"tablature\"").count();
+    assert!(holes >= 6 * heads(&usual), "{holes} holes");
+    let diagrams = svg(&["-o", "x.svg", "--chord-diagrams", "guitar"]);
+    assert!(diagrams.contains("data-kind=\"tablature\""));
+}
+
+#[test]
 fn sizes_that_cannot_be_are_refused() {
     let folder = folder();
     for args in [

@@ -7,7 +7,7 @@ use super::formats::Format;
 use crate::abc::{self, Tune};
 use crate::picture::score::book::{Book, BookSettings, Paper};
 use crate::picture::score::svg::{self, SvgSettings};
-use crate::picture::score::{Drawing, Layout, LeftOut, Lines, engrave};
+use crate::picture::score::{ChordDiagrams, Drawing, Layout, LeftOut, Lines, Tablature, engrave};
 
 /// The flags of score pictures.
 #[derive(clap::Args, Clone, Debug)]
@@ -24,6 +24,41 @@ pub(super) struct PictureFlags {
     /// End each line of a picture where a line of the ABC ends
     #[arg(long, help_heading = "Pictures")]
     keep_lines: bool,
+    /// A row for players below each staff
+    #[arg(long, value_enum, value_name = "INSTRUMENT", help_heading = "Pictures")]
+    tablature: Option<Player>,
+    /// Diagrams of the chords above the music
+    #[arg(long, value_enum, value_name = "INSTRUMENT", help_heading = "Pictures")]
+    chord_diagrams: Option<ChordPlayer>,
+}
+
+/// `Tablature`, by its names on the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Player {
+    /// Six holes of a tin whistle in D
+    Whistle,
+    /// Four strings G D A E
+    #[value(alias = "fiddle")]
+    Mandolin,
+    /// Six strings
+    Guitar,
+}
+
+impl Player {
+    fn tablature(self) -> Tablature {
+        match self {
+            Self::Whistle => Tablature::Whistle,
+            Self::Mandolin => Tablature::Mandolin,
+            Self::Guitar => Tablature::Guitar,
+        }
+    }
+}
+
+/// Who plays chords from diagrams.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ChordPlayer {
+    /// Six strings
+    Guitar,
 }
 
 /// The flag that moves tunes to another key, in every format.
@@ -106,7 +141,16 @@ impl PictureFlags {
         } else {
             Lines::Fitted
         };
-        let engraving = engrave(tune, &Layout { width, lines });
+        let layout = Layout {
+            width,
+            lines,
+            tablature: self.tablature.map(Player::tablature),
+            chord_diagrams: match self.chord_diagrams {
+                Some(ChordPlayer::Guitar) => ChordDiagrams::Guitar,
+                None => ChordDiagrams::None,
+            },
+        };
+        let engraving = engrave(tune, &layout);
         (engraving.drawing, engraving.left_out)
     }
 

@@ -73,6 +73,7 @@ fn engraved(abc: &str, number: usize) -> String {
     let layout = Layout {
         width: settings.line_width(WIDTH_PX),
         lines: Lines::Fitted,
+        ..Layout::default()
     };
     svg::picture(&engrave(&abc::parse(abc).tune, &layout).drawing, &settings)
 }

@@ -197,7 +197,12 @@ fn set(abc: &str, width: f32) -> Drawing {
 
 fn laid_out(tune: &abc::Tune, width: f32) -> Drawing {
     let lines = Lines::Fitted;
-    engrave(tune, &Layout { width, lines }).drawing
+    let layout = Layout {
+        width,
+        lines,
+        ..Layout::default()
+    };
+    engrave(tune, &layout).drawing
 }
 
 fn findings(text: &str, of_text: Vec<Diagnostic>, of_score: Vec<Diagnostic>) -> Vec<Finding> {

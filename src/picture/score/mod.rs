@@ -9,6 +9,7 @@
 
 mod beam;
 pub mod book;
+mod chord_diagram;
 mod column;
 pub mod contour;
 pub mod cursor;
@@ -29,12 +30,16 @@ mod spacing;
 mod staff;
 pub mod svg;
 mod system;
+mod tablature;
+mod tablature_row;
 mod title;
 mod value;
 mod words;
 
+pub use chord_diagram::ChordDiagrams;
 pub use drawing::Drawing;
 pub use glyph::Glyph;
+pub use tablature::Tablature;
 
 use crate::abc::Tune;
 use crate::music::Mode;
@@ -47,6 +52,10 @@ pub struct Layout {
     pub width: f32,
     /// Who says where lines end.
     pub lines: Lines,
+    /// A row for players below each staff.
+    pub tablature: Option<Tablature>,
+    /// Diagrams of the tune's chords above the music.
+    pub chord_diagrams: ChordDiagrams,
 }
 
 impl Layout {
@@ -62,6 +71,8 @@ impl Default for Layout {
         Self {
             width: 105.0,
             lines: Lines::Fitted,
+            tablature: None,
+            chord_diagrams: ChordDiagrams::None,
         }
     }
 }
@@ -111,11 +122,15 @@ pub fn engrave(tune: &Tune, layout: &Layout) -> Engraving {
     let (sheet, left_out) = reading::read(tune);
     let mut blocks: Vec<Block> = Vec::new();
     blocks.extend(title::heading(&sheet.heading, width));
+    if layout.chord_diagrams == ChordDiagrams::Guitar {
+        blocks.extend(chord_diagram::diagrams(&sheet, width));
+    }
     if !sheet.bars.is_empty() {
         let stems = beam::stems(&sheet);
         let columns = column::columns(&sheet, &stems);
         let spacing = spacing::spacing(&sheet, &columns);
         let mut systems = system::Systems::new(&sheet, &columns, &stems, &spacing, width);
+        systems.show(layout.tablature);
         let lines = lines::lines(
             &sheet,
             &columns,

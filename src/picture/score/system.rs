@@ -18,6 +18,7 @@ use super::sheet::{AnnotationSide, Clef, KeySigns, Sheet, SignKind, Staff};
 use super::skyline::Skyline;
 use super::spacing::Spacing;
 use super::staff::{self, Pen, Prefix, PrefixWidths};
+use super::tablature::{self, Tablature};
 use super::words;
 use crate::abc::BarStyle;
 use crate::music::Meter;
@@ -70,6 +71,8 @@ pub(super) struct Systems<'a> {
     /// By bar: how wide clef, key and metre are where a line begins with it.
     prefixes: Vec<PrefixWidths>,
     width: f32,
+    /// The row for players, and by voice the pitch of each head.
+    players: Option<(Tablature, Vec<Vec<Option<i16>>>)>,
 }
 
 impl<'a> Systems<'a> {
@@ -99,9 +102,19 @@ impl<'a> Systems<'a> {
             state,
             prefixes: Vec::with_capacity(sheet.bars.len()),
             width,
+            players: None,
         };
         systems.measure_prefixes();
         systems
+    }
+
+    /// Puts rows for players below the staves.
+    pub(super) fn show(&mut self, tablature: Option<Tablature>) {
+        self.players = tablature.map(|tablature| {
+            let voices = self.sheet.voices.iter();
+            let pitches = voices.map(|voice| tablature::pitches(self.sheet, voice));
+            (tablature, pitches.collect())
+        });
     }
 
     /// Goes through the tune once to know what each bar would begin a line with.
@@ -294,6 +307,7 @@ pub(super) struct LineSetter<'a> {
     spacing: &'a Spacing,
     spans: &'a [Vec<Span>],
     endings: &'a [EndingSpan],
+    pub(super) players: Option<(Tablature, &'a [Vec<Option<i16>>])>,
     range: Range<usize>,
     /// `x` of each column.
     xs: Vec<f32>,
@@ -352,6 +366,10 @@ impl<'a> LineSetter<'a> {
             spacing,
             spans: &systems.spans,
             endings: &systems.endings,
+            players: systems
+                .players
+                .as_ref()
+                .map(|(tablature, pitches)| (*tablature, pitches.as_slice())),
             range,
             xs,
             left,
@@ -479,6 +497,14 @@ impl<'a> LineSetter<'a> {
         (left, right)
     }
 
+    /// Where the bar lines on this line end.
+    pub(super) fn bar_line_xs(&self) -> Vec<f32> {
+        let ends = self.bars().map(|bar| self.columns.bars[bar].end);
+        ends.filter(|&end| end <= self.range.end)
+            .map(|end| self.column_x(end - 1) + self.spacing.right[end - 1])
+            .collect()
+    }
+
     /// Bars that begin on this line, with the `x` they begin at.
     fn bars(&self) -> Range<usize> {
         let first = self.columns.columns[self.range.start].bar as usize;
@@ -580,6 +606,7 @@ impl<'a> LineSetter<'a> {
         self.bar_numbers();
         for staff in 0..self.staves.len() {
             self.lyrics(staff);
+            self.tablature(staff);
         }
     }
 
