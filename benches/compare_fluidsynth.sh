@@ -7,9 +7,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 ceilid=${1:-target/release/ceilid}
 rounds=${2:-3}
-font=soundfonts/ceilid.sf2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+font=$work/ceilid.sf2
+"$ceilid" -q soundfont build -o "$font"
 
 "$ceilid" -q --seed 1 generate -n 3 --dance reel -o "$work/set.abc"
 "$ceilid" -q convert "$work/set.abc" -o "$work/set.mid"

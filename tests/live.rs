@@ -390,7 +390,7 @@ fn a_controller_that_is_turned_changes_a_setting_and_a_button_skips() {
 fn a_soundfont_that_is_replaced_is_played_and_rubbish_is_not() {
     let folder = Folder::with_tune();
     let font = ceilid::output::synth::SynthFont::embedded_bytes();
-    std::fs::write(folder.path("font.sf2"), font).unwrap();
+    std::fs::write(folder.path("font.sf2"), &font).unwrap();
     let arguments = [
         "-v",
         "serve",
@@ -409,7 +409,7 @@ fn a_soundfont_that_is_replaced_is_played_and_rubbish_is_not() {
     wait_for("a complaint", || {
         folder.read("stderr").contains("nothing changes")
     });
-    std::fs::write(folder.path("font.sf2"), font).unwrap();
+    std::fs::write(folder.path("font.sf2"), &font).unwrap();
     wait_for("news", || folder.read("stderr").contains("was read anew"));
     let before = folder.announced().len();
     wait_for("more music", || folder.announced().len() > before);

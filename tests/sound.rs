@@ -26,11 +26,11 @@ fn the_shipped_font_is_what_the_source_builds() {
     assert_eq!(built.len(), SynthFont::embedded_bytes().len());
     let differs = built
         .iter()
-        .zip(SynthFont::embedded_bytes())
+        .zip(&SynthFont::embedded_bytes())
         .position(|(built, shipped)| built != shipped);
     assert_eq!(
         differs, None,
-        "run `ceilid soundfont build -o soundfonts/ceilid.sf2`"
+        "run `ceilid soundfont build -o soundfonts/ceilid.sf2.packed`"
     );
     assert!(built.len() < 4_000_000, "{} bytes", built.len());
 }

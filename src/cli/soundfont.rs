@@ -1,7 +1,7 @@
 //! `ceilid soundfont`: builds the project's own SoundFont, or says what is in one.
 
 use super::{Context, Failure, files, font_report, place};
-use crate::output::synth::{PresetSummary, SynthError, SynthFont};
+use crate::output::synth::{PresetSummary, SynthError, SynthFont, pack};
 use crate::soundfont;
 use serde::Serialize;
 use std::fmt::Write;
@@ -14,14 +14,17 @@ pub(super) struct Args {
     action: Action,
 }
 
+/// The ending of a font as the binary carries it.
+const PACKED: &str = "packed";
+
 #[derive(clap::Subcommand)]
 enum Action {
     /// Compute the band's instruments and write them as an SF2 file
     ///
     /// Takes a few seconds. The file has the same bytes on every run and every machine; it is the one inside the binary.
     Build {
-        /// Where to write it; `-` for stdout
-        #[arg(short, long, value_name = "PATH", default_value = "ceilid.sf2", value_parser = place::file(&["sf2"]))]
+        /// Where to write it; `-` for stdout. A name that ends in `.packed` gets it in half its bytes, as the binary carries it
+        #[arg(short, long, value_name = "PATH", default_value = "ceilid.sf2", value_parser = place::file(&["sf2", PACKED]))]
         output: PathBuf,
     },
     /// Measure the band's instruments beside those of other SoundFonts: a table and spectrograms
@@ -48,7 +51,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     match args.action {
         Action::Build { output } => {
             let font = soundfont::build();
-            let bytes = font.to_bytes();
+            let mut bytes = font.to_bytes();
+            if output.extension().is_some_and(|ending| ending == PACKED) {
+                bytes = pack(&bytes);
+            }
             files::write(&output, &bytes)?;
             let (presets, samples) = (font.presets().len(), font.samples().len());
             context.say(format_args!(

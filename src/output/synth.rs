@@ -14,11 +14,13 @@ mod filter;
 mod font;
 mod lfo;
 mod oscillator;
+mod packed;
 mod reverb;
 mod voice;
 
 pub use channel::PERCUSSION_BANK;
 pub use font::{PresetSummary, ProgramMatch, SampleLoop, SynthError, SynthFont};
+pub use packed::pack;
 
 use crate::music::midi::MidiMessage;
 use channel::SynthChannel;

@@ -8,6 +8,7 @@ use super::channel::PERCUSSION_BANK;
 use super::envelope::Stages;
 use super::lfo::Lfo;
 use super::oscillator::{Excerpt, Looping};
+use super::packed::unpack;
 use crate::output::font_check::{self, FONT_BYTES_MAX, FontFault};
 use rustysynth_ext::{InstrumentRegion, LoopMode, PresetRegion, SoundFont, SoundFontError};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ const RELEASE_S_MIN: f32 = 0.01;
 /// As the specification bounds it (§8.1.3, generator 9).
 const RESONANCE_DB_MAX: f32 = 96.0;
 
-static EMBEDDED: &[u8] = include_bytes!("../../../soundfonts/ceilid.sf2");
+static EMBEDDED: &[u8] = include_bytes!("../../../soundfonts/ceilid.sf2.packed");
 
 /// Why there is no synth.
 #[derive(Debug, Error)]
@@ -172,7 +173,7 @@ impl SynthFont {
     pub fn embedded() -> Self {
         static FONT: OnceLock<SynthFont> = OnceLock::new();
         let load = || {
-            let font = SynthFont::from_bytes(EMBEDDED)
+            let font = SynthFont::from_bytes(&SynthFont::embedded_bytes())
                 .expect("the embedded font is part of the program, and tested");
             SynthFont {
                 gain: font.gain * 10_f32.powf(EMBEDDED_GAIN_DB / 20.0),
@@ -183,8 +184,8 @@ impl SynthFont {
     }
 
     /// The bytes of the embedded font: an SF2 file.
-    pub fn embedded_bytes() -> &'static [u8] {
-        EMBEDDED
+    pub fn embedded_bytes() -> Vec<u8> {
+        unpack(EMBEDDED).expect("the embedded font is part of the program, and tested")
     }
 
     /// Reads an SF2 or SF3 file. May take seconds (SF3 is unpacked): not for a thread in real time.
