@@ -36,7 +36,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "teach",       own: &["music", "abc", "score", "corpus", "token", "model", "critic", "compose", "picture"], outside: &["rayon", "serde", "serde_json"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },
     Layer { module: "picture",     own: &["music", "abc", "score"], outside: &["miniz_oxide", "pdf_writer"] },
-    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "nix", "rustysynth_ext", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "rusty_mp3", "strsim", "tempfile", "thread_priority", "tracing"] },
+    Layer { module: "output",      own: &["music", "performance"], outside: &["midly", "midir", "cpal", "alsa", "jack", "libc", "miniz_oxide", "nix", "rustysynth_ext", "rtrb", "socket2", "ebur128", "flacenc", "opus_pure", "rusty_mp3", "strsim", "tempfile", "thread_priority", "tracing"] },
     Layer { module: "daemon",      own: &["music", "abc", "score", "performance", "critic", "compose", "wishes", "output"], outside: &["jiff", "rusqlite", "serde", "serde_json", "toml", "tracing"] },
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
     Layer { module: "web",         own: &["abc", "picture", "wishes", "critic", "compose", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },

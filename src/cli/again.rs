@@ -1,12 +1,14 @@
 //! What `generate --again` is given: a file or a line that says how tunes were made; and the model that made them.
 
-use super::{Context, Failure, shipped};
+use super::{Context, Failure, files, shipped};
 use crate::compose::Provenance;
 use crate::compose::shipped::{self as models, LoadedModel};
 use crate::output::{render::Tags, smf};
 use anyhow::{Context as _, anyhow};
-use std::io::Read;
 use std::path::Path;
+
+/// Largest file that is asked how its tunes were made: three hours of sound in 32 bits.
+const FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// What a file says of its tunes: one of `.abc`, `.mid`, `.wav`, `.flac`, `.opus`, `-` for stdin; or a line of it.
 ///
@@ -31,10 +33,9 @@ pub(super) fn provenances(source: &str) -> Result<Vec<Provenance>, Failure> {
 }
 
 fn read(source: &str) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
     let read = match source {
-        "-" => std::io::stdin().read_to_end(&mut bytes).map(|_| bytes),
-        path => std::fs::read(path),
+        "-" => files::read_all(std::io::stdin(), FILE_BYTES_MAX),
+        path => files::read_bounded(path.as_ref(), FILE_BYTES_MAX),
     };
     read.with_context(|| format!("cannot read `{source}`"))
         .map_err(Failure::environment)

@@ -4,7 +4,7 @@
 //! The flags are made from the table of keys (`daemon::config::keys`): `archive.path` is `--archive-path` and
 //! `CEILID_ARCHIVE_PATH`.
 
-use super::{Context, Failure};
+use super::{Context, Failure, files};
 use crate::daemon::config::{self, Config, Key, Scope};
 use crate::music::midi::Program;
 use crate::output::OUTPUTS;
@@ -63,7 +63,7 @@ impl Flags {
 
 /// Reads the file into the configuration.
 fn read_file(config: &mut Config, path: &Path) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(path)
+    let text = files::read_text(path)
         .with_context(|| format!("cannot read `{}`", path.display()))
         .map_err(Failure::environment)?;
     config.read_toml(&text).map_err(|errors| {

@@ -11,6 +11,7 @@ use super::manifest::{Manifest, ManifestRow};
 use super::picture::{self, KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
 use super::place::Place;
+use super::threads::ThreadFlag;
 use super::tune_names::{self, Numbers, TuneNames};
 use super::{Context, Failure, check, files, score_json, shipped};
 use crate::abc::{self, Code, Diagnostic, LostMusic, Severity, TuneText, Tunebook};
@@ -74,9 +75,8 @@ pub(super) struct Args {
     /// Write which tune went into which file: a JSON object a line
     #[arg(long, value_name = "FILE", help_heading = "Write")]
     manifest: Option<PathBuf>,
-    /// Threads to convert on [default: one a core]
-    #[arg(long, value_name = "N", help_heading = "Write")]
-    threads: Option<usize>,
+    #[command(flatten, next_help_heading = "Write")]
+    threads: ThreadFlag,
 }
 
 /// Runs `ceilid convert`.
@@ -109,8 +109,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         depth: args.audio.depth(&target.formats)?,
     };
     // This thread is one of them: with one, nothing is handed from thread to thread.
-    let threads = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads.unwrap_or(0))
+    let threads = (args.threads.builder())
         .use_current_thread()
         .build()
         .map_err(Failure::environment)?;

@@ -97,7 +97,7 @@ fn fetch(
     let text = manifest.map_or_else(
         || Ok(manifest::SHIPPED.to_owned()),
         |path| {
-            let text = std::fs::read_to_string(path);
+            let text = files::read_text(path);
             text.with_context(|| format!("cannot read `{}`", path.display()))
         },
     );

@@ -4,12 +4,14 @@
 
 use super::Failure;
 use anyhow::{Context as _, anyhow};
-use std::io::{BufWriter, Cursor, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// What is written by a single call: a tune, not a recording.
 const IN_ONE_GO_BYTES_MAX: usize = 1 << 16;
+/// Largest text that a person wrote.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// Writes `bytes` to `path`, or to stdout where `path` is `-`.
 ///
@@ -32,12 +34,28 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// It cannot be read, or is larger.
 pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
+    read_all(std::fs::File::open(path)?, bytes_max)
+}
+
+/// The text of a file that a person wrote: a configuration, a manifest.
+///
+/// # Errors
+/// It cannot be read, is larger than a mebibyte, or no UTF-8.
+pub(super) fn read_text(path: &Path) -> std::io::Result<String> {
+    let bytes = read_bounded(path, TEXT_BYTES_MAX)?;
+    String::from_utf8(bytes)
+        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+}
+
+/// All that a pipe, a device or a file gives, where it is at most so many bytes.
+///
+/// # Errors
+/// It cannot be read, or gives more.
+pub(super) fn read_all(source: impl Read, bytes_max: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
-    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    source.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        let message = format!("the file is larger than {bytes_max} bytes");
+        let message = format!("it is larger than {bytes_max} bytes");
         return Err(std::io::Error::new(
             std::io::ErrorKind::FileTooLarge,
             message,

@@ -1,12 +1,14 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::config_flags::TuneFlags;
+use super::files::NewFile;
 use super::formats::{AudioFlags, Format};
 use super::instruments::FontInUse;
 use super::picture::{KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
 use super::place::Place;
 use super::raw::{self, RawFlags};
+use super::threads::ThreadFlag;
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
 use crate::compose::shipped as models;
@@ -16,17 +18,23 @@ use crate::output::render::wav::Depth;
 use crate::performance::{Arrangement, Performance};
 use crate::picture::score::Drawing;
 use crate::wishes::{Decides, Settings, SettingsPatch, Times};
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::builder::ArgPredicate;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde_json::json;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Tunes written to disk together: enough to keep every core busy, few enough to hold in memory.
 const BATCH_TUNES: usize = 64;
+/// Most tunes of one command. More are other seeds' work, on other machines.
+const COUNT_MAX: u64 = 10_000_000;
+/// Most tunes in one file of a kind that is made as a whole: a set of them plays for a day and more, a book of them is printed in
+/// volumes.
+const IN_ONE_WHOLE_MAX: u64 = 1_000;
 /// How often a tune of a set is played; one by itself, as usual.
 const TIMES_IN_SET: Times = Times::usual(3);
 
@@ -43,6 +51,7 @@ pub(super) struct Args {
         long = "count",
         value_name = "N",
         default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..=COUNT_MAX),
         help_heading = "Compose"
     )]
     count: u64,
@@ -66,9 +75,8 @@ pub(super) struct Args {
     /// Formats to write to a folder, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [Format::Abc, Format::Mid])]
     format: Vec<Format>,
-    /// Threads to compose on [default: one a core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: ThreadFlag,
     /// A folder (a file a tune and format, and tunebook.abc), a file (its ending names the format), or `-`
     ///
     /// Several tunes in one .mid, .wav, .flac or .opus file are a set: tunes of one dance in changing keys, played one after the
@@ -83,6 +91,27 @@ pub(super) struct Args {
 struct Shard {
     remainder: u64,
     of: u64,
+}
+
+impl Shard {
+    /// All of it.
+    const WHOLE: Self = Self {
+        remainder: 0,
+        of: 1,
+    };
+
+    /// The numbers of its tunes, of `count`.
+    fn indices(self, count: u64) -> impl Iterator<Item = u64> + use<> {
+        let indices = std::iter::successors(Some(self.remainder), move |index| {
+            index.checked_add(self.of)
+        });
+        indices.take_while(move |index| *index < count)
+    }
+
+    /// How many of `count` tunes are its own.
+    fn share_of(self, count: u64) -> u64 {
+        count.saturating_sub(self.remainder).div_ceil(self.of)
+    }
 }
 
 impl std::str::FromStr for Shard {
@@ -137,21 +166,31 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         set.iter().for_each(|composition| tally.count(composition));
         return tally.report(&destination, context);
     }
-    let commissions = match &told {
-        Some(told) => made_again(told, &asked, context)?,
-        None => new_tunes(&args, &Settings::default().patched(&asked), context)?,
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let (length, mut commissions): (u64, Commissions<'_>) = match told.as_deref() {
+        Some(told) => {
+            let commissions = made_again(told, &asked, context)?;
+            (count, Box::new(commissions.into_iter()))
+        }
+        None => {
+            let wishes = Settings::default().patched(&asked);
+            let tunes = new_tunes((shard, count), &wishes, context)?;
+            (shard.share_of(count), tunes)
+        }
     };
     let font = destination.font(context)?;
-    let threads = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads.unwrap_or(0))
-        .build()
-        .map_err(Failure::environment)?;
-    let progress = progress_bar(commissions.len(), context);
-    let mut tunebook = String::new();
+    let threads = args.threads.builder().build();
+    let threads = threads.map_err(Failure::environment)?;
+    let progress = progress_bar(length, context);
+    let mut book = Book::new(&destination);
     let mut album = destination
         .album_format()
         .map(|format| args.pictures.album(format));
-    for batch in commissions.chunks(BATCH_TUNES) {
+    loop {
+        let batch: Vec<_> = commissions.by_ref().take(BATCH_TUNES).collect();
+        if batch.is_empty() {
+            break;
+        }
         // Tunes are made in any order on any thread and written in theirs.
         let made: Vec<Result<(Composition, Vec<File>), Failure>> = threads.install(|| {
             let make = |commission: &Commission<'_>| {
@@ -169,7 +208,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         for made in made {
             let (composition, files) = made?;
             for file in files {
-                destination.write(&composition, file, &mut tunebook)?;
+                destination.write(&composition, file, &mut book)?;
             }
             if let Some(album) = &mut album {
                 album.add(drawing(
@@ -184,10 +223,13 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Some(album) = album {
         files::write(&destination.path, &album.finish("Tunes"))?;
     }
-    destination.finish(&tunebook)?;
+    book.finish()?;
     progress.finish_and_clear();
     tally.report(&destination, context)
 }
+
+/// Tunes that are to be written, one after the other.
+type Commissions<'a> = Box<dyn Iterator<Item = Commission<'a>> + 'a>;
 
 /// A tune that is to be written.
 struct Commission<'a> {
@@ -264,28 +306,24 @@ fn set_again(
     Ok((set.collect::<Result<_, _>>()?, arrangement))
 }
 
-/// This machine's share of the tunes that are asked for.
-fn new_tunes(
-    args: &Args,
+/// This machine's share of new tunes.
+fn new_tunes<'a>(
+    (shard, count): (Shard, u64),
     wishes: &Settings,
     context: &Context,
-) -> Result<Vec<Commission<'static>>, Failure> {
+) -> Result<Commissions<'a>, Failure> {
     let (model, critic) = (shipped::model(context)?, models::critic());
     let composer = model.composer(critic, wishes).map_err(source::refusal)?;
     let arrangement = Arc::new(wishes.arrangement());
-    let shard = args.shard.unwrap_or(Shard {
-        remainder: 0,
-        of: 1,
-    });
-    let indices = (0..args.count).filter(|index| index % shard.of == shard.remainder);
-    let commission = |index| Commission {
+    let seed = context.seed();
+    let commission = move |index| Commission {
         composer: Arc::clone(&composer),
-        seed: context.seed(),
+        seed,
         index,
         arrangement: Arc::clone(&arrangement),
         told: None,
     };
-    Ok(indices.map(commission).collect())
+    Ok(Box::new(shard.indices(count).map(commission)))
 }
 
 /// Tunes as they were made before, played as they were unless they are asked to be played otherwise.
@@ -371,6 +409,13 @@ impl Destination {
         };
         if format.is_performed() && count > 1 && args.shard.is_some() {
             let error = anyhow!("`{}` is one set, which has no shards", path.display());
+            return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
+        }
+        if (format.is_performed() || format.is_picture()) && count > IN_ONE_WHOLE_MAX {
+            let error = anyhow!(
+                "`{}` is one file, of at most {IN_ONE_WHOLE_MAX} tunes, not {count}",
+                path.display()
+            );
             return Err(Failure::usage(error).hint("give a folder: `-o tunes/`"));
         }
         Ok(Self {
@@ -475,18 +520,13 @@ impl Destination {
         self.path.join(name)
     }
 
-    /// Writes a file of its own, or adds it to the text that becomes the one file at the end.
-    fn write(
-        &self,
-        composition: &Composition,
-        file: File,
-        text: &mut String,
-    ) -> Result<(), Failure> {
+    /// Writes a file of its own, or adds it to the book of all.
+    fn write(&self, composition: &Composition, file: File, book: &mut Book) -> Result<(), Failure> {
         let File { format, bytes } = file;
         if !self.is_folder || format == Format::Abc {
-            text.push_str(&String::from_utf8_lossy(&bytes));
+            book.add(&bytes)?;
             if format == Format::Abc {
-                text.push('\n'); // a blank line ends a tune
+                book.add(b"\n")?; // a blank line ends a tune
             }
         }
         if self.is_folder {
@@ -494,13 +534,38 @@ impl Destination {
         }
         Ok(())
     }
+}
 
-    fn finish(&self, text: &str) -> Result<(), Failure> {
-        match (self.is_folder, text) {
-            (_, "") => Ok(()),
-            (true, tunebook) => files::write(&self.path.join("tunebook.abc"), tunebook.as_bytes()),
-            (false, text) => files::write(&self.path, text.as_bytes()),
+/// The text that all tunes come into, one after the other: the one file, or `tunebook.abc` of a folder. Begun with its first tune.
+struct Book {
+    path: PathBuf,
+    file: Option<NewFile>,
+}
+
+impl Book {
+    fn new(destination: &Destination) -> Self {
+        let path = match destination.is_folder {
+            true => destination.path.join("tunebook.abc"),
+            false => destination.path.clone(),
+        };
+        Self { path, file: None }
+    }
+
+    fn add(&mut self, text: &[u8]) -> Result<(), Failure> {
+        if self.path == Path::new("-") {
+            return files::write_stdout(text);
         }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(NewFile::create(&self.path)?),
+        };
+        file.write_all(text)
+            .with_context(|| format!("cannot write `{}`", self.path.display()))
+            .map_err(Failure::environment)
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        self.file.map_or(Ok(()), NewFile::finish)
     }
 }
 
@@ -532,12 +597,12 @@ fn alone(entry: &PieceTune, arrangement: &Arrangement) -> Result<Performance, Fa
     Ok(performance)
 }
 
-fn progress_bar(tunes: usize, context: &Context) -> ProgressBar {
+fn progress_bar(tunes: u64, context: &Context) -> ProgressBar {
     if !context.shows_progress() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("composing {bar:30} {pos}/{len} tunes, {eta} left");
-    ProgressBar::new(tunes as u64).with_style(style.expect("the template is well-formed"))
+    ProgressBar::new(tunes).with_style(style.expect("the template is well-formed"))
 }
 
 /// What was kept, and what was refused and why.
@@ -580,6 +645,21 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shards_share_all_tunes_and_none_twice() {
+        let of = |of| (0..of).map(move |remainder| Shard { remainder, of });
+        for (shards, count) in [(1, 5), (3, 7), (4, 4), (5, 3), (u64::MAX, 0)] {
+            let mut all: Vec<u64> = Vec::new();
+            for shard in of(shards).take(9) {
+                let own: Vec<u64> = shard.indices(count).collect();
+                assert_eq!(own.len() as u64, shard.share_of(count));
+                all.extend(own);
+            }
+            all.sort_unstable();
+            assert_eq!(all, (0..count).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn shards_are_counted_from_one() {

@@ -50,6 +50,7 @@ mod soundfont;
 mod source;
 mod stop;
 mod terminal;
+mod threads;
 mod titles;
 mod train;
 mod tune_names;

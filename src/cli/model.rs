@@ -3,7 +3,8 @@
 use super::{Context, Failure, files, place, shipped};
 use crate::corpus::tunebook;
 use crate::model::checkpoint::{
-    AnyModel, CheckpointError, DecisionSymbols, FileKind, Imported, Model, ModelCard, Precision,
+    AnyModel, CheckpointError, DecisionSymbols, FILE_BYTES_MAX, FileKind, Imported, Model,
+    ModelCard, Precision,
 };
 use crate::token::Vocabulary;
 use anyhow::{Context as _, anyhow};
@@ -168,7 +169,7 @@ fn import(
     output: &Path,
     context: &Context,
 ) -> Result<(), Failure> {
-    let bytes = std::fs::read(file)
+    let bytes = files::read_bounded(file, FILE_BYTES_MAX)
         .with_context(|| format!("cannot read `{}`", file.display()))
         .map_err(Failure::environment)?;
     let imported = Imported::from_bytes(&bytes).map_err(|error| unusable(file, error))?;

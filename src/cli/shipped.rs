@@ -1,9 +1,10 @@
 //! Finds what `--model` and `--soundfont` name, or what the binary carries where they were not given.
 
-use super::{Context, Failure};
+use super::{Context, Failure, files};
 use crate::compose::CharactersModel;
 pub(super) use crate::compose::shipped::LoadedModel;
 use crate::compose::shipped::{self, ModelError};
+use crate::model::checkpoint::FILE_BYTES_MAX;
 use crate::output::synth::SynthFont;
 use anyhow::{Context as _, anyhow};
 use std::borrow::Cow;
@@ -49,7 +50,7 @@ pub(super) fn model_bytes(
     if let Some(bytes) = path.to_str().and_then(shipped::file) {
         return Ok((path, Cow::Borrowed(bytes)));
     }
-    match std::fs::read(&path)
+    match files::read_bounded(&path, FILE_BYTES_MAX)
         .with_context(|| format!("cannot read the model `{}`", path.display()))
     {
         Ok(bytes) => Ok((path, Cow::Owned(bytes))),

@@ -9,7 +9,7 @@
 use super::composition::{Compose, ComposeError, Composition};
 use super::habits::Habits;
 use super::particles::{self, Draw, PARTICLES, Written};
-use super::planner::draw_plans;
+use super::planner::{PLANS_MAX, draw_plans};
 use super::provenance::{self, ModelName, Provenance};
 use super::request::{Request, RequestError, learnt_as, metres};
 use super::sampler::Choice;
@@ -35,6 +35,8 @@ const DRAFTS_A_ROUND: u32 = 8;
 const ROUNDS_POOLED: u32 = 2;
 /// Rounds before the model is said to be unable to write what is asked.
 const ROUNDS_MAX: u32 = 24;
+/// Rounds without a plan to write by, before the model is said to make no such plan.
+const PLANLESS_ROUNDS_MAX: u32 = 3;
 /// Numbers of drafts up to here are those of earlier versions, which drew one of a draft's particles before any was judged.
 const DRAFTS_BEFORE: u32 = ROUNDS_MAX * DRAFTS_A_ROUND;
 
@@ -157,10 +159,19 @@ impl Composer {
         written.into_iter().map(draft).collect()
     }
 
-    /// What all particles of a round wrote, with their numbers.
-    fn candidates(&self, seed: u64, index: u64, round: u32, stop: &AtomicBool) -> Vec<Candidate> {
+    /// What all particles of a round wrote, with their numbers; `None` where there was no plan to write by.
+    fn candidates(
+        &self,
+        seed: u64,
+        index: u64,
+        round: u32,
+        stop: &AtomicBool,
+    ) -> Option<Vec<Candidate>> {
         let count = DRAFTS_A_ROUND as usize;
         let drafts = self.write(seed, index, round, count, stop, particles::write_all);
+        if drafts.is_empty() {
+            return None;
+        }
         let mut candidates = Vec::new();
         for (number, particles) in (round * DRAFTS_A_ROUND..).zip(drafts) {
             let likeliest = particles.iter().map(|written| written.log_weight);
@@ -173,7 +184,7 @@ impl Composer {
                 });
             }
         }
-        candidates
+        Some(candidates)
     }
 
     /// Draws plans and has their notes written.
@@ -266,7 +277,9 @@ impl Composer {
     /// What one tune is kept of, before anything chooses: of each candidate that the critic lets pass its log weight and how it is
     /// made.
     pub fn pool(&self, seed: u64, index: u64, stop: &AtomicBool) -> Vec<(f32, Vec<Option<f32>>)> {
-        let rounds = (0..ROUNDS_POOLED).flat_map(|round| self.candidates(seed, index, round, stop));
+        let rounds = (0..ROUNDS_POOLED)
+            .flat_map(|round| self.candidates(seed, index, round, stop))
+            .flatten();
         let judged = |candidate: Candidate| {
             let judged = self.judged(seed, index, &candidate).ok()?;
             Some((candidate.log_weight, judged.craft))
@@ -320,7 +333,7 @@ impl Compose for Composer {
     /// Writes tune `index` of `seed`: `ROUNDS_POOLED` rounds at a time, until at least one candidate passes; one of those that pass.
     ///
     /// # Errors
-    /// [`ComposeError::AllRefused`] after `ROUNDS_MAX` rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
+    /// [`ComposeError::NoPlan`] after `PLANLESS_ROUNDS_MAX` rounds without one; [`ComposeError::AllRefused`] after `ROUNDS_MAX` rounds; [`ComposeError::Stopped`] soon after `stop` was raised.
     fn compose(
         &self,
         seed: u64,
@@ -329,8 +342,11 @@ impl Compose for Composer {
     ) -> Result<Composition, ComposeError> {
         let mut refusals = Refusals::default();
         let mut passed: Vec<Judged> = Vec::new();
+        let mut has_plan = false;
         for round in 0..ROUNDS_MAX {
-            for candidate in self.candidates(seed, index, round, stop) {
+            let candidates = self.candidates(seed, index, round, stop);
+            has_plan |= candidates.is_some();
+            for candidate in candidates.into_iter().flatten() {
                 match self.judged(seed, index, &candidate) {
                     Ok(judged) => passed.push(judged),
                     Err(refusal) => refusals.count(refusal),
@@ -338,6 +354,10 @@ impl Compose for Composer {
             }
             if stop.load(Ordering::Relaxed) {
                 return Err(ComposeError::Stopped);
+            }
+            if !has_plan && round + 1 == PLANLESS_ROUNDS_MAX {
+                let plans = PLANLESS_ROUNDS_MAX as usize * PLANS_MAX;
+                return Err(ComposeError::NoPlan { index, plans });
             }
             if !(round + 1).is_multiple_of(ROUNDS_POOLED) {
                 continue;
@@ -369,7 +389,7 @@ impl Compose for Composer {
             Some(later) => {
                 let round = later / (DRAFTS_A_ROUND * PARTICLES as u32);
                 match round < ROUNDS_MAX {
-                    true => self.candidates(seed, index, round, stop),
+                    true => (self.candidates(seed, index, round, stop)).unwrap_or_default(),
                     false => Vec::new(),
                 }
             }

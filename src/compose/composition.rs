@@ -34,6 +34,14 @@ pub enum ComposeError {
         /// Why they were refused.
         refusals: Refusals,
     },
+    /// The model plans no such tune.
+    #[error("tune {}: of {plans} plans that the model drew none is what was asked for; ask for less at once, or for a form that dances have", .index + 1)]
+    NoPlan {
+        /// Which tune of the seed.
+        index: u64,
+        /// How many plans there were.
+        plans: usize,
+    },
     /// The prime holds a character that the model has never seen.
     #[error("the prime holds `{0}`, a character this model does not know")]
     UnknownCharacter(char),
@@ -47,7 +55,7 @@ pub trait Compose: Send + Sync {
     /// Writes one tune that the critic lets pass.
     ///
     /// # Errors
-    /// [`ComposeError::AllRefused`] where no draft passed; [`ComposeError::Stopped`] soon after `stop` was raised.
+    /// [`ComposeError::AllRefused`] where no draft passed, [`ComposeError::NoPlan`] where none could be begun; [`ComposeError::Stopped`] soon after `stop` was raised.
     fn compose(
         &self,
         seed: u64,

@@ -15,6 +15,8 @@ use rand_chacha::ChaCha8Rng;
 const SIDE_BY_SIDE: usize = 48;
 /// Rounds of them before the request is said to be beyond the model.
 const ROUNDS_MAX: usize = 40;
+/// Plans drawn at the most.
+pub(super) const PLANS_MAX: usize = SIDE_BY_SIDE * ROUNDS_MAX;
 
 /// Draws `count` plans that grant the request: exactly the model's odds, given the request.
 ///

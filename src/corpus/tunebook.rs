@@ -5,6 +5,7 @@
 use super::fingerprint::{self, Step};
 use crate::{abc, score};
 use sha2::{Digest, Sha256};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Largest tunebook that is read into memory, in bytes.
@@ -48,13 +49,11 @@ pub enum CorpusError {
     },
     /// A file too large to be a tunebook.
     #[error(
-        "`{path}` has {bytes} bytes, more than the {TUNEBOOK_BYTES_MAX} a tunebook may have: split it"
+        "`{path}` has more than the {TUNEBOOK_BYTES_MAX} bytes that a tunebook may have: split it"
     )]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
     },
 }
 
@@ -176,14 +175,13 @@ fn read_tunebook(path: PathBuf) -> Result<Tunebook, CorpusError> {
         path: path.clone(),
         source,
     };
-    let bytes_len = std::fs::metadata(&path).map_err(unreadable)?.len();
-    if bytes_len > TUNEBOOK_BYTES_MAX {
-        return Err(CorpusError::TooLarge {
-            path,
-            bytes: bytes_len,
-        });
+    let file = std::fs::File::open(&path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // A device states no length; the bound holds for it too.
+    (file.take(TUNEBOOK_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > TUNEBOOK_BYTES_MAX {
+        return Err(CorpusError::TooLarge { path });
     }
-    let bytes = std::fs::read(&path).map_err(unreadable)?;
     if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
         return Err(CorpusError::Binary { path, offset });
     }

@@ -54,7 +54,7 @@ impl TuneSource for NewTunes {
                 .compose(seed, index, &self.stop)
                 .map_err(|error| match error {
                     ComposeError::Stopped => SourceError::Exhausted,
-                    error @ ComposeError::AllRefused { .. } => {
+                    error @ (ComposeError::AllRefused { .. } | ComposeError::NoPlan { .. }) => {
                         SourceError::Refused(Box::new(error))
                     }
                     error => SourceError::Broken(Box::new(error)),

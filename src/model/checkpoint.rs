@@ -18,7 +18,7 @@ use super::weights::Weights;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -27,7 +27,7 @@ const METADATA_KEY: &str = "ceilid";
 /// Newest version of the metadata's JSON; a reader refuses a newer one.
 const FORMAT: u32 = 2;
 /// Largest file read: a hundred times the article's network.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+pub const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// A network with its symbols and its history.
 #[derive(Clone, Debug, PartialEq)]
@@ -352,14 +352,17 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CheckpointError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(error)?.len();
-    if bytes > FILE_BYTES_MAX {
+    let file = std::fs::File::open(path).map_err(error)?;
+    let mut bytes = Vec::new();
+    // A device states no length; the bound holds for it too.
+    (file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(error)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(CheckpointError::Damaged {
             why: format!("larger than {FILE_BYTES_MAX} bytes"),
-            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            bytes: bytes.len(),
         });
     }
-    std::fs::read(path).map_err(error)
+    Ok(bytes)
 }
 
 /// A file's tensors and metadata.
