@@ -22,6 +22,16 @@ pub fn lacks(programs: &[&str]) -> bool {
     !missing.is_empty()
 }
 
+/// Whether a program is not there that `tests/set_up.sh` cannot install; then the test is skipped.
+pub fn lacks_optional(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !is_there {
+        skip(&format!("{program} not installed"));
+    }
+    !is_there
+}
+
 /// Skips a test for what can be installed.
 ///
 /// # Panics
