@@ -90,6 +90,59 @@ fn the_past_is_that_of_the_archive_also_after_a_restart() {
 }
 
 #[test]
+fn a_tune_that_somebody_gives_is_read_shown_played_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ArchiveSettings {
+        path: folder.path().join("archive.sqlite"),
+        age_max: None,
+        bytes_max: u64::MAX,
+    };
+    let house = House::open_with(None, Some(Archive::open(settings).unwrap()));
+    house.wait_for_tune();
+    let abc = "T:My Own\nR:jig\nM:6/8\nL:1/8\nK:D\n|:fef afd|gfg efg|fef afd|edc d3:|\n";
+    let (status, sheet) = house.call(request(Method::POST, "/api/convert?to=sheet&times=1", abc));
+    assert_eq!(status, StatusCode::OK);
+    let sheet: Value = serde_json::from_slice(&sheet).unwrap();
+    assert!(sheet["svg"].as_str().unwrap().starts_with("<svg"));
+    let steps = sheet["steps"].as_array().unwrap();
+    // Four bars twice; six notes in all but the last, which has four.
+    assert_eq!(steps.len(), 2 * 22);
+    assert!(steps.is_sorted_by_key(|step| (step["at"].as_f64().unwrap() * 1e3) as u64));
+    assert_eq!(sheet["findings"], serde_json::json!([]));
+    let odd = house.call(request(
+        Method::POST,
+        "/api/convert?to=sheet",
+        "K:D\nDEF!|\n",
+    ));
+    let odd: Value = serde_json::from_slice(&odd.1).unwrap();
+    assert!(odd["findings"][0]["line"].is_number(), "{odd}");
+    for (to, magic) in [("mid", &b"MThd"[..]), ("pdf", b"%PDF"), ("wav", b"RIFF")] {
+        let path = format!("/api/convert?to={to}&times=1");
+        let (status, bytes) = house.call(request(Method::POST, &path, abc));
+        assert!(status.is_success() && bytes.starts_with(magic), "{to}");
+    }
+    let (status, _) = house.call(request(Method::POST, "/api/convert?to=exe", abc));
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+
+    let gift = serde_json::json!({ "abc": abc, "keep": true }).to_string();
+    let (status, taken) = house.call(request(Method::POST, "/api/queue", &gift));
+    assert_eq!(status, StatusCode::OK);
+    let taken: Value = serde_json::from_slice(&taken).unwrap();
+    house.wait_until("it stands in the book", || {
+        house.get_json("/api/book?text=my%20own&kept=true").1[0]["id"] == taken["id"]
+    });
+    assert_eq!(
+        house.get_json("/api/book?dance=waltz").1,
+        serde_json::json!([])
+    );
+    let book = format!("/api/book.pdf?ids=1,{}", taken["id"]);
+    assert!(house.get(&book).1.starts_with(b"%PDF"));
+    let nothing = serde_json::json!({ "abc": "X:1\nK:D\n" }).to_string();
+    let (status, _) = house.call(request(Method::POST, "/api/queue", &nothing));
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[test]
 fn players_that_ask_get_titles_between_the_bytes_of_what_has_none() {
     let house = House::open(None);
     let interval = |path: &str, asks: &str| {
@@ -153,7 +206,7 @@ fn what_is_wrong_is_said_in_json_with_a_way_out() {
         body["error"]
             .as_str()
             .unwrap()
-            .contains("abc, json, mid, flac")
+            .contains("abc, mid, svg, pdf")
     );
 }
 

@@ -60,6 +60,8 @@ pub struct Listener {
     header: Option<Arc<[u8]>>,
     title: Arc<str>,
     begins: Option<Instant>,
+    /// What was due before is not heard first.
+    oldest: Option<Instant>,
     /// Where its waker is kept.
     place: usize,
 }
@@ -118,6 +120,7 @@ impl FanOut {
             header: None,
             title: Arc::default(),
             begins: None,
+            oldest: None,
             place,
         }
     }
@@ -162,6 +165,13 @@ impl Listener {
     /// The title of what it heard last: the sound's own, however late it is heard.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// The same, but it begins with nothing that was due before this moment: who comes first finds the ring empty, and more of
+    /// the past comes into it than he asked for.
+    pub fn not_before(mut self, oldest: Instant) -> Self {
+        self.oldest = Some(oldest);
+        self
     }
 
     /// When the first frame that it heard was due; `None` before that.
@@ -213,6 +223,16 @@ impl Listener {
         if self.next < ring.first {
             self.fan_out.dropped_count.fetch_add(1, Ordering::Relaxed);
             return Err(Silence::TooSlow);
+        }
+        if self.begins.is_none()
+            && let Some(oldest) = self.oldest
+        {
+            while ring
+                .piece(self.next)
+                .is_some_and(|piece| piece.due < oldest)
+            {
+                self.next += 1;
+            }
         }
         let Some(piece) = ring.piece(self.next) else {
             return Err(if ring.is_over {
@@ -288,6 +308,22 @@ mod tests {
         assert_eq!(hear(&mut hasty), [b'A', 198, 199, b'B', 200, 201]);
         fan_out.end();
         assert_eq!(listener.next_within(Duration::ZERO), Err(Silence::Over));
+    }
+
+    #[test]
+    fn who_comes_first_hears_no_more_of_the_past_than_he_asked_for() {
+        let fan_out = Arc::new(FanOut::default());
+        let header: Arc<[u8]> = b"H".as_slice().into();
+        let now = Instant::now();
+        let mut listener = fan_out.listen(2).not_before(now);
+        for number in 0..4 {
+            fan_out.send(Piece {
+                due: now + Duration::from_secs(number) - Duration::from_secs(2),
+                ..piece(&header, number as u8) // lossless: below 4
+            });
+        }
+        assert_eq!(hear(&mut listener), b"H\x02\x03");
+        assert_eq!(listener.begins(), Some(now));
     }
 
     #[test]

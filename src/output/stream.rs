@@ -188,7 +188,10 @@ impl Station {
     pub fn listen(&self, format: StreamFormat, burst: Duration) -> Listener {
         let pieces = burst.as_millis() / SLICE.as_millis();
         let pieces = usize::try_from(pieces).unwrap_or(BURST_PIECES);
-        let listener = self.shared.fan_out(format).listen(pieces);
+        let mut listener = self.shared.fan_out(format).listen(pieces);
+        if let Some(oldest) = Instant::now().checked_sub(burst.saturating_add(SLICE)) {
+            listener = listener.not_before(oldest);
+        }
         // Whichever of the two slept has something to do.
         self.stream_thread.unpark();
         let _ = self.work.try_send(Work::Look);

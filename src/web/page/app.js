@@ -13,6 +13,7 @@ document.documentElement.classList.toggle("wall", isWall);
 
 const views = { now: {}, compose, book, behind };
 const begun = new Set(["now"]);
+let last = "now";
 
 function show() {
   const wished = location.hash.slice(1).split(/[?&]/)[0];
@@ -23,6 +24,8 @@ function show() {
     else link.removeAttribute("aria-current");
   }
   at("mini").hidden = name === "now";
+  if (name !== last) scrollTo(0, 0);
+  last = name;
   if (begun.has(name)) {
     if (views[name].seen) views[name].seen();
   } else {
