@@ -69,9 +69,8 @@
 //! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test
 //! reads the code and fails where the two differ.
 //!
-//! Below that no files name each other in a circle, but for a folder's head (`mod.rs`) and its files, and for two:
-//! `picture/score/column.rs`, `picture/score/staff.rs`, `picture/score/words.rs`, and `picture/score/marks.rs`,
-//! `picture/score/note.rs`, `picture/score/system.rs` (what is drawn, and what it stands on).
+//! Below that no files name each other in a circle, but for a folder's head (`mod.rs`) and its files, and for one:
+//! `picture/score/marks.rs`, `picture/score/note.rs`, `picture/score/system.rs` (what is drawn, and what it stands on).
 //!
 //! ## What never happens (invariants, stated as absences)
 //!

@@ -123,24 +123,14 @@ const ONLY_WHERE_MADE: &[&str] = &[
 const MAKERS: &[&str] = &["new", "with_effects"];
 
 /// Circles of files that are allowed, each with its reason. `lib.rs` names them too.
-const CIRCLES: &[(&[&str], &str)] = &[
-    (
-        &[
-            "picture/score/column.rs",
-            "picture/score/staff.rs",
-            "picture/score/words.rs",
-        ],
-        "what stands above and below a column, and the staff that holds it",
-    ),
-    (
-        &[
-            "picture/score/marks.rs",
-            "picture/score/note.rs",
-            "picture/score/system.rs",
-        ],
-        "a system draws its notes, and these stand on its lines",
-    ),
-];
+const CIRCLES: &[(&[&str], &str)] = &[(
+    &[
+        "picture/score/marks.rs",
+        "picture/score/note.rs",
+        "picture/score/system.rs",
+    ],
+    "a system draws its notes, and these stand on its lines",
+)];
 
 /// Public nouns that stand more than once, and why that is no confusion.
 #[rustfmt::skip]

@@ -55,6 +55,9 @@ fn every_question_is_answered_in_json() {
     assert!(house.get("/api/tunes/1.abc").1.starts_with(b"X:1\n"));
     assert!(house.get("/api/tunes/1.mid").1.starts_with(b"MThd"));
     assert!(house.get("/api/tunes/1.flac").1.starts_with(b"fLaC"));
+    let picture = |query: &str| house.get(&format!("/api/tunes/1.svg{query}"));
+    assert!(picture("?width=340&staff=9").1.starts_with(b"<svg"));
+    assert_eq!(picture("?width=5").0, StatusCode::BAD_REQUEST);
     for path in ["/", "/page.css", "/app.js", "/icon.svg"] {
         assert_eq!(house.get(path).0, StatusCode::OK, "{path}");
     }

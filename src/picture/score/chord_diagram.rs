@@ -4,8 +4,8 @@
 
 use super::drawing::{Anchor, Block, BlockKind, Font, Kind};
 use super::glyph::Glyph;
+use super::pen::Pen;
 use super::sheet::Sheet;
-use super::staff::Pen;
 use super::words;
 
 /// Whose chord diagrams are shown.

@@ -5,7 +5,7 @@
 
 use super::beam::Stems;
 use super::glyph::Glyph;
-use super::sheet::{AnnotationSide, Direction, Extras, Head, KeySigns, NotesSign, Sheet, SignKind};
+use super::sheet::{AnnotationSide, Direction, Extras, Head, NotesSign, Sheet, SignKind};
 use super::staff;
 use super::words;
 use crate::abc::Decoration;
@@ -374,7 +374,7 @@ impl Columns {
                 count - 1 - turn / 2
             };
             let (position, accidental, voice, index) = heads[at];
-            let bounds = accidental_glyph(accidental).bounds();
+            let bounds = staff::accidental_glyph(accidental).bounds();
             let y = -f32::from(position) / 2.0;
             let (top, bottom) = (y + bounds.top, y + bounds.bottom);
             let mut right = left_edge - ACCIDENTAL_GAP;
@@ -450,7 +450,7 @@ impl Columns {
                 place.right = staff::clef_width(*clef) * staff::CLEF_CHANGE_SCALE
             }
             SignKind::Key(change) => {
-                place.right = key_width(&change.naturals) + key_width(&change.key);
+                place.right = staff::key_width(&change.naturals) + staff::key_width(&change.key);
                 if !change.naturals.0.is_empty() && !change.key.0.is_empty() {
                     place.right += 0.4;
                 }
@@ -550,7 +550,7 @@ pub(super) fn grace_offsets(extras: &Extras) -> Vec<f32> {
             .heads
             .iter()
             .filter_map(|head| head.accidental)
-            .map(|accidental| accidental_glyph(accidental).bounds().right)
+            .map(|accidental| staff::accidental_glyph(accidental).bounds().right)
             .fold(0.0, f32::max);
         if accidental > 0.0 {
             x += (accidental + ACCIDENTAL_GAP) * GRACE_SCALE;
@@ -558,24 +558,6 @@ pub(super) fn grace_offsets(extras: &Extras) -> Vec<f32> {
         offsets.push(x);
     }
     offsets
-}
-
-/// How wide a key signature is.
-pub(super) fn key_width(key: &KeySigns) -> f32 {
-    key.0
-        .iter()
-        .map(|&(_, accidental)| key_sign_step(accidental))
-        .sum()
-}
-
-/// From one sign of a signature to the next.
-pub(super) fn key_sign_step(accidental: Accidental) -> f32 {
-    accidental_glyph(accidental).bounds().right
-        + if accidental == Accidental::NATURAL {
-            0.25
-        } else {
-            0.05
-        }
 }
 
 /// The head of a note.
@@ -602,20 +584,5 @@ pub(super) fn rest_glyph(log: i8) -> Glyph {
         4 => Glyph::Rest16,
         5 => Glyph::Rest32,
         _ => Glyph::Rest64,
-    }
-}
-
-/// The sign for an alteration; the nearest quarter tone where print has none of its own.
-pub(super) fn accidental_glyph(accidental: Accidental) -> Glyph {
-    match (accidental.cents() as f32 / 50.0).round() as i32 {
-        ..=-4 => Glyph::DoubleFlat,
-        -3 => Glyph::ThreeQuarterFlat,
-        -2 => Glyph::Flat,
-        -1 => Glyph::QuarterFlat,
-        0 => Glyph::Natural,
-        1 => Glyph::QuarterSharp,
-        2 => Glyph::Sharp,
-        3 => Glyph::ThreeQuarterSharp,
-        4.. => Glyph::DoubleSharp,
     }
 }

@@ -23,6 +23,7 @@ mod marks;
 mod note;
 pub mod outlines;
 pub mod pdf;
+mod pen;
 mod reading;
 mod sheet;
 mod skyline;

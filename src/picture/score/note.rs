@@ -8,8 +8,9 @@ use super::column::{self, GRACE_SCALE, STEM_THICKNESS, SignPlace};
 use super::curve;
 use super::drawing::{Kind, Point, Shape};
 use super::glyph::Glyph;
+use super::pen::Pen;
 use super::sheet::{Direction, Extras, GraceNote, Head, NotesSign, Sign, SignKind};
-use super::staff::{self, Pen};
+use super::staff;
 use super::system::LineSetter;
 use super::value::Value;
 use crate::music::NoteLength;
@@ -161,7 +162,7 @@ impl LineSetter<'_> {
             if let Some(accidental) = head.accidental {
                 pen.glyph(
                     Kind::Accidental,
-                    column::accidental_glyph(accidental),
+                    staff::accidental_glyph(accidental),
                     x + at.accidental,
                     y,
                     1.0,
@@ -448,7 +449,7 @@ impl LineSetter<'_> {
             for head in &note.heads {
                 let y = y_of(head.position);
                 if let Some(accidental) = head.accidental {
-                    let sign = column::accidental_glyph(accidental);
+                    let sign = staff::accidental_glyph(accidental);
                     accidental_x -= (sign.bounds().right + 0.2) * GRACE_SCALE;
                     pen.glyph(Kind::Accidental, sign, accidental_x, y, GRACE_SCALE);
                 }

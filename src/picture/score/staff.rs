@@ -3,12 +3,12 @@
 //! In: the signs and where they stand. Out: items, `y` counted from the middle line of the staff.
 //! Not: notes.
 
-use super::column::{accidental_glyph, key_sign_step, key_width};
-use super::drawing::{Anchor, Font, Item, Kind, Place, Point, Shape};
+use super::drawing::{Anchor, Font, Kind, Point, Shape};
 use super::glyph::Glyph;
+use super::pen::Pen;
 use super::sheet::{Clef, ClefSign, KeyChange, KeySigns};
 use crate::abc::{BarLine, BarStyle};
-use crate::music::{Meter, MeterSign};
+use crate::music::{Accidental, Meter, MeterSign};
 
 /// Staff lines.
 pub(super) const STAFF_LINE: f32 = 0.1;
@@ -27,71 +27,6 @@ const PREFIX_GAP: f32 = 0.8;
 const CLEF_INDENT: f32 = 0.6;
 /// Between the digits of a metre.
 const DIGIT_GAP: f32 = 0.05;
-
-/// Collects items of one staff.
-pub(super) struct Pen<'a> {
-    pub(super) items: &'a mut Vec<Item>,
-    pub(super) place: Option<Place>,
-}
-
-impl Pen<'_> {
-    pub(super) fn glyph(&mut self, kind: Kind, glyph: Glyph, x: f32, y: f32, scale: f32) {
-        self.shape(
-            kind,
-            Shape::Glyph {
-                glyph,
-                at: Point::new(x, y),
-                scale,
-            },
-        );
-    }
-
-    pub(super) fn line(&mut self, kind: Kind, from: (f32, f32), to: (f32, f32), thickness: f32) {
-        self.shape(
-            kind,
-            Shape::Line {
-                from: Point::new(from.0, from.1),
-                to: Point::new(to.0, to.1),
-                thickness,
-                is_dashed: false,
-            },
-        );
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of a text, by name at no place shorter"
-    )]
-    pub(super) fn text(
-        &mut self,
-        kind: Kind,
-        text: &str,
-        x: f32,
-        y: f32,
-        font: Font,
-        size: f32,
-        anchor: Anchor,
-    ) {
-        self.shape(
-            kind,
-            Shape::Text {
-                at: Point::new(x, y),
-                text: text.into(),
-                font,
-                size,
-                anchor,
-            },
-        );
-    }
-
-    pub(super) fn shape(&mut self, kind: Kind, shape: Shape) {
-        self.items.push(Item {
-            kind,
-            place: self.place,
-            shape,
-        });
-    }
-}
 
 fn clef_glyph(clef: Clef) -> Option<Glyph> {
     Some(match clef.sign {
@@ -135,6 +70,39 @@ pub(super) fn clef(pen: &mut Pen, clef: Clef, x: f32, scale: f32) {
             Anchor::Middle,
         );
     }
+}
+
+/// The sign for an alteration; the nearest quarter tone where print has none of its own.
+pub(super) fn accidental_glyph(accidental: Accidental) -> Glyph {
+    match (accidental.cents() as f32 / 50.0).round() as i32 {
+        ..=-4 => Glyph::DoubleFlat,
+        -3 => Glyph::ThreeQuarterFlat,
+        -2 => Glyph::Flat,
+        -1 => Glyph::QuarterFlat,
+        0 => Glyph::Natural,
+        1 => Glyph::QuarterSharp,
+        2 => Glyph::Sharp,
+        3 => Glyph::ThreeQuarterSharp,
+        4.. => Glyph::DoubleSharp,
+    }
+}
+
+/// How wide a key signature is.
+pub(super) fn key_width(key: &KeySigns) -> f32 {
+    key.0
+        .iter()
+        .map(|&(_, accidental)| key_sign_step(accidental))
+        .sum()
+}
+
+/// From one sign of a signature to the next.
+fn key_sign_step(accidental: Accidental) -> f32 {
+    accidental_glyph(accidental).bounds().right
+        + if accidental == Accidental::NATURAL {
+            0.25
+        } else {
+            0.05
+        }
 }
 
 /// Draws the signs of a key and says where they end.

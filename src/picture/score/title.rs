@@ -4,8 +4,8 @@
 
 use super::drawing::{Anchor, Block, BlockKind, Font, Item, Kind};
 use super::lettering;
+use super::pen::Pen;
 use super::sheet::{Heading, Words};
-use super::staff::Pen;
 use super::words::wrapped;
 
 /// Sizes of letters, in staff spaces.

@@ -36,7 +36,8 @@ impl Value {
         // 1, 3, 7, 15: each dot adds half of what the one before it added.
         let odd = numerator >> twos;
         let dots = odd.trailing_ones() - 1;
-        let is_dotted_value = (odd + 1).is_power_of_two() && dots <= u32::from(DOTS_MAX);
+        let is_dotted_value =
+            odd.count_ones() == odd.trailing_ones() && dots <= u32::from(DOTS_MAX);
         let log = denominator.trailing_zeros() as i32 - twos as i32 - dots as i32; // each at most 32
         let is_in_range = (i32::from(LONGEST_LOG)..=i32::from(SHORTEST_LOG)).contains(&log);
         (is_dotted_value && is_in_range).then_some(Self {
@@ -168,6 +169,12 @@ mod tests {
 
     fn length(numerator: u32, denominator: u32) -> NoteLength {
         NoteLength::new(numerator, denominator).expect("a fraction")
+    }
+
+    #[test]
+    fn the_longest_length_there_is_has_no_value_of_its_own() {
+        let longest = NoteLength::new(u32::MAX, 1).unwrap();
+        assert_eq!(Value::new(longest), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use super::drawing::{Anchor, Font, Kind};
 use super::glyph::Glyph;
 use super::lettering;
-use super::staff::Pen;
+use super::pen::Pen;
 
 /// Sizes of letters, in staff spaces.
 pub(super) const CHORD_SIZE: f32 = 2.0;
