@@ -54,6 +54,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("part_volume", &["drum=60", "bass=90,chords=30"]),
     ("mute", &["drum", "bass,drone"]),
     ("meter", &["6/8", "4/4", "2/4", "3/4"]),
+    ("manner", &["irish", "ryan"]),
     ("form", &["AABB", "AB", "AABBCC"]),
     ("range", &["whistle", "D-b", "G,-b"]),
     (
@@ -61,6 +62,11 @@ const VALUES: &[(&str, &[&str])] = &[
         &[
             "R:jig\nM:6/8\nL:1/8\nK:D\n|:fef afd|edB BAF|ABd fed|e3 efg|fef afd|edB BAF|ABd faf|d3 d3:|",
         ],
+    ),
+    ("prime_bars", &["1", "3"]),
+    (
+        "turn",
+        &["R:jig\nM:6/8\nL:1/8\nK:D\n|:fef afd|edB BAF|ABd fed|d3 d3:|"],
     ),
     ("min_p", &["0", "0.02"]),
 ];
@@ -79,8 +85,12 @@ fn drawn(rng: &mut StdRng) -> SettingsPatch {
     let mut wishes = SettingsPatch::default();
     let share = rng.random_range(0.1..0.4);
     for (name, values) in VALUES {
+        // A tune has one beginning.
+        if *name == "turn" && wishes.prime.is_some() {
+            continue;
+        }
         // What seldom goes together with the rest is seldom asked for.
-        let share = if matches!(*name, "meter" | "prime") {
+        let share = if matches!(*name, "meter" | "prime" | "turn") {
             share / 4.0
         } else {
             share

@@ -33,9 +33,12 @@ const VALUES: &[(&str, [&str; 2], [&str; 3])] = &[
     ("set_tunes", ["2", "9"], ["0", "2.5", "many"]),
     ("gap", ["1.5s", "0"], ["99999d", "1 parsec", "soon"]),
     ("meter", ["6/8", "C|"], ["7/8", "6:8", "waltz"]),
+    ("manner", ["irish", "nottingham"], ["", "Irish", "oneill"]),
     ("form", ["AABB", "A"], ["AAAB", "aabb", "twice"]),
     ("range", ["whistle", "D,-b"], ["D-c", "wistle", "high"]),
     ("prime", ["K:D", "M:6/8\nK:D\n|:ABc d3:|"], ["", " ", "\n"]),
+    ("prime_bars", ["4", "64"], ["0", "65", "all"]),
+    ("turn", ["K:D", "M:6/8\nK:D\n|:ABc d3:|"], ["", " ", "\n"]),
     ("min_p", ["0.02", "0"], ["1.5", "0,02", "few"]),
     ("greedy", ["true", "false"], ["2", "ture", "very"]),
 ];

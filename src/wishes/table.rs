@@ -451,6 +451,7 @@ mod tests {
             ("form", "AABB"),
             ("range", "D-b"),
             ("prime", "M:6/8\nK:D\n\"D\"fef afd|"),
+            ("prime_bars", "3"),
             ("turn", "M:6/8\nK:D\n|:\"D\"fef afd|"),
             ("min_p", "0.02"),
             ("greedy", "true"),
