@@ -11,8 +11,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 /// The most bytes of one tune that are read; the rest is skipped, with a finding. (Real tunes have a few thousand, full scores
-/// a hundred thousand; read as music, each byte of the densest takes some 90.)
-pub const TUNE_BYTES_MAX: usize = 1 << 19;
+/// a hundred thousand; read as music, each byte of the densest takes some 150.)
+pub const TUNE_BYTES_MAX: usize = 3 << 17;
 /// The most bytes of a file header that are kept.
 const FILE_HEADER_BYTES_MAX: usize = 1 << 16;
 /// How much is read from the file at a time.

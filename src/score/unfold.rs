@@ -19,8 +19,8 @@ use std::sync::Arc;
 pub(super) const NOTES_MAX: usize = 250_000;
 /// The most steps (notes, rests, bar lines, marks) of one voice that are played.
 const STEPS_MAX: usize = 1_000_000;
-/// The longest a voice lasts, in quarters: fourteen hours at the usual speed. What accompanies it is bounded by that.
-const QUARTERS_MAX: u64 = 100_000;
+/// The longest a voice lasts, in quarters: four hours at the usual speed. What accompanies it is bounded by that.
+const QUARTERS_MAX: u64 = 30_000;
 /// The most chord symbols of a voice whose meaning is kept until they come again.
 const CHORDS_KNOWN_MAX: usize = 32;
 /// Fractions of a tick that onsets are counted in where lengths do not fall on ticks.
