@@ -52,7 +52,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("rusty_mp3", "output/render/mp3.rs"),
     ("libc", "output/priority.rs"),
     ("midir", "output/midi_port.rs"),
-    ("cpal", "output/audio.rs"),
+    ("cpal", "output/sound_device.rs"),
     ("jiff", "daemon/wall.rs"),
     ("rusqlite", "daemon/archive.rs"),
     ("ureq", "corpus/fetch.rs"),
@@ -294,7 +294,7 @@ fn the_checker_sees_what_it_should() {
     sees(
         "output/render.rs",
         "//! R.\nuse cpal::Stream;",
-        "output/audio.rs",
+        "output/sound_device.rs",
     );
     sees(
         "output/smf.rs",

@@ -18,6 +18,8 @@ const EMPTY_RING_DECAY: f32 = 0.97;
 pub(super) struct EngineCounters {
     /// Frames the device took: those of the ring and silence.
     pub frames_taken: AtomicU64,
+    /// The most frames it wanted at once.
+    pub request_frames_max: AtomicU64,
     /// Times the ring ran empty while the device asked for more.
     pub underrun_count: AtomicU64,
 }
@@ -64,9 +66,11 @@ impl Engine {
             }
             frames += 1;
         }
-        self.counters
-            .frames_taken
-            .fetch_add(frames, Ordering::Relaxed);
+        let counters = &self.counters;
+        counters.frames_taken.fetch_add(frames, Ordering::Relaxed);
+        counters
+            .request_frames_max
+            .fetch_max(frames, Ordering::Relaxed);
     }
 
     fn next_frame(&mut self) -> Frame {

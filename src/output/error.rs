@@ -89,6 +89,12 @@ pub enum OutputError {
         /// What the system said.
         reason: String,
     },
+    /// It may not be opened by whoever steers the band.
+    #[error("`{kind}` writes files, so only the configuration can name it")]
+    WritesFiles {
+        /// The kind of output.
+        kind: &'static str,
+    },
     /// An address cannot be read.
     #[error("`{found}` is no address for `{kind}`: {reason}; write `{kind}:{wanted}`")]
     Address {
@@ -123,6 +129,26 @@ pub enum OutputError {
 }
 
 impl OutputError {
+    /// Whether it may open later, with the same name: its device, server or folder is not there now.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::NoMidiSystem { .. }
+            | Self::NoSuchPort { .. }
+            | Self::Port { .. }
+            | Self::NoSuchDevice { .. }
+            | Self::Device { .. }
+            | Self::File { .. } => true,
+            Self::UnknownKind { .. }
+            | Self::MissingArgument { .. }
+            | Self::UnwantedArgument { .. }
+            | Self::NotBuiltIn { .. }
+            | Self::WritesFiles { .. }
+            | Self::Address { .. }
+            | Self::Thread { .. }
+            | Self::Font(_) => false,
+        }
+    }
+
     pub(super) fn unknown_kind(found: &str) -> Self {
         let nearest = nearest(found, OUTPUTS.iter().map(|kind| kind.name));
         Self::UnknownKind {

@@ -8,12 +8,13 @@
 
 use super::error::position_by_name;
 use super::frame_clock::FrameClock;
+use super::jack_clients::{Membership, ServerDeath};
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
 use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
 use jack::{
-    AsyncClient, Client, ClientOptions, Control, Frames, MidiIn, MidiOut, PortFlags, PortSpec,
-    RawMidi,
+    AsyncClient, Client, ClientOptions, ClientStatus, Control, Frames, MidiIn, MidiOut,
+    NotificationHandler, PortFlags, PortSpec, RawMidi,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -120,7 +121,8 @@ impl LiveOutput for JackPortOutput {
 /// # Errors
 /// No JACK server runs.
 pub fn port_names() -> Result<Vec<String>, OutputError> {
-    Ok(midi_inputs(&client(CLIENT_NAME)?))
+    let (_membership, client) = client(CLIENT_NAME)?;
+    Ok(midi_inputs(&client))
 }
 
 /// An active client: what the player's thread holds of it.
@@ -132,8 +134,20 @@ struct JackConnection {
 }
 
 struct ActiveClient {
-    client: AsyncClient<(), Process>,
+    client: AsyncClient<LastWord, Process>,
     shared: Arc<Shared>,
+    // Dropped last.
+    membership: Membership,
+}
+
+/// Hears that the server ends. libjack calls it as a signal handler is called.
+struct LastWord(ServerDeath);
+
+impl NotificationHandler for LastWord {
+    #[allow(unsafe_code, reason = "the trait has it so; it sets one number")]
+    unsafe fn shutdown(&mut self, _: ClientStatus, _: &str) {
+        self.0.tell();
+    }
 }
 
 /// What JACK's thread and ours both see.
@@ -251,7 +265,7 @@ impl Connect for JackServer {
             port: "JACK".to_owned(),
             reason: error.to_string(),
         };
-        let client = client(&self.client_name)?;
+        let (membership, client) = client(&self.client_name)?;
         if let Some(target) = &self.target {
             let names = midi_inputs(&client);
             if !names.contains(target) {
@@ -269,14 +283,20 @@ impl Connect for JackServer {
             ring,
             shared: Arc::clone(&shared),
         };
-        let client = client.activate_async((), process).map_err(failed)?;
+        let client = client
+            .activate_async(LastWord(membership.death()), process)
+            .map_err(failed)?;
         if let Some(target) = &self.target {
             client
                 .as_client()
                 .connect_ports_by_name(&port_name, target)
                 .map_err(failed)?;
         }
-        let client = Arc::new(ActiveClient { client, shared });
+        let client = Arc::new(ActiveClient {
+            client,
+            shared,
+            membership,
+        });
         self.active = Arc::downgrade(&client);
         self.still_checks = 0;
         let rate_hz = client.client.as_client().sample_rate();
@@ -292,6 +312,9 @@ impl Connect for JackServer {
         let Some(active) = self.active.upgrade() else {
             return false;
         };
+        if active.membership.is_over() {
+            return false;
+        }
         let cycles = active.shared.cycle_count.load(Ordering::Acquire);
         self.still_checks = if cycles == self.cycles_seen {
             self.still_checks + 1
@@ -301,7 +324,11 @@ impl Connect for JackServer {
         self.cycles_seen = cycles;
         // A server that stands still would keep us waiting for the answer about the port.
         if self.still_checks > 0 {
-            return self.still_checks < STILL_CHECKS_MAX;
+            let is_dead = self.still_checks >= STILL_CHECKS_MAX;
+            if is_dead {
+                active.membership.server_died();
+            }
+            return !is_dead;
         }
         let Some(target) = &self.target else {
             return true;
@@ -315,20 +342,22 @@ impl Connect for JackServer {
 }
 
 /// A client of the server that runs; none is started.
-fn client(name: &str) -> Result<Client, OutputError> {
+fn client(name: &str) -> Result<(Membership, Client), OutputError> {
+    let missing = |reason: &str| OutputError::NoMidiSystem {
+        system: "JACK",
+        reason: reason.to_owned(),
+    };
     // libjack's own words on a missing server go to the log of the jack crate, not to stderr.
-    let (client, _) = Client::new(name, ClientOptions::NO_START_SERVER).map_err(|error| {
-        OutputError::NoMidiSystem {
-            system: "JACK",
-            reason: match error {
-                jack::Error::LibraryError(_) => {
-                    "libjack is not installed; use `midi` or `file:PATH`".to_owned()
-                }
-                _ => "no JACK server answers; start one, or use `midi` or `file:PATH`".to_owned(),
-            },
-        }
+    let open = || Client::new(name, ClientOptions::NO_START_SERVER);
+    let (membership, opened) = Membership::open(open)
+        .ok_or_else(|| missing("its server has died, and not all have left it yet"))?;
+    let (client, _) = opened.map_err(|error| {
+        missing(match error {
+            jack::Error::LibraryError(_) => "libjack is not installed; use `midi` or `file:PATH`",
+            _ => "no JACK server answers; start one, or use `midi` or `file:PATH`",
+        })
     })?;
-    Ok(client)
+    Ok((membership, client))
 }
 
 fn midi_inputs(client: &Client) -> Vec<String> {

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "sound-card")]
 pub mod audio;
+pub mod awaited;
 mod channel_state;
 mod desk;
 #[cfg(feature = "sound-card")]
@@ -16,8 +17,12 @@ pub mod folder;
 mod font_check;
 #[cfg(feature = "jack")]
 mod frame_clock;
+#[cfg(feature = "sound-card")]
+mod gap_meter;
 pub mod hls;
 pub mod icecast;
+#[cfg(any(feature = "jack", feature = "sound-card"))]
+mod jack_clients;
 #[cfg(feature = "jack")]
 pub mod jack_port;
 pub mod limiter;
@@ -34,6 +39,8 @@ mod reconnect;
 pub mod render;
 pub mod silent;
 pub mod smf;
+#[cfg(feature = "sound-card")]
+mod sound_device;
 pub mod stream;
 pub mod synth;
 mod worker;
@@ -64,6 +71,11 @@ pub trait LiveOutput: Send {
     /// How long before its time a message is handed over. Zero: the output sends at once, so it is handed over when it
     /// is due. More: the output puts it in its place by itself.
     fn lookahead(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How long after its time a message is heard: the end waits for that. What others are in step by is not known here.
+    fn latency(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -143,6 +155,18 @@ pub struct OutputKind {
     /// Whether it can be hurried.
     pub pace: Pace,
     open: Open,
+}
+
+impl OutputKind {
+    /// Whether it plays what the station encodes.
+    pub fn needs_station(&self) -> bool {
+        matches!(self.name, "stream" | "icecast" | "hls")
+    }
+
+    /// Whether it writes what stands after its colon.
+    fn writes_files(&self) -> bool {
+        matches!(self.name, "file" | "folder" | "hls")
+    }
 }
 
 /// Opens an output, given what stands after the colon.
@@ -265,6 +289,19 @@ impl OutputName {
     /// What kind of output it is.
     pub fn kind(&self) -> &'static OutputKind {
         self.kind
+    }
+
+    /// Whether somebody who only steers the band may open it.
+    ///
+    /// # Errors
+    /// It would write files of the daemon's owner.
+    pub fn check_from_outside(&self) -> Result<(), OutputError> {
+        match self.kind.writes_files() {
+            true => Err(OutputError::WritesFiles {
+                kind: self.kind.name,
+            }),
+            false => Ok(()),
+        }
     }
 
     /// Opens it.

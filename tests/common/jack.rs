@@ -65,6 +65,11 @@ impl JackServer {
     pub fn end(&mut self) {
         end_gently(&mut self.process);
     }
+
+    /// At once, as a crash ends it.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
 }
 
 /// `jack_midi_dump`, which prints what arrives at its port `midi-monitor:input`.
