@@ -68,6 +68,15 @@ struct Choice {
     /// Only tunes that are kept
     #[arg(long)]
     kept: bool,
+    /// Only tunes with this text in their title
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Only tunes of this dance, as the tune says it
+    #[arg(long, value_name = "DANCE")]
+    dance: Option<String>,
+    /// Only tunes in this key, as the tune says it, such as G or Edor
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     /// The latest N tunes [default: all]
     #[arg(short, long, value_name = "N")]
     number: Option<usize>,
@@ -166,6 +175,9 @@ impl Choice {
         loop {
             let search = Search {
                 before,
+                title: self.search.clone(),
+                dance: self.dance.clone(),
+                key: self.key.clone(),
                 kept_only: self.kept,
                 played_only: false,
                 count: u32::try_from(left).unwrap_or(u32::MAX).min(PAGE_TUNES),

@@ -4,8 +4,10 @@
 //! disk. The only file that names rusqlite.
 //!
 //! A thread of its own writes; what the disk has no room for waits in memory and is written when it has. A file that
-//! is damaged is set aside, never deleted, and a new one begun. Readers open the file for each question.
+//! is damaged is set aside, never deleted, and a new one begun. Readers open the file for each question. A second daemon
+//! is kept out (see `archive_lock`), so that no number is given twice.
 
+use super::archive_lock::{ArchiveLock, LockError};
 use super::command::{Keeping, TuneEnd};
 use super::entry::Entry;
 use super::origin::Origin;
@@ -40,12 +42,18 @@ const TIDY_SHARE: f64 = 0.05;
 pub const ROWS_MAX: u32 = 1000;
 
 /// Pages are kept in memory up to 256 kB: a tune is written once and seldom read, and the usual 2 MB fill up in a day.
-const SCHEMA: &str = "
+const SETTINGS: &str = "
     PRAGMA cache_size = -256;
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS tunes (
+";
+
+/// What makes each form of the file of the one before. `PRAGMA user_version` says how many of them a file has been
+/// through; they are added to and never changed.
+const MIGRATIONS: &[&str] = &[
+    // Files from before forms were counted have this already.
+    "CREATE TABLE IF NOT EXISTS tunes (
         id INTEGER PRIMARY KEY,
         composed_ms INTEGER NOT NULL,
         title TEXT NOT NULL,
@@ -65,8 +73,11 @@ const SCHEMA: &str = "
         how TEXT,
         PRIMARY KEY (tune, started_ms)
     ) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS tunes_kept ON tunes (kept, id);
-";
+    CREATE INDEX IF NOT EXISTS tunes_kept ON tunes (kept, id);",
+    // The highest number that was ever given: tunes go when they are old, and their numbers are not given again.
+    "CREATE TABLE numbers (last INTEGER NOT NULL);
+    INSERT INTO numbers SELECT max(coalesce((SELECT max(id) FROM tunes), 0), coalesce((SELECT max(tune) FROM plays), 0));",
+];
 
 /// Where tunes are kept, and for how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +101,24 @@ pub enum ArchiveError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
+    /// A newer ceilid has written it in a form of its own.
+    #[error("the archive `{}` is of form {found}, and this ceilid knows forms up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The form of the file.
+        found: u32,
+        /// The newest that is known here.
+        known: u32,
+    },
+    /// Another daemon writes it.
+    #[error("another ceilid has the archive `{}`{}", path.display(), holder_in_words(.holder.as_deref()))]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Who has it, where that is known.
+        holder: Option<String>,
+    },
     /// Its folder cannot be made, or a damaged file cannot be set aside.
     #[error("the archive `{}` cannot be used", path.display())]
     File {
@@ -98,6 +127,10 @@ pub enum ArchiveError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+fn holder_in_words(holder: Option<&str>) -> String {
+    holder.map_or_else(String::new, |holder| format!(": {holder}"))
 }
 
 /// The archive of a daemon. Clones speak to the same thread.
@@ -152,12 +185,20 @@ pub struct Search {
 }
 
 impl Archive {
-    /// Opens the archive and starts its thread. A damaged file is set aside.
+    /// Opens the archive and starts its thread. A damaged file is set aside, an older one brought to the form of today.
     ///
     /// # Errors
-    /// The folder or the file cannot be made or written.
+    /// The folder or the file cannot be made or written, another daemon has it, or a newer one made it.
     pub fn open(settings: ArchiveSettings) -> Result<Self, ArchiveError> {
         let path: Arc<Path> = settings.path.clone().into();
+        make_folder_of(&path)?;
+        let lock = ArchiveLock::take(&path).map_err(|error| match error {
+            LockError::Held(holder) => ArchiveError::InUse {
+                path: path.to_path_buf(),
+                holder,
+            },
+            LockError::File(source) => file_error(&path, source),
+        })?;
         let connection = open_or_set_aside(&path)?;
         let cannot = |source| database_error(&path, source);
         // Nobody was there to write how these ended.
@@ -167,6 +208,7 @@ impl Archive {
         let (outbox, inbox) = sync_channel(ENTRIES_MAX);
         let writer = Writer {
             settings,
+            lock: Some(lock),
             connection: Some(connection),
             inbox,
             waiting: VecDeque::new(),
@@ -177,10 +219,7 @@ impl Archive {
         std::thread::Builder::new()
             .name("archive".to_owned())
             .spawn(move || writer.run())
-            .map_err(|source| ArchiveError::File {
-                path: path.to_path_buf(),
-                source,
-            })?;
+            .map_err(|source| file_error(&path, source))?;
         Ok(Self {
             reader: ArchiveReader { path },
             outbox,
@@ -214,12 +253,12 @@ impl ArchiveReader {
         Self { path: path.into() }
     }
 
-    /// The number after the highest that was given.
+    /// The number after the highest that was ever given.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or no daemon of today has opened it yet.
     pub fn next_tune(&self) -> Result<TuneId, ArchiveError> {
-        let sql = "SELECT max(coalesce((SELECT max(id) FROM tunes), 0), coalesce((SELECT max(tune) FROM plays), 0))";
+        let sql = "SELECT last FROM numbers";
         let last: i64 = self.read(|connection| connection.query_row(sql, [], |row| row.get(0)))?;
         Ok(TuneId(u64::try_from(last).unwrap_or(0) + 1))
     }
@@ -245,7 +284,7 @@ impl ArchiveReader {
         let sql = format!(
             "{SELECT} WHERE t.id < ?1 AND t.kept >= ?2 AND (NOT ?3 OR p.tune IS NOT NULL)
              AND (NOT ?5 OR p.tune IS NOT NULL OR t.kept) AND (?6 IS NULL OR instr(lower(t.title), lower(?6)) > 0)
-             AND (?7 IS NULL OR t.dance = ?7) AND (?8 IS NULL OR t.key = ?8)
+             AND (?7 IS NULL OR t.dance = ?7 COLLATE NOCASE) AND (?8 IS NULL OR t.key = ?8 COLLATE NOCASE)
              AND coalesce(p.started_ms, t.composed_ms) >= ?9 AND coalesce(p.started_ms, t.composed_ms) < ?10
              ORDER BY t.id DESC LIMIT ?4"
         );
@@ -285,6 +324,8 @@ impl ArchiveReader {
 /// The archive's thread.
 struct Writer {
     settings: ArchiveSettings,
+    /// Others are kept out until the file is closed.
+    lock: Option<ArchiveLock>,
     /// `None` between a damaged file and the next.
     connection: Option<Connection>,
     inbox: Receiver<Entry>,
@@ -444,12 +485,17 @@ impl Writer {
             // The last connection to close brings everything into one file.
             let _ = connection.close();
         }
+        self.lock = None;
     }
 }
 
 fn write(connection: &Connection, entry: &Entry) -> Result<(), rusqlite::Error> {
     match entry {
-        Entry::Composed(tune, at) => insert(connection, tune, *at),
+        Entry::Composed(tune, at) => {
+            let sql = "UPDATE numbers SET last = max(last, ?1)";
+            connection.prepare_cached(sql)?.execute([to_sql(tune.id)])?;
+            insert(connection, tune, *at)
+        }
         Entry::Started(tune, at) => {
             insert(connection, tune, *at)?;
             // Since it was composed, it was learnt what it leads to.
@@ -504,7 +550,7 @@ fn insert(connection: &Connection, tune: &TuneRecord, at: Duration) -> Result<()
     let sql = "INSERT OR IGNORE INTO tunes (id, composed_ms, title, dance, key, meter, abc, provenance, verdict, set_name,
                rendition, seconds)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    connection.prepare_cached(sql)?.execute(params![
+    let written = connection.prepare_cached(sql)?.execute(params![
         to_sql(tune.id),
         milliseconds(at),
         tune.title,
@@ -518,6 +564,16 @@ fn insert(connection: &Connection, tune: &TuneRecord, at: Duration) -> Result<()
         tune.rendition.to_json(),
         tune.length.as_secs_f64(),
     ])?;
+    if written == 0 {
+        let sql = "SELECT abc = ?2 FROM tunes WHERE id = ?1";
+        let is_it: bool = connection
+            .prepare_cached(sql)?
+            .query_row(params![to_sql(tune.id), tune.abc], |row| row.get(0))?;
+        if !is_it {
+            // The file was exchanged for another one while it was open.
+            tracing::error!(tune = %tune.id, "the archive has another tune of this number; this one is not archived");
+        }
+    }
     Ok(())
 }
 
@@ -561,20 +617,19 @@ fn archived(row: &Row<'_>) -> Result<ArchivedTune, rusqlite::Error> {
     })
 }
 
-fn open_or_set_aside(path: &Path) -> Result<Connection, ArchiveError> {
-    let file_error = |source| ArchiveError::File {
-        path: path.to_path_buf(),
-        source,
-    };
-    if let Some(folder) = path
+fn make_folder_of(path: &Path) -> Result<(), ArchiveError> {
+    let folder = path
         .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(file_error)?;
-    }
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+    made.map_err(|source| file_error(path, source))
+}
+
+fn open_or_set_aside(path: &Path) -> Result<Connection, ArchiveError> {
+    make_folder_of(path)?;
     match open(path) {
         Err(error) if is_damage(&error) => {
-            let aside = set_aside(path).map_err(file_error)?;
+            let aside = set_aside(path).map_err(|source| file_error(path, source))?;
             tracing::error!(
                 cause = %with_cause(&error),
                 aside = %aside.display(),
@@ -588,11 +643,13 @@ fn open_or_set_aside(path: &Path) -> Result<Connection, ArchiveError> {
 
 fn open(path: &Path) -> Result<Connection, ArchiveError> {
     let cannot = |source| database_error(path, source);
-    let connection = Connection::open(path).map_err(cannot)?;
+    make_private(path).map_err(|source| file_error(path, source))?;
+    let mut connection = Connection::open(path).map_err(cannot)?;
     connection
         .busy_timeout(Duration::from_secs(5))
-        .and_then(|()| connection.execute_batch(SCHEMA))
+        .and_then(|()| connection.execute_batch(SETTINGS))
         .map_err(cannot)?;
+    migrate(&mut connection, path)?;
     let is_small = std::fs::metadata(path).is_ok_and(|file| file.len() <= CHECKED_BYTES_MAX);
     if is_small {
         let check = |row: &Row<'_>| row.get::<_, String>(0);
@@ -605,6 +662,42 @@ fn open(path: &Path) -> Result<Connection, ArchiveError> {
         }
     }
     Ok(connection)
+}
+
+/// Brings a file to the form of today, whole or not at all.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {
+    let cannot = |source| database_error(path, source);
+    let form = |connection: &Connection| {
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+    };
+    let found = form(connection).map_err(cannot)?;
+    let forms: Vec<(u32, &str)> = (1..).zip(MIGRATIONS.iter().copied()).collect();
+    let known = forms.last().map_or(0, |(form, _)| *form);
+    if found > known {
+        let path = path.to_path_buf();
+        return Err(ArchiveError::Newer { path, found, known });
+    }
+    for (form, step) in forms.into_iter().filter(|(form, _)| *form > found) {
+        let transaction = connection.transaction().map_err(cannot)?;
+        transaction
+            .execute_batch(step)
+            .and_then(|()| transaction.pragma_update(None, "user_version", form))
+            .and_then(|()| transaction.commit())
+            .map_err(cannot)?;
+    }
+    Ok(())
+}
+
+/// A new file is its owner's alone: what somebody likes is nobody else's business. SQLite makes those beside it alike.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Renames the file, and what SQLite keeps beside it.
@@ -624,6 +717,13 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         let _ = std::fs::remove_file(beside(suffix));
     }
     Ok(aside)
+}
+
+fn file_error(path: &Path, source: io::Error) -> ArchiveError {
+    ArchiveError::File {
+        path: path.to_path_buf(),
+        source,
+    }
 }
 
 fn database_error(path: &Path, source: rusqlite::Error) -> ArchiveError {
@@ -647,6 +747,7 @@ fn with_cause(error: &ArchiveError) -> String {
     match error {
         ArchiveError::Database { source, .. } => format!("{error}: {source}"),
         ArchiveError::File { source, .. } => format!("{error}: {source}"),
+        ArchiveError::Newer { .. } | ArchiveError::InUse { .. } => error.to_string(),
     }
 }
 
@@ -818,6 +919,7 @@ mod tests {
         let (_outbox, inbox) = sync_channel(1);
         let mut writer = Writer {
             settings,
+            lock: None,
             connection: Some(connection),
             inbox,
             waiting: (1..200)
@@ -840,6 +942,72 @@ mod tests {
             connection.query_row("SELECT count(*) FROM tunes", [], |row| row.get(0))
         };
         assert_eq!(written(writer.connection.as_ref().unwrap()), Ok(199));
+    }
+
+    #[test]
+    fn a_second_daemon_is_kept_out_until_the_first_has_closed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Archive::open(settings(folder.path())).unwrap();
+        let error = Archive::open(settings(folder.path())).unwrap_err();
+        let holder = format!("process {}", std::process::id());
+        assert!(
+            matches!(&error, ArchiveError::InUse { holder: Some(found), .. } if *found == holder),
+            "{error}"
+        );
+        first.close();
+        Archive::open(settings(folder.path())).unwrap().close();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_new_archive_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(settings(folder.path())).unwrap();
+        archive.write(Entry::Composed(tune(1), seconds(0)));
+        for name in ["archive.sqlite", "archive.sqlite-wal"] {
+            let file = std::fs::metadata(folder.path().join("sub").join(name)).unwrap();
+            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        archive.close();
+    }
+
+    #[test]
+    fn an_archive_from_before_forms_were_counted_goes_on_and_a_newer_one_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        make_folder_of(&settings.path).unwrap();
+        let old = Connection::open(&settings.path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        insert(&old, &tune(41), seconds(0)).unwrap();
+        old.close().unwrap();
+        let archive = Archive::open(settings.clone()).unwrap();
+        assert_eq!(archive.reader().next_tune().unwrap(), TuneId(42));
+        assert!(archive.reader().get(TuneId(41)).unwrap().is_some());
+        archive.close();
+        let newer = Connection::open(&settings.path).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        newer.close().unwrap();
+        let error = Archive::open(settings).unwrap_err();
+        assert!(matches!(error, ArchiveError::Newer { found: 99, .. }));
+    }
+
+    #[test]
+    fn a_number_is_not_given_again_when_its_tune_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings(folder.path());
+        let archive = Archive::open(settings.clone()).unwrap();
+        archive.write(Entry::Composed(tune(7), seconds(0)));
+        archive.close();
+        settings.age_max = Some(Duration::from_secs(60));
+        // The first tune written is the sign to tidy.
+        let archive = Archive::open(settings.clone()).unwrap();
+        archive.write(Entry::Composed(tune(8), seconds(0)));
+        archive.close();
+        let archive = Archive::open(settings).unwrap();
+        assert_eq!(archive.reader().get(TuneId(8)).unwrap(), None);
+        assert_eq!(archive.reader().next_tune().unwrap(), TuneId(9));
+        archive.close();
     }
 
     #[test]
