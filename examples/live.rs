@@ -19,7 +19,9 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let parts = DaemonParts {
         source: Box::new(tunes),
         outputs: vec![output],
+        opener: None,
         settings,
+        changed: Default::default(),
         plan: Default::default(),
         archive: None,
         first_tune: TuneId(1),

@@ -18,7 +18,7 @@ use ceilid::output::null::{NullMemory, NullOutput, Received};
 use ceilid::output::{Health, LiveOutput};
 use ceilid::performance::{Mark, Performance, TimedMark, TimedMessage, Track};
 use ceilid::wishes::TimeSpan;
-use common::ready_tune;
+use common::{NullOpener, ready_tune};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -592,6 +592,8 @@ impl Stage {
         let parts = DaemonParts {
             source: Box::new(source),
             outputs,
+            opener: Some(Arc::new(NullOpener)),
+            changed: SettingsPatch::default(),
             settings: daemon::Settings {
                 gap: TimeSpan(Duration::from_millis(settings.gap_ms)),
                 ..daemon::Settings::default()

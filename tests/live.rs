@@ -109,6 +109,46 @@ fn a_jack_server_that_comes_back_gets_the_notes_again() {
 }
 
 #[test]
+fn a_jack_server_that_dies_under_two_clients_takes_nobody_with_it() {
+    if lacks(&["jackd", "jack_lsp"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let mut jack = JackServer::start(&folder, "jackd.log");
+    // JACK is the only sound server: the sound card is a client of it, and so is the port.
+    let environment = [nowhere(&folder), jack.environment()].concat();
+    let tunes = ["tune.abc"; 8];
+    let arguments = [
+        &["play", "--plain", "--to", "synth", "--to", "jack"],
+        &tunes[..],
+    ]
+    .concat();
+    let mut ceilid = folder.start(&arguments, &environment);
+    let both_are_there = |jack: &JackServer| {
+        wait_for("both clients", || {
+            let ports = jack.ports().unwrap_or_default();
+            ports.contains("ceilid:out") && ports.contains("cpal_client")
+        });
+    };
+    both_are_there(&jack);
+    for round in 1..=2 {
+        jack.kill();
+        wait_for("news of both losses", || {
+            folder.read("stderr").matches("is gone").count() == 2 * round
+        });
+        // Whoever opens again while the other has not closed yet crashes the other.
+        std::thread::sleep(Duration::from_millis(1_500));
+        assert!(ceilid.is_running(), "{}", folder.read("stderr"));
+        jack = jack.again(&folder, &format!("jackd-{round}.log"));
+        both_are_there(&jack);
+        wait_for("news of both returns", || {
+            folder.read("stderr").matches("is back").count() == 2 * round
+        });
+    }
+    end_gently(&mut ceilid);
+}
+
+#[test]
 fn an_unknown_jack_port_is_one_line_that_names_the_ports() {
     if lacks(&["jackd", "jack_lsp", "jack_midi_dump"]) {
         return;
@@ -149,6 +189,67 @@ fn a_pulseaudio_sink_sounds_as_long_as_the_tune_without_a_hole() {
     );
     assert!(sound.length < tune + Duration::from_secs(4), "{sound:?}");
     assert!(sound.longest_hole < Duration::from_millis(150), "{sound:?}");
+}
+
+#[test]
+fn a_large_buffer_of_the_sound_card_makes_no_hole() {
+    if lacks(&["pulseaudio", "parec", "pactl"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let pulse = PulseServer::start(&folder);
+    for frames in ["8192", "65536"] {
+        let recording = Recording::start(&pulse, &folder, &format!("sound-{frames}.raw"));
+        let arguments = ["--to", "synth", "--sound-buffer-frames", frames];
+        let arguments = [&["play", "tune.abc", "--plain"], &arguments[..]].concat();
+        let output = folder.ceilid(&arguments, &pulse.environment());
+        assert!(output.status.success(), "{output:?}");
+        recording.wait_for_silence();
+        let sound = recording.sounding();
+        let tune = QUARTER * 16;
+        assert!(sound.length > tune * 9 / 10, "{frames}: {sound:?}");
+        assert!(
+            sound.longest_hole < Duration::from_millis(150),
+            "{frames}: {sound:?}"
+        );
+    }
+}
+
+#[test]
+fn sound_goes_back_to_the_sound_server_that_it_played_to_first() {
+    if lacks(&["pulseaudio", "parec", "pactl", "jackd", "jack_lsp"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let jack = JackServer::start(&folder, "jackd.log");
+    let mut pulse = PulseServer::start(&folder);
+    let environment = [pulse.environment(), jack.environment()].concat();
+    let tunes = ["tune.abc"; 30];
+    let arguments = [
+        &["-v", "play", "--plain", "--gap", "0", "--to", "synth"],
+        &tunes[..],
+    ]
+    .concat();
+    let mut ceilid = folder.start(&arguments, &environment);
+    let heard = |name: &str| {
+        let recording = Recording::start(&pulse, &folder, name);
+        recording.wait_for_sound();
+    };
+    heard("first.raw");
+    pulse.end();
+    // Some seconds later the other one stands in for it.
+    wait_for("JACK", || {
+        let ports = jack.ports().unwrap_or_default();
+        ports.contains("cpal_client")
+    });
+    let pulse = PulseServer::start(&folder);
+    let recording = Recording::start(&pulse, &folder, "again.raw");
+    recording.wait_for_sound();
+    wait_for("the end of the other client", || {
+        let ports = jack.ports().unwrap_or_default();
+        !ports.contains("cpal_client")
+    });
+    end_gently(&mut ceilid);
 }
 
 #[test]
@@ -566,6 +667,31 @@ fn the_archive_survives_a_kill_at_any_moment() {
         archive.close();
     }
     assert!(folder.names().iter().all(|name| !name.contains("damaged")));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_daemon_on_an_archive_is_told_who_has_it() {
+    let folder = Folder::with_tune();
+    let arguments = [&HURRIED[..], &["--archive-path", "archive.sqlite"]].concat();
+    let mut first = folder.start(&arguments, &[]);
+    wait_for("some tunes", || folder.announced().len() >= 2);
+    let second = folder.ceilid(&arguments, &[]);
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(3), "{stderr}");
+    let expected = format!(
+        "error: another ceilid has the archive `archive.sqlite`: process {}",
+        first.0.id()
+    );
+    assert!(stderr.lines().any(|line| line == expected), "{stderr}");
+    // It is read meanwhile, and free when the first has been killed.
+    let listed = folder.ceilid(
+        &["archive", "list", "--archive-path", "archive.sqlite"],
+        &[],
+    );
+    assert!(listed.status.success(), "{listed:?}");
+    first.kill();
+    folder.archive().close();
 }
 
 #[test]

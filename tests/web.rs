@@ -20,7 +20,7 @@ use ceilid::output::stream::Station;
 use ceilid::output::synth::SynthFont;
 use ceilid::performance::{Performance, TimedMessage, Track};
 use ceilid::web::{self, Access, Parts, Peer, Server, Token};
-use common::ready_tune;
+use common::{NullOpener, ready_tune};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -470,7 +470,9 @@ impl House {
         let parts = DaemonParts {
             source: Box::new(Scales { next: 0 }),
             outputs: vec![Box::new(output)],
+            opener: Some(Arc::new(NullOpener)),
             settings: Settings::default(),
+            changed: Default::default(),
             plan: Plan::default(),
             archive,
             first_tune,

@@ -4,11 +4,18 @@
 //! its life. A file that is wrong changes nothing, and that is said once.
 
 use super::config_flags::ServeFlags;
+use super::doors::Doors;
 use super::notify::ServiceManager;
+use super::opener::{self, OutputOpener};
+use super::state_file::StateFile;
 use super::watch::FileWatch;
 use super::{Context, Failure, shipped, source, stop};
+use crate::daemon::clock::ClockSpeed;
 use crate::daemon::config::Config;
+use crate::daemon::outputs::OutputChange;
+use crate::daemon::saved_state::SavedState;
 use crate::daemon::{Adoption, Handle, Settings};
+use crate::output::OutputName;
 use crate::output::synth::SynthFont;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +34,9 @@ pub(super) struct Caretaker {
     config_watch: FileWatch,
     model_watch: FileWatch,
     font_watch: FileWatch,
+    /// What is changed while it plays, if that is kept.
+    state_file: Option<StateFile>,
+    opener: Option<Arc<OutputOpener>>,
     /// A font that was taken up, until somebody asks for it.
     new_font: Option<SynthFont>,
     look_due: Instant,
@@ -54,7 +64,14 @@ impl Caretaker {
         context: Context,
         config: Config,
     ) -> Result<Self, Failure> {
+        let state_file = match config.clock_speed {
+            ClockSpeed::Real => StateFile::of(&config, &context),
+            // A rehearsal leaves nothing behind.
+            ClockSpeed::Hurried(_) | ClockSpeed::Stepping => None,
+        };
         let mut caretaker = Self {
+            state_file,
+            opener: None,
             flags,
             context,
             config,
@@ -72,9 +89,21 @@ impl Caretaker {
         Ok(caretaker)
     }
 
-    /// The daemon runs. `stop` is the flag that ends it.
-    pub(super) fn begin(&mut self, handle: &Handle, stop: Arc<AtomicBool>) {
+    /// What was changed while the daemon before this one played.
+    pub(super) fn saved_state(&self) -> SavedState {
+        let state = self.state_file.as_ref().map(StateFile::state);
+        state.cloned().unwrap_or_default()
+    }
+
+    /// The daemon runs, with these outputs. `stop` is the flag that ends it.
+    pub(super) fn begin(
+        &mut self,
+        handle: &Handle,
+        opener: Arc<OutputOpener>,
+        stop: Arc<AtomicBool>,
+    ) {
         self.stop = stop;
+        self.opener = Some(opener);
         self.manager.tell("READY=1");
         self.sign_of_life = self.manager.watchdog_interval().map(|interval| SignOfLife {
             interval,
@@ -86,6 +115,7 @@ impl Caretaker {
     /// To be called a few times a second.
     pub(super) fn look(&mut self, handle: &Handle) {
         self.show_life(handle);
+        self.keep_state(handle);
         if self.hang_up.swap(false, Ordering::Relaxed) {
             self.reload(handle, Because::Asked);
         } else if self.look_due <= Instant::now() {
@@ -108,9 +138,16 @@ impl Caretaker {
         self.new_font.take()
     }
 
-    /// The daemon is about to end.
-    pub(super) fn end(&self) {
+    /// The daemon has ended.
+    pub(super) fn end(&mut self, handle: &Handle) {
+        self.keep_state(handle);
         self.manager.tell("STOPPING=1");
+    }
+
+    fn keep_state(&mut self, handle: &Handle) {
+        if let (Some(file), Some(opener)) = (&mut self.state_file, &self.opener) {
+            file.keep(handle, opener, &self.config);
+        }
     }
 
     fn show_life(&mut self, handle: &Handle) {
@@ -130,15 +167,15 @@ impl Caretaker {
         self.manager.tell("RELOADING=1");
         match self.read_anew(because) {
             Ok((config, adoption)) => {
-                if config.to != self.config.to
-                    || config.archive != self.config.archive
+                if config.archive != self.config.archive
                     || (config.listen, &config.token) != (self.config.listen, &self.config.token)
                 {
                     tracing::warn!(
-                        "other outputs, another archive and another address are taken up at the next start"
+                        "another archive and another address are taken up at the next start"
                     );
                 }
-                self.config = config;
+                let before = std::mem::replace(&mut self.config, config);
+                self.change_outputs(&before, handle);
                 if adoption.font.is_some() {
                     self.new_font.clone_from(&adoption.font);
                 }
@@ -152,8 +189,32 @@ impl Caretaker {
         self.manager.tell("READY=1");
     }
 
+    /// Adds the outputs that the file has now, and takes those away that it had.
+    fn change_outputs(&self, before: &Config, handle: &Handle) {
+        let Some(there) = &self.opener else {
+            return;
+        };
+        let (old, new) = (opener::asked_of(before), opener::asked_of(&self.config));
+        let gone = old.iter().filter(|name| !new.contains(name));
+        let removals = gone.filter_map(|name| Some(OutputChange::Remove(there.shown(name)?)));
+        let come = new.iter().filter(|name| !old.contains(name));
+        let additions = come.filter_map(|asked| {
+            let name: OutputName = asked.parse().ok()?;
+            there.know(&name.to_string(), asked);
+            Some(OutputChange::Add(name.to_string()))
+        });
+        for change in removals.chain(additions) {
+            if let Err(error) = handle.change_outputs(change) {
+                tracing::error!(%error, "an output stays as it was");
+            }
+        }
+    }
+
     fn read_anew(&self, because: Because) -> Result<(Config, Adoption), Failure> {
         let config = self.flags.config(&self.context)?;
+        // What the next start would refuse is refused now.
+        opener::configured(&config)?;
+        Doors::of(&config)?;
         let before = self.context.with_config(&self.config);
         let context = self.context.with_config(&config);
         let settings = Settings::default().patched(&config.settings);

@@ -6,17 +6,20 @@ use super::caretaker::Caretaker;
 use super::display::{DRAW_INTERVAL, Display};
 use super::doors::Doors;
 use super::instruments::FontInUse;
+use super::opener::{self, Absent, OutputOpener, unopened};
 use super::{Context, Failure, stop};
 use crate::daemon::archive::{Archive, ArchiveError};
 use crate::daemon::clock::ClockSpeed;
 use crate::daemon::config::Config;
+use crate::daemon::outputs::Opener;
+use crate::daemon::saved_state::{OutputsState, SavedState};
 use crate::daemon::{
     self, ClockIn, DaemonParts, Ending, Handle, NoNotice, Notice, PlayerSettings, Settings, TuneId,
     TuneRecord, TuneSource,
 };
 use crate::output::midi_bytes::Heard;
 use crate::output::midi_input;
-use crate::output::{LiveOutput, OutputError, OutputName, Pace, Surroundings};
+use crate::output::{LiveOutput, OutputName, Surroundings};
 use anyhow::anyhow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,7 +32,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) struct Stage<'a> {
     config: &'a Config,
     context: &'a Context,
-    outputs: Vec<OutputName>,
+    outputs: Vec<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -38,23 +41,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// An output is not known, or cannot be hurried (usage).
     pub(super) fn new(config: &'a Config, context: &'a Context) -> Result<Self, Failure> {
-        let names = match config.to.as_slice() {
-            [] => &["synth".to_owned()],
-            names => names,
-        };
-        let outputs = names
-            .iter()
-            .map(|name| name.parse::<OutputName>().map_err(unopened))
-            .collect::<Result<Vec<_>, _>>()?;
-        let hurried = outputs
-            .iter()
-            .find(|name| name.kind().pace == Pace::RealTime);
-        if let (Some(name), true) = (hurried, config.clock_speed != ClockSpeed::Real) {
-            return Err(Failure::usage(anyhow!(
-                "`{name}` keeps real time; --clock-speed cannot hurry it"
-            ))
-            .hint("`null`, `silent`, `file:PATH` and `folder:PATH` can be hurried"));
-        }
+        let outputs = opener::configured(config)?;
         Ok(Self {
             config,
             context,
@@ -76,7 +63,14 @@ impl<'a> Stage<'a> {
         source: impl FnOnce(&Settings, Arc<AtomicBool>) -> Result<Box<dyn TuneSource>, Failure>,
     ) -> Result<(), Failure> {
         let surroundings = Surroundings::new(self.context.soundfont.clone(), self.config.sound);
-        let mut outputs = self.open_outputs(&surroundings)?;
+        let surroundings = Arc::new(surroundings);
+        let opener = Arc::new(OutputOpener::new(Arc::clone(&surroundings)));
+        let (absent, state) = match &caretaker {
+            Some(caretaker) => (Absent::IsAwaited, caretaker.saved_state()),
+            None => (Absent::Ends, SavedState::default()),
+        };
+        let changes = state.outputs(self.config);
+        let mut outputs = self.open_outputs(&opener, absent, &changes)?;
         // A hurried clock leaves nothing to listen to.
         let doors = doors.filter(|_| self.config.clock_speed == ClockSpeed::Real);
         let door = match doors {
@@ -97,7 +91,9 @@ impl<'a> Stage<'a> {
         let parts = DaemonParts {
             source,
             outputs,
+            opener: Some(Arc::clone(&opener) as Arc<dyn Opener>),
             settings,
+            changed: state.settings(self.config),
             plan: self.config.plan.clone(),
             first_tune: first_tune.map_err(unarchived)?.unwrap_or(TuneId(1)),
             archive,
@@ -110,11 +106,17 @@ impl<'a> Stage<'a> {
         };
         let daemon = daemon::start(parts, Arc::clone(&stop)).map_err(Failure::environment)?;
         let notices = daemon.handle().subscribe();
+        for asked in &changes.off {
+            // Off, it is in the list, and nobody looks for it.
+            if let Some(shown) = opener.shown(asked) {
+                daemon.handle().list_switched_off(shown);
+            }
+        }
         self.listen(daemon.handle())?;
         let page = door.map(|door| door.serve(daemon.handle(), self.context));
         let page = page.transpose()?;
         if let Some(caretaker) = &mut caretaker {
-            caretaker.begin(daemon.handle(), stop);
+            caretaker.begin(daemon.handle(), opener, stop);
         }
         let mut font = surroundings.font_in_use().map(FontInUse::new);
         let mut tune_count: u64 = 0;
@@ -151,8 +153,8 @@ impl<'a> Stage<'a> {
                 }
             }
         }
-        if let Some(caretaker) = &caretaker {
-            caretaker.end();
+        if let Some(caretaker) = &mut caretaker {
+            caretaker.end(daemon.handle());
         }
         drop(display);
         let ending = daemon.join();
@@ -186,14 +188,27 @@ impl<'a> Stage<'a> {
         midi_input::listen(name, Box::new(tell)).map_err(unopened)
     }
 
+    /// The configuration's outputs, and what was changed of them while the daemon before this one played.
     fn open_outputs(
         &self,
-        surroundings: &Surroundings,
+        opener: &OutputOpener,
+        absent: Absent,
+        changes: &OutputsState,
     ) -> Result<Vec<Box<dyn LiveOutput>>, Failure> {
-        self.outputs
+        let configured = self
+            .outputs
             .iter()
-            .map(|name| name.open(surroundings).map_err(unopened))
-            .collect()
+            .filter(|name| !changes.removed.contains(name));
+        let mut outputs = Vec::new();
+        for asked in configured.chain(&changes.added) {
+            if changes.off.contains(asked) {
+                let name: OutputName = asked.parse().map_err(unopened)?;
+                opener.know(&name.to_string(), asked);
+            } else {
+                outputs.push(opener.open_at_start(asked, absent, self.context)?);
+            }
+        }
+        Ok(outputs)
     }
 }
 
@@ -205,7 +220,12 @@ fn tell(notice: &Notice, context: &Context) {
     match notice {
         Notice::TuneStarted(tune) => context.say(headline(tune)),
         Notice::TuneRefused(reason) => context.say(format_args!("left out: {reason}")),
+        Notice::WishesLetGo(wishes) => context.say(format_args!(
+            "no tune can be had with {wishes}; the band plays others"
+        )),
         Notice::OutputLost(name) => context.say(format_args!("`{name}` is gone; it is looked for")),
+        Notice::OutputAdded(name) => context.say(format_args!("`{name}` plays too")),
+        Notice::OutputRemoved(name) => context.say(format_args!("`{name}` plays no more")),
         Notice::OutputBack(name) => context.say(format_args!("`{name}` is back")),
         Notice::TuneEnded(..)
         | Notice::QueueChanged
@@ -245,28 +265,6 @@ fn end(ending: Ending, tune_count: u64) -> Result<(), Failure> {
         Ending::PlayerPanicked => Err(Failure::environment(anyhow!(
             "the player failed; its last words stand above"
         ))),
-    }
-}
-
-fn unopened(error: OutputError) -> Failure {
-    match error {
-        OutputError::UnknownKind { .. }
-        | OutputError::MissingArgument { .. }
-        | OutputError::Address { .. }
-        | OutputError::UnwantedArgument { .. } => Failure::usage(error),
-        OutputError::Font(_) => Failure::input(error),
-        OutputError::NoSuchDevice { .. } | OutputError::Device { .. } => {
-            Failure::environment(error)
-                .hint("`ceilid devices` lists what there is; `--to null` plays without sound")
-        }
-        OutputError::NoSuchPort { .. }
-        | OutputError::NoMidiSystem { .. }
-        | OutputError::Port { .. } => {
-            Failure::environment(error).hint("`ceilid devices` lists what there is")
-        }
-        OutputError::NotBuiltIn { .. } | OutputError::File { .. } | OutputError::Thread { .. } => {
-            Failure::environment(error)
-        }
     }
 }
 

@@ -32,6 +32,7 @@ mod manifest;
 mod manual;
 mod model;
 mod notify;
+mod opener;
 mod picture;
 mod piece;
 mod place;
@@ -48,6 +49,7 @@ mod session_dump;
 mod shipped;
 mod soundfont;
 mod source;
+mod state_file;
 mod stop;
 mod terminal;
 mod threads;
@@ -109,6 +111,8 @@ enum Command {
     Keep(remote::KeepArgs),
     /// Change a setting of a running daemon, or show them all
     Set(remote::SetArgs),
+    /// List, add, remove or switch the outputs of a running daemon
+    Output(remote::OutputArgs),
     /// End a running daemon after some time, when the tune that plays then is over
     Sleep(remote::SleepArgs),
     /// Silence every note of a running daemon; the tune goes on
@@ -158,8 +162,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "A running daemon",
         &[
-            "status", "now", "skip", "pause", "resume", "keep", "set", "sleep", "panic", "stop",
-            "archive",
+            "status", "now", "skip", "pause", "resume", "keep", "set", "output", "sleep", "panic",
+            "stop", "archive",
         ],
     ),
     ("Models", &["train", "eval", "corpus", "model"]),
@@ -247,6 +251,7 @@ fn dispatch(args: Args, context: &Context) -> Result<(), Failure> {
         Command::Resume(door) => remote::resume(&door, context),
         Command::Keep(args) => remote::keep(&args, context),
         Command::Set(args) => remote::set(&args, context),
+        Command::Output(args) => remote::output(&args, context),
         Command::Sleep(args) => remote::sleep(&args, context),
         Command::Panic(door) => remote::panic(&door, context),
         Command::Stop(args) => remote::stop(&args, context),

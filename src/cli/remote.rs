@@ -78,6 +78,39 @@ pub(super) struct SleepArgs {
     door: Door,
 }
 
+/// Arguments of `ceilid output`.
+#[derive(clap::Args)]
+pub(super) struct OutputArgs {
+    #[command(subcommand)]
+    action: OutputAction,
+}
+
+#[derive(clap::Subcommand)]
+enum OutputAction {
+    /// List the outputs, and how each is
+    List {
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Play to a further output, as `--to` has it; one that is not there yet is looked for
+    Add(OutputChange),
+    /// Close an output and forget it
+    Remove(OutputChange),
+    /// Open an output again that was switched off
+    On(OutputChange),
+    /// Close an output until it is switched on
+    Off(OutputChange),
+}
+
+#[derive(clap::Args)]
+struct OutputChange {
+    /// The output, such as synth or midi:PORT
+    #[arg(value_name = "OUTPUT")]
+    name: String,
+    #[command(flatten)]
+    door: Door,
+}
+
 /// Arguments of `ceilid skip`.
 #[derive(clap::Args)]
 pub(super) struct SkipArgs {
@@ -195,6 +228,31 @@ pub(super) fn set(args: &SetArgs, context: &Context) -> Result<(), Failure> {
         false => show(&settings, &|_| true),
     };
     files::write_stdout(report.as_bytes())
+}
+
+/// Runs `ceilid output`.
+pub(super) fn output(args: &OutputArgs, context: &Context) -> Result<(), Failure> {
+    let (what, done, change) = match &args.action {
+        OutputAction::List { door } => {
+            let outputs = door.ask("GET", "/api/outputs", "")?;
+            let report = match context.json {
+                true => format!("{outputs:#}\n"),
+                false => describe_outputs(&outputs),
+            };
+            return files::write_stdout(report.as_bytes());
+        }
+        OutputAction::Add(change) => ("add", "plays too", change),
+        OutputAction::Remove(change) => ("remove", "plays no more", change),
+        OutputAction::On(change) => ("on", "is switched on", change),
+        OutputAction::Off(change) => ("off", "is switched off", change),
+    };
+    let request = serde_json::json!({ what: change.name }).to_string();
+    let answer = change.door.ask("POST", "/api/outputs", &request)?;
+    if context.json {
+        return files::write_stdout(format!("{answer:#}\n").as_bytes());
+    }
+    context.say(format_args!("`{}` {done}", change.name));
+    Ok(())
 }
 
 /// Runs `ceilid sleep`.
@@ -405,13 +463,23 @@ fn describe(status: &Value) -> String {
         status["counters"]["tunes_refused"],
         number(&status["uptime_s"]),
     );
-    for output in status["outputs"].as_array().into_iter().flatten() {
-        let how = if output["well"] == true {
-            "plays"
-        } else {
-            "lost"
+    report + &describe_outputs(&status["outputs"])
+}
+
+/// A line an output.
+fn describe_outputs(outputs: &Value) -> String {
+    let mut report = String::new();
+    for output in outputs.as_array().into_iter().flatten() {
+        let how = match (&output["on"], &output["well"]) {
+            (Value::Bool(false), _) => "off",
+            (_, Value::Bool(true)) => "plays",
+            _ => "lost, looked for",
         };
-        let _ = writeln!(report, "{}: {how}", text(&output["name"]));
+        let _ = write!(report, "{}: {how}", text(&output["name"]));
+        if let Some(gaps) = output["xruns"].as_u64().filter(|gaps| *gaps > 0) {
+            let _ = write!(report, ", {gaps} gaps");
+        }
+        report.push('\n');
     }
     report
 }

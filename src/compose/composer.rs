@@ -377,6 +377,13 @@ impl Compose for Composer {
         })
     }
 
+    fn comes_to_an_end(&self, stop: &AtomicBool) -> bool {
+        (0..PLANLESS_ROUNDS_MAX).any(|round| {
+            let drafts = self.drafts(0, 0, round, DRAFTS_A_ROUND as usize, stop);
+            drafts.iter().any(Option::is_some)
+        })
+    }
+
     /// Writes the round of this draft anew, and nothing else: whatever chose it then, it is the same tune.
     fn compose_draft(
         &self,

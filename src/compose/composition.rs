@@ -63,6 +63,11 @@ pub trait Compose: Send + Sync {
         stop: &AtomicBool,
     ) -> Result<Composition, ComposeError>;
 
+    /// Whether drafts come to an end at all under these wishes, as far as a few of them tell: up to some seconds of work.
+    fn comes_to_an_end(&self, _stop: &AtomicBool) -> bool {
+        true
+    }
+
     /// Writes a tune again that was draft `draft`, by the number in its provenance; a composer whose choice never changes composes it.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub enum Notice {
     TuneEnded(Arc<TuneRecord>, TuneEnd),
     /// A tune was left out; why.
     TuneRefused(String),
+    /// Tunes of these wishes cannot be had; others are played until other settings hold.
+    WishesLetGo(String),
     /// Other tunes wait than before.
     QueueChanged,
     /// It is silent until it is resumed.
@@ -78,6 +80,10 @@ pub enum Notice {
     OutputLost(String),
     /// It is there again.
     OutputBack(String),
+    /// An output was added, or switched on.
+    OutputAdded(String),
+    /// An output was taken away, or switched off.
+    OutputRemoved(String),
     /// It ends with the tune that plays, or ends now.
     Stopping,
 }

@@ -55,6 +55,8 @@ pub struct Config {
     pub controls: Controls,
     /// Where tunes are archived, and for how long.
     pub archive: ArchiveTexts,
+    /// Where what is changed while it plays is kept; `None` where nobody says.
+    pub state_path: Option<StatePath>,
     /// Where the page, the API and the streams are; `None` where nobody says.
     pub listen: Option<Listen>,
     /// What visitors must know.
@@ -81,6 +83,15 @@ impl FromStr for Listen {
         (text.parse().map(Self::At))
             .map_err(|_| ValueError::no_such_thing(text, "address", such_as))
     }
+}
+
+/// A file, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePath {
+    /// Nothing is kept.
+    Off,
+    /// Here.
+    At(PathBuf),
 }
 
 /// Words that do not go into any log.
@@ -219,6 +230,13 @@ const OWN_KEYS: &[Key] = &[
     Key { name: "token", value: "TOKEN", takes: Takes::One, scope: Scope::Serve,
           help: "What visitors must know: `Authorization: Bearer TOKEN`, or open the page as /?token=TOKEN",
           set: Set::Own(|config, values| { config.token = Some(Secret(text(values)?.to_owned())); Ok(()) }) },
+    Key { name: "state_path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
+          help: "File that keeps what is changed while it plays for the next start, `off` for none [default: one for each port in the user's or the service's state folder]",
+          set: Set::Own(|config, values| {
+              let path = path(values)?;
+              config.state_path = Some(if path.as_os_str() == "off" { StatePath::Off } else { StatePath::At(path) });
+              Ok(())
+          }) },
     Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
           help: "SQLite file in which every tune is archived [default: no archive]",
           set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },

@@ -1,8 +1,10 @@
 //! What can happen to a session.
 
 use super::command::{Command, Keeping, TuneEnd};
+use super::outputs::NewOutput;
 use super::plan::Plan;
 use super::source::SourceError;
+use super::status::OutputGauges;
 use super::tune::{ReadyTune, TuneId, TuneRecord};
 use crate::music::midi::ClockMessage;
 use crate::output::synth::SynthFont;
@@ -28,6 +30,10 @@ pub enum Event {
     OutputLost(String),
     /// An output came back.
     OutputBack(String),
+    /// An output was opened while it plays.
+    OutputOpened(NewOutput),
+    /// The output of this row is wanted no more; why not tells who looks.
+    OutputUnwanted(Arc<OutputGauges>),
     /// Another machine keeps the time.
     Master(ClockMessage, Instant),
     /// The configuration was read anew.

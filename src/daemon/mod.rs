@@ -24,6 +24,7 @@
 
 mod alarm;
 pub mod archive;
+mod archive_lock;
 pub mod clock;
 pub mod command;
 mod composer;
@@ -41,9 +42,11 @@ pub mod notices;
 pub mod order;
 pub mod origin;
 mod outlet;
+pub mod outputs;
 pub mod plan;
 pub mod player;
 pub mod rendition;
+pub mod saved_state;
 pub mod session;
 mod sounding;
 pub mod source;
@@ -58,27 +61,29 @@ pub use master::{ClockIn, ClockOut};
 pub use notices::{NoNotice, Subscription};
 pub use origin::Origin;
 pub use player::PlayerSettings;
-pub use source::{SourceError, TuneRequest, TuneSource};
+pub use source::{SourceError, TuneRequest, TuneSource, WishCheck, WishError};
 pub use status::Status;
 pub use tune::{ReadyTune, TuneId, TuneRecord};
 
 use crate::music::midi::ClockMessage;
-use crate::output::LiveOutput;
 use crate::output::synth::SynthFont;
+use crate::output::{LiveOutput, stream};
+use crate::wishes::Switch;
 use archive::Archive;
 use clock::Clock;
 use composer::NextSource;
 use event::{Adopted, Event, PlayerEnd};
 use notices::NoticeBoard;
 use order::Order;
+use outputs::{NewOutput, OUTPUTS_MAX, Opener, OutputChange, OutputChangeError};
 use plan::Plan;
 use player::Player;
 use session::{Decision, Session, SessionStart};
-use status::{Gauges, StatusBoard};
+use status::{Gauges, OutputGauges, OutputStatus, StatusBoard};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use wall::WallClock;
@@ -110,6 +115,9 @@ pub struct Handle {
     board: Arc<StatusBoard>,
     archive: Option<Archive>,
     next_source: Arc<NextSource>,
+    /// Of the source that holds.
+    wish_check: Arc<Mutex<Option<WishCheck>>>,
+    opener: Option<Arc<dyn Opener>>,
     wall: WallClock,
 }
 
@@ -131,8 +139,12 @@ pub struct DaemonParts {
     pub source: Box<dyn TuneSource>,
     /// Where the music goes.
     pub outputs: Vec<Box<dyn LiveOutput>>,
+    /// What opens further ones while it plays.
+    pub opener: Option<Arc<dyn Opener>>,
     /// What holds at first.
     pub settings: Settings,
+    /// What was changed of it while the daemon before this one played.
+    pub changed: SettingsPatch,
     /// Sets by the hour.
     pub plan: Plan,
     /// Where everything is written down.
@@ -161,11 +173,14 @@ pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
         board: Arc::new(StatusBoard::new(Arc::clone(&gauges))),
         archive: parts.archive.clone(),
         next_source: Arc::default(),
+        wish_check: Arc::new(Mutex::new(parts.source.wish_check())),
+        opener: parts.opener,
         wall: WallClock::new(Arc::clone(&parts.clock)),
     };
     let session = Session::new(SessionStart {
         first_tune: parts.first_tune,
         settings: parts.settings,
+        changed: parts.changed,
         plan: parts.plan,
         source_obeys: parts.source.obeys(),
     });
@@ -269,6 +284,123 @@ impl Handle {
         self.board.settings()
     }
 
+    /// Its outputs.
+    pub fn outputs(&self) -> Vec<OutputStatus> {
+        let rows = self.board.gauges().outputs();
+        rows.iter().map(|row| row.status()).collect()
+    }
+
+    /// What was changed of the settings while it played.
+    pub fn changed(&self) -> SettingsPatch {
+        self.board.changed()
+    }
+
+    /// Says whether tunes can be had under these settings. May take a few seconds.
+    ///
+    /// # Errors
+    /// See [`WishError`].
+    pub fn check_wishes(&self, settings: &Settings) -> Result<(), WishError> {
+        // Not held while it is asked.
+        let check = self.wish_check().clone();
+        check.map_or(Ok(()), |check| check(settings))
+    }
+
+    fn wish_check(&self) -> MutexGuard<'_, Option<WishCheck>> {
+        self.wish_check
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds, removes or switches an output; the others play on. Does not wait for its device.
+    ///
+    /// # Errors
+    /// See [`OutputChangeError`].
+    pub fn change_outputs(&self, change: OutputChange) -> Result<(), OutputChangeError> {
+        let gauges = self.board.gauges();
+        let rows = gauges.outputs();
+        let row = |found: &str| {
+            rows.iter()
+                .find(|row| row.name == found)
+                .ok_or_else(|| OutputChangeError::NoSuch {
+                    found: found.to_owned(),
+                    there: rows.iter().map(|row| row.name.clone()).collect(),
+                })
+        };
+        let let_go = |row: &Arc<OutputGauges>| {
+            if row.name == stream::NAME {
+                return Err(OutputChangeError::Listeners);
+            }
+            let unwanted = Event::OutputUnwanted(Arc::clone(row));
+            let is_told = row.is_off.load(Ordering::Relaxed) || self.tell(unwanted);
+            is_told.then_some(()).ok_or(OutputChangeError::Busy)
+        };
+        match change {
+            OutputChange::Add(name) => {
+                if rows.len() >= OUTPUTS_MAX {
+                    return Err(OutputChangeError::TooMany);
+                }
+                if row(&name).is_ok() {
+                    return Err(OutputChangeError::AlreadyThere(name));
+                }
+                for output in self.open(&name)? {
+                    let row = Arc::new(OutputGauges::new(output.name().to_owned()));
+                    self.take_up(output, &row)?;
+                    gauges.add_output(row);
+                }
+            }
+            OutputChange::Remove(name) => {
+                let row = row(&name)?;
+                let_go(row)?;
+                gauges.remove_output(row);
+            }
+            OutputChange::Switch(name, Switch::Off) => {
+                let row = row(&name)?;
+                let_go(row)?;
+                row.is_off.store(true, Ordering::Relaxed);
+                row.is_lost.store(false, Ordering::Relaxed);
+            }
+            OutputChange::Switch(name, Switch::On) => {
+                let row = row(&name)?;
+                if !row.is_off.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                for output in self.open(&name)? {
+                    self.take_up(output, row)?;
+                }
+                row.is_off.store(false, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists an output that was switched off while the daemon before this one played, and that is not open.
+    pub fn list_switched_off(&self, name: String) {
+        let row = OutputGauges::new(name);
+        row.is_off.store(true, Ordering::Relaxed);
+        self.board.gauges().add_output(Arc::new(row));
+    }
+
+    fn open(&self, name: &str) -> Result<Vec<Box<dyn LiveOutput>>, OutputChangeError> {
+        let opener = self.opener.as_ref().ok_or(OutputChangeError::NoOpener)?;
+        Ok(opener.open(name)?)
+    }
+
+    fn take_up(
+        &self,
+        output: Box<dyn LiveOutput>,
+        row: &Arc<OutputGauges>,
+    ) -> Result<(), OutputChangeError> {
+        let gauges = Arc::clone(row);
+        let opened = Event::OutputOpened(NewOutput { output, gauges });
+        self.tell(opened)
+            .then_some(())
+            .ok_or(OutputChangeError::Busy)
+    }
+
+    fn tell(&self, event: Event) -> bool {
+        self.events.try_send(event).is_ok()
+    }
+
     /// Another machine keeps the time: what it says, and when it said it. `false` when the daemon has ended or is swamped.
     pub fn keep_time(&self, message: ClockMessage, at: Instant) -> bool {
         self.events.try_send(Event::Master(message, at)).is_ok()
@@ -289,6 +421,7 @@ impl Handle {
     pub fn adopt(&self, adoption: Adoption) -> bool {
         let new_source_obeys = adoption.source.as_ref().map(|source| source.obeys());
         if let Some(source) = adoption.source {
+            *self.wish_check() = source.wish_check();
             let mut next = self
                 .next_source
                 .lock()

@@ -1,14 +1,14 @@
 //! New tunes without end, as they are wished for: a model is asked, and the critic lets a draft pass.
 
 use super::origin::Origin;
-use super::source::{SourceError, TuneRequest, TuneSource};
+use super::source::{SourceError, TuneRequest, TuneSource, WishCheck, WishError, composing_wishes};
 use super::tune::ReadyTune;
 use crate::compose::ComposeError;
 use crate::compose::shipped::{AskError, LoadedModel};
 use crate::critic::{Critic, Refusals, Verdict};
 use crate::wishes::Settings;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A model, asked for tune after tune of one seed.
 pub struct NewTunes {
@@ -73,6 +73,24 @@ impl TuneSource for NewTunes {
 
     fn obeys(&self) -> bool {
         true
+    }
+
+    fn wish_check(&self) -> Option<WishCheck> {
+        let (model, critic) = (self.model.clone(), Arc::clone(&self.critic));
+        let stop = Arc::clone(&self.stop);
+        Some(Arc::new(move |settings: &Settings| {
+            let wishes = model.understood(settings);
+            let composer = model
+                .composer(Arc::clone(&critic), &wishes)
+                .map_err(|error| WishError::Ask(Box::new(error)))?;
+            // One that stops has no time for an answer.
+            if composer.comes_to_an_end(&stop) || stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            Err(WishError::NoWay {
+                wishes: composing_wishes(&wishes),
+            })
+        }))
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::command::SkipAt;
 use super::manner::Manner;
+use super::outputs::NewOutput;
+use super::status::OutputGauges;
 use super::tune::ReadyTune;
 use crate::output::synth::SynthFont;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// What the player is told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Order {
     /// Plays this tune after those it has.
     Play(Arc<ReadyTune>),
@@ -28,6 +30,10 @@ pub enum Order {
     Pulse(Instant),
     /// It begins from its beginning.
     PulsesBegin,
+    /// Plays to this output too.
+    TakeUp(NewOutput),
+    /// Silences and closes the output of this row.
+    LetGo(Arc<OutputGauges>),
     /// Forgets the tunes after the one that plays.
     DropNext,
     /// Ends when the last notes have rung out.

@@ -3,12 +3,15 @@
 //! In: the time line and a moment. Out: the messages that are due by then, to the output. Decides nothing.
 
 use super::clock::Clock;
+use super::manner::Manner;
 use super::mixer::Mixer;
+use super::outputs::NewOutput;
 use super::sounding::Sounding;
 use super::status::{Gauges, OutputGauges};
 use super::time_line::{Outgoing, Reached, TimeLine};
 use crate::music::midi::MidiMessage;
 use crate::output::{Health, LiveOutput};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -20,17 +23,53 @@ pub(super) struct Outlet {
     pub sounding: Sounding,
     pub health: Health,
     pub reached: Reached,
+    pub gauges: Arc<OutputGauges>,
 }
 
 impl Outlet {
-    pub(super) fn new(output: Box<dyn LiveOutput>) -> Self {
+    pub(super) fn new(new: NewOutput) -> Self {
+        let NewOutput { mut output, gauges } = new;
+        let health = output.health();
+        gauges
+            .is_lost
+            .store(health == Health::Lost, Ordering::Relaxed);
         Self {
             lookahead: output.lookahead(),
             output,
             mixer: Mixer::default(),
             sounding: Sounding::new(),
-            health: Health::Well,
+            health,
             reached: Reached::default(),
+            gauges,
+        }
+    }
+
+    /// Comes in where the music is: told what the tune has told its channels so far, and plays on from there.
+    pub(super) fn join(&mut self, manner: Manner, line: &TimeLine, at: Instant) {
+        // To an output that has been told nothing, nothing of it is sent.
+        self.mixer.change(manner);
+        self.reached = line.reached_at(at);
+        let Some(piece) = line
+            .get(self.reached.piece)
+            .filter(|_| self.reached.has_begun)
+        else {
+            return;
+        };
+        self.output.begin(&piece.tune.performance);
+        for (_, outgoing) in &piece.messages[..self.reached.message] {
+            let Outgoing::Note(message) = outgoing else {
+                continue;
+            };
+            if matches!(
+                message,
+                MidiMessage::NoteOn { .. } | MidiMessage::NoteOff { .. }
+            ) {
+                continue;
+            }
+            for message in self.mixer.through(*message) {
+                self.output.send(message, at);
+                self.sounding.note(message);
+            }
         }
     }
 
@@ -101,7 +140,8 @@ impl Outlet {
     }
 
     /// Shows how the output is, and how it was before.
-    pub(super) fn show(&self, before: Health, gauges: &OutputGauges) {
+    pub(super) fn show(&self, before: Health) {
+        let gauges = &self.gauges;
         if (before, self.health) == (Health::Well, Health::Lost) {
             gauges.losses.fetch_add(1, Ordering::Relaxed);
         }

@@ -11,7 +11,8 @@ use super::manner::Manner;
 use super::master::{ClockIn, ClockOut, Master};
 use super::order::Order;
 use super::outlet::Outlet;
-use super::status::{Gauges, Progress};
+use super::outputs::NewOutput;
+use super::status::{Gauges, OutputGauges, Progress};
 use super::time_line::{Reached, TimeLine, TimedTune};
 use super::tune::ReadyTune;
 use crate::music::midi::{Channel, ClockMessage, MidiMessage, SongPosition};
@@ -21,6 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 /// How often the outputs are asked for their health.
@@ -68,7 +70,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// A player of these outputs, silent until it is ordered otherwise.
+    /// A player of these outputs, which have the rows of `gauges`, silent until it is ordered otherwise.
     pub fn new(
         outputs: Vec<Box<dyn LiveOutput>>,
         settings: PlayerSettings,
@@ -84,8 +86,12 @@ impl Player {
             clock_out: settings.clock_out,
             clock_in: settings.clock_in,
             master: Master::default(),
+            outlets: outputs
+                .into_iter()
+                .zip(gauges.outputs())
+                .map(|(output, gauges)| Outlet::new(NewOutput { output, gauges }))
+                .collect(),
             gauges,
-            outlets: outputs.into_iter().map(Outlet::new).collect(),
             orders,
             events,
             untold: VecDeque::new(),
@@ -242,6 +248,13 @@ impl Player {
             }
             Order::Pulse(at) => self.follow(at, now),
             Order::PulsesBegin => self.master.start(),
+            Order::TakeUp(new) => {
+                let mut outlet = Outlet::new(new);
+                let at = self.paused_at.unwrap_or(now);
+                outlet.join(self.manner, &self.line, at);
+                self.outlets.push(outlet);
+            }
+            Order::LetGo(row) => self.let_go(&row, now),
             Order::DropNext => {
                 let is_playing = |piece: &TimedTune| piece.is_announced;
                 let kept = usize::from(self.line.first().is_some_and(is_playing));
@@ -249,7 +262,10 @@ impl Player {
                     self.drop_last();
                 }
             }
-            Order::Finish => self.finish_at = Some(now + RING_OUT),
+            Order::Finish => {
+                let outputs = self.outlets.iter().map(|outlet| outlet.output.latency());
+                self.finish_at = Some(now + RING_OUT + outputs.max().unwrap_or_default());
+            }
             // Taken care of by `run`.
             Order::Stop => {}
         }
@@ -513,9 +529,11 @@ impl Player {
         }
         self.health_due = now + HEALTH_INTERVAL;
         let mut news = Vec::new();
-        for (outlet, gauges) in self.outlets.iter_mut().zip(&self.gauges.outputs) {
+        for outlet in &mut self.outlets {
             let before = std::mem::replace(&mut outlet.health, outlet.output.health());
-            outlet.show(before, gauges);
+            // A device that was opened anew may take more at once.
+            outlet.lookahead = outlet.output.lookahead();
+            outlet.show(before);
             match (before, outlet.health) {
                 (Health::Well, Health::Lost) => {
                     news.push(Event::OutputLost(outlet.output.name().to_owned()))
@@ -532,6 +550,20 @@ impl Player {
         }
         for event in news {
             self.tell(event);
+        }
+    }
+
+    fn let_go(&mut self, row: &Arc<OutputGauges>, now: Instant) {
+        let is_it = |outlet: &mut Outlet| Arc::ptr_eq(&outlet.gauges, row);
+        let unwanted: Vec<Outlet> = self.outlets.extract_if(.., is_it).collect();
+        for mut outlet in unwanted {
+            let messages = outlet.sounding.silence();
+            outlet.cut_off(messages, now);
+            outlet.output.flush();
+            // It may take its time; where there is no thread, it goes without a word.
+            let _ = Builder::new()
+                .name("close".to_owned())
+                .spawn(move || outlet.output.close());
         }
     }
 

@@ -8,14 +8,14 @@ use super::event::{Adopted, Event, Given, PlayerEnd};
 use super::manner::Manner;
 use super::order::Order;
 use super::plan::{Plan, Planner};
-use super::source::{SourceError, TuneRequest};
+use super::source::{SourceError, TuneRequest, composing_wishes, is_about_composing};
 use super::status::{Activity, HISTORY_MAX, PlayedTune, SessionView};
 use super::tune::{ReadyTune, TuneId, TuneRecord};
 use super::wall::WallTime;
 use crate::compose::ComposeError;
 use crate::compose::set::{Heading, following};
 use crate::music::midi::ClockMessage;
-use crate::wishes::{Effect, Settings, SettingsPatch};
+use crate::wishes::{Effect, Row, Settings, SettingsPatch};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,6 +26,10 @@ pub const TUNES_AHEAD: usize = 3;
 pub const TUNES_WITH_PLAYER: usize = 2;
 /// Tunes that were given and wait to be played; further ones are refused.
 pub const GIVEN_MAX: usize = 100;
+/// After so many refused tunes in a row what is wished of them is let go.
+const WISH_REFUSALS_MAX: u32 = 2;
+/// Wishes that were let go and are remembered: those of the plan's sets, and the listener's.
+const LET_GO_MAX: usize = 64;
 /// After so many refused tunes in a row the source is given up.
 const REFUSALS_MAX: u32 = 20;
 
@@ -51,6 +55,8 @@ pub struct SessionStart {
     pub first_tune: TuneId,
     /// What holds at first.
     pub settings: Settings,
+    /// What was changed of it while the daemon before this one played.
+    pub changed: SettingsPatch,
     /// Sets by the hour.
     pub plan: Plan,
     /// Whether the source can choose what it gives: then what waits is composed anew when other tunes are wished for.
@@ -74,6 +80,10 @@ pub struct Session {
     composed_last: Option<Arc<TuneRecord>>,
     composer: ComposerState,
     refusals_in_a_row: u32,
+    /// What was wished of the tune that is being composed.
+    asked_for: SettingsPatch,
+    /// What was wished of tunes and could not be had, until other settings hold.
+    let_go: VecDeque<SettingsPatch>,
     next_tune: TuneId,
     /// The number of the first tune of the set that is being composed.
     first_of_set: TuneId,
@@ -118,6 +128,8 @@ impl Session {
             composed_last: None,
             composer: ComposerState::Idle,
             refusals_in_a_row: 0,
+            asked_for: SettingsPatch::default(),
+            let_go: VecDeque::new(),
             next_tune: start.first_tune,
             first_of_set: start.first_tune,
             fresh_from: start.first_tune,
@@ -125,12 +137,13 @@ impl Session {
             is_paused: false,
             planner: Planner::new(start.plan),
             sets_now: None,
-            base: start.settings.clone(),
-            changed: SettingsPatch::default(),
             view: SessionView {
-                settings: Arc::new(start.settings),
+                settings: Arc::new(start.settings.patched(&start.changed)),
+                changed: start.changed.clone(),
                 ..SessionView::default()
             },
+            base: start.settings,
+            changed: start.changed,
             ending: None,
         }
     }
@@ -180,6 +193,20 @@ impl Session {
             Event::TuneEnded(tune, end) => self.ended(tune, end, now),
             Event::OutputLost(name) => vec![Decision::Tell(Notice::OutputLost(name))],
             Event::OutputBack(name) => vec![Decision::Tell(Notice::OutputBack(name))],
+            Event::OutputOpened(new) => {
+                let name = new.gauges.name.clone();
+                vec![
+                    Decision::Order(Order::TakeUp(new)),
+                    Decision::Tell(Notice::OutputAdded(name)),
+                ]
+            }
+            Event::OutputUnwanted(row) => {
+                let name = row.name.clone();
+                vec![
+                    Decision::Order(Order::LetGo(row)),
+                    Decision::Tell(Notice::OutputRemoved(name)),
+                ]
+            }
             Event::Master(message, at) => self.keep_step(message, at, now),
             Event::Adopt(adopted) => self.adopt(adopted),
             Event::TimeIsUp => self.end(Ending::TimeUp, Order::Stop),
@@ -357,6 +384,7 @@ impl Session {
 
     /// Does what follows from other settings.
     fn settle(&mut self) -> Vec<Decision> {
+        self.view.changed = self.changed.clone();
         let before = Arc::clone(&self.view.settings);
         let after = Arc::new(self.base.patched(&self.changed));
         if before == after {
@@ -368,13 +396,15 @@ impl Session {
             decisions.push(Decision::Order(Order::Manner(Manner::of(&after))));
         }
         if before.differ(&after, |row| row.effect == Effect::Anew) {
+            self.let_go.clear();
             decisions.extend(self.compose_anew());
         }
         decisions.push(Decision::Tell(Notice::SettingsChanged(after)));
         decisions
     }
 
-    /// A file that was read anew is what somebody wants now: it undoes what was changed while it played.
+    /// A file that was read anew is what somebody wants now: what it changes undoes what was changed while it played, and
+    /// all else stays.
     fn adopt(&mut self, adopted: Adopted) -> Vec<Decision> {
         let Adopted {
             settings,
@@ -382,10 +412,9 @@ impl Session {
             new_source_obeys,
             font,
         } = adopted;
-        if self.base != settings {
-            self.base = settings;
-            self.changed = SettingsPatch::default();
-        }
+        let before = std::mem::replace(&mut self.base, settings);
+        let is_as_before = |row: &Row| !before.differ(&self.base, |other| other.name == row.name);
+        self.changed = self.changed.only(is_as_before);
         let mut decisions = self.settle();
         let has_other_plan = *self.planner.plan() != plan;
         if has_other_plan {
@@ -502,8 +531,12 @@ impl Session {
                     self.view.refusals.add(refusals);
                 }
                 self.view.counters.tunes_refused += 1;
-                let notice = Decision::Tell(Notice::TuneRefused(with_causes(&*reason)));
+                let mut decisions =
+                    vec![Decision::Tell(Notice::TuneRefused(with_causes(&*reason)))];
                 let count = self.refusals_in_a_row;
+                if count >= WISH_REFUSALS_MAX && self.source_obeys {
+                    decisions.extend(self.let_go_of_wishes());
+                }
                 self.composer = if count < REFUSALS_MAX {
                     ComposerState::Idle
                 } else {
@@ -512,7 +545,7 @@ impl Session {
                         last: reason,
                     }))
                 };
-                vec![notice]
+                decisions
             }
             SourceError::Exhausted => {
                 self.composer = ComposerState::Done(Ending::Finished);
@@ -525,6 +558,18 @@ impl Session {
                 Vec::new()
             }
         }
+    }
+
+    /// The band plays on without what cannot be had, and says so.
+    fn let_go_of_wishes(&mut self) -> Option<Decision> {
+        let wishes = std::mem::take(&mut self.asked_for);
+        let told = composing_wishes(&Settings::default().patched(&wishes));
+        if told.is_empty() {
+            return None;
+        }
+        self.let_go.truncate(LET_GO_MAX - 1);
+        self.let_go.push_front(wishes);
+        Some(Decision::Tell(Notice::WishesLetGo(told)))
     }
 
     fn end(&mut self, ending: Ending, order: Order) -> Vec<Decision> {
@@ -602,6 +647,12 @@ impl Session {
         if planned.index == 0 {
             self.first_of_set = id;
         }
+        let asked = settings.asked();
+        self.asked_for = asked.only(is_about_composing);
+        if self.let_go.contains(&self.asked_for) {
+            settings = Settings::default().patched(&asked.only(|row| !is_about_composing(row)));
+            self.asked_for = SettingsPatch::default();
+        }
         if planned.index > 0
             && let Some(before) = &self.composed_last
         {
@@ -667,6 +718,7 @@ mod tests {
         Session::new(SessionStart {
             first_tune: TuneId(0),
             settings: Settings::default(),
+            changed: SettingsPatch::default(),
             plan: Plan::default(),
             source_obeys: true,
         })
@@ -758,6 +810,28 @@ mod tests {
         let lines = story([refused(), composed(1)]);
         assert_eq!(lines[1], "TuneRefused(\"bars do not add up\"), compose");
         assert_eq!(lines[2], "play 1, compose");
+    }
+
+    #[test]
+    fn wishes_that_cannot_be_had_are_let_go_until_others_hold() {
+        let mut session = session();
+        session.start(at(0));
+        let asked = |decisions: Vec<Decision>| (listing(&decisions), requests(&decisions));
+        session.handle(composed(0), at(0));
+        session.handle(patch("key", "Am"), at(0));
+        // Was asked for before.
+        let (_, first) = asked(session.handle(composed(1), at(0)));
+        assert_eq!(first, ["tune 2: - any Am"]);
+        asked(session.handle(refused(), at(0)));
+        let (told, without) = asked(session.handle(refused(), at(0)));
+        assert!(told.contains("WishesLetGo(\"key = Am\")"), "{told}");
+        // What a set has in common is another matter.
+        assert!(!without[0].ends_with("Am"), "{without:?}");
+        let (_, still) = asked(session.handle(composed(4), at(0)));
+        assert!(!still[0].ends_with("Am"), "{still:?}");
+        session.handle(patch("key", "Em"), at(0));
+        let (_, other) = asked(session.handle(composed(5), at(0)));
+        assert_eq!(other, ["tune 6: - any Em"]);
     }
 
     #[test]
@@ -887,6 +961,7 @@ mod tests {
         let mut session = Session::new(SessionStart {
             first_tune: TuneId(7),
             settings: Settings::default(),
+            changed: SettingsPatch::default(),
             plan: Plan { sets: vec![set] },
             source_obeys: true,
         });
@@ -968,6 +1043,7 @@ mod tests {
         let mut session = Session::new(SessionStart {
             first_tune: TuneId(0),
             settings: Settings::default(),
+            changed: SettingsPatch::default(),
             plan: Plan { sets: vec![set] },
             source_obeys: true,
         });

@@ -5,7 +5,7 @@
 use super::rendition::Rendition;
 use super::tune::{ReadyTune, TuneId};
 use crate::performance::SetPlace;
-use crate::wishes::{Settings, TempoScale};
+use crate::wishes::{Decides, Row, Settings, TempoScale};
 use std::sync::Arc;
 
 /// Where tunes come from. Asked on the composer's thread; may take its time.
@@ -20,6 +20,42 @@ pub trait TuneSource: Send {
     fn obeys(&self) -> bool {
         false
     }
+
+    /// What says of wishes whether it can grant them; `None` where it takes what comes.
+    fn wish_check(&self) -> Option<WishCheck> {
+        None
+    }
+}
+
+/// Says whether tunes can be had that are as these settings wish. Asked on any thread; may take a few seconds.
+pub type WishCheck = Arc<dyn Fn(&Settings) -> Result<(), WishError> + Send + Sync>;
+
+/// Why wishes cannot be granted.
+#[derive(Debug, thiserror::Error)]
+pub enum WishError {
+    /// The model cannot be asked for it.
+    #[error(transparent)]
+    Ask(Box<dyn std::error::Error + Send + Sync>),
+    /// All that is begun ends nowhere.
+    #[error("no tune can be written with {wishes}: every draft runs into a dead end")]
+    NoWay {
+        /// As settings have them.
+        wishes: String,
+    },
+}
+
+/// What is wished of tunes that are to be written: `dance = jig, key = D`.
+pub fn composing_wishes(settings: &Settings) -> String {
+    let asked = settings.asked().only(is_about_composing);
+    let entries = asked.entries().into_iter();
+    let wishes: Vec<String> = entries
+        .map(|(row, value)| format!("{} = {value}", row.name))
+        .collect();
+    wishes.join(", ")
+}
+
+pub(super) fn is_about_composing(row: &Row) -> bool {
+    row.decides == Decides::Composing
 }
 
 /// What the session asks of a source.

@@ -10,10 +10,10 @@ use super::lateness::{Lateness, LatenessCounts};
 use super::tune::{TuneId, TuneRecord};
 use crate::critic::Refusals;
 use crate::output::{Health, OutputCounters};
-use crate::wishes::Settings;
+use crate::wishes::{Settings, SettingsPatch, Switch};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Tunes of the past that are remembered without an archive.
@@ -112,6 +112,8 @@ pub struct OutputStatus {
     pub name: String,
     /// Whether it plays.
     pub health: Health,
+    /// Off, somebody wants nothing of it.
+    pub switch: Switch,
     /// What went wrong so far.
     pub counters: OutputCounters,
 }
@@ -129,6 +131,8 @@ pub struct SessionView {
     pub history: VecDeque<PlayedTune>,
     /// What holds.
     pub settings: Arc<Settings>,
+    /// What of it was changed while it played.
+    pub changed: SettingsPatch,
     /// When it ends by itself, in seconds since 1970.
     pub sleep_at: Option<Duration>,
     /// What it counted.
@@ -152,8 +156,8 @@ pub struct Gauges {
     pub session_turns: AtomicU64,
     /// How late notes were.
     pub lateness: LatenessCounts,
-    /// A row an output.
-    pub outputs: Vec<OutputGauges>,
+    /// A row an output. Not for the player, who has its own copies.
+    outputs: Mutex<Vec<Arc<OutputGauges>>>,
 }
 
 /// How far a tune is at a moment.
@@ -184,6 +188,8 @@ pub struct OutputGauges {
     pub name: String,
     /// Whether it is lost.
     pub is_lost: AtomicBool,
+    /// Whether it was switched off.
+    pub is_off: AtomicBool,
     /// Frames that came too late.
     pub xruns: AtomicU64,
     /// Messages that found no room.
@@ -195,13 +201,9 @@ pub struct OutputGauges {
 impl Gauges {
     /// Nothing counted yet for outputs of these names.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let outputs = names.into_iter().map(|name| OutputGauges {
-            name,
-            is_lost: AtomicBool::new(false),
-            xruns: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            losses: AtomicU64::new(0),
-        });
+        let outputs = names
+            .into_iter()
+            .map(|name| Arc::new(OutputGauges::new(name)));
         Self {
             progress: Mutex::default(),
             notes_sent: AtomicU64::new(0),
@@ -209,19 +211,52 @@ impl Gauges {
             player_turns: AtomicU64::new(0),
             session_turns: AtomicU64::new(0),
             lateness: LatenessCounts::new(),
-            outputs: outputs.collect(),
+            outputs: Mutex::new(outputs.collect()),
         }
+    }
+
+    /// The rows there are.
+    pub fn outputs(&self) -> Vec<Arc<OutputGauges>> {
+        self.rows().clone()
+    }
+
+    pub(super) fn add_output(&self, row: Arc<OutputGauges>) {
+        self.rows().push(row);
+    }
+
+    pub(super) fn remove_output(&self, row: &Arc<OutputGauges>) {
+        self.rows().retain(|other| !Arc::ptr_eq(other, row));
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Vec<Arc<OutputGauges>>> {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OutputGauges {
-    fn status(&self) -> OutputStatus {
+    /// Nothing counted yet for an output of this name.
+    pub fn new(name: String) -> Self {
+        Self {
+            name,
+            is_lost: AtomicBool::new(false),
+            is_off: AtomicBool::new(false),
+            xruns: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn status(&self) -> OutputStatus {
         OutputStatus {
             name: self.name.clone(),
             health: if self.is_lost.load(Ordering::Relaxed) {
                 Health::Lost
             } else {
                 Health::Well
+            },
+            switch: match self.is_off.load(Ordering::Relaxed) {
+                true => Switch::Off,
+                false => Switch::On,
             },
             counters: OutputCounters {
                 xruns: self.xruns.load(Ordering::Relaxed),
@@ -296,12 +331,23 @@ impl StatusBoard {
             lateness: self.gauges.lateness.read(),
             outputs: self
                 .gauges
-                .outputs
+                .outputs()
                 .iter()
-                .map(OutputGauges::status)
+                .map(|row| row.status())
                 .collect(),
             uptime,
         }
+    }
+
+    /// What the player counts.
+    pub fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// What was changed while it played.
+    pub fn changed(&self) -> SettingsPatch {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.changed.clone()
     }
 
     /// How often the session and the player went round.

@@ -5,11 +5,11 @@
 use super::manner::Manner;
 use super::master::{ClockIn, ClockOut};
 use super::tune::ReadyTune;
-use crate::music::midi::{ClockMessage, MidiMessage};
+use crate::music::midi::{Channel, ClockMessage, DataByte, MidiMessage, controller};
 use crate::music::time::Ticks;
 use crate::performance::{Mark, SetPlace};
 use crate::wishes::TempoScale;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -154,6 +154,24 @@ impl TimeLine {
     }
 }
 
+/// "All notes off" for each channel that is played on.
+fn ends_of_notes(messages: &[(Duration, Outgoing)]) -> impl Iterator<Item = MidiMessage> + use<> {
+    let channels: BTreeSet<Channel> = messages
+        .iter()
+        .filter_map(|(_, outgoing)| match outgoing {
+            Outgoing::Note(MidiMessage::NoteOn { channel, .. }) => Some(*channel),
+            Outgoing::Note(_) | Outgoing::Clock(_) => None,
+        })
+        .collect();
+    channels
+        .into_iter()
+        .map(|channel| MidiMessage::ControlChange {
+            channel,
+            controller: controller::ALL_NOTES_OFF,
+            value: const { DataByte::new(0).expect("0 is a data byte") },
+        })
+}
+
 impl TimedTune {
     pub(super) fn new(
         tune: Arc<ReadyTune>,
@@ -174,6 +192,9 @@ impl TimedTune {
             .last()
             .map_or(Duration::ZERO, |(offset, _)| *offset);
         let length = offset(tune.performance.end).max(last);
+        // A receiver that lost the end of a note holds it no longer than the tune.
+        let notes_off = ends_of_notes(&messages);
+        messages.extend(notes_off.map(|message| (length, Outgoing::Note(message))));
         let ppq = u64::from(tune.performance.ppq.get());
         let pulse =
             |number: u64| Ticks::new(number * ppq / u64::from(ClockMessage::PULSES_PER_QUARTER));

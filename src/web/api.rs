@@ -6,7 +6,7 @@ use crate::daemon::archive::{ArchiveError, Search};
 use crate::daemon::status::PlayedTune;
 use crate::daemon::{Command, Keeping, SkipAt, TuneId};
 use crate::output::{Health, stream};
-use crate::wishes::{SettingsPatch, TimeSpan, ValueError};
+use crate::wishes::{Decides, SettingsPatch, TimeSpan, ValueError};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
@@ -76,9 +76,15 @@ pub(super) struct Accepted {
 
 type Reply = Result<Json<Accepted>, Problem>;
 
+impl Accepted {
+    pub(super) fn new() -> Self {
+        Self { accepted: true }
+    }
+}
+
 fn order(web: &Web, command: Command) -> Reply {
     if web.handle.command(command) {
-        Ok(Json(Accepted { accepted: true }))
+        Ok(Json(Accepted::new()))
     } else {
         Err(Problem::busy("the daemon has ended or has too much to do"))
     }
@@ -365,7 +371,20 @@ pub(super) async fn change_settings(
         };
         Problem::new(rejection.status(), &cause[..end.unwrap_or(cause.len())])
     })?;
-    let after = web.handle.settings().patched(&patch);
+    let before = web.handle.settings();
+    let after = before.patched(&patch);
+    if after.differ(&before, |row| row.decides == Decides::Composing) {
+        // Drafts are begun for it, so not on the thread that serves everybody, and one at a time.
+        let _permit = web.checks.acquire().await;
+        let (handle, wishes) = (web.handle.clone(), after.clone());
+        let check = tokio::task::spawn_blocking(move || handle.check_wishes(&wishes));
+        if let Ok(Err(error)) = check.await {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                error.to_string(),
+            ));
+        }
+    }
     order(&web, Command::Patch(patch)).map(|_| Json(Named::of(&after)))
 }
 
@@ -376,7 +395,7 @@ pub(super) async fn healthz(State(web): State<Arc<Web>>) -> Result<&'static str,
     let outputs = web.handle.status().outputs;
     let mut others = outputs
         .iter()
-        .filter(|output| output.name != stream::NAME)
+        .filter(|output| output.name != stream::NAME && output.switch.is_on())
         .peekable();
     let is_heard = others.peek().is_none() || others.any(|output| output.health == Health::Well);
     if is_heard {

@@ -1,7 +1,7 @@
 //! The JSON shapes and their making; nothing else in the crate is JSON for the outside.
 
 use crate::daemon::archive::ArchivedTune;
-use crate::daemon::status::{Activity, NowPlaying, PlayedTune};
+use crate::daemon::status::{Activity, NowPlaying, OutputStatus, PlayedTune};
 use crate::daemon::{Keeping, Origin, Settings, Status, TuneEnd, TuneRecord};
 use crate::output::Health;
 use crate::output::stream::{Station, StreamFormat};
@@ -155,6 +155,8 @@ impl Named {
 pub(super) struct OutputReport {
     /// As it was asked for.
     pub name: String,
+    /// Whether it is switched on.
+    pub on: bool,
     /// Whether it plays.
     pub well: bool,
     /// Times the sound was not ready in time.
@@ -163,6 +165,19 @@ pub(super) struct OutputReport {
     pub dropped: u64,
     /// Times it was lost.
     pub losses: u64,
+}
+
+impl OutputReport {
+    pub(super) fn of(output: &OutputStatus) -> Self {
+        Self {
+            name: output.name.clone(),
+            on: output.switch.is_on(),
+            well: output.health == Health::Well && output.switch.is_on(),
+            xruns: output.counters.xruns,
+            dropped: output.counters.dropped,
+            losses: output.counters.losses,
+        }
+    }
 }
 
 /// What was counted since the start.
@@ -202,13 +217,7 @@ pub(super) struct StatusReport {
 
 impl StatusReport {
     pub(super) fn of(status: &Status, station: &Station) -> Self {
-        let outputs = status.outputs.iter().map(|output| OutputReport {
-            name: output.name.clone(),
-            well: output.health == Health::Well,
-            xruns: output.counters.xruns,
-            dropped: output.counters.dropped,
-            losses: output.counters.losses,
-        });
+        let outputs = status.outputs.iter().map(OutputReport::of);
         let listeners =
             StreamFormat::ALL.map(|format| (format.extension(), station.listener_count(format)));
         Self {

@@ -141,6 +141,7 @@ fn describe(notice: &Notice) -> (&'static str, Value) {
             json!({ "id": tune.id.0, "title": tune.title, "end": end_name(*end) }),
         ),
         Notice::TuneRefused(reason) => ("tune-refused", json!({ "reason": reason })),
+        Notice::WishesLetGo(wishes) => ("wishes-let-go", json!({ "wishes": wishes })),
         Notice::QueueChanged => ("queue-changed", json!({})),
         Notice::Paused => ("paused", json!({})),
         Notice::Resumed => ("resumed", json!({})),
@@ -156,6 +157,8 @@ fn describe(notice: &Notice) -> (&'static str, Value) {
         ),
         Notice::OutputLost(name) => ("output-lost", json!({ "name": name })),
         Notice::OutputBack(name) => ("output-back", json!({ "name": name })),
+        Notice::OutputAdded(name) => ("output-added", json!({ "name": name })),
+        Notice::OutputRemoved(name) => ("output-removed", json!({ "name": name })),
         Notice::Stopping => ("stopping", json!({})),
     }
 }

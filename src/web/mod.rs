@@ -13,6 +13,7 @@ mod guard;
 mod icy;
 mod listen;
 mod metrics;
+mod outputs;
 mod page;
 mod range;
 mod server;
@@ -83,6 +84,8 @@ struct Web {
     renders: Arc<Semaphore>,
     muse: Muse,
     composers: Arc<Semaphore>,
+    /// Wishes that are looked at; each takes a processor for a second.
+    checks: Semaphore,
 }
 
 /// Words at the top of the API's description.
@@ -109,6 +112,7 @@ pub fn router(parts: Parts) -> Router {
         renders: Arc::new(Semaphore::new(RENDERS_MAX)),
         muse: parts.muse,
         composers: Arc::new(Semaphore::new(COMPOSERS_MAX)),
+        checks: Semaphore::new(1),
     });
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(api::status))
@@ -130,6 +134,7 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(api::stop))
         .routes(routes!(api::sleep))
         .routes(routes!(api::settings, api::change_settings))
+        .routes(routes!(outputs::outputs, outputs::change_outputs))
         .routes(routes!(events::events))
         .routes(routes!(listen::opus))
         .routes(routes!(listen::listener))
