@@ -79,7 +79,6 @@ fn a_file_without_an_end_is_not_read_to_its_end() {
         ("corpus fetch --manifest /dev/zero", 3, "larger than"),
         ("corpus stats /dev/zero", 3, ""),
         ("soundfont info --soundfont /dev/zero", 1, "begins with"),
-        ("check --fix /dev/zero", 1, ""),
     ] {
         ends(folder.path(), line, code, &["/dev/zero", words]);
     }

@@ -231,11 +231,10 @@ fn fit(command: Command, path: &str) -> Command {
         .map(|name| shared(name, path).hide(!is_leaf && !path.is_empty()))
         .collect();
     // `--temperature -1` is a number out of its range, not an option of one letter.
-    let command = command.mut_args(|option| match option.get_action().takes_values() {
+    (command.args(options)).mut_args(|option| match option.get_action().takes_values() {
         true if !option.is_positional() => option.allow_negative_numbers(true),
         _ => option,
-    });
-    command.args(options)
+    })
 }
 
 /// A shared option as this command knows it.

@@ -203,10 +203,13 @@ impl SynthFont {
             return Err(SynthError::TooLarge { bytes });
         }
         let mut contents = Vec::new();
-        // A pipe states no length; the bound holds for it too.
-        file.take(FONT_BYTES_MAX)
-            .read_to_end(&mut contents)
-            .map_err(refused)?;
+        // A pipe states no length; the bound holds for it too. What does not begin as a font is not read on.
+        let mut file = file.take(FONT_BYTES_MAX);
+        let head = file.by_ref().take(12).read_to_end(&mut contents);
+        head.map_err(refused)?;
+        if contents.starts_with(b"RIFF") {
+            file.read_to_end(&mut contents).map_err(refused)?;
+        }
         Self::from_bytes(&contents)
     }
 
