@@ -35,14 +35,14 @@ pub struct CursorPlace {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PictureCursor {
     /// What is passed, in order of time.
-    steps: Vec<Step>,
+    steps: Vec<CursorStep>,
     /// When the last bar of the last time ends.
     end: Ticks,
 }
 
 /// From here the cursor moves evenly to where the next step begins or, at the end of a bar, to the bar line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct CursorStep {
     /// When it begins.
     pub at: Ticks,
     /// When it ends.
@@ -83,7 +83,7 @@ impl PictureCursor {
                         last.until = start + at;
                         last.x_until = moment.x;
                     }
-                    cursor.steps.push(Step {
+                    cursor.steps.push(CursorStep {
                         at: start + at,
                         until: start + bar_end,
                         place: CursorPlace {
@@ -103,7 +103,7 @@ impl PictureCursor {
     }
 
     /// All that is passed, in order of time: for whoever moves a cursor elsewhere.
-    pub fn steps(&self) -> &[Step] {
+    pub fn steps(&self) -> &[CursorStep] {
         &self.steps
     }
 
