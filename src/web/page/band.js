@@ -106,7 +106,7 @@ function connected(is) {
 }
 
 const NAMES = ["status", "lost", "tune-started", "tune-ended", "tune-refused", "queue-changed", "paused", "resumed", "tune-kept",
-  "settings-changed", "sleep-timer", "output-lost", "output-back", "outputs-changed", "stopping"];
+  "settings-changed", "sleep-timer", "output-lost", "output-back", "output-added", "output-removed", "stopping"];
 
 /** Begins to follow the daemon. */
 export function begin() {

@@ -38,10 +38,10 @@ function output(output) {
   const faults = [output.xruns && `${output.xruns} dropouts`, output.dropped && `${output.dropped} messages lost`,
     output.losses && `lost ${output.losses} times`].filter(Boolean).join(", ");
   const row = make("li", {}, make("b", {}, output.name), make("span", { class: "soft" }, [how, faults].filter(Boolean).join(" · ")));
-  if (typeof output.on === "boolean") {
-    const name = encodeURIComponent(output.name);
-    row.append(make("button", { type: "button", "aria-pressed": String(output.on),
-      onclick: () => order(`api/outputs/${output.on ? "off" : "on"}?name=${name}`).then(refresh) }, output.on ? "Switch off" : "Switch on"));
+  // What listeners hear is not to be switched.
+  if (output.name !== "stream") {
+    row.append(make("button", { type: "button",
+      onclick: () => order("api/outputs", { [output.on ? "off" : "on"]: output.name }).then(refresh) }, output.on ? "Switch off" : "Switch on"));
   }
   return row;
 }
