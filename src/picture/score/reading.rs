@@ -1140,10 +1140,12 @@ impl VoiceReader {
             return;
         };
         let layer = &mut self.layers[self.layer];
-        if let Some(first) = tuplet.first {
+        let last = (layer.signs.len() as u32).saturating_sub(1);
+        // What could not be printed may have been all of it.
+        if let Some(first) = tuplet.first.filter(|&first| first <= last) {
             layer.tuplets.push(TupletMark {
                 first,
-                last: (layer.signs.len() as u32).saturating_sub(1),
+                last,
                 p: tuplet.p,
                 q: tuplet.q,
                 shows_q: tuplet.shows_q,
