@@ -139,7 +139,11 @@ impl<'a> SharedBars<'a> {
 fn groups(sheet: &Sheet, voice: &Voice) -> Vec<BeamGroup> {
     let mut goes_on_tuplet = vec![false; voice.signs.len()];
     for tuplet in &voice.tuplets {
-        goes_on_tuplet[tuplet.first as usize + 1..=tuplet.last as usize].fill(true);
+        // A tuplet of rests without length has no sign at all.
+        let behind_first = tuplet.first as usize + 1..tuplet.last as usize + 1;
+        if let Some(behind_first) = goes_on_tuplet.get_mut(behind_first) {
+            behind_first.fill(true);
+        }
     }
     let mut groups = Vec::new();
     let mut run: Vec<u32> = Vec::new();
