@@ -64,6 +64,7 @@
 //! | [`output`] | `Performance` → files, MIDI ports, the sound card, streams |
 //! | [`daemon`] | runs the path for ever |
 //! | [`web`] | HTTP and the page |
+//! | [`hands`] | what else steers it: MPD's clients, OSC |
 //! | [`cli`] | the way in |
 //!
 //! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test
@@ -127,5 +128,7 @@ pub mod output;
 pub mod daemon;
 
 pub mod web;
+
+pub mod hands;
 
 pub mod cli;

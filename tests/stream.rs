@@ -141,23 +141,28 @@ fn fifty_listeners_who_read_nothing_change_nothing_for_one_who_does() {
 #[test]
 fn segments_appear_in_a_folder_and_a_later_run_counts_on() {
     let folder = tempfile::tempdir().unwrap();
+    let list = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     for run in 0..2 {
         let (station, output) = Station::open(SynthFont::embedded()).unwrap();
         let segments = hls::HlsOutput::open(folder.path(), station).unwrap();
-        // The burst is there at once; the end writes what there is as a segment.
-        std::thread::sleep(Duration::from_millis(700));
+        for (playlist, extension) in [("opus.m3u8", "m4s"), ("mp3.m3u8", "mp3")] {
+            wait_for("a segment", || {
+                list(playlist).ends_with(&format!("\n0000000{run}.{extension}\n"))
+            });
+        }
         Box::new(segments).close();
         Box::new(output).close();
-        let playlist = std::fs::read_to_string(folder.path().join("opus.m3u8")).unwrap();
-        assert!(
-            playlist.contains(&format!("0000000{run}.m4s")),
-            "{playlist}"
-        );
-        assert!(playlist.ends_with("#EXT-X-ENDLIST\n"), "{playlist}");
     }
+    // Whoever listened before the restart finds both, a break between them, and no end.
+    let playlist = list("mp3.m3u8");
+    let sound =
+        "#EXTINF:3.000,\n00000000.mp3\n#EXT-X-DISCONTINUITY\n#EXTINF:3.000,\n00000001.mp3\n";
+    assert!(playlist.ends_with(sound), "{playlist}");
     let segment = std::fs::read(folder.path().join("00000001.m4s")).unwrap();
     assert_eq!(&segment[4..8], b"moof");
-    assert!(!folder.path().join("00000000.m4s").exists());
+    let segment = std::fs::read(folder.path().join("00000001.mp3")).unwrap();
+    assert_eq!(&segment[..3], b"ID3");
+    assert!(list("index.m3u8").contains("CODECS=\"mp4a.40.34\"\nmp3.m3u8\n"));
 }
 
 #[test]

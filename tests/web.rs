@@ -163,6 +163,7 @@ fn players_that_ask_get_titles_between_the_bytes_of_what_has_none() {
     assert_eq!(interval("/stream.wav", "1").unwrap(), "32768");
     assert!(interval("/stream.flac", "1").is_some());
     assert_eq!(interval("/stream.wav", "0"), None);
+    assert!(interval("/stream.mp3", "1").is_some());
     assert_eq!(
         interval("/stream.opus", "1"),
         None,
@@ -304,6 +305,13 @@ fn pages_of_other_sites_neither_read_nor_steer() {
         with(Method::POST, "/api/skip", "origin", "http://localhost:7424"),
         200
     );
+    // A proxy's name, once it is trusted.
+    let site = "https://band.example";
+    assert_eq!(with(Method::POST, "/api/skip", "origin", site), 200);
+    assert_eq!(
+        with(Method::GET, "/api/status", "host", "band.example"),
+        200
+    );
     // A form of another site cannot send JSON, and nothing else changes settings.
     let mut form = request(Method::PATCH, "/api/settings", "{}");
     form.headers_mut()
@@ -357,6 +365,154 @@ fn without_the_token_an_open_address_shows_nothing_but_its_health() {
             .into_iter()
             .any(|status| status == StatusCode::TOO_MANY_REQUESTS)
     );
+}
+
+#[test]
+fn a_proxy_is_believed_on_this_machine_alone_and_its_guests_are_told_apart() {
+    let house = House::open(Some(TOKEN.parse().unwrap()));
+    let entrance = |peer: [u8; 4], forwarded: &'static str| {
+        let mut request = request(Method::GET, &format!("/?token={TOKEN}"), "");
+        request.extensions_mut().insert(Peer(IpAddr::from(peer)));
+        let headers = request.headers_mut();
+        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        let response = runtime()
+            .block_on(house.router.clone().oneshot(request))
+            .unwrap();
+        let header = |name: &str| {
+            let value = response.headers().get(name);
+            value
+                .map(|value| value.to_str().unwrap().to_owned())
+                .unwrap_or_default()
+        };
+        (response.status(), header("location"), header("set-cookie"))
+    };
+    let (status, location, cookie) = entrance([127, 0, 0, 1], "10.0.0.1");
+    assert_eq!((status.as_u16(), location.as_str()), (303, "./"));
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+    let guess = |peer: [u8; 4], forwarded: &'static str| {
+        let mut request = request(Method::GET, "/?token=wrong", "");
+        request.extensions_mut().insert(Peer(IpAddr::from(peer)));
+        let headers = request.headers_mut();
+        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        house.call(request).0.as_u16()
+    };
+    // What a guest says of itself stands first; what the proxy adds, last.
+    for number in ["10.9.0.1, 10.0.0.2", "10.9.0.2, 10.0.0.2"]
+        .into_iter()
+        .cycle()
+        .take(20)
+    {
+        guess([127, 0, 0, 1], number);
+    }
+    assert_eq!(guess([127, 0, 0, 1], "10.0.0.2"), 429);
+    assert_eq!(guess([127, 0, 0, 1], "10.0.0.3"), 401);
+    // From elsewhere the words of a guest are not a proxy's.
+    for forwarded in ["10.1.0.1", "10.1.0.2", "10.1.0.3"]
+        .into_iter()
+        .cycle()
+        .take(20)
+    {
+        guess([10, 0, 0, 4], forwarded);
+    }
+    assert_eq!(guess([10, 0, 0, 4], "10.1.0.4"), 429);
+    // Nor is the right token told from a wrong one by who has tried too many.
+    assert_eq!(entrance([10, 0, 0, 4], "10.1.0.5").0.as_u16(), 429);
+}
+
+#[test]
+fn a_part_of_a_file_is_answered_and_the_first_bytes_of_a_stream() {
+    let house = House::open(None);
+    house.wait_for_tune();
+    let part = |path: &str, range: &'static str| {
+        let mut request = request(Method::GET, path, "");
+        request
+            .headers_mut()
+            .insert("range", range.parse().unwrap());
+        house.call(request)
+    };
+    let (status, bytes) = part("/api/tunes/1.mid", "bytes=0-3");
+    assert_eq!(
+        (status.as_u16(), bytes.as_slice()),
+        (206, b"MThd".as_slice())
+    );
+    assert_eq!(part("/api/tunes/1.mid", "bytes=9999999-").0.as_u16(), 416);
+    let (status, bytes) = part("/stream.mp3", "bytes=0-1");
+    assert_eq!((status.as_u16(), bytes.len()), (206, 2));
+    assert_eq!(bytes[0], 0xFF);
+    assert_eq!(house.get("/stream.mp3?burst=-1").0.as_u16(), 400);
+}
+
+#[test]
+fn hls_is_served_and_a_band_that_was_started_again_goes_on_with_later_numbers() {
+    let mut last = 0;
+    for _ in 0..2 {
+        let house = House::open(None);
+        let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = server.address();
+        let running = server.run(house.router.clone()).unwrap();
+        let get = |path: &str| {
+            let mut connection = TcpStream::connect(address).unwrap();
+            connection.set_read_timeout(Some(PATIENCE)).unwrap();
+            write!(
+                connection,
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
+            .unwrap();
+            let mut answer = Vec::new();
+            connection.read_to_end(&mut answer).unwrap();
+            answer
+        };
+        let list = String::from_utf8(get("/hls/index.m3u8?token=not-asked-for")).unwrap();
+        assert!(
+            list.contains("#EXT-X-DISCONTINUITY\n#EXTINF:3.000,"),
+            "{list}"
+        );
+        assert!(!list.contains("ENDLIST"), "{list}");
+        let name = list.lines().last().unwrap();
+        let segment = get(&format!("/hls/{name}"));
+        assert!(segment.windows(3).any(|window| window == b"ID3"), "{name}");
+        assert!(segment.len() > 72_000);
+        let number: u64 = name.split('.').next().unwrap().parse().unwrap();
+        assert!(number > last, "{number} after {last}");
+        last = number;
+        running.stop();
+    }
+}
+
+#[test]
+fn sixteen_hundred_half_requests_hold_nobody_up() {
+    const HALF_REQUESTS: usize = 1600;
+    let house = House::open(None);
+    let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = server.address();
+    let running = server.run(house.router.clone()).unwrap();
+    let mut silent = Vec::new();
+    while silent.len() < HALF_REQUESTS {
+        let Ok(mut connection) = TcpStream::connect(address) else {
+            // No file descriptors left here: some for the rest of the test.
+            silent.truncate(silent.len().saturating_sub(50));
+            break;
+        };
+        let _ = connection.write_all(b"GET / HT");
+        silent.push(connection);
+    }
+    let began = Instant::now();
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut answer = [0; 12];
+    connection.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    drop(silent);
+    running.stop();
 }
 
 #[test]
@@ -485,7 +641,9 @@ impl House {
             handle: daemon.handle().clone(),
             station,
             font: SynthFont::embedded(),
-            access: Access::to(address, token).unwrap(),
+            access: Access::to(address, token)
+                .unwrap()
+                .trusting(["band.example".to_owned()]),
             muse: Box::new(|| Ok((shipped::usual_model(), shipped::critic()))),
         });
         Self {

@@ -6,17 +6,23 @@ use super::{Context, Failure, shipped};
 use crate::compose::shipped as models;
 use crate::daemon::Handle;
 use crate::daemon::config::{Config, Listen, Secret};
+use crate::hands::{HandsError, mpd, osc};
 use crate::output::Surroundings;
 use crate::output::stream::Station;
 use crate::output::synth::SynthFont;
 use crate::web::{self, ADDRESS, Access, Muse, Parts, Running, Server, Token};
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// Where a page is to be served, and to whom.
 #[derive(Clone, Debug)]
 pub(super) struct Doors {
     listen: Option<Listen>,
     token: Option<Token>,
+    trusted_hosts: Vec<String>,
+    mpd: Option<SocketAddr>,
+    osc: Option<SocketAddr>,
 }
 
 /// A bound socket, and what will be shown there.
@@ -32,17 +38,47 @@ impl Doors {
     /// The doors of a configuration.
     ///
     /// # Errors
-    /// The token is too short or has odd letters (usage).
+    /// The token is too short or has odd letters (usage), or its file cannot be read (environment).
     pub(super) fn of(config: &Config) -> Result<Self, Failure> {
-        let token = config
-            .token
-            .as_ref()
-            .map(|Secret(token)| token.parse::<Token>());
-        let token = token.transpose();
+        let token = match (&config.token, token_file(config)) {
+            (Some(Secret(token)), _) => Some(token.clone()),
+            (None, Some(path)) => Some(read_token(&path)?),
+            (None, None) => None,
+        };
+        let token = token.map(|token| token.parse::<Token>()).transpose();
         Ok(Self {
             listen: config.listen,
             token: token.map_err(|reason: String| Failure::usage(anyhow!("token: {reason}")))?,
+            trusted_hosts: config.trusted_hosts.clone(),
+            mpd: config.mpd,
+            osc: config.osc,
         })
+    }
+
+    /// Lets other people's programs in, where they are wanted.
+    ///
+    /// # Errors
+    /// An open address for MPD without a token (usage); an address cannot be had (environment).
+    pub(super) fn open_to_hands(&self, handle: &Handle, context: &Context) -> Result<(), Failure> {
+        let taken = |error: HandsError| {
+            Failure::environment(error).hint("another program has it; choose another port")
+        };
+        if let Some(address) = self.mpd {
+            if Access::to(address, self.token.clone()).is_none() {
+                let error = anyhow!("`{address}` is open to others, and there is no token");
+                return Err(
+                    Failure::usage(error).hint("give a --token-file, which is the password")
+                );
+            }
+            let password = self.token.as_ref().map(|token| token.as_str().to_owned());
+            let at = mpd::open(address, password, handle.clone()).map_err(taken)?;
+            context.say(format_args!("MPD at {at}"));
+        }
+        if let Some(address) = self.osc {
+            let at = osc::open(address, handle.clone()).map_err(taken)?;
+            context.say(format_args!("OSC at {at}"));
+        }
+        Ok(())
     }
 
     /// Binds the socket, so that a taken address is known before the music begins.
@@ -63,8 +99,9 @@ impl Doors {
             Failure::usage(anyhow!(
                 "`{address}` is open to others, and there is no token"
             ))
-            .hint("give a --token, or listen at 127.0.0.1")
+            .hint("give a --token-file or a --token, or listen at 127.0.0.1")
         })?;
+        let access = access.trusting(self.trusted_hosts.iter().cloned());
         let server = match Server::bind(address) {
             Ok(server) => server,
             Err(error) if self.listen.is_none() => {
@@ -85,6 +122,22 @@ impl Doors {
             muse: muse(context.clone()),
         }))
     }
+}
+
+/// Where the token is kept, if in a file: the one that is named, or the one systemd hands over (`LoadCredential=token:…`).
+fn token_file(config: &Config) -> Option<PathBuf> {
+    let of_systemd = || {
+        let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+        Some(Path::new(&folder).join("token")).filter(|path| path.is_file())
+    };
+    config.token_file.clone().or_else(of_systemd)
+}
+
+fn read_token(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the token in `{}`", path.display()))
+        .map_err(Failure::environment)?;
+    Ok(text.trim().to_owned())
 }
 
 impl OpenDoor {

@@ -113,6 +113,9 @@ impl<'a> Stage<'a> {
             }
         }
         self.listen(daemon.handle())?;
+        if let Some(doors) = doors {
+            doors.open_to_hands(daemon.handle(), self.context)?;
+        }
         let page = door.map(|door| door.serve(daemon.handle(), self.context));
         let page = page.transpose()?;
         if let Some(caretaker) = &mut caretaker {

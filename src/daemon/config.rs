@@ -61,6 +61,14 @@ pub struct Config {
     pub listen: Option<Listen>,
     /// What visitors must know.
     pub token: Option<Secret>,
+    /// The file that holds it.
+    pub token_file: Option<PathBuf>,
+    /// Where clients of MPD come to.
+    pub mpd: Option<SocketAddr>,
+    /// Where OSC comes in.
+    pub osc: Option<SocketAddr>,
+    /// Names by which a proxy is called that stands before the page.
+    pub trusted_hosts: Vec<String>,
 }
 
 /// An address, or none.
@@ -237,6 +245,18 @@ const OWN_KEYS: &[Key] = &[
               config.state_path = Some(if path.as_os_str() == "off" { StatePath::Off } else { StatePath::At(path) });
               Ok(())
           }) },
+    Key { name: "token_file", value: "FILE", takes: Takes::One, scope: Scope::Serve,
+          help: "File whose only line is the token, so that no list of processes shows it [default: systemd's credential `token`]",
+          set: Set::Own(|config, values| { config.token_file = Some(path(values)?); Ok(()) }) },
+    Key { name: "trusted_host", value: "NAME", takes: Takes::Many, scope: Scope::Serve,
+          help: "Name by which a proxy before the page is called, such as band.example; may be given several times",
+          set: Set::Own(|config, values| { config.trusted_hosts = values.to_vec(); Ok(()) }) },
+    Key { name: "mpd", value: "ADDRESS:PORT", takes: Takes::One, scope: Scope::Serve,
+          help: "Address at which clients of MPD, such as mpc and apps of telephones, show and steer the band; their password is the token [default: none]",
+          set: Set::Own(|config, values| { config.mpd = Some(socket_address(values)?); Ok(()) }) },
+    Key { name: "osc", value: "ADDRESS:PORT", takes: Takes::One, scope: Scope::Serve,
+          help: "Address at which OSC steers the band: /ceilid/skip, /ceilid/volume 0.8, /ceilid/dance jig; whoever reaches it may [default: none]",
+          set: Set::Own(|config, values| { config.osc = Some(socket_address(values)?); Ok(()) }) },
     Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
           help: "SQLite file in which every tune is archived [default: no archive]",
           set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },
@@ -253,6 +273,12 @@ fn text(values: &[String]) -> Result<&str, ValueError> {
         [value] => Ok(value),
         _ => Err(ValueError::List),
     }
+}
+
+fn socket_address(values: &[String]) -> Result<SocketAddr, ValueError> {
+    let text = text(values)?;
+    text.parse()
+        .map_err(|_| ValueError::no_such_thing(text, "address", "127.0.0.1:6600 or [::1]:6600"))
 }
 
 fn path(values: &[String]) -> Result<PathBuf, ValueError> {

@@ -111,6 +111,6 @@ impl Desk {
                 blocks_left => Fade::Out { blocks_left },
             };
         }
-        self.limiter.process(left, right);
+        self.limiter.process_live(left, right);
     }
 }

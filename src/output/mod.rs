@@ -37,6 +37,7 @@ pub mod priority;
 pub mod raw_midi;
 mod reconnect;
 pub mod render;
+pub mod segments;
 pub mod silent;
 pub mod smf;
 #[cfg(feature = "sound-card")]

@@ -516,7 +516,7 @@ impl Playing {
                     .chain(&mut *right)
                     .for_each(|value| *value *= gain);
             }
-            sound.limiter.process(left, right);
+            sound.limiter.process_live(left, right);
             at += block();
         }
         Arc::new(Slice {

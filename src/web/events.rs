@@ -2,9 +2,9 @@
 //!
 //! In: the daemon's notices. Out: the same as server-sent events, to any number of pages.
 
-use super::Web;
 use super::api::Problem;
 use super::dto::{Named, StatusReport, TuneSummary, end_name};
+use super::{UNBUFFERED, Web};
 use crate::daemon::{Handle, Keeping, NoNotice, Notice};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -83,6 +83,7 @@ pub(super) async fn events(State(web): State<Arc<Web>>) -> Result<Response, Prob
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
+        UNBUFFERED,
     ];
     Ok((headers, Body::new(body)).into_response())
 }

@@ -5,6 +5,9 @@
 //! Against strangers: a token, wherever the address is not this machine's own. Against pages of other sites in the user's
 //! own browser: the `Host` must be one of ours where there is no token (DNS rebinding), and what steers must come from our
 //! own page (`Origin`, `Sec-Fetch-Site`). Against floods: a bucket of requests for each peer.
+//!
+//! Behind a proxy on this machine the peer is whom the proxy names (`X-Forwarded-For`, the last one), and the site's names are
+//! those it was told to trust.
 
 use super::Web;
 use super::api::Problem;
@@ -16,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -38,7 +41,7 @@ const GUESSES: Allowance = Allowance {
     at_once: 10.0,
     a_second: 0.2,
 };
-/// Peers that are remembered; with more, those that have been quiet are forgotten.
+/// Peers that are remembered; with more, the one that has been quiet for longest is forgotten.
 const PEERS_MAX: usize = 4096;
 /// The cookie in which the page keeps the token.
 const COOKIE: &str = "ceilid_token";
@@ -103,6 +106,13 @@ impl Access {
             hosts: vec!["localhost".to_owned()],
         })
     }
+
+    /// These names are the band's too: a proxy answers to them.
+    #[must_use]
+    pub fn trusting(mut self, hosts: impl IntoIterator<Item = String>) -> Self {
+        self.hosts.extend(hosts);
+        self
+    }
 }
 
 /// What is remembered of those who come.
@@ -123,6 +133,8 @@ struct Buckets {
     commands: f64,
     guesses: f64,
     seen: Instant,
+    /// It has said the token: its old pages, which say an older one, do not shut it out.
+    has_entered: bool,
 }
 
 /// What a request is, to its bucket.
@@ -130,7 +142,33 @@ struct Buckets {
 enum Errand {
     Question,
     Command,
-    Guess,
+}
+
+/// What a token is worth.
+enum Judgement {
+    Right,
+    Wrong,
+    TooMany,
+}
+
+/// Takes one out, if there is one.
+fn taken(bucket: &mut f64) -> bool {
+    let is_there = *bucket >= 1.0;
+    if is_there {
+        *bucket -= 1.0;
+    }
+    is_there
+}
+
+/// Whoever has one address of IPv6 has 2⁶⁴ of them (RFC 6177): they are one peer.
+pub(super) fn household(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = u128::from(address) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(network))
+        }
+        address => address,
+    }
 }
 
 impl Guard {
@@ -142,20 +180,21 @@ impl Guard {
         }
     }
 
-    /// Takes one out of the peer's bucket; `false` when it is empty.
-    fn allows(&self, peer: IpAddr, errand: Errand, now: Instant) -> bool {
+    /// What is in the peer's buckets now.
+    fn with_buckets<T>(&self, peer: IpAddr, now: Instant, f: impl FnOnce(&mut Buckets) -> T) -> T {
+        let peer = household(peer);
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= PEERS_MAX && !peers.contains_key(&peer) {
-            peers.retain(|_, buckets| now.duration_since(buckets.seen).as_secs() < 60);
-            if peers.len() >= PEERS_MAX {
-                return false;
-            }
+            let quietest = peers.iter().min_by_key(|(_, buckets)| buckets.seen);
+            let quietest = quietest.map(|(peer, _)| *peer);
+            quietest.and_then(|peer| peers.remove(&peer));
         }
         let buckets = peers.entry(peer).or_insert(Buckets {
             questions: QUESTIONS.at_once,
             commands: COMMANDS.at_once,
             guesses: GUESSES.at_once,
             seen: now,
+            has_entered: false,
         });
         let elapsed = now.saturating_duration_since(buckets.seen).as_secs_f64();
         buckets.seen = now;
@@ -166,16 +205,58 @@ impl Guard {
         ] {
             *bucket = (*bucket + elapsed * allowance.a_second).min(allowance.at_once);
         }
-        let bucket = match errand {
-            Errand::Question => &mut buckets.questions,
-            Errand::Command => &mut buckets.commands,
-            Errand::Guess => &mut buckets.guesses,
-        };
-        let is_allowed = *bucket >= 1.0;
-        if is_allowed {
-            *bucket -= 1.0;
+        f(buckets)
+    }
+
+    /// Takes one out of the peer's bucket; `false` when it is empty.
+    fn allows(&self, peer: IpAddr, errand: Errand, now: Instant) -> bool {
+        self.with_buckets(peer, now, |buckets| {
+            let bucket = match errand {
+                Errand::Question => &mut buckets.questions,
+                Errand::Command => &mut buckets.commands,
+            };
+            taken(bucket)
+        })
+    }
+
+    /// Whether the token opens the door. A peer that has guessed too often is not even told that it is right.
+    fn judge(&self, token: &Token, offered: &str, peer: IpAddr, now: Instant) -> Judgement {
+        self.with_buckets(peer, now, |buckets| {
+            if !buckets.has_entered && buckets.guesses < 1.0 {
+                return Judgement::TooMany;
+            }
+            if token.is(offered, &self.key) {
+                buckets.has_entered = true;
+                return Judgement::Right;
+            }
+            if taken(&mut buckets.guesses) {
+                Judgement::Wrong
+            } else {
+                Judgement::TooMany
+            }
+        })
+    }
+
+    /// Browsers say where a request comes from; programs do not.
+    fn is_from_our_page(&self, headers: &HeaderMap, host: Option<&str>) -> bool {
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+            return false;
         }
-        is_allowed
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
+        let origin = origin.to_str().unwrap_or_default();
+        let Some((_, place)) = origin.split_once("://") else {
+            return false;
+        };
+        // Behind a proxy the site's name is another than ours.
+        Some(place) == host || self.trusts(host_name(place))
+    }
+
+    fn trusts(&self, name: &str) -> bool {
+        let mut hosts = self.access.hosts.iter();
+        hosts.any(|known| known != "localhost" && known.eq_ignore_ascii_case(name))
     }
 
     fn knows_host(&self, host: Option<&str>) -> bool {
@@ -200,7 +281,8 @@ pub(super) async fn check(State(web): State<Arc<Web>>, request: Request, next: N
         Ok(Passage::ToPage(cookie)) => (
             StatusCode::SEE_OTHER,
             [
-                (header::LOCATION, HeaderValue::from_static("/")),
+                // Relative: before a proxy the page may lie in a folder.
+                (header::LOCATION, HeaderValue::from_static("./")),
                 (header::SET_COOKIE, cookie),
             ],
         )
@@ -243,6 +325,7 @@ fn examine(guard: &Guard, request: &Request) -> Result<Passage, Problem> {
         .extensions()
         .get::<Peer>()
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
+    let peer = forwarded_for(headers, peer);
     let now = Instant::now();
     let is_command = !matches!(*request.method(), Method::GET | Method::HEAD);
     // Text is sent there to be answered; it steers nothing.
@@ -256,7 +339,7 @@ fn examine(guard: &Guard, request: &Request) -> Result<Passage, Problem> {
         return Err(too_many());
     }
     let host = text(headers, &header::HOST);
-    if is_command && !is_from_our_page(headers, host) {
+    if is_command && !guard.is_from_our_page(headers, host) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "another site's page may not steer this band",
@@ -285,12 +368,15 @@ fn examine(guard: &Guard, request: &Request) -> Result<Passage, Problem> {
     let in_header =
         text(headers, &header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let offered = in_header.or(in_query).or(in_cookie);
-    if offered.is_some_and(|offered| token.is(offered, &guard.key)) {
+    let judged = offered.map(|offered| guard.judge(token, offered, peer, now));
+    if let Some(Judgement::Right) = judged {
         let is_entrance = path == "/" && in_query.is_some() && !is_command;
         let cookie = is_entrance.then(|| {
+            let is_secret = text(headers, &FORWARDED_PROTO) == Some("https");
             let cookie = format!(
-                "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000",
-                token.as_str()
+                "{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{}",
+                token.as_str(),
+                if is_secret { "; Secure" } else { "" }
             );
             HeaderValue::from_str(&cookie).ok()
         });
@@ -299,7 +385,7 @@ fn examine(guard: &Guard, request: &Request) -> Result<Passage, Problem> {
             None => Passage::Through,
         });
     }
-    if offered.is_some() && !guard.allows(peer, Errand::Guess, now) {
+    if let Some(Judgement::TooMany) = judged {
         return Err(too_many());
     }
     Err(Problem::new(
@@ -315,20 +401,19 @@ fn too_many() -> Problem {
     )
 }
 
-/// Browsers say where a request comes from; programs do not.
-fn is_from_our_page(headers: &HeaderMap, host: Option<&str>) -> bool {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
-        return false;
+/// Of a proxy that speaks TLS.
+static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Whom a proxy on this machine speaks for. What the client said of itself stands before what the proxy adds.
+fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    if !peer.is_loopback() {
+        return peer;
     }
-    match headers.get(header::ORIGIN) {
-        None => true,
-        Some(origin) => {
-            let origin = origin.to_str().unwrap_or_default();
-            let place = origin.split_once("://").map(|(_, place)| place);
-            place.is_some() && place == host
-        }
-    }
+    let named = headers.get_all("x-forwarded-for").iter().next_back();
+    let named = named.and_then(|value| value.to_str().ok());
+    let last = named.and_then(|names| names.rsplit(',').next());
+    last.and_then(|name| name.trim().parse().ok())
+        .unwrap_or(peer)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -371,6 +456,50 @@ mod tests {
         assert!(guard.allows(other, Errand::Command, now));
         assert!(guard.allows(one, Errand::Question, now));
         assert!(guard.allows(one, Errand::Command, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_peer_and_a_crowd_of_them_shuts_nobody_out() {
+        let guard = Guard::new(Access::default());
+        let now = Instant::now();
+        let from = |network: u128, host: u128| {
+            let network = 0x2001_0db8_u128 << 96 | network << 64;
+            IpAddr::from(Ipv6Addr::from(network | host))
+        };
+        let given = (0..100)
+            .filter(|host| guard.allows(from(1, *host), Errand::Command, now))
+            .count();
+        assert_eq!(given, 30);
+        for network in 2..2 + 2 * PEERS_MAX as u128 {
+            let later = now + Duration::from_millis(network as u64);
+            assert!(guard.allows(from(network, 1), Errand::Command, later));
+        }
+        assert_eq!(guard.peers.lock().unwrap().len(), PEERS_MAX);
+        let mapped = "::ffff:10.0.0.1".parse().unwrap();
+        assert_eq!(household(mapped), IpAddr::from([10, 0, 0, 1]));
+    }
+
+    #[test]
+    fn who_has_guessed_too_often_is_not_told_that_it_is_right() {
+        let guard = Guard::new(Access::default());
+        let token: Token = "0123456789abcdef".parse().unwrap();
+        let (owner, guesser): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let now = Instant::now();
+        let enters = |peer, offered: &str, at| {
+            matches!(guard.judge(&token, offered, peer, at), Judgement::Right)
+        };
+        assert!(enters(owner, token.as_str(), now));
+        for number in 0..50 {
+            let guess = format!("{number:016}");
+            assert!(!enters(owner, &guess, now) && !enters(guesser, &guess, now));
+        }
+        assert!(enters(owner, token.as_str(), now));
+        assert!(!enters(guesser, token.as_str(), now));
+        assert!(enters(
+            guesser,
+            token.as_str(),
+            now + Duration::from_secs(6)
+        ));
     }
 
     #[test]

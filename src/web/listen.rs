@@ -2,10 +2,10 @@
 //!
 //! In: a request for a stream. Out: the station's sound without an end, or the few bytes of it that a telephone asks for first.
 
-use super::Web;
 use super::api::Problem;
 use super::icy::{self, Titles};
 use super::range::{self, Asked};
+use super::{UNBUFFERED, Web};
 use crate::output::fan_out::{Listener, Silence};
 use crate::output::stream::{BURST, StreamFormat};
 use axum::Json;
@@ -136,6 +136,7 @@ fn stream(
         HeaderValue::from_static(format.media_type()),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(UNBUFFERED.0, HeaderValue::from_static(UNBUFFERED.1));
     headers.insert("icy-name", HeaderValue::from_static("ceilid"));
     if wants_titles {
         headers.insert("icy-metaint", HeaderValue::from(icy::INTERVAL_BYTES));

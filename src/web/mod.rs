@@ -10,6 +10,7 @@ mod arrivals;
 mod dto;
 mod events;
 mod guard;
+mod hls;
 mod icy;
 mod listen;
 mod metrics;
@@ -33,7 +34,7 @@ use crate::output::synth::SynthFont;
 use arrivals::Arrivals;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path};
-use axum::http::header;
+use axum::http::header::{self, HeaderName};
 use axum::middleware;
 use axum::routing::get;
 use events::Events;
@@ -57,6 +58,9 @@ const RENDERS_MAX: usize = 1;
 /// Tunes composed at once for those who ask: each takes a processor for a tenth of a second, and some a few seconds.
 const COMPOSERS_MAX: usize = 2;
 
+/// Tells nginx to hand on what comes as it comes: it comes without end.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
+
 /// What is shown and steered.
 pub struct Parts {
     /// The daemon.
@@ -77,6 +81,7 @@ struct Web {
     station: Station,
     font: SynthFont,
     events: Events,
+    hls: Arc<hls::Shelf>,
     guard: Guard,
     streams: Arc<Semaphore>,
     arrivals: Arrivals,
@@ -105,6 +110,7 @@ pub fn router(parts: Parts) -> Router {
         handle: parts.handle,
         station: parts.station,
         font: parts.font,
+        hls: Arc::new(hls::Shelf::new()),
         guard: Guard::new(parts.access),
         arrivals: Arrivals::default(),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -141,6 +147,8 @@ pub fn router(parts: Parts) -> Router {
         .routes(routes!(listen::mp3))
         .routes(routes!(listen::flac))
         .routes(routes!(listen::wav))
+        .routes(routes!(hls::list))
+        .routes(routes!(hls::segment))
         .routes(routes!(metrics::metrics))
         .routes(routes!(api::healthz))
         .split_for_parts();

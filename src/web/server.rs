@@ -2,16 +2,20 @@
 //!
 //! In: a socket and a router. Out: answers, on one thread, with bounds on how many come and how long each may take.
 
+use super::guard::household;
 use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Socket, Type};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,6 +27,12 @@ use tower::ServiceExt;
 
 /// Connections at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 1500;
+/// Connections of one peer from elsewhere; a further one is closed. A proxy on this machine speaks for many.
+const PEER_CONNECTIONS_MAX: usize = 128;
+/// Connections that have not asked for anything yet; for a further one the oldest of them has to go.
+const SILENT_MAX: usize = 256;
+/// Connections that the system holds until they are accepted.
+const QUEUE_MAX: i32 = 1024;
 /// How long a request's head may take, and how long a connection may wait for one.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(20);
 /// A peer that takes nothing for so long is gone, or might as well be.
@@ -77,7 +87,7 @@ impl Server {
     /// [`ServerError::Address`].
     pub fn bind(address: SocketAddr) -> Result<Self, ServerError> {
         let refused = |source| ServerError::Address { address, source };
-        let socket = std::net::TcpListener::bind(address).map_err(refused)?;
+        let socket = listener(address).map_err(refused)?;
         socket.set_nonblocking(true).map_err(refused)?;
         let address = socket.local_addr().map_err(refused)?;
         Ok(Self { socket, address })
@@ -125,12 +135,25 @@ impl Running {
     }
 }
 
+/// As the standard library binds, but for the queue: its 128 places are full as soon as a crowd comes, and the next guest waits
+/// a second until its system knocks again.
+fn listener(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // Elsewhere it would let two programs have one address.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(QUEUE_MAX)?;
+    Ok(socket.into())
+}
+
 async fn accept(socket: std::net::TcpListener, router: Router) {
     let socket = match TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(%error, "the page cannot be served"),
     };
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut lobby = Lobby::default();
     loop {
         // Never closed, so there is a place some time.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -138,9 +161,15 @@ async fn accept(socket: std::net::TcpListener, router: Router) {
         };
         match socket.accept().await {
             Ok((stream, peer)) => {
+                let Some(guest) = lobby.admit(peer.ip()) else {
+                    continue;
+                };
                 let router = router.clone();
                 tokio::spawn(async move {
-                    answer(stream, Peer(peer.ip()), router).await;
+                    tokio::select! {
+                        () = answer(stream, Peer(peer.ip()), &guest, router) => {}
+                        () = guest.is_to_go.notified() => {}
+                    }
                     drop(place);
                 });
             }
@@ -152,11 +181,59 @@ async fn accept(socket: std::net::TcpListener, router: Router) {
     }
 }
 
-async fn answer(stream: TcpStream, peer: Peer, router: Router) {
+/// Those who are connected.
+#[derive(Default)]
+struct Lobby {
+    /// Oldest first.
+    silent: VecDeque<Arc<Guest>>,
+    /// One more of each household's than it has connections.
+    households: HashMap<IpAddr, Arc<()>>,
+}
+
+/// A connection.
+struct Guest {
+    has_asked: AtomicBool,
+    is_to_go: Notify,
+    /// Counts it.
+    _household: Arc<()>,
+}
+
+impl Lobby {
+    /// Lets a peer in, unless it has too many connections. Where too many are silent, the one that is so for longest has to go.
+    fn admit(&mut self, peer: IpAddr) -> Option<Arc<Guest>> {
+        if self.households.len() >= CONNECTIONS_MAX {
+            self.households
+                .retain(|_, count| Arc::strong_count(count) > 1);
+        }
+        let household = Arc::clone(self.households.entry(household(peer)).or_default());
+        if Arc::strong_count(&household) - 1 > PEER_CONNECTIONS_MAX && !peer.is_loopback() {
+            return None;
+        }
+        let guest = Arc::new(Guest {
+            has_asked: AtomicBool::new(false),
+            is_to_go: Notify::new(),
+            _household: household,
+        });
+        // Whoever is here alone has hung up.
+        self.silent.retain(|guest| {
+            Arc::strong_count(guest) > 1 && !guest.has_asked.load(Ordering::Relaxed)
+        });
+        self.silent.push_back(Arc::clone(&guest));
+        if self.silent.len() > SILENT_MAX
+            && let Some(oldest) = self.silent.pop_front()
+        {
+            oldest.is_to_go.notify_one();
+        }
+        Some(guest)
+    }
+}
+
+async fn answer(stream: TcpStream, peer: Peer, guest: &Guest, router: Router) {
     // Refused, it works all the same.
     let _ = stream.set_nodelay(true);
     let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
     let service = service_fn(move |request: Request<Incoming>| {
+        guest.has_asked.store(true, Ordering::Relaxed);
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(peer);
         router.clone().oneshot(request)

@@ -16,6 +16,8 @@ use std::fmt::Display;
 pub const BIT_RATE_KBPS: u32 = 192;
 /// Frames of audio in a frame of MP3.
 pub const PACKET_FRAMES: usize = 1152;
+/// Bytes of a frame of MP3 at 48 kHz, where all are alike.
+pub const PACKET_BYTES: usize = BIT_RATE_KBPS as usize * PACKET_FRAMES / 8 / 48;
 
 /// An encoder of stereo sound, and what waits to fill its next frame.
 pub struct Mp3Stream {
@@ -91,8 +93,7 @@ mod tests {
             };
             bytes.extend(stream.encode(&audio).unwrap());
         }
-        // 192 kbit/s at 48 kHz: 576 bytes a frame, all alike.
-        let frame_bytes = 576;
+        let frame_bytes = PACKET_BYTES;
         assert_eq!(bytes.len(), 48_000 / PACKET_FRAMES * frame_bytes);
         assert!(bytes.chunks(frame_bytes).all(|frame| frame[0] == 0xFF));
         let mut decoder = Mp3Decoder::new();

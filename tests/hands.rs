@@ -1,0 +1,198 @@
+//! Other people's programs at a running daemon: `mpc` by MPD's protocol, `oscsend` of liblo. Where they are not installed
+//! (`tests/set_up.sh --tests` installs them) those tests are skipped.
+
+mod common;
+
+use common::process::{PATIENCE, Running, wait_for};
+use common::skip::lacks;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A daemon that plays to nobody, and where it can be reached.
+struct Band {
+    page: u16,
+    mpd: u16,
+    osc: u16,
+    _process: Running,
+}
+
+impl Band {
+    fn start(more: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        command.args(["serve", "--to", "null", "--listen", "127.0.0.1:0"]);
+        command.args(["--mpd", "127.0.0.1:0", "--osc", "127.0.0.1:0"]);
+        let mut process = command.args(more).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut ports = [None; 3];
+        while ports.contains(&None) {
+            let line = lines.next().unwrap().unwrap();
+            for (port, words) in ports.iter_mut().zip(["page at", "MPD at", "OSC at"]) {
+                if line.contains(words) {
+                    let number = line.trim_end_matches('/').rsplit(':').next().unwrap();
+                    *port = Some(number.parse().unwrap());
+                }
+            }
+        }
+        std::thread::spawn(move || lines.for_each(drop));
+        let [page, mpd, osc] = ports.map(Option::unwrap);
+        let band = Self {
+            page,
+            mpd,
+            osc,
+            _process: Running(process),
+        };
+        // Composed by a build without optimisation, beside the other tests.
+        let deadline = Instant::now() + 4 * PATIENCE;
+        while band.status()["now"].is_null() {
+            assert!(Instant::now() < deadline, "waited in vain for a tune");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        band
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.page)).unwrap();
+        let token = format!("Authorization: Bearer {TOKEN}");
+        write!(
+            connection,
+            "GET /api/status HTTP/1.1\r\nHost: localhost\r\n{token}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn mpc(&self, words: &[&str]) -> String {
+        let mut command = Command::new("mpc");
+        command.args(["--host", "127.0.0.1", "--port", &self.mpd.to_string()]);
+        let answer = command.args(words).output().unwrap();
+        let said = String::from_utf8_lossy(&answer.stderr);
+        assert!(answer.status.success(), "mpc {words:?}: {said}");
+        String::from_utf8(answer.stdout).unwrap()
+    }
+}
+
+const TOKEN: &str = "0123456789abcdef";
+
+#[test]
+fn mpc_shows_what_plays_and_steers_it() {
+    if lacks(&["mpc"]) {
+        return;
+    }
+    let band = Band::start(&[]);
+    let title = band.status()["now"]["title"].as_str().unwrap().to_owned();
+    let shown = band.mpc(&["status"]);
+    assert!(
+        shown.contains(&title) && shown.contains("[playing] #1/"),
+        "{shown}"
+    );
+    assert!(band.mpc(&["playlist"]).contains(&title));
+    band.mpc(&["volume", "40"]);
+    wait_for("the volume", || band.status()["settings"]["volume"] == 40);
+    band.mpc(&["volume", "+5"]);
+    wait_for("the volume", || band.status()["settings"]["volume"] == 45);
+    band.mpc(&["pause"]);
+    wait_for("the pause", || band.status()["activity"] == "paused");
+    assert!(band.mpc(&["status"]).contains("[paused]"));
+    band.mpc(&["toggle"]);
+    wait_for("the end of the pause", || {
+        band.status()["activity"] == "playing"
+    });
+    // One waits for news while the other makes some.
+    let mut waiting = Command::new("mpc");
+    waiting.args(["--host", "127.0.0.1", "--port", &band.mpd.to_string()]);
+    let mut waiting = waiting
+        .args(["idle", "player"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    band.mpc(&["next"]);
+    let mut news = String::new();
+    let mut stdout = waiting.stdout.take().unwrap();
+    stdout.read_to_string(&mut news).unwrap();
+    waiting.wait().unwrap();
+    assert_eq!(news.trim(), "player");
+    wait_for("the end of that tune", || {
+        let now = band.status();
+        now["now"]["title"] != title.as_str()
+    });
+}
+
+/// Says lines, and hears what is answered until the connection is closed.
+fn converse(port: u16, lines: &str) -> String {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.write_all(lines.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn what_no_client_should_say_is_refused_in_its_own_words() {
+    let band = Band::start(&[]);
+    let answer = converse(
+        band.mpd,
+        "add x\nsetvol 101\nsetvol loud\nplay 7\ncommand_list_ok_begin\nping\nbogus\nping\ncommand_list_end\n\nclose\n",
+    );
+    let lines: Vec<&str> = answer.lines().collect();
+    assert!(lines[0].starts_with("OK MPD "), "{answer}");
+    assert_eq!(lines[1], "ACK [5@0] {add} unknown command \"add\"");
+    assert!(lines[2].starts_with("ACK [2@0] {setvol} "), "{answer}");
+    assert!(lines[3].starts_with("ACK [2@0] {setvol} "), "{answer}");
+    assert!(lines[4].starts_with("ACK [2@0] {play} "), "{answer}");
+    assert_eq!(
+        lines[5..],
+        [
+            "list_OK",
+            "ACK [5@1] {bogus} unknown command \"bogus\"",
+            "ACK [5@0] {} No command given"
+        ]
+    );
+    // A line without an end is hung up on, and the band plays on.
+    assert_eq!(converse(band.mpd, &"x".repeat(5000)).lines().count(), 1);
+    assert!(converse(band.mpd, "status\nclose\n").contains("state: play\n"));
+}
+
+#[test]
+fn with_a_token_clients_say_it_as_their_password() {
+    let band = Band::start(&["--token", TOKEN]);
+    let answer = converse(band.mpd, "status\npassword wrong\nclose\n");
+    assert!(answer.contains("ACK [4@0] {status} "), "{answer}");
+    assert!(answer.contains("ACK [3@0] {password} "), "{answer}");
+    let answer = converse(band.mpd, &format!("password {TOKEN}\nstatus\nclose\n"));
+    assert!(answer.contains("state: play\n"), "{answer}");
+}
+
+#[test]
+fn faders_and_buttons_steer_by_osc() {
+    if lacks(&["oscsend"]) {
+        return;
+    }
+    let band = Band::start(&[]);
+    let send = |words: &[&str]| {
+        let mut command = Command::new("oscsend");
+        command
+            .args(["127.0.0.1", &band.osc.to_string()])
+            .args(words);
+        assert!(command.status().unwrap().success());
+    };
+    send(&["/ceilid/volume", "f", "0.3"]);
+    wait_for("the volume", || band.status()["settings"]["volume"] == 30);
+    send(&["/ceilid/dance", "s", "jig"]);
+    wait_for("the dance", || band.status()["settings"]["dance"] == "jig");
+    send(&["/ceilid/pause", "f", "1"]);
+    wait_for("the pause", || band.status()["activity"] == "paused");
+    // Let go, a button does nothing; nor does rubbish.
+    send(&["/ceilid/resume", "f", "0"]);
+    send(&["/ceilid/volume", "s", "loud"]);
+    send(&["/ceilid/resume"]);
+    wait_for("the end of the pause", || {
+        band.status()["activity"] == "playing"
+    });
+    assert_eq!(band.status()["settings"]["volume"], 30);
+}
