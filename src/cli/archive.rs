@@ -41,7 +41,7 @@ enum Action {
         #[arg(
             long,
             value_name = "LIST",
-            value_delimiter = ',',
+            value_parser = Format::parser(), value_delimiter = ',',
             default_value = "abc,mid"
         )]
         format: Vec<Format>,

@@ -65,7 +65,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "LIST",
-        value_delimiter = ',',
+        value_parser = Format::parser(), value_delimiter = ',',
         help_heading = "Write"
     )]
     format: Vec<Format>,

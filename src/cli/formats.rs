@@ -8,6 +8,8 @@ use crate::output::smf;
 use crate::output::synth::SynthFont;
 use crate::performance::Performance;
 use anyhow::anyhow;
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::fmt;
 use std::path::Path;
 
@@ -32,6 +34,8 @@ pub(super) enum Format {
     Svg,
     /// Sheet music in print: a tune or a book
     Pdf,
+    /// A data set of new tunes: gzipped JSON lines in parts of a thousand
+    Jsonl,
 }
 
 /// How values of audio files are written.
@@ -66,7 +70,7 @@ fn depth_of_bits(bits: &str) -> Result<Depth, String> {
 }
 
 impl Format {
-    /// All formats.
+    /// All formats that a file's ending names.
     pub(super) const ALL: [Format; 9] = [
         Format::Abc,
         Format::Mid,
@@ -91,6 +95,7 @@ impl Format {
             Format::Opus => "opus",
             Format::Svg => "svg",
             Format::Pdf => "pdf",
+            Format::Jsonl => "jsonl",
         }
     }
 
@@ -105,6 +110,15 @@ impl Format {
             .find(|format| format.extension() == extension)
     }
 
+    /// The formats that tunes which are there can be written in.
+    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
+        let made_of_tunes = (Self::value_variants().iter())
+            .filter(|format| **format != Self::Jsonl)
+            .filter_map(ValueEnum::to_possible_value);
+        PossibleValuesParser::new(made_of_tunes)
+            .map(|name| Self::from_str(&name, false).expect("it is the name of one"))
+    }
+
     /// Whether tunes of this format may follow each other in one file.
     pub(super) const fn is_text(self) -> bool {
         matches!(self, Format::Abc | Format::Notes | Format::Json)
@@ -117,7 +131,7 @@ impl Format {
 
     /// Whether it holds what sounds, to be played.
     pub(super) const fn is_performed(self) -> bool {
-        !self.is_text() && !self.is_picture()
+        !self.is_text() && !self.is_picture() && !matches!(self, Format::Jsonl)
     }
 
     /// Whether it takes a SoundFont to make it.
@@ -159,6 +173,7 @@ impl Format {
             | Format::Json
             | Format::Svg
             | Format::Pdf
+            | Format::Jsonl
             | Format::Mid => {
                 unreachable!(
                     "texts and pictures are not made from performances, and `mid` is above"

@@ -1,6 +1,7 @@
 //! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::config_flags::TuneFlags;
+use super::dataset::{self, Dataset};
 use super::files::NewFile;
 use super::formats::{AudioFlags, Format};
 use super::instruments::FontInUse;
@@ -69,12 +70,15 @@ pub(super) struct Args {
     pictures: PictureFlags,
     #[command(flatten)]
     audio: AudioFlags,
-    /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work
+    /// Write only every Nth tune, beginning with the Ith (1 to N): one machine's share of the work; of a data set, every Nth part
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Formats to write to a folder, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [Format::Abc, Format::Mid])]
     format: Vec<Format>,
+    /// Tunes in a part of a data set
+    #[arg(long, value_name = "N", default_value_t = dataset::PART_TUNES, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    part_tunes: u64,
     #[command(flatten)]
     threads: ThreadFlag,
     /// A folder (a file a tune and format, and tunebook.abc), a file (its ending names the format), or `-`
@@ -88,7 +92,7 @@ pub(super) struct Args {
 
 /// One machine's share: tunes whose index leaves `remainder` when divided by `of`.
 #[derive(Clone, Copy, Debug)]
-struct Shard {
+pub(super) struct Shard {
     remainder: u64,
     of: u64,
 }
@@ -101,7 +105,7 @@ impl Shard {
     };
 
     /// The numbers of its tunes, of `count`.
-    fn indices(self, count: u64) -> impl Iterator<Item = u64> + use<> {
+    pub(super) fn indices(self, count: u64) -> impl Iterator<Item = u64> + use<> {
         let indices = std::iter::successors(Some(self.remainder), move |index| {
             index.checked_add(self.of)
         });
@@ -150,6 +154,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             context,
         );
     }
+    if args.format.contains(&Format::Jsonl) {
+        return write_dataset(&args, &Settings::default().patched(&asked), context);
+    }
     let told = args.again.as_deref().map(again::provenances).transpose()?;
     let count = (told.as_ref()).map_or(args.count, |told| told.len() as u64); // lossless: 64 bits or fewer
     let destination = Destination::new(&args, count)?;
@@ -164,7 +171,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             .for_each(|tune| args.key.apply_to_text(&mut tune.abc));
         destination.write_piece(&set, &arrangement, context)?;
         set.iter().for_each(|composition| tally.count(composition));
-        return tally.report(&destination, context);
+        return tally.report(&destination.path, context);
     }
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     let (length, mut commissions): (u64, Commissions<'_>) = match told.as_deref() {
@@ -225,7 +232,43 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     book.finish()?;
     progress.finish_and_clear();
-    tally.report(&destination, context)
+    tally.report(&destination.path, context)
+}
+
+/// Writes a shard of a data set.
+fn write_dataset(args: &Args, wishes: &Settings, context: &Context) -> Result<(), Failure> {
+    let Place::Folder(folder) = &args.output else {
+        let error = anyhow!(
+            "a data set is a folder of parts, and `{}` is none",
+            args.output.path().display()
+        );
+        return Err(Failure::usage(error).hint("`-o tunes/`"));
+    };
+    if args.format.len() > 1 || args.again.is_some() {
+        let error = anyhow!("`--format jsonl` is for new tunes, and stands by itself");
+        return Err(Failure::usage(error));
+    }
+    files::make_folder(folder)?;
+    let stop = stop::flag()?;
+    let dataset = Dataset::begin(folder, args.count, args.part_tunes, wishes, context)?;
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let threads = args.threads.builder().build();
+    let threads = threads.map_err(Failure::environment)?;
+    let progress = progress_bar(dataset.share(shard), context);
+    let done = dataset.write(shard, &threads, &progress, &stop)?;
+    progress.finish_and_clear();
+    if done.parts_found > 0 {
+        context.say(format_args!(
+            "{} parts were there already",
+            done.parts_found
+        ));
+    }
+    let tally = Tally {
+        kept: done.kept,
+        drafts: done.drafts,
+        refusals: done.refusals,
+    };
+    tally.report(folder, context)
 }
 
 /// Tunes that are to be written, one after the other.
@@ -620,8 +663,8 @@ impl Tally {
         self.refusals.add(&composition.refusals);
     }
 
-    fn report(&self, destination: &Destination, context: &Context) -> Result<(), Failure> {
-        if context.json && destination.path != Path::new("-") {
+    fn report(&self, path: &Path, context: &Context) -> Result<(), Failure> {
+        if context.json && path != Path::new("-") {
             let refused: serde_json::Map<_, _> = self
                 .refusals
                 .iter()
@@ -633,7 +676,7 @@ impl Tally {
         let (kept, drafts) = (self.kept, self.drafts);
         context.say(format_args!(
             "{kept} tunes of {drafts} drafts in `{}`",
-            destination.path.display()
+            path.display()
         ));
         if self.refusals.iter().next().is_some() {
             context.say(format_args!("refused: {}", self.refusals));

@@ -14,6 +14,7 @@ mod config_flags;
 mod context;
 mod convert;
 mod corpus;
+mod dataset;
 mod devices;
 mod display;
 mod doctor;
