@@ -6,9 +6,11 @@
 
 use ceilid::abc;
 use ceilid::music::midi::{Channel, MidiMessage};
+use ceilid::output::smf;
 use ceilid::performance::{Arrangement, Mark, Performance, Style, Track, perform};
 use ceilid::score;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// What holds unless a case says otherwise.
@@ -325,15 +327,17 @@ fn what_is_written_is_heard_and_nothing_else() {
     );
 }
 
-/// Loudness of the notes of the first voice, programs and pitches, as abc2midi plays a tune.
+/// What a MIDI file says of loudness, instruments, tempo, strokes on drums and bends.
 struct Witness {
     velocities: Vec<u8>,
     programs: Vec<(u64, u8)>,
     tempo: Option<i64>,
+    drum_count: usize,
+    has_bends: bool,
 }
 
 /// What abc2midi makes of a text.
-fn abc2midi(text: &str) -> Option<Witness> {
+fn abc2midi(text: &str, flags: &[&str]) -> Option<Witness> {
     let folder = tempfile::tempdir().ok()?;
     let (abc, mid) = (folder.path().join("t.abc"), folder.path().join("t.mid"));
     std::fs::write(&abc, text).ok()?;
@@ -341,7 +345,7 @@ fn abc2midi(text: &str) -> Option<Witness> {
         .arg(&abc)
         .arg("-o")
         .arg(&mid)
-        .arg("-NGUI")
+        .args(flags)
         .output()
         .ok()?;
     witness(&std::fs::read(mid).ok()?)
@@ -381,6 +385,8 @@ fn witness(bytes: &[u8]) -> Option<Witness> {
         velocities: Vec::new(),
         programs: Vec::new(),
         tempo: None,
+        drum_count: 0,
+        has_bends: false,
     };
     for event in file.tracks.iter().flat_map({
         |track| {
@@ -392,18 +398,24 @@ fn witness(bytes: &[u8]) -> Option<Witness> {
         }
     }) {
         match event {
-            (at, midly::TrackEventKind::Midi { message, .. }) => match message {
+            (at, midly::TrackEventKind::Midi { message, channel }) => match message {
                 midly::MidiMessage::NoteOn { vel, .. } if vel > 0 => {
-                    witness.velocities.push(vel.as_int())
+                    witness.velocities.push(vel.as_int());
+                    witness.drum_count += usize::from(channel == 9);
+                }
+                midly::MidiMessage::PitchBend { bend } => {
+                    witness.has_bends |= bend.as_int() != 0;
                 }
                 midly::MidiMessage::ProgramChange { program } => {
                     witness.programs.push((at, program.as_int()))
                 }
                 _ => {}
             },
-            (_, midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo))) => {
+            (at, midly::TrackEventKind::Meta(midly::MetaMessage::Tempo(tempo)))
+                if at == 0 || witness.tempo.is_none() =>
+            {
                 let quarters = (60e6 / f64::from(tempo.as_int())).round();
-                witness.tempo.get_or_insert(quarters as i64);
+                witness.tempo = Some(quarters as i64);
             }
             _ => {}
         }
@@ -431,7 +443,10 @@ fn abc2midi_agrees_on_programs_and_on_which_note_is_louder() {
         println!("skipped: abc2midi is not installed");
         return;
     }
-    let heard = texts().iter().map(|text| abc2midi(text)).collect();
+    let heard = texts()
+        .iter()
+        .map(|text| abc2midi(text, &["-NGUI"]))
+        .collect();
     agrees("abc2midi", heard, ARGUED);
 }
 
@@ -534,6 +549,102 @@ fn agrees(name: &str, heard: Vec<Option<Witness>>, argued: &[(&str, &str)]) {
         }
     }
     println!("{asked} cases were put to {name}");
+    assert!(
+        differ.is_empty(),
+        "{} differ:\n{}",
+        differ.len(),
+        differ.join("\n")
+    );
+}
+
+/// Real tunes of the oracle that abc2midi is heard to play otherwise, and why ours is kept.
+const ARGUED_TUNES: &[(&str, &str)] = &[
+    (
+        "abcmidi_samples:13",
+        "`%%MIDI bassprog` names an instrument, and the tune's `gchord ghhi` has no bass for it",
+    ),
+    (
+        "bagpipe_coemgen:173",
+        "the drums end with the tune, whose first ending closes at its double bar (§4.9)",
+    ),
+    (
+        "bagpipe_coemgen:204",
+        "drums begin with the first whole bar; there they strike in the pickup as well",
+    ),
+    (
+        "bagpipe_coemgen:216",
+        "`drumon` before any `drum`: nothing is written that could be struck",
+    ),
+];
+
+/// Of tunes that write no `%%MIDI` and no dynamics, every how manieth is asked.
+const PLAIN_TUNES_EVERY: usize = 25;
+
+#[test]
+fn real_tunes_have_the_instruments_tempo_drums_and_bends_that_abc2midi_gives_them() {
+    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
+        PathBuf::from,
+    );
+    let (mut asked, mut differ) = (0, Vec::new());
+    for path in std::fs::read_dir(folder.join("open"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let gzip = Command::new("gzip").arg("-dc").arg(path.path()).output();
+        let rows = gzip.map_or_else(|_| Vec::new(), |output| output.stdout);
+        for (index, row) in rows.split(|byte| *byte == b'\n').enumerate() {
+            let Ok(row) = serde_json::from_slice::<serde_json::Value>(row) else {
+                continue;
+            };
+            let (Some(id), Some(abc)) = (row["id"].as_str(), row["abc"].as_str()) else {
+                continue;
+            };
+            let writes_much = [
+                "%%MIDI", "I:MIDI", "!p!", "!f!", "!mf!", "!<(!", "fermata", "+p+", "+f+",
+            ]
+            .iter()
+            .any(|sign| abc.contains(sign));
+            let is_plain = id.starts_with("essen") || index % PLAIN_TUNES_EVERY > 0;
+            let is_argued = ARGUED_TUNES.iter().any(|(known, _)| *known == id);
+            if (!writes_much && is_plain) || is_argued {
+                continue;
+            }
+            let Some(theirs) = abc2midi(abc, &[]) else {
+                continue;
+            };
+            let score = score::read_obeying(&abc::parse(abc).tune).score;
+            let arrangement = Arrangement {
+                style: Style::Written,
+                ..Arrangement::default()
+            };
+            let ours = smf::to_bytes(&perform(&score, &arrangement, 1));
+            let ours = witness(&ours).expect("it is a MIDI file");
+            asked += 1;
+            let said = |witness: &Witness| {
+                let mut programs: Vec<u8> = witness.programs.iter().map(|pair| pair.1).collect();
+                // A piano is what sounds where nothing is named; to chords without a name we give a guitar.
+                programs.retain(|program| ![0, 24].contains(program));
+                programs.sort_unstable();
+                programs.dedup();
+                format!(
+                    "programs {programs:?}, tempo {:?}, {} drums, bends {}",
+                    witness.tempo, witness.drum_count, witness.has_bends
+                )
+            };
+            if said(&ours) != said(&theirs) {
+                differ.push(format!("{id}: {}; abc2midi {}", said(&ours), said(&theirs)));
+            }
+        }
+    }
+    if asked == 0 {
+        println!("skipped: no abc2midi, or no oracle; set CEILID_ORACLE");
+    }
+    println!(
+        "{asked} real tunes were put to abc2midi, {} more are argued",
+        ARGUED_TUNES.len()
+    );
     assert!(
         differ.is_empty(),
         "{} differ:\n{}",
