@@ -5,7 +5,7 @@
 //! `metadata.json` in `BRAVURA`. Without it the test says that it was skipped.
 
 use ceilid::picture::score::glyph::Glyph;
-use ceilid::picture::score::outlines::Segment;
+use ceilid::picture::score::outlines::OutlineStep;
 use std::path::PathBuf;
 use ttf_parser::{Face, OutlineBuilder};
 
@@ -128,13 +128,13 @@ fn polygons(glyph: Glyph) -> Polygons {
     let mut polygons = Polygons::new();
     for segment in glyph.segments() {
         match segment {
-            Segment::Move(to) => polygons.push(vec![point(to)]),
-            Segment::Close => {}
-            Segment::Line(to) => polygons
+            OutlineStep::Move(to) => polygons.push(vec![point(to)]),
+            OutlineStep::Close => {}
+            OutlineStep::Line(to) => polygons
                 .last_mut()
                 .expect("a path moves first")
                 .push(point(to)),
-            Segment::Curve(a, b, to) => {
+            OutlineStep::Curve(a, b, to) => {
                 let polygon = polygons.last_mut().expect("a path moves first");
                 let from = polygon[polygon.len() - 1];
                 polygon.extend(curve(from, point(a), point(b), point(to)));

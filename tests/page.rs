@@ -147,7 +147,7 @@ fn somebody_composes_from_bars_of_his_own_hears_it_changes_it_and_takes_it_home(
         .filter(|letter| !letter.is_whitespace())
         .collect();
     for bar in ["fefafd", "gfgefg"] {
-        let plain = notes.replace(|letter: char| letter == '"', "");
+        let plain = notes.replace('"', "");
         assert!(plain.contains(bar), "{abc}");
     }
     assert!(abc.contains("R:jig\n") && abc.contains("K:D\n"), "{abc}");

@@ -6,7 +6,7 @@
 //! A part's name says which tunes it has, and it appears whole: whoever is interrupted goes on where he was, several machines
 //! write to one folder, and no tune is there twice. What is written depends on nobody's number of machines or threads.
 
-use super::generate::Shard;
+use super::shard::Shard;
 use super::{Context, Failure, files, shipped, source};
 use crate::abc::{self, Tune};
 use crate::compose::shipped as models;

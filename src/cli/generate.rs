@@ -9,6 +9,7 @@ use super::picture::{KeyFlag, PictureFlags};
 use super::piece::{self, PieceTune};
 use super::place::Place;
 use super::raw::{self, RawFlags};
+use super::shard::Shard;
 use super::threads::ThreadFlag;
 use super::{Context, Failure, again, files, score_json, shipped, source, stop};
 use crate::abc;
@@ -88,55 +89,6 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "PATH", value_parser = Place::parser(), required = false,
           required_unless_present = "raw", default_value_if("raw", ArgPredicate::Equals("true".into()), Some("-")))]
     output: Place,
-}
-
-/// One machine's share: tunes whose index leaves `remainder` when divided by `of`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shard {
-    remainder: u64,
-    of: u64,
-}
-
-impl Shard {
-    /// All of it.
-    const WHOLE: Self = Self {
-        remainder: 0,
-        of: 1,
-    };
-
-    /// The numbers of its tunes, of `count`.
-    pub(super) fn indices(self, count: u64) -> impl Iterator<Item = u64> + use<> {
-        let indices = std::iter::successors(Some(self.remainder), move |index| {
-            index.checked_add(self.of)
-        });
-        indices.take_while(move |index| *index < count)
-    }
-
-    /// How many of `count` tunes are its own.
-    fn share_of(self, count: u64) -> u64 {
-        count.saturating_sub(self.remainder).div_ceil(self.of)
-    }
-}
-
-impl std::str::FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("`{text}` is not I/N with I from 1 to N, such as 1/4");
-        let (part, of) = text.split_once('/').ok_or_else(wanted)?;
-        let (part, of): (u64, u64) = (
-            part.parse().map_err(|_| wanted())?,
-            of.parse().map_err(|_| wanted())?,
-        );
-        if part == 0 || part > of {
-            Err(wanted())
-        } else {
-            Ok(Self {
-                remainder: part - 1,
-                of,
-            })
-        }
-    }
 }
 
 /// Runs `ceilid generate`.
@@ -682,34 +634,5 @@ impl Tally {
             context.say(format_args!("refused: {}", self.refusals));
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shards_share_all_tunes_and_none_twice() {
-        let of = |of| (0..of).map(move |remainder| Shard { remainder, of });
-        for (shards, count) in [(1, 5), (3, 7), (4, 4), (5, 3), (u64::MAX, 0)] {
-            let mut all: Vec<u64> = Vec::new();
-            for shard in of(shards).take(9) {
-                let own: Vec<u64> = shard.indices(count).collect();
-                assert_eq!(own.len() as u64, shard.share_of(count));
-                all.extend(own);
-            }
-            all.sort_unstable();
-            assert_eq!(all, (0..count).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn shards_are_counted_from_one() {
-        let shard: Shard = "2/3".parse().unwrap();
-        assert_eq!((shard.remainder, shard.of), (1, 3));
-        for bad in ["0/3", "4/3", "1", "a/b", "1/0"] {
-            assert!(bad.parse::<Shard>().is_err(), "{bad}");
-        }
     }
 }

@@ -47,6 +47,7 @@ mod scene;
 mod score_json;
 mod serve;
 mod session_dump;
+mod shard;
 mod shipped;
 mod soundfont;
 mod source;

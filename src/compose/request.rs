@@ -92,7 +92,6 @@ impl Request {
             },
             is_turn,
             told: wishes.asked().only(|row| row.decides != Decides::Playing),
-            ..usual
         })
     }
 

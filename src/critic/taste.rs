@@ -15,6 +15,9 @@ const DEVIATIONS_MAX: f32 = 3.0;
 /// The penalty where it is taught to choose.
 const MATCHING_PENALTY: f32 = 0.02;
 
+/// The numbers of a tune; `None` where a tune has no such thing.
+type Numbers = Vec<Option<f32>>;
+
 /// What was learnt: of each number its mean and deviation and what a deviation says; and what is said of every tune.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taste {
@@ -25,7 +28,7 @@ pub struct Taste {
 
 impl Taste {
     /// Learns from people's tunes and drafts; each set counts for half, however many tunes it has.
-    pub fn learn(people: &[Vec<Option<f32>>], drafts: &[Vec<Option<f32>>]) -> Self {
+    pub fn learn(people: &[Numbers], drafts: &[Numbers]) -> Self {
         let size = people.iter().chain(drafts).map(Vec::len).min().unwrap_or(0);
         let spread: Vec<(f32, f32)> = (0..size)
             .map(|number| spread(people.iter().chain(drafts), number))
@@ -68,7 +71,7 @@ impl Taste {
     /// Learns how to choose: one draft is kept of each pool, drawn in proportion to its weight and the odds that it is none, and in
     /// every number those kept are to have the mean of people's tunes (the density ratio of Sugiyama et al. 2008, which needs no
     /// more drafts than are chosen from). A pool holds the log weight of each draft and its numbers.
-    pub fn matching(people: &[Vec<Option<f32>>], pools: &[Vec<(f32, Vec<Option<f32>>)>]) -> Self {
+    pub fn matching(people: &[Numbers], pools: &[Vec<(f32, Numbers)>]) -> Self {
         let drafts = || pools.iter().flatten().map(|(_, tune)| tune);
         let size = people
             .iter()

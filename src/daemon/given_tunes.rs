@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 /// A tunebook, wherever it is read from.
 pub type OpenBook = abc::Tunebook<Box<dyn Read + Send>>;
 /// Opens the tunebook of this name when its turn comes.
-pub type Opener = Box<dyn FnMut(&Path) -> Result<OpenBook, Box<dyn Error + Send + Sync>> + Send>;
+pub type BookOpener =
+    Box<dyn FnMut(&Path) -> Result<OpenBook, Box<dyn Error + Send + Sync>> + Send>;
 
 /// The tunes of tunebooks, in order.
 pub struct GivenTunes {
     /// Books to come.
     paths: VecDeque<PathBuf>,
-    open: Opener,
+    open: BookOpener,
     /// The book that is played, and how many tunes of it were.
     book: Option<(PathBuf, OpenBook, usize)>,
     seed: u64,
@@ -26,7 +27,7 @@ pub struct GivenTunes {
 
 impl GivenTunes {
     /// The tunes of these books, played by a band that was given this seed. One is open at a time.
-    pub fn new(paths: Vec<PathBuf>, open: Opener, seed: u64) -> Self {
+    pub fn new(paths: Vec<PathBuf>, open: BookOpener, seed: u64) -> Self {
         Self {
             paths: paths.into(),
             open,

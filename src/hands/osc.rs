@@ -53,10 +53,11 @@ fn listen(socket: &UdpSocket, handle: &Handle) {
             Err(error) if count > 0 => tracing::debug!(%error, "no OSC"),
             Err(_) => {}
         }
-        while let Err(reason) = notices.next_within(Duration::ZERO).map(drop) {
-            match reason {
-                NoNotice::Yet => break,
-                NoNotice::AnyMore => return,
+        loop {
+            match notices.next_within(Duration::ZERO) {
+                Ok(_) => {}
+                Err(NoNotice::Yet) => break,
+                Err(NoNotice::AnyMore) => return,
             }
         }
     }

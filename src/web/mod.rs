@@ -24,8 +24,8 @@ mod thoughts;
 mod tune_format;
 mod tunes;
 
-pub use guard::{Access, Token};
-pub use server::{Peer, Running, Server, ServerError};
+pub use guard::{Access, Peer, Token};
+pub use server::{Running, Server, ServerError};
 pub use studio::Muse;
 
 use crate::daemon::Handle;

@@ -2,7 +2,7 @@
 //!
 //! In: a socket and a router. Out: answers, on one thread, with bounds on how many come and how long each may take.
 
-use super::guard::household;
+use super::guard::{Peer, household};
 use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
@@ -47,10 +47,6 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 const BLOCKING_THREADS_MAX: usize = 6;
 /// How long answers under way may take when it ends.
 const GRACE: Duration = Duration::from_millis(150);
-
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]

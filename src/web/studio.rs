@@ -122,8 +122,7 @@ pub(super) async fn compose(
         refused: (composition.refusals.iter())
             .map(|(reason, count)| (reason.to_string(), count))
             .collect(),
-        longest_known_passage: familiarity
-            .map(|familiarity| familiarity.longest_passage_notes as usize),
+        longest_known_passage: familiarity.map(|familiarity| familiarity.longest_passage_notes),
         abc: composition.abc,
     }))
 }

@@ -80,7 +80,8 @@ impl Source {
                     {
                         next_function = Some(name.to_string());
                     }
-                    if word == "use" {
+                    // `use<…>` is no import: it says what a type that is not named captures.
+                    if word == "use" && !is_mark(tokens.get(at + 1), '<') {
                         let end = end_of_item(tokens, at);
                         self.read_import(&tokens[at + 1..end]);
                         at = end;
@@ -108,7 +109,7 @@ impl Source {
     fn read_path(&mut self, tokens: &[TokenTree], at: usize, function: Option<&str>) -> usize {
         let line = tokens[at].span().start().line;
         let (words, mut end) = words_of_path(tokens, at);
-        let is_macro = matches!(tokens.get(end), Some(TokenTree::Punct(mark)) if mark.as_char() == '!')
+        let is_macro = is_mark(tokens.get(end), '!')
             && matches!(tokens.get(end + 1), Some(TokenTree::Group(_)));
         let mut add = |words| {
             self.paths.push(Path {
@@ -153,6 +154,10 @@ impl Source {
                 .push((name.to_string(), name.span().start().line));
         }
     }
+}
+
+fn is_mark(token: Option<&TokenTree>, sign: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(mark)) if mark.as_char() == sign)
 }
 
 /// All files of `src`, and who names whom.

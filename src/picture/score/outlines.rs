@@ -313,7 +313,7 @@ impl Glyph {
 
 /// One step of an outline; coordinates are absolute, in hundredths of a staff space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Segment {
+pub enum OutlineStep {
     /// A contour begins.
     Move((i32, i32)),
     /// A straight line.
@@ -356,9 +356,9 @@ impl Segments {
 }
 
 impl Iterator for Segments {
-    type Item = Segment;
+    type Item = OutlineStep;
 
-    fn next(&mut self) -> Option<Segment> {
+    fn next(&mut self) -> Option<OutlineStep> {
         if let [
             command @ (b'M' | b'l' | b'h' | b'v' | b'c' | b'z'),
             rest @ ..,
@@ -371,14 +371,16 @@ impl Iterator for Segments {
         }
         let (x, y) = self.at;
         let segment = match self.command {
-            b'M' => Segment::Move((self.number(), self.number())),
-            b'l' => Segment::Line(self.point()),
-            b'h' => Segment::Line((x + self.number(), y)),
-            b'v' => Segment::Line((x, y + self.number())),
-            b'c' => Segment::Curve(self.point(), self.point(), self.point()),
-            _ => Segment::Close,
+            b'M' => OutlineStep::Move((self.number(), self.number())),
+            b'l' => OutlineStep::Line(self.point()),
+            b'h' => OutlineStep::Line((x + self.number(), y)),
+            b'v' => OutlineStep::Line((x, y + self.number())),
+            b'c' => OutlineStep::Curve(self.point(), self.point(), self.point()),
+            _ => OutlineStep::Close,
         };
-        if let Segment::Move(to) | Segment::Line(to) | Segment::Curve(_, _, to) = segment {
+        if let OutlineStep::Move(to) | OutlineStep::Line(to) | OutlineStep::Curve(_, _, to) =
+            segment
+        {
             self.at = to;
         }
         Some(segment)
@@ -395,11 +397,11 @@ mod tests {
         let mut from = (0, 0);
         for segment in glyph.segments() {
             match segment {
-                Segment::Move(to) | Segment::Line(to) => {
+                OutlineStep::Move(to) | OutlineStep::Line(to) => {
                     places.push([to.0 as f32, to.1 as f32]);
                     from = to;
                 }
-                Segment::Curve(a, b, to) => {
+                OutlineStep::Curve(a, b, to) => {
                     let at = |t: f32, [p, a, b, q]: [i32; 4]| {
                         let s = 1.0 - t;
                         s * s * s * p as f32
@@ -416,7 +418,7 @@ mod tests {
                     }));
                     from = to;
                 }
-                Segment::Close => {}
+                OutlineStep::Close => {}
             }
         }
         let least = |axis: usize| {
@@ -453,8 +455,8 @@ mod tests {
         for &glyph in Glyph::ALL {
             let (mut begun, mut closed, mut length) = (0, 0, 0);
             for segment in glyph.segments() {
-                begun += usize::from(matches!(segment, Segment::Move(_)));
-                closed += usize::from(segment == Segment::Close);
+                begun += usize::from(matches!(segment, OutlineStep::Move(_)));
+                closed += usize::from(segment == OutlineStep::Close);
                 length += 1;
                 assert!(length < 500, "{glyph:?} does not end");
             }

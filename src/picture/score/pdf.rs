@@ -11,7 +11,7 @@ use super::contour::{self, Contour};
 use super::drawing::{Anchor, Font, Item, Point, Shape};
 use super::glyph::Glyph;
 use super::lettering;
-use super::outlines::Segment;
+use super::outlines::OutlineStep;
 use pdf_writer::types::{
     ActionType, AnnotationType, LineCapStyle, NumberingStyle, OutlineItemFlags, PageMode,
 };
@@ -500,9 +500,9 @@ fn form(glyph: Glyph) -> Vec<u8> {
     let number = |number: i32| number as f32;
     for segment in glyph.segments() {
         match segment {
-            Segment::Move((x, y)) => content.move_to(number(x), number(y)),
-            Segment::Line((x, y)) => content.line_to(number(x), number(y)),
-            Segment::Curve(a, b, to) => content.cubic_to(
+            OutlineStep::Move((x, y)) => content.move_to(number(x), number(y)),
+            OutlineStep::Line((x, y)) => content.line_to(number(x), number(y)),
+            OutlineStep::Curve(a, b, to) => content.cubic_to(
                 number(a.0),
                 number(a.1),
                 number(b.0),
@@ -510,7 +510,7 @@ fn form(glyph: Glyph) -> Vec<u8> {
                 number(to.0),
                 number(to.1),
             ),
-            Segment::Close => content.close_path(),
+            OutlineStep::Close => content.close_path(),
         };
     }
     content.fill_nonzero();
