@@ -13,12 +13,10 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let (stop, settings) = (Arc::default(), Settings::default());
     let (model, critic) = (shipped::usual_model(), shipped::critic());
     let tunes = NewTunes::new(model, critic, 7, &settings, Arc::clone(&stop))?;
-    let output = "null"
-        .parse::<OutputName>()?
-        .open(&Surroundings::default())?;
+    let null: OutputName = "null".parse()?;
     let parts = DaemonParts {
         source: Box::new(tunes),
-        outputs: vec![output],
+        outputs: vec![null.open(&Surroundings::default())?],
         opener: None,
         settings,
         changed: Default::default(),

@@ -14,7 +14,7 @@ const ADDRESSES_KIB: usize = 256 << 10;
 const COMMANDS: &[&str] = &[
     "convert in.abc -o out.mid",
     "convert --style written in.abc -o out.mid",
-    "convert --plain --format notes in.abc -o out.jsonl",
+    "convert --plain --format notes in.abc -o out.notes",
     "convert in.abc -o out.svg",
     "check in.abc",
     "check --fix --dry-run in.abc",

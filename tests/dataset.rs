@@ -67,7 +67,7 @@ fn duckdb_reads_the_parts_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     assert!(generate(folder.path(), &[]).status.success());
     let query = "import duckdb, sys\n\
-                 rows = duckdb.sql(f\"SELECT count(*), count(DISTINCT tune), min(tune), max(tune), \
+                 rows = duckdb.execute(f\"SELECT count(*), count(DISTINCT tune), min(tune), max(tune), \
                  count(*) FILTER (abc LIKE 'X:%' AND key IS NOT NULL) FROM read_json_auto('{sys.argv[1]}/part-*.jsonl.gz')\")\n\
                  print(rows.fetchone())";
     let answer = Command::new("python3")

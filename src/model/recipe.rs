@@ -133,7 +133,7 @@ impl TrainingConfig {
             schedule: Schedule::WideThenFine,
             weight_decay: 0.02,
             sequence: 0,
-            epochs: 24,
+            epochs: 48,
             patience: None,
             seed: 1,
             drop: DropShares {

@@ -439,7 +439,7 @@ mod tests {
         let config = NetworkConfig::shipped();
         let per_layer = config.layers().into_iter().map(|layer| layer.parameters);
         assert_eq!(per_layer.sum::<usize>(), config.parameter_count());
-        assert_eq!(config.parameter_count(), 1_157_208);
+        assert_eq!(config.parameter_count(), 1_188_156);
     }
 
     #[test]
