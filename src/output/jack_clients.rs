@@ -23,8 +23,8 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Opens a client, or looks for one, and binds it behind its membership, so that it goes first; `None` while clients of a server that died are still open. Waits for whoever
-    /// opens one at the same time.
+    /// Opens a client, or looks for one, and binds it behind its membership, so that it goes first; `None` while clients of a
+    /// server that died are still open. Waits for whoever opens one at the same time.
     pub(super) fn open<T>(open: impl FnOnce() -> T) -> Option<(Self, T)> {
         let mut members = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let deaths_before = DEATHS.load(Ordering::Acquire);
@@ -36,13 +36,7 @@ impl Membership {
         Some((Self { deaths_before }, opened))
     }
 
-    /// Its server has died, and so all clients are to be closed before one is opened again. Takes no lock: libjack says so
-    /// as a signal would.
-    pub(super) fn server_died(&self) {
-        ServerDeath(self.deaths_before).tell();
-    }
-
-    /// What tells of this server's death where the membership itself is not at hand.
+    /// What tells of this server's death: all clients are to be closed before one is opened again.
     pub(super) fn death(&self) -> ServerDeath {
         ServerDeath(self.deaths_before)
     }
@@ -70,7 +64,7 @@ impl Drop for Membership {
 pub(super) struct ServerDeath(u64);
 
 impl ServerDeath {
-    /// It has died. Said by several clients, or several times, it counts once.
+    /// It has died. Said by several clients, or several times, it counts once. Takes no lock: libjack says so as a signal would.
     pub(super) fn tell(self) {
         let _ = DEATHS.compare_exchange(self.0, self.0 + 1, Ordering::AcqRel, Ordering::Acquire);
     }
@@ -85,8 +79,8 @@ mod tests {
         let (sound, ()) = Membership::open(|| ()).unwrap();
         let (port, ()) = Membership::open(|| ()).unwrap();
         assert!(!port.is_over());
-        sound.server_died();
-        port.server_died();
+        sound.death().tell();
+        port.death().tell();
         assert!(port.is_over() && sound.is_over());
         assert!(Membership::open(|| ()).is_none());
         drop(sound);

@@ -326,7 +326,7 @@ impl Connect for JackServer {
         if self.still_checks > 0 {
             let is_dead = self.still_checks >= STILL_CHECKS_MAX;
             if is_dead {
-                active.membership.server_died();
+                active.membership.death().tell();
             }
             return !is_dead;
         }

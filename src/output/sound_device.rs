@@ -183,7 +183,7 @@ impl SoundDevice {
     /// It is given up as lost. Others that are with the same server are told.
     pub(super) fn give_up(self) {
         if let Some(membership) = &self.membership {
-            membership.server_died();
+            membership.death().tell();
         }
     }
 }
