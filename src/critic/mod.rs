@@ -1,7 +1,9 @@
 //! Says whether a draft may be played, with named reasons.
 //!
 //! In: the ABC text of a draft. Out: nothing to object to, or the first reason against it. Reads nothing else,
-//! keeps nothing, and never repairs: a tune is played as it was written or not at all.
+//! keeps nothing, and never repairs: a tune is played as it was written or not at all. How many drafts were refused for which
+//! reason is told by `generate`'s last line, `refused` in `/api/status` and on the page, and `ceilid_drafts_refused_total` in
+//! `/metrics`.
 
 pub mod comparison;
 pub mod craft;

@@ -18,9 +18,9 @@
 //! | icecast, hls | `output::icecast`, `output::hls` | a ring | a server, a folder | both |
 //! | web, events | `web`, tokio's one thread | sockets; notices | commands | sockets |
 //!
-//! Starting: player, composer, session. Stopping: the session tells the player; the player silences and closes the
-//! outputs; the session drops the composer's inbox and raises the stop flag, which a long composition looks at; then
-//! they are joined.
+//! Starting: player, composer, session. Stopping: Ctrl-C raises the stop flag (`cli/stop.rs`), which a long composition and the
+//! session look at; the session tells the player, which silences and closes the outputs; then the archive is closed, and the
+//! composer is waited for, half a second at most; `cli/live.rs` stops the page last.
 
 mod alarm;
 pub mod archive;

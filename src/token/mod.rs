@@ -1,7 +1,8 @@
 //! Tunes as the symbols that a network predicts: one a musical decision, or one a character.
 //!
 //! In: scores, or ABC text. Out: [`PlannedTune`]s, the same tunes as canonical ABC, and what the network is told at every decision; or the
-//! ids of characters. Holds no weights and draws no random numbers: [`Cursor`] says what may come next and what is known there.
+//! ids of characters. The symbols are [`Decision`] and [`Sound`]; none ends a tune: it is over when the bars of its plan are filled (in
+//! characters, at a blank line). Holds no weights and draws no random numbers: [`Cursor`] says what may come next and what is known there.
 
 mod characters;
 mod cursor;
