@@ -25,7 +25,7 @@ pub struct Step {
 
 /// The melody of a score as steps: of its first voice, the highest note at each onset.
 pub fn steps(score: &Score) -> Vec<Step> {
-    let Some(voice) = score.voices.iter().find(|voice| !voice.notes.is_empty()) else {
+    let Some(voice) = score.melody() else {
         return Vec::new();
     };
     let mut line: Vec<(u64, u64, i16)> = Vec::with_capacity(voice.notes.len());

@@ -236,12 +236,7 @@ impl HeardBar {
 
 impl Heard {
     pub(super) fn of(score: &Score) -> Self {
-        let notes: &[Note] = score
-            .voices
-            .iter()
-            .map(|voice| voice.notes.as_slice())
-            .find(|notes| !notes.is_empty())
-            .unwrap_or_default();
+        let notes: &[Note] = score.melody().map_or(&[], |voice| &voice.notes);
         let key = score.keys.first().map(|mark| mark.key);
         let tonic = key
             .and_then(|key| key.tonic)

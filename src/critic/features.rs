@@ -67,7 +67,7 @@ pub struct Melody {
 impl Melody {
     /// The melody of the first voice that has notes; of notes at once the highest.
     pub fn of(score: &Score) -> Self {
-        let Some(voice) = score.voices.iter().find(|voice| !voice.notes.is_empty()) else {
+        let Some(voice) = score.melody() else {
             return Self::default();
         };
         let mut line: Vec<&Note> = Vec::new();

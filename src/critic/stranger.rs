@@ -141,12 +141,7 @@ fn structure(score: &Score) -> Vec<Option<f32>> {
 
 /// The notes of the first voice that has some, and the class of the tonic.
 fn line(score: &Score) -> (&[Note], u8) {
-    let notes: &[Note] = score
-        .voices
-        .iter()
-        .map(|voice| voice.notes.as_slice())
-        .find(|notes| !notes.is_empty())
-        .unwrap_or_default();
+    let notes: &[Note] = score.melody().map_or(&[], |voice| &voice.notes);
     let tonic = score
         .keys
         .first()

@@ -69,7 +69,7 @@ const PICKUP_LESS_THAN: (u64, u64) = (1, 2);
 
 /// The beats of a score, each written bar's once; pickups have none. Empty where there are no notes or no bars.
 pub(super) fn outline(score: &Score) -> Vec<Beat> {
-    let Some(voice) = score.voices.iter().find(|voice| !voice.notes.is_empty()) else {
+    let Some(voice) = score.melody() else {
         return Vec::new();
     };
     let notes = &voice.notes;

@@ -63,6 +63,11 @@ impl Score {
     pub fn title(&self) -> &str {
         self.about.titles.first().map_or("", String::as_str)
     }
+
+    /// The first voice that has notes: the tune, where a melody of one line is asked for.
+    pub fn melody(&self) -> Option<&Voice> {
+        self.voices.iter().find(|voice| !voice.notes.is_empty())
+    }
 }
 
 /// The words of a tune's header. Text has its escapes (`\'e`, `&eacute;`) decoded.

@@ -410,12 +410,7 @@ impl Grid<'_> {
 
     /// The highest note at each onset.
     fn line(&self) -> Result<Line, Unfit> {
-        let voice = self
-            .score
-            .voices
-            .iter()
-            .find(|voice| !voice.notes.is_empty())
-            .ok_or(Unfit::Empty)?;
+        let voice = self.score.melody().ok_or(Unfit::Empty)?;
         let mut line: Vec<(u64, u64, i32)> = Vec::new();
         for note in &voice.notes {
             let onset = self.exact(note.onset.get()).ok_or(Unfit::Length)?;
