@@ -60,7 +60,7 @@
 //! | [`teach`] | corpora → a model file, and its figures |
 //! | [`performance`] | `Score` + style + seed → `Performance`: the band plays |
 //! | [`soundfont`] | builds the project's own SoundFont |
-//! | [`picture`] | things to look at, as SVG |
+//! | [`picture`] | things to look at: sheet music and plots |
 //! | [`output`] | `Performance` → files, MIDI ports, the sound card, streams |
 //! | [`daemon`] | runs the path for ever |
 //! | [`web`] | HTTP and the page |
@@ -78,20 +78,25 @@
 //! 1. **Pure middle.** `music`, `wishes`, `abc`, `score`, `harmony`, `performance`, `critic`, `soundfont`, `picture` read no clock, file, network or
 //!    environment, start no thread and print nothing. Same input and seed, same output.
 //! 2. **Parsing never fails.** Any bytes give a `Tune` and diagnostics; the critic decides what they are worth.
-//! 3. **One file a device crate.** midly, midir, cpal and the synth each appear in one file of `output`.
-//! 4. **Real time.** `output/engine.rs`, which the sound card's callback runs, and `output/synth.rs`, what is below it and
-//!    `output/limiter.rs`, which compute its frames a little ahead on the thread `sound`: no allocation, lock, log or system
-//!    call there.
+//! 3. **One file a device crate.** midly, midir, jack, cpal and what reads SoundFonts each appear in one file of `output`; the list
+//!    `ONE_FILE` in `tests/layers.rs` has all such crates.
+//! 4. **Real time.** `output/engine.rs`, which the sound card's callback runs, and `output/synth.rs`, what is below it (but for
+//!    what loads a font) and `output/limiter.rs`, which compute its frames a little ahead on the thread `sound`: no allocation,
+//!    lock, log or system call there.
 //! 5. **No tune is played unread.** What the model writes reaches a player only through the critic.
 //! 6. **Two worlds.** Music runs on plain threads and bounded channels; tokio lives in `web`. They meet at
 //!    `daemon::Handle` and at the ring of `output::fan_out`, and neither waits for the other.
 //!
-//! ## Threads
+//! ## Threads, and how they stop
 //!
-//! The table stands at the top of [`daemon`]. Time has three clocks and three types: `Ticks` (music), frames
-//! (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap` and nowhere else; seconds become frames in
-//! `output`, each time by the clock that counts there: in `render.rs` by no clock, in `audio.rs` and `desk.rs` by the sound
-//! card's, in `jack_port.rs` by JACK's (`frame_clock.rs`), in `stream.rs` by the daemon's.
+//! The table stands at the top of [`daemon`], and after it what a lost output does and in which order Ctrl-C stops all.
+//!
+//! ## Clocks
+//!
+//! Time has three clocks and three types: `Ticks` (music; 480 a quarter, or the multiple of it that a tune's lengths need, see
+//! `music/time.rs`), frames (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap` and nowhere else; seconds
+//! become frames in `output`, each time by the clock that counts there: in `render.rs` by no clock, in `audio.rs` and `desk.rs`
+//! by the sound card's, in `jack_port.rs` by JACK's (`frame_clock.rs`), in `stream.rs` by the daemon's.
 
 // In the order of the data; the blank lines keep rustfmt from sorting them.
 

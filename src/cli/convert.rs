@@ -1,4 +1,4 @@
-//! `ceilid convert`: ABC tunebooks in; the same tunes as notes, MIDI, canonical ABC or audio out.
+//! `ceilid convert`: ABC tunebooks in; the same tunes as MIDI, sound, sheet music, canonical ABC or notes out.
 
 use super::books::{self, BookReader};
 use super::config_flags::MannerFlags;

@@ -1,6 +1,6 @@
-//! Opens the page and the API to those who may come.
+//! Opens the page, the API, MPD and OSC to those who may come.
 //!
-//! In: the address of the page and the API, and who may come. Out: a bound socket, then a server.
+//! In: their addresses, and who may come. Out: bound sockets, then servers.
 
 use super::{Context, Failure, shipped};
 use crate::compose::shipped as models;
@@ -15,7 +15,7 @@ use anyhow::{Context as _, anyhow};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// Where a page is to be served, and to whom.
+/// Where page, MPD and OSC are to be served, and to whom.
 #[derive(Clone, Debug)]
 pub(super) struct Doors {
     listen: Option<Listen>,

@@ -6,7 +6,7 @@ use crate::compose::ComposeError;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What the process tells the shell. PRODUCT contract: scripts rely on these numbers.
+/// What the process tells the shell. Scripts rely on these numbers, so they stay what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     /// Everything asked for was done.

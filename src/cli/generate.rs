@@ -1,4 +1,4 @@
-//! `ceilid generate`: a brief in; tunes out, as a folder of files, one file, or text on stdout.
+//! `ceilid generate`: wishes in; tunes out, as a folder of files, one file, or text on stdout.
 
 use super::config_flags::TuneFlags;
 use super::dataset::{self, Dataset};

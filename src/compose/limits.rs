@@ -7,11 +7,11 @@ use crate::token::{
     Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Relation, Sound, Units,
 };
 
-/// Widest leap, in semitones.
+/// Widest leap, in semitones, narrower than the critic's: one in a thousand of Nottingham's is wider.
 const LEAP_MAX: i32 = 12;
 /// Shortest last note: a quarter, as nineteen of twenty tunes have.
 const LAST_NOTE_MIN: Units = 24;
-/// Longest row of one pitch.
+/// Longest row of one pitch: one less than the critic allows.
 const SAME_PITCH_MAX: usize = 6;
 
 /// What may not come in one tune.

@@ -20,7 +20,7 @@ pub struct Request {
     pub form: Option<Form>,
     /// Lowest and highest note, MIDI note numbers.
     pub range: (i32, i32),
-    /// The style that the model learnt to write in, or the wider one it learnt from.
+    /// Which of the corpora that the model learnt from it is to sound like.
     pub style: Style,
     /// How boldly notes are drawn.
     pub temperature: Temperature,

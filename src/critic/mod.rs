@@ -1,9 +1,13 @@
 //! Says whether a draft may be played, with named reasons.
 //!
-//! In: the ABC text of a draft. Out: nothing to object to, or the first reason against it. Reads nothing else,
-//! keeps nothing, and never repairs: a tune is played as it was written or not at all. How many drafts were refused for which
-//! reason is told by `generate`'s last line, `refused` in `/api/status` and on the page, and `ceilid_drafts_refused_total` in
-//! `/metrics`.
+//! In: the ABC text of a draft, and an index of the tunes that it may not copy. Out: nothing to object to, or the first reason
+//! against it. Keeps nothing, and never repairs: a tune is played as it was written or not at all. How many drafts were refused
+//! for which reason is told by `generate`'s last line, `refused` in `/api/status` and on the page, and
+//! `ceilid_drafts_refused_total` in `/metrics`.
+//!
+//! [`Critic::judge`] asks the rules of [`rules`] in their order, and they alone refuse. The other files measure: one tune
+//! ([`features`], [`craft`]), sets of tunes ([`histogram`], [`comparison`], [`heard`]); and two are taught to tell drafts from
+//! people's tunes ([`taste`], by which composing chooses; [`stranger`], for reports alone).
 
 pub mod comparison;
 pub mod craft;

@@ -16,7 +16,13 @@
 //! | stream | `output::stream`, sound for listeners | messages, bounded | slices, bounded | the end of a slice |
 //! | encode | its encoders | slices | rings of `output::fan_out` | slices |
 //! | icecast, hls | `output::icecast`, `output::hls` | a ring | a server, a folder | both |
+//! | folder | `output::folder` | pieces, bounded | a folder | the disk |
 //! | web, events | `web`, tokio's one thread | sockets; notices | commands | sockets |
+//! | mpd, mpd client, osc | `hands` | sockets; notices | commands | sockets |
+//! | close, sound-look | `player`, `output::audio`: one thing each | an output; a device's name | – | the output; the device |
+//!
+//! An output whose port, device or reader goes away ends nothing: the player plays on, what is for the output is dropped, the
+//! watcher seeks it, and once it is back it is silenced and told its programs, controllers and bends (`sounding`).
 //!
 //! Starting: player, composer, session. Stopping: Ctrl-C raises the stop flag (`cli/stop.rs`), which a long composition and the
 //! session look at; the session tells the player, which silences and closes the outputs; then the archive is closed, and the

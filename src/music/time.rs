@@ -1,7 +1,7 @@
 //! Musical time: exact written lengths, ticks, metres, tempi, and every conversion between them.
 //!
 //! Comes in: numerators, denominators, beats a minute. Goes out: `NoteLength`, `Ticks`, `Meter`, `Tempo`.
-//! Does not do: seconds (that is the tempo map of a performance) or frames (that is the audio engine).
+//! Does not do: seconds (that is `performance::TempoMap`) or frames (that is `output`).
 
 use std::fmt;
 use std::iter::Sum;

@@ -1,8 +1,10 @@
-//! `Performance` → the world: files, MIDI ports, frames, the sound card. The only folder that names midly, midir, jack,
-//! cpal or a synth.
+//! `Performance` → the world: files, MIDI ports, frames, the sound card, streams.
 //!
 //! In: performances and single messages with the time they are due. Out: bytes, notes at a port, sound; and, the other way
-//! round, what is heard at a MIDI input. Does not decide what is played or when (see `daemon`).
+//! round, what is heard at a MIDI input. Does not decide what is played or when (see `daemon`). The only folder that names midly,
+//! midir, jack, cpal and what reads SoundFonts.
+//!
+//! Live outputs are rows of [`OUTPUTS`], each with a file here; what they have in common is [`LiveOutput`].
 
 #[cfg(feature = "sound-card")]
 pub mod audio;

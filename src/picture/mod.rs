@@ -1,4 +1,6 @@
-//! Things to look at, as SVG. Values in, text out: reads and writes nothing, and knows no music.
+//! Things to look at: sheet music as SVG and PDF, and plots as SVG.
+//!
+//! In: a tune as written, or rows of numbers. Out: text and bytes. Reads and writes no file.
 
 pub mod plot;
 pub mod score;

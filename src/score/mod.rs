@@ -2,6 +2,9 @@
 //!
 //! Comes in: a `Tune` (what was written). Goes out: a `Score` in ticks, the bars that do not add up, and diagnostics.
 //! Does not do: ornaments, accompaniment, dynamics or swing: those stay marks here, for a performance to play.
+//!
+//! Three steps: `resolve` gives each voice its exact lengths and pitches, in the order of the text; `order` says in which order
+//! repeats, endings, parts and jumps have it played; `unfold` lays that out in ticks.
 
 mod bars;
 mod dance;

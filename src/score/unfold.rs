@@ -1,4 +1,4 @@
-//! Tracks in the order of play → one straight run of time.
+//! Plays the tracks: written steps, in the order of play → one straight run of time.
 //!
 //! Comes in: tracks of steps in the order written. Goes out: a `Score` in ticks.
 //! Does not do: lengths and pitches (see `resolve`), or what is played when (see `order`).

@@ -1,7 +1,7 @@
-//! Writes a folk tune as ABC.
+//! Writes a planned tune as ABC.
 //!
-//! In: a folk tune. Out: its canonical ABC from `M:` to the final bar line: `L:1/8`, repeats and endings as signs, one line for
-//! four bars. Invents nothing: title, number and provenance are for whoever publishes it.
+//! In: a [`PlannedTune`]. Out: its canonical ABC from `M:` to the final bar line: `L:1/8`, repeats and endings as signs, one
+//! line for four bars. Invents nothing: title, number and provenance are for whoever publishes it.
 
 use super::plan::{BarSlot, Ending, Repeat};
 use super::symbol::{Sound, Units};

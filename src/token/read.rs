@@ -1,7 +1,7 @@
-//! Reads a score as a folk tune.
+//! Reads a score as a planned tune.
 //!
-//! In: a score, and words that may name its dance. Out: the folk tune that sounds the same, or what does not fit. Repairs nothing:
-//! a tune whose bars do not add up teaches nobody to count.
+//! In: a score, and words that may name its dance. Out: the [`PlannedTune`] that sounds the same, or what does not fit. Repairs
+//! nothing: a tune whose bars do not add up teaches nobody to count.
 
 use super::cursor::{Cursor, SHARPS_MAX};
 use super::plan::{PartPlan, Plan, Repeat};
@@ -14,7 +14,7 @@ use crate::music::{Dance, Key, Mode};
 use crate::score::{Bar, Score};
 use std::collections::HashSet;
 
-/// Why a score is no folk tune of ours.
+/// Why a score is no planned tune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 pub enum Unfit {
     /// It has several voices.

@@ -1,6 +1,6 @@
-//! The symbols of the folk representation, and their numbers.
+//! The symbols of the network that plays, and their numbers: what is decided ([`Decision`]) and what sounds ([`Sound`]).
 //!
-//! Knows no order of symbols: that is the cursor's.
+//! In: numbers, or musical values. Out: the other. Knows no order of symbols: that is the cursor's.
 
 use crate::music::{Accidental, Dance, Key, Letter, Meter, Mode, SpelledPitch, Tonic};
 

@@ -1,4 +1,4 @@
-//! The JSON shapes and their making; nothing else in the crate is JSON for the outside.
+//! The JSON shapes of what the daemon says of itself, and their making; what one route alone answers has its shape beside the route.
 
 use crate::daemon::archive::ArchivedTune;
 use crate::daemon::status::{Activity, NowPlaying, OutputStatus, PlayedTune};

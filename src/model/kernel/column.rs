@@ -3,8 +3,8 @@
 //! In: a matrix of weights, packed once, and one vector, or a few. Out: vector · matrix, added to what stands in the
 //! result. Works on one thread.
 //!
-//! For asking the network one character at a time, where every weight is used once and memory is the limit: weights
-//! are laid out in the order they are read, as f32 or as whole numbers of 16 or 8 bits.
+//! One symbol at a time, every weight is used once and memory is the limit: so weights are laid out in the order they are
+//! read, as f32 or as whole numbers of 16 or 8 bits.
 
 use super::lanes::Lanes;
 use super::{LINE, Level, Line, for_each_level};

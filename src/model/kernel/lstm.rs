@@ -21,7 +21,7 @@ const PRODUCT_TASKS: usize = 4;
 /// Sizes of a layer's input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayerShape {
-    /// Characters in sequence.
+    /// Symbols in sequence.
     pub steps: usize,
     /// Independent sequences side by side.
     pub streams: usize,
