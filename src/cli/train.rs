@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// be another number than before)
     #[arg(long)]
     resume: bool,
-    /// Times the whole text is seen [default: 14, 20 for `last`; folk: 24, half of them over all corpora, then half over the first]
+    /// Times the whole text is seen [default: 14, 20 for `last`; folk: 48, half of them over all corpora, then half over the first]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Save and end after this time: 90s, 30m, 2h
@@ -80,8 +80,8 @@ pub(super) struct Args {
     /// times as fast on processors that have AVX-512 BF16, as fast with AVX-512 alone, half as fast with AVX2 [default: f32]
     #[arg(long, value_enum)]
     precision: Option<PrecisionName>,
-    /// Where to compute; cards need a binary built with `--features cuda` or `--features metal`, and go the plain way through
-    /// candle's graph
+    /// Where to compute; cards need a binary built with `--features cuda` (kernels of our own) or `--features metal` (candle's
+    /// graph)
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
     device: DeviceName,
     /// Inputs that a folk network is taught without, to see what they are worth
@@ -508,5 +508,75 @@ fn parse_share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
         _ => Err("a number from 0 up to, not including, 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args as _;
+
+    #[test]
+    fn the_defaults_that_help_names_are_the_recipes() {
+        let every = TrainingConfig::every_position();
+        let last = TrainingConfig::last_position(Rule::Adam);
+        let folk = TrainingConfig::decisions();
+        let share = |share: f64| share.to_string().trim_start_matches('0').to_owned();
+        let command = Args::augment_args(clap::Command::new("train"));
+        for (name, default) in [
+            (
+                "epochs",
+                format!(
+                    "{}, {} for `last`; folk: {},",
+                    every.epochs, last.epochs, folk.epochs
+                ),
+            ),
+            (
+                "batch",
+                format!("{}; {} for `last`]", every.batch, last.batch),
+            ),
+            (
+                "seq",
+                format!("{}; {} for `last`;", every.sequence, last.sequence),
+            ),
+            (
+                "learning_rate",
+                format!(
+                    "{} down a cosine; {} for `last` and rmsprop; folk: {}]",
+                    share(every.learning_rate),
+                    share(last.learning_rate),
+                    share(folk.learning_rate)
+                ),
+            ),
+            (
+                "weight_decay",
+                format!(
+                    "{}; {} for `last`; folk: {}]",
+                    share(every.weight_decay),
+                    last.weight_decay,
+                    share(folk.weight_decay)
+                ),
+            ),
+            (
+                "average",
+                format!(
+                    "{}; 0 for `last`]",
+                    share(every.average.unwrap_or_default())
+                ),
+            ),
+        ] {
+            let argument = command
+                .get_arguments()
+                .find(|argument| argument.get_id() == name);
+            let help = argument.and_then(clap::Arg::get_help).unwrap().to_string();
+            assert!(
+                help.contains(&format!("[default: {default}")),
+                "{name}: {help} / {default}"
+            );
+        }
+        assert_eq!(
+            (folk.batch, folk.sequence, folk.average),
+            (every.batch, 0, every.average)
+        );
     }
 }
