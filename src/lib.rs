@@ -82,7 +82,7 @@
 //!    `ONE_FILE` in `tests/layers.rs` has all such crates.
 //! 4. **Real time.** `output/engine.rs`, which the sound card's callback runs, and `output/synth.rs`, what is below it (but for
 //!    what loads a font) and `output/limiter.rs`, which compute its frames a little ahead on the thread `sound`: no allocation,
-//!    lock, log or system call there.
+//!    lock, log or system call in these files. So does `Process` of `output/jack_port.rs`, on JACK's own thread.
 //! 5. **No tune is played unread.** What the model writes reaches a player only through the critic.
 //! 6. **Two worlds.** Music runs on plain threads and bounded channels; tokio lives in `web`. They meet at
 //!    `daemon::Handle` and at the ring of `output::fan_out`, and neither waits for the other.
@@ -95,8 +95,9 @@
 //!
 //! Time has three clocks and three types: `Ticks` (music; 480 a quarter, or the multiple of it that a tune's lengths need, see
 //! `music/time.rs`), frames (audio), `Duration` (wall). Ticks become seconds in `performance::TempoMap` and nowhere else; seconds
-//! become frames in `output`, each time by the clock that counts there: in `render.rs` by no clock, in `audio.rs` and `desk.rs`
-//! by the sound card's, in `jack_port.rs` by JACK's (`frame_clock.rs`), in `stream.rs` by the daemon's.
+//! become frames in `output`, each time by the clock that counts there: in `render.rs` by no clock, in `audio.rs` by the sound
+//! card's, in `silent.rs` by the messages' own times (both have `desk.rs` mix up to the moment they name), in `jack_port.rs` by
+//! JACK's (`frame_clock.rs`), in `stream.rs` by the daemon's.
 
 // In the order of the data; the blank lines keep rustfmt from sorting them.
 

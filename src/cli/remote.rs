@@ -457,7 +457,7 @@ fn describe(status: &Value) -> String {
     }
     let _ = write!(
         report,
-        "\n{} tunes wait, {} played, {} refused; up {:.0} s\n",
+        "\n{} tunes wait, {} played, {} left out; up {:.0} s\n",
         status["queue_length"],
         status["counters"]["tunes_played"],
         status["counters"]["tunes_refused"],
@@ -501,7 +501,7 @@ mod tests {
         assert_eq!(
             describe(&status),
             "playing: The Kesh (G, 6/8), 5 of 60 s, tune 3\n\
-             2 tunes wait, 1 played, 0 refused; up 61 s\nsynth: plays\n"
+             2 tunes wait, 1 played, 0 left out; up 61 s\nsynth: plays\n"
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Turns signals into flags, so that long work ends in order.
 //!
-//! In: Ctrl-C, SIGTERM and SIGHUP. Out: flags that long work looks at. A second Ctrl-C or SIGTERM ends the process at
-//! once.
+//! In: Ctrl-C, SIGTERM and SIGHUP. Out: flags: that long work is to end, or that the configuration is to be read anew
+//! (SIGHUP). A second Ctrl-C or SIGTERM ends the process at once.
 
 use super::Failure;
 use std::sync::Arc;

@@ -10,6 +10,7 @@
 //! | player | [`player`] | orders, bounded | outputs, events | the next message's time |
 //! | sound, one a sound card | `output::audio`: computes frames | messages, bounded | a ring of frames | a few milliseconds |
 //! | the device's own | `output::engine` | that ring | the device | never |
+//! | JACK's own | `output::jack_port`'s `Process` | a ring of messages | the port | never |
 //! | archive | [`archive`] | entries, bounded | a file | the disk |
 //! | midi-in | `output::midi_input` | a port, a FIFO | events | both |
 //! | watcher, one a port | `output::reconnect` | lost connections | new ones | the port |
@@ -17,12 +18,12 @@
 //! | encode | its encoders | slices | rings of `output::fan_out` | slices |
 //! | icecast, hls | `output::icecast`, `output::hls` | a ring | a server, a folder | both |
 //! | folder | `output::folder` | pieces, bounded | a folder | the disk |
-//! | web, events | `web`, tokio's one thread | sockets; notices | commands | sockets |
+//! | web, events | `web`: tokio's one thread, and up to six that render, compose and read the archive | sockets; notices | commands | sockets |
 //! | mpd, mpd client, osc | `hands` | sockets; notices | commands | sockets |
 //! | close, sound-look | `player`, `output::audio`: one thing each | an output; a device's name | – | the output; the device |
 //!
-//! An output whose port, device or reader goes away ends nothing: the player plays on, what is for the output is dropped, the
-//! watcher seeks it, and once it is back it is silenced and told its programs, controllers and bends (`sounding`).
+//! An output whose port, device or reader goes away ends nothing: the player plays on, what is for the output is dropped, its
+//! watcher seeks a port or path, the threads sound and icecast what is theirs, and once it is back it is silenced and told its programs, controllers and bends (`sounding`).
 //!
 //! Starting: player, composer, session. Stopping: Ctrl-C raises the stop flag (`cli/stop.rs`), which a long composition and the
 //! session look at; the session tells the player, which silences and closes the outputs; then the archive is closed, and the

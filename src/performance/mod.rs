@@ -1,7 +1,8 @@
 //! `Score` + style + seed → `Performance`: MIDI messages at ticks, and a tempo map.
 //!
 //! In: a score. Out: what each track sends and when, in ticks, with the marks of the whole piece (tempo, metre,
-//! key, parts). Opens no port, writes no file, knows no seconds but through [`TempoMap`].
+//! key, parts). Opens no port, writes no file, knows no seconds but through [`TempoMap`], and the milliseconds by
+//! which hands drift (`set`).
 //!
 //! How fast each dance goes, its swing, its accents and what accompanies it stand in the tables of `style`; `expression` swings and
 //! accents by them, `set` is where a performance begins. What is notated and no more is played by `notated`, bare notes by `plain`.

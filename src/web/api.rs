@@ -1,4 +1,4 @@
-//! One function a route: a question or a command in, JSON out.
+//! The plain questions and commands, one function a route: parameters in, JSON out.
 
 use super::Web;
 use super::dto::{Named, Now, Played, StatusReport, TuneSummary};

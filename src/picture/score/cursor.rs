@@ -1,7 +1,7 @@
 //! Where the music is on the picture: from a moment of the sound to a place on the page, and back from a click.
 //!
 //! In: a [`Drawing`], the bars as they are played, and when each time through the tune begins. Out: a [`PictureCursor`].
-//! Not: a clock; whoever plays says which tick it is. Seconds become ticks by `performance::TempoMap`.
+//! Not: a clock; whoever plays says which tick it is. Its ticks become seconds by `performance::TempoMap`.
 
 use super::drawing::{BarBox, Drawing, Moment};
 use crate::music::{Ticks, TicksPerQuarter};
