@@ -109,16 +109,7 @@ impl Tonic {
 
     /// Sharps (negative: flats) of the major key on this tonic: its place on the line of fifths from C.
     fn sharps_of_major(self) -> i8 {
-        let natural = match self.letter {
-            Letter::F => -1,
-            Letter::C => 0,
-            Letter::G => 1,
-            Letter::D => 2,
-            Letter::A => 3,
-            Letter::E => 4,
-            Letter::B => 5,
-        };
-        natural + 7 * sign(self.accidental)
+        self.letter.fifths() as i8 + 7 * sign(self.accidental) // lossless: -1..=5
     }
 }
 

@@ -4,7 +4,7 @@
 //! is made of octaves and fifths, as abc2midi does; or each semitone is moved by its own cents.
 
 use crate::abc::MidiDirective;
-use crate::music::{Accidental, Letter, Pitch, SpelledPitch};
+use crate::music::{Accidental, Pitch, SpelledPitch};
 
 /// How notes are tuned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,15 +84,7 @@ impl Temperament {
 
 impl Fifths {
     fn number_and_cents(&self, note: &SpelledPitch) -> (i32, i32) {
-        let fifths: i32 = match note.letter {
-            Letter::F => -1,
-            Letter::C => 0,
-            Letter::G => 1,
-            Letter::D => 2,
-            Letter::A => 3,
-            Letter::E => 4,
-            Letter::B => 5,
-        };
+        let fifths = note.letter.fifths();
         let octaves = i32::from(note.octave) - (7 * fifths).div_euclid(12);
         let natural = f64::from(fifths) * self.fifth_cents + f64::from(octaves) * self.octave_cents;
         let raised =
