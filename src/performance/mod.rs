@@ -96,7 +96,7 @@ pub enum Mark {
     Marker(String),
     /// A chord symbol, as written: `Am7/G`.
     Chord(Arc<str>),
-    /// A syllable of the first verse; ends with `-` where the word goes on.
+    /// A syllable of the verse that is sung; ends with `-` where the word goes on.
     Lyric(Arc<str>),
     /// Words for whoever opens the file: provenance, composer, source.
     Text(String),

@@ -6,7 +6,8 @@ use super::stroke::{self, Stroke};
 use super::{Mark, Performance, TimedMark, TimedMessage, Track, sections, sort_messages};
 use crate::music::midi::{Bend, Channel, MidiMessage, Velocity};
 use crate::music::time::{Tempo, Ticks};
-use crate::score::{Note, Score, Voice};
+use crate::score::{Bar, Lyric, Note, Score, Voice};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The score as written: repeats, parts and jumps played; no ornament, accompaniment, swing or humanising.
@@ -25,7 +26,7 @@ pub fn plain(score: &Score) -> Performance {
     }
 }
 
-/// What the score says about the whole piece: tempo, metre, key, parts, chords, the first verse; in order of time.
+/// What the score says about the whole piece: tempo, metre, key, parts, chords, the verses; in order of time.
 pub(super) fn marks(score: &Score) -> Vec<TimedMark> {
     let tempi = score
         .tempi
@@ -53,18 +54,35 @@ pub(super) fn marks(score: &Score) -> Vec<TimedMark> {
     marks
 }
 
-/// The first verse, as it is sung to the first voice that has words.
+/// What is sung to the first voice that has words: the first verse the first time a bar is played, the second the next (§5.1).
 fn lyrics(score: &Score) -> Vec<TimedMark> {
     let of_voice = |voice: &Voice| -> Vec<TimedMark> {
-        let syllable = |note: &Note| {
+        let sung = voice.notes.iter().filter_map(|note| {
             let lyrics = &note.marks.as_ref()?.lyrics;
-            let first = lyrics.iter().find(|lyric| lyric.verse == 0)?;
-            Some(TimedMark {
-                at: note.onset,
-                mark: Mark::Lyric(Arc::from(first.text.as_str())),
-            })
+            let at = score.bars.partition_point(|bar| bar.onset <= note.onset);
+            (!lyrics.is_empty()).then_some((
+                note.onset,
+                score.bars.get(at.checked_sub(1)?)?,
+                lyrics,
+            ))
+        });
+        let sung: Vec<(Ticks, &Bar, &Vec<Lyric>)> = sung.collect();
+        // The verses that each written bar has.
+        let mut verses: BTreeMap<u32, BTreeSet<u8>> = BTreeMap::new();
+        for (_, bar, lyrics) in &sung {
+            let known = verses.entry(bar.written).or_default();
+            known.extend(lyrics.iter().map(|lyric| lyric.verse));
+        }
+        let syllable = |&(at, bar, lyrics): &(Ticks, &Bar, &Vec<Lyric>)| {
+            let known = verses.get(&bar.written)?;
+            let wanted = known
+                .iter()
+                .nth(usize::from(bar.pass) % known.len().max(1))?;
+            let syllable = lyrics.iter().find(|lyric| lyric.verse == *wanted)?;
+            let mark = Mark::Lyric(Arc::from(syllable.text.as_str()));
+            Some(TimedMark { at, mark })
         };
-        voice.notes.iter().filter_map(syllable).collect()
+        sung.iter().filter_map(syllable).collect()
     };
     let voices = score.voices.iter().map(of_voice);
     voices

@@ -10,7 +10,7 @@ use super::track::{StepKind, Track};
 pub enum Syllable {
     /// Sung on the next note; ends with `-` where the word goes on.
     Text(String),
-    /// `*`, or a second hyphen: a note without a new syllable.
+    /// `*`, or a hyphen after a space or another one: a note without a new syllable.
     Skip,
     /// `_`: the syllable before is held for one more note.
     Hold,
@@ -40,7 +40,7 @@ impl Iterator for Syllables<'_> {
             '|' => Some(Syllable::NextBar),
             '*' => Some(Syllable::Skip),
             '_' => Some(Syllable::Hold),
-            // A second hyphen stands for one more note on the same syllable.
+            // After a space or another hyphen it is a syllable of its own, one that nobody pronounces.
             '-' => Some(Syllable::Skip),
             _ => None,
         } {
@@ -74,11 +74,9 @@ impl Iterator for Syllables<'_> {
             }
         }
         self.rest = &self.rest[end..];
-        // `syll - able`: the hyphen after a space still joins.
-        let after = self.rest.trim_start();
-        if !text.ends_with('-') && after.starts_with('-') {
+        // `syll -able` is `syll--able`: the word goes on, and the hyphen is one more note.
+        if !text.ends_with('-') && self.rest.trim_start().starts_with('-') {
             text.push('-');
-            self.rest = &after[1..];
         }
         Some(Syllable::Text(text))
     }
@@ -88,6 +86,12 @@ impl Iterator for Syllables<'_> {
 pub(super) struct Places {
     at: usize,
     last: usize,
+    /// Bar lines passed; one that nothing stands before ends no bar.
+    bars_passed: u32,
+    /// How many were asked for.
+    bars_asked: u32,
+    /// Whether something sounded, or was silent, since the last bar line.
+    is_in_bar: bool,
 }
 
 impl Places {
@@ -96,6 +100,9 @@ impl Places {
         Self {
             at: step,
             last: step,
+            bars_passed: 0,
+            bars_asked: 0,
+            is_in_bar: false,
         }
     }
 
@@ -106,25 +113,35 @@ impl Places {
 
     /// Index of the next note (the first of a chord), if any is left.
     pub(super) fn next_note(&mut self, track: &Track) -> Option<usize> {
-        while let Some(step) = track.steps.get(self.at) {
-            self.at += 1;
-            if let StepKind::Notes { first, .. } = step.kind {
+        loop {
+            if let StepKind::Notes { first, .. } = self.pass(track)? {
                 self.last = self.at - 1;
-                return Some(first as usize);
+                return Some(*first as usize);
             }
         }
-        None
     }
 
-    /// Goes behind the next bar line; whether there is one.
+    /// Goes behind the next bar line, unless more syllables than the bar has notes have passed it already (§5.1); whether
+    /// there is one.
     pub(super) fn next_bar(&mut self, track: &Track) -> bool {
-        while let Some(step) = track.steps.get(self.at) {
-            self.at += 1;
-            if matches!(step.kind, StepKind::Bar(_)) {
-                return true;
+        self.bars_asked += 1;
+        while self.bars_passed < self.bars_asked {
+            if self.pass(track).is_none() {
+                return false;
             }
         }
-        false
+        true
+    }
+
+    fn pass<'a>(&mut self, track: &'a Track) -> Option<&'a StepKind> {
+        let kind = &track.steps.get(self.at)?.kind;
+        self.at += 1;
+        match kind {
+            StepKind::Notes { .. } | StepKind::Rest(_) => self.is_in_bar = true,
+            StepKind::Bar(_) => self.bars_passed += u32::from(std::mem::take(&mut self.is_in_bar)),
+            _ => {}
+        }
+        Some(kind)
     }
 }
 
@@ -157,7 +174,11 @@ mod tests {
         );
         assert_eq!(
             cut("of~the day, a\\-b c - d"),
-            ["of the", "day,", "a-b", "c-", "d"]
+            ["of the", "day,", "a-b", "c-", "*", "d"]
         );
+        // The standard's own: four notes each.
+        for four in ["syll-a--ble", "syll-a -ble"] {
+            assert_eq!(cut(four), ["syll-", "a-", "*", "ble"]);
+        }
     }
 }
