@@ -310,6 +310,7 @@ fn heard(bytes: &[u8]) -> Vec<Score> {
 /// Mends and formats a book, and checks that nothing else happened to it.
 fn mend_and_format(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join("book.abc");
+    let before = heard(bytes);
     for command in [
         &["check", "--fix", "--fail-on", "error", "book.abc"][..],
         &["format", "book.abc"],
@@ -324,7 +325,7 @@ fn mend_and_format(folder: &Path, name: &str, bytes: &[u8]) {
         assert!(!said.contains("panicked"), "{name}: {said}");
         let after = std::fs::read(&path).unwrap();
         assert!(
-            heard(bytes) == heard(&after),
+            bytes == after || before == heard(&after),
             "{name}: {command:?} changed a note"
         );
         // A second time there is nothing to do, where not so much was doubtful that not all of it was looked at.
@@ -376,7 +377,7 @@ fn books(folder: PathBuf) -> Vec<PathBuf> {
 /// What mending takes away and puts in: signs of ABC and those that stand for them; nothing of a charset, no word.
 const TAKEN: &str = "*;?@+-\"'| ><&!=";
 const TAKEN_WHOLE: [&str; 6] = ["&gt;", "&lt;", "&amp;", "&quot;", "&nbsp;", "&#39;"];
-const PUT_IN: &str = "[]!-1/4=\"'| ><&\n\rX:0123456789";
+const PUT_IN: &str = "[]!-^_1/4=\"'| ><&\n\rX:0123456789";
 
 /// Whether two lines differ in signs alone that mending takes away or puts in, byte for byte.
 fn is_mended(before: &[u8], after: &[u8]) -> bool {
@@ -404,8 +405,8 @@ fn is_entity_letter(c: char) -> bool {
 fn is_typographic(c: char) -> bool {
     matches!(
         c,
-        '\u{a0}' | '\u{2009}'
-            ..='\u{2032}' | '\u{2212}' | '\u{2502}' | '\u{3000}' | '\u{ff02}' | '\u{ff5c}'
+        '\u{a0}' | '\u{a6}' | '\u{ab}' | '\u{ad}' | '\u{b4}' | '\u{bb}'..='\u{be}' | '\u{2bc}' | '♭'..='♯'
+            | '\u{2000}'..='\u{2060}' | '\u{2212}' | '\u{2502}' | '\u{3000}' | '\u{ff01}'..='\u{ff5e}'
     )
 }
 

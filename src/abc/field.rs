@@ -6,7 +6,9 @@
 use super::decoration::Decoration;
 use super::diagnostic::{Code, Diagnostics, Span};
 use super::directive::Directive;
+use super::typography;
 use crate::music::{Accidental, Key, KeySignature, Letter, Meter, Mode, NoteLength, Tempo, Tonic};
+use std::borrow::Cow;
 
 /// The most items kept of a part order such as `P:(AB)2.C`.
 pub(super) const PART_ORDER_ITEMS_MAX: usize = 4_096;
@@ -171,6 +173,10 @@ pub(super) fn value(
     span: Span,
     found: &mut Diagnostics,
 ) -> FieldValue {
+    let text = &*match letter {
+        'K' | 'L' | 'M' | 'Q' => typography::plain_field(text, span, found),
+        _ => Cow::Borrowed(text),
+    };
     match letter {
         'K' => FieldValue::Key(Box::new(key_field(text, span, found))),
         'M' => match meter(text) {

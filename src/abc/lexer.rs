@@ -6,8 +6,9 @@
 use super::decoration::Decoration;
 use super::diagnostic::{Code, Diagnostics, Span};
 use super::directive::Directive;
+use super::expanded::Expanded;
 use super::field::{self, FieldValue};
-use super::macros::Expanded;
+use super::text::closing_quote;
 use super::tune::{
     BarLine, BarStyle, Chord, Ending, Field, Grace, Multiplier, MusicLine, Note, Symbol,
     SymbolKind, Tie, Tuplet,
@@ -31,15 +32,6 @@ const LOOSE_TIE_SIGNS_MAX: usize = 16;
 const QUOTED_TEXTS_MAX: usize = 32;
 /// The most names of decorations that a tune declares.
 const DECLARED_MAX: usize = 256;
-/// Signs that web pages write for others, and those.
-const ENTITIES: [(&str, char); 6] = [
-    ("&gt;", '>'),
-    ("&lt;", '<'),
-    ("&amp;", '&'),
-    ("&quot;", '"'),
-    ("&nbsp;", ' '),
-    ("&#39;", '\''),
-];
 /// The most `>` of one broken rhythm.
 const BROKEN_MAX: u8 = 6;
 
@@ -253,51 +245,13 @@ impl<'a> Lexer<'a> {
                 b'\\' => self.backslash(),
                 b'0'..=b'9' => self.digit(start),
                 b'h'..=b'w' | b'H'..=b'W' | b'~' => self.shorthand(start, byte),
-                0x80.. => self.typographic(start),
                 _ => self.stray(start),
             }
         }
     }
 
-    /// `&`, `&)`, or what a web page writes for another sign.
+    /// `&`, or `&)` as other programs write it.
     fn ampersand(&mut self, start: usize) {
-        if let Some(&(entity, sign)) = self.entity() {
-            self.complain_with(Code::HtmlSign, start, start + entity.len(), || {
-                format!("`{entity}` is read as `{sign}`")
-            });
-            match sign {
-                '>' | '<' => {
-                    let mut count = 0u8;
-                    while self.entity().is_some_and(|&(_, next)| next == sign) {
-                        count = count.saturating_add(1).min(BROKEN_MAX);
-                        self.at += entity.len();
-                    }
-                    let count = count as i8; // at most BROKEN_MAX
-                    let count = if sign == '>' { count } else { -count };
-                    self.push(start, SymbolKind::Broken(count));
-                    return;
-                }
-                '"' => {
-                    self.at += entity.len();
-                    let rest = &self.text[self.at..];
-                    let length = rest.find(entity).unwrap_or(rest.len());
-                    let text = self.style.quoted(&rest[..length]);
-                    self.at += (length + entity.len()).min(rest.len());
-                    self.push(start, quoted_kind(text));
-                    return;
-                }
-                ' ' => {
-                    self.at += entity.len();
-                    self.space(start);
-                    return;
-                }
-                '&' => self.at += entity.len() - 1,
-                _ => {
-                    self.at += entity.len();
-                    return;
-                }
-            }
-        }
         self.at += 1;
         self.last_note = None;
         if self.peek() == Some(b')') {
@@ -306,45 +260,6 @@ impl<'a> Lexer<'a> {
             return;
         }
         self.push(start, SymbolKind::Overlay);
-    }
-
-    fn entity(&self) -> Option<&'static (&'static str, char)> {
-        let rest = &self.text[self.at..];
-        ENTITIES.iter().find(|(entity, _)| rest.starts_with(entity))
-    }
-
-    /// What word processors make of plain signs: curly quotes, dashes, primes, wide bars and spaces.
-    fn typographic(&mut self, start: usize) {
-        let sign = self.text[start..].chars().next().unwrap_or('\0');
-        let length = sign.len_utf8();
-        let meant = match sign {
-            '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{3000}' => ' ',
-            '\u{201c}'..='\u{201f}' | '\u{ff02}' => '"',
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-            '\u{ff5c}' | '\u{2502}' => '|',
-            _ => return self.stray(start),
-        };
-        self.complain_with(Code::TypographicSign, start, start + length, || {
-            format!("`{sign}` is read as `{meant}`")
-        });
-        self.at += length;
-        match meant {
-            ' ' => self.space(start),
-            '"' => {
-                let rest = &self.text[self.at..];
-                let is_quote = |c: char| matches!(c, '"' | '\u{201c}'..='\u{201f}' | '\u{ff02}');
-                let end = rest.find(is_quote).unwrap_or(rest.len());
-                let close = rest[end..].chars().next().map_or(0, char::len_utf8);
-                let text = self.style.quoted(&rest[..end]);
-                self.at += end + close;
-                self.push(start, quoted_kind(text));
-            }
-            '-' => self.loose_tie_from(start),
-            _ => {
-                self.push_with(start, || SymbolKind::Bar(BarLine::THIN));
-                self.ending_after_bar();
-            }
-        }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -403,26 +318,6 @@ impl<'a> Lexer<'a> {
     fn complain(&mut self, code: Code, start: usize, message: &'static str) {
         let span = self.span(start);
         self.found.add(code, span, || message);
-    }
-
-    /// As [`Lexer::complain`], about a stretch that is not yet passed.
-    fn complain_with(
-        &mut self,
-        code: Code,
-        start: usize,
-        end: usize,
-        message: impl FnOnce() -> String,
-    ) {
-        let span = Span::new(self.span(start).start, self.span_to(end));
-        self.found.add(code, span, message);
-    }
-
-    /// The place of the byte before `end`, and one more.
-    fn span_to(&self, end: usize) -> u32 {
-        match self.expanded {
-            None => self.base + end as u32,
-            Some(map) => self.base + map.source_end(end as u32),
-        }
     }
 
     /// Digits, if any stand here; saturating.
@@ -507,10 +402,6 @@ impl<'a> Lexer<'a> {
             match self.peek() {
                 Some(b',') => octave -= 1,
                 Some(b'\'') => octave += 1,
-                Some(0xe2) if self.curly_apostrophe() => {
-                    octave += 1;
-                    self.at += 2;
-                }
                 _ => break,
             }
             self.at += 1;
@@ -534,19 +425,6 @@ impl<'a> Lexer<'a> {
             length,
             tie,
         })
-    }
-
-    /// Whether `’` or a prime stands here, which word processors make of `'`.
-    #[cold]
-    fn curly_apostrophe(&mut self) -> bool {
-        let sign = self.text[self.at..].chars().next();
-        let is_one = matches!(sign, Some('\u{2018}' | '\u{2019}' | '\u{2032}'));
-        if is_one {
-            self.complain_with(Code::TypographicSign, self.at, self.at + 3, || {
-                format!("`{}` is read as `'`", sign.unwrap_or('\''))
-            });
-        }
-        is_one
     }
 
     /// `^`, `^^`, `_`, `__`, `=`, and microtones such as `^/` or `_3/2`.
@@ -619,17 +497,6 @@ impl<'a> Lexer<'a> {
             Tie::Dotted
         } else {
             Tie::None
-        }
-    }
-
-    /// A dash of a word processor directly after a note is its tie.
-    fn loose_tie_from(&mut self, start: usize) {
-        let touches = self
-            .last_note
-            .is_some_and(|note| note + 1 == self.symbols.len());
-        match self.last_note.filter(|_| touches) {
-            Some(note) => self.tie_to(note),
-            None => self.loose_tie(start),
         }
     }
 
@@ -1217,7 +1084,7 @@ impl<'a> Lexer<'a> {
     /// `(3`, `(3:2:4`, or the start of a slur.
     fn parenthesis(&mut self, start: usize) {
         self.at += 1;
-        if self.peek() == Some(b'&') && self.entity().is_none() {
+        if self.peek() == Some(b'&') {
             self.at += 1;
             self.last_note = None;
             self.push(start, SymbolKind::OverlayStart);
@@ -1486,20 +1353,17 @@ fn is_plus_chord(name: &str) -> bool {
         && !name.bytes().all(|byte| byte == b'f')
 }
 
-/// Where the quote is that ends a text, one after a backslash passed by.
-fn closing_quote(text: &[u8]) -> Option<usize> {
-    let mut is_escaped = false;
-    text.iter().position(|&byte| {
-        let closes = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        closes
-    })
-}
-
 /// The pass that the text of an ending names: `1`, `1.`, `2nd`, `2nd time`, `3rd ending`.
 fn text_ending_pass(text: &str) -> Option<u16> {
     let text = text.trim();
     let first_word = text.split([' ', '.']).next().unwrap_or("");
+    let spelt = ["first", "second", "third", "fourth"];
+    if let Some(index) = spelt
+        .iter()
+        .position(|word| first_word.eq_ignore_ascii_case(word))
+    {
+        return Some(index as u16 + 1); // of four
+    }
     if ["last", "final"]
         .iter()
         .any(|word| first_word.eq_ignore_ascii_case(word))

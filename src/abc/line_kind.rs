@@ -3,6 +3,8 @@
 //! Comes in: the bytes of a line without its end. Goes out: a `LineKind`, or whether it reads as music.
 //! Does not do: reading the line (the parser does).
 
+use super::decoration::Decoration;
+
 /// What a line is, as far as finding tunes needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
@@ -38,7 +40,7 @@ impl LineKind {
             [b'%', ..] if line.starts_with(b"%%begin") => Self::BlockStart,
             [b'%', ..] if line.starts_with(b"%%end") => Self::BlockEnd,
             [b'%', ..] => Self::Percent,
-            [b'<', b'/', letter, ..] if letter.is_ascii_alphabetic() => Self::Close,
+            [b'<' | b'[', b'/', letter, ..] if letter.is_ascii_alphabetic() => Self::Close,
             [b'`', b'`', b'`', ..] => Self::Close,
             _ => match line.iter().position(|byte| !byte.is_ascii_whitespace()) {
                 None => Self::Blank,
@@ -61,6 +63,7 @@ pub(super) fn reads_as_music(line: &[u8]) -> bool {
         rest = after;
         let skips_to = match byte {
             b'"' | b'!' => Some(byte),
+            b'+' if is_decoration(after) => Some(byte),
             b'[' if after.get(1) == Some(&b':') => Some(b']'),
             _ => None,
         };
@@ -124,6 +127,12 @@ pub(super) fn reads_as_music(line: &[u8]) -> bool {
     }
 }
 
+/// Whether the name of a decoration stands here, up to a plus sign (ABC 2.0, and files for games).
+fn is_decoration(text: &[u8]) -> bool {
+    let name = memchr::memchr(b'+', text).and_then(|end| std::str::from_utf8(&text[..end]).ok());
+    name.is_some_and(|name| !matches!(Decoration::from_name(name), Decoration::Unknown(_)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +144,7 @@ mod tests {
             "|: \"Am\"c2 ~d>e [V:1] [K:G] g4 :|",
             "C D E F G A B c",
             "z8 | [CEG]4 {gab}c4",
+            "+ppp+C2 [EG]2 +f+ z2 C2",
         ] {
             assert!(reads_as_music(line.as_bytes()), "{line}");
         }

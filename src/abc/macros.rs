@@ -4,6 +4,7 @@
 //! and where each piece came from. Does not do: repeated expansion: what a macro produced is not searched again.
 
 use super::diagnostic::{Code, Diagnostics, Span};
+use super::expanded::Expanded;
 
 /// The most macros of one tune; §9.1 names no bound.
 const MACROS_MAX: usize = 128;
@@ -28,41 +29,6 @@ struct Macro {
     /// For a transposing macro what follows the `n`: the note length.
     after_note: Option<Box<str>>,
     replacement: Box<str>,
-}
-
-/// A line of music with its macros expanded.
-pub(super) struct Expanded {
-    pub(super) text: String,
-    /// For each piece: where it begins in `text`, and the part of the line it stands for.
-    pieces: Vec<(u32, Span, bool)>,
-}
-
-impl Expanded {
-    /// Where in the line the byte at `offset` of the expanded text came from.
-    pub(super) fn source(&self, offset: u32) -> u32 {
-        let index = self
-            .pieces
-            .partition_point(|&(start, _, _)| start <= offset)
-            .saturating_sub(1);
-        match self.pieces.get(index) {
-            Some(&(_, source, true)) => source.start,
-            Some(&(start, source, false)) => (source.start + (offset - start)).min(source.end),
-            None => offset,
-        }
-    }
-
-    /// As [`Expanded::source`], for one past the last byte of something.
-    pub(super) fn source_end(&self, end: u32) -> u32 {
-        let index = self
-            .pieces
-            .partition_point(|&(start, _, _)| start < end)
-            .saturating_sub(1);
-        match self.pieces.get(index) {
-            Some(&(_, source, true)) => source.end,
-            Some(&(start, source, false)) => (source.start + (end - start)).min(source.end),
-            None => end,
-        }
-    }
 }
 
 impl Macros {
@@ -120,10 +86,7 @@ impl Macros {
         found: &mut Diagnostics,
     ) -> Option<Expanded> {
         let bytes = line.as_bytes();
-        let mut expanded = Expanded {
-            text: String::new(),
-            pieces: Vec::new(),
-        };
+        let mut expanded = Expanded::default();
         let (mut at, mut copied) = (0, 0);
         let mut is_quoted = false;
         while at < bytes.len() {
@@ -145,11 +108,7 @@ impl Macros {
             }
             expanded.copy(line, copied, at);
             let start = expanded.text.len();
-            expanded.pieces.push((
-                start as u32,
-                Span::new(at as u32, (at + length) as u32),
-                true,
-            ));
+            expanded.replace(at, at + length);
             let replacement = &self.macros[index].replacement;
             match note {
                 Some(note) => transpose(replacement, note, &mut expanded.text),
@@ -159,7 +118,7 @@ impl Macros {
             at += length;
             copied = at;
         }
-        if expanded.pieces.is_empty() {
+        if expanded.is_empty() {
             return None;
         }
         expanded.copy(line, copied, line.len());
@@ -197,19 +156,6 @@ impl Macros {
             }
         }
         best.filter(|&(_, length, _)| length > 0)
-    }
-}
-
-impl Expanded {
-    fn copy(&mut self, line: &str, from: usize, to: usize) {
-        if from < to {
-            self.pieces.push((
-                self.text.len() as u32,
-                Span::new(from as u32, to as u32),
-                false,
-            ));
-            self.text.push_str(&line[from..to]);
-        }
     }
 }
 

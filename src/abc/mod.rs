@@ -11,6 +11,7 @@ mod decoration;
 mod diagnostic;
 mod directive;
 mod examples;
+mod expanded;
 mod field;
 mod lexer;
 mod line_kind;
@@ -23,6 +24,7 @@ mod transpose;
 mod tune;
 mod tune_text;
 mod tunebook;
+mod typography;
 
 pub use charset::{Charset, Encoding};
 pub use decoration::Decoration;

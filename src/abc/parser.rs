@@ -11,6 +11,7 @@ use super::lexer::{self, Style};
 use super::macros::Macros;
 use super::tune::{Field, Line, LineContent, Tune};
 use super::tune_text::{Included, TuneText};
+use super::typography;
 use std::borrow::Cow;
 
 /// Room made for the lines of a header: most have fewer.
@@ -231,11 +232,14 @@ impl Parser<'_> {
         let (text, comment) = split_comment(line);
         let text = text.trim_end();
         let follows = std::mem::take(&mut self.is_continued);
-        let expanded = if self.macros.is_empty() {
-            None
-        } else {
-            self.macros.expand(text, span, &mut self.found)
-        };
+        let mut expanded = typography::plain_line(text, start, &mut self.found);
+        if !self.macros.is_empty() {
+            let plain = expanded.as_ref().map_or(text, |plain| &plain.text);
+            expanded = match self.macros.expand(plain, span, &mut self.found) {
+                Some(with_macros) => Some(with_macros.over(expanded)),
+                None => expanded,
+            };
+        }
         let mut music = match &expanded {
             Some(expanded) => lexer::music_line(
                 &expanded.text,
@@ -388,8 +392,19 @@ impl Parser<'_> {
     }
 
     fn open(&mut self, letter: char, after: &str, span: Span, in_header: bool) {
-        self.finish_field();
         let (text, comment) = split_comment(after);
+        // Before `+:` there was a backslash at the end of the words (ABC 2.0).
+        if let Some(open) = self
+            .open_field
+            .as_mut()
+            .filter(|open| letter == 'w' && open.letter == 'w')
+            && let Some(begun) = open.text.strip_suffix('\\')
+        {
+            open.text = format!("{begun} {}", text.trim());
+            open.span.end = span.end;
+            return;
+        }
+        self.finish_field();
         self.open_field = Some(OpenField {
             letter,
             text: text.trim().to_owned(),
@@ -413,6 +428,9 @@ impl Parser<'_> {
         } = open;
         if text.trim().len() < text.len() {
             text = text.trim().to_owned();
+        }
+        if letter == 'w' && text.ends_with('\\') {
+            text.truncate(text.len() - 1);
         }
         let value = field::value(letter, &text, in_header, span, &mut self.found);
         self.style.obey(&value);

@@ -7,6 +7,7 @@ use super::diagnostic::{Code, Diagnostic, Span};
 use super::parser::{Parsed, parse_tune};
 use super::tune::{LineContent, SymbolKind};
 use super::tune_text::TuneText;
+use super::typography;
 
 /// A stretch of a tune's text and what is to stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,8 +119,7 @@ impl Repair<'_> {
                     self.replace(Span::new(at, at), "1/4=", code);
                 }
             }
-            Code::TypographicSign => self.plain_sign(span, code),
-            Code::HtmlSign => self.plain_entities(span, code),
+            Code::TypographicSign | Code::HtmlSign => self.write_plainly(span, code),
             // Reserved signs are ignored (§8.1); a sharp sign may be meant.
             Code::StrayCharacter
                 if !marked.is_empty() && marked.bytes().all(|byte| b"*;?@".contains(&byte)) =>
@@ -145,61 +145,34 @@ impl Repair<'_> {
         }
     }
 
-    fn plain_sign(&mut self, span: Span, code: Code) {
-        let Some(sign) = self.slice(span).chars().next() else {
+    /// A sign is written as what it stands for, and so is the quote that ends what one opens; of a field each sign.
+    fn write_plainly(&mut self, span: Span, code: Code) {
+        let rest = self.text.get(span.start as usize..).unwrap_or("");
+        let Some(plain) = typography::plain_sign(rest) else {
+            // An inline field begins with its bracket.
+            let field = self.slice(span);
+            let text = field.trim_start_matches('[');
+            let base = span.start + (field.len() - text.len()) as u32;
+            for sign in typography::plain_signs(text) {
+                let place = Span::new(base + sign.from as u32, base + sign.to as u32);
+                self.replace(place, &sign.plain, code);
+            }
             return;
         };
-        let is_quote = |c: char| matches!(c, '\u{201c}'..='\u{201f}' | '\u{ff02}');
-        let plain = match sign {
-            quote if is_quote(quote) => {
-                let rest = self.text.get(span.end as usize..).unwrap_or("");
-                let line = rest.lines().next().unwrap_or("");
-                let close = line.find(|c: char| c == '"' || is_quote(c));
-                if let Some((at, close)) =
-                    close.and_then(|at| Some((at, line[at..].chars().next()?)))
-                    && close != '"'
-                {
-                    let at = span.end + at as u32;
-                    self.replace(Span::new(at, at + close.len_utf8() as u32), "\"", code);
-                }
-                "\""
-            }
-            '\u{2018}' | '\u{2019}' | '\u{2032}' => "'",
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => "-",
-            '\u{ff5c}' | '\u{2502}' => "|",
-            _ => " ",
-        };
-        self.replace(span, plain, code);
-    }
-
-    fn plain_entities(&mut self, span: Span, code: Code) {
-        let entity = self.slice(span).to_owned();
-        let sign = match entity.as_str() {
-            "&gt;" => ">",
-            "&lt;" => "<",
-            "&amp;" => "&",
-            "&quot;" => "\"",
-            "&nbsp;" => " ",
-            "&#39;" => "'",
-            _ => return,
-        };
-        let mut at = span;
-        loop {
-            self.replace(at, sign, code);
-            let rest = self.text.get(at.end as usize..).unwrap_or("");
-            // Several `>` follow each other; a closing quote comes later on the line.
-            let next = match sign {
-                "\"" => rest.lines().next().and_then(|line| line.find(&entity)),
-                _ => rest.starts_with(&entity).then_some(0),
-            };
-            let Some(next) = next else { return };
-            let start = at.end + next as u32;
-            at = Span::new(start, start + entity.len() as u32);
-            if sign == "\"" {
-                self.replace(at, sign, code);
-                return;
-            }
+        let line = self
+            .text
+            .get(span.end as usize..)
+            .unwrap_or("")
+            .lines()
+            .next();
+        if plain == "\""
+            && let Some((at, length)) = typography::closing_quote(line.unwrap_or(""))
+            && length > 1
+        {
+            let at = span.end + at as u32;
+            self.replace(Span::new(at, at + length as u32), "\"", code);
         }
+        self.replace(span, &plain, code);
     }
 
     fn replace(&mut self, span: Span, replacement: &str, code: Code) {
@@ -270,6 +243,11 @@ mod tests {
             ("+CEG+2  +trill+C", "[CEG]2  !trill!C"),
             ("\u{201c}Am\u{201d}C\u{2013}|C c\u{2019}", "\"Am\"C-|C c'"),
             ("A&gt;&gt;B &quot;G&quot;C", "A>>B \"G\"C"),
+            ("♯F C½ c&#39;«D&#187;", "^F C1/2 c'\"D\""),
+            (
+                "[M:¾]C\u{200b}2|[Q:“Largo” ½=40]",
+                "[M:3/4]C2|[Q:\"Largo\" 1/2=40]",
+            ),
             ("[Q:120]C * D @;", "[Q:1/4=120]C  D"),
             ("C# D", "C# D"),
             ("[1.2 C:|", "[1.2 C:|"),

@@ -16,10 +16,14 @@ const MNEMONICS: &[(&str, char)] = &[
     ("DH", 'Ð'), ("dh", 'ð'), ("TH", 'Þ'), ("th", 'þ'),
 ];
 
-/// Named entities after the ampersand.
+/// The longest name or number of an entity, and its semicolon.
+const ENTITY_BYTES_MAX: usize = 9;
+/// Named entities after the ampersand: the standard's, and what web pages make of the signs of music.
 #[rustfmt::skip]
 const ENTITIES: &[(&str, char)] = &[
-    ("amp", '&'), ("quot", '"'), ("lt", '<'), ("gt", '>'), ("copy", '©'),
+    ("amp", '&'), ("quot", '"'), ("lt", '<'), ("gt", '>'), ("copy", '©'), ("apos", '\''), ("nbsp", '\u{a0}'), ("shy", '\u{ad}'),
+    ("ndash", '–'), ("mdash", '—'), ("minus", '−'), ("lsquo", '‘'), ("rsquo", '’'), ("ldquo", '“'), ("rdquo", '”'), ("laquo", '«'), ("raquo", '»'),
+    ("prime", '′'), ("Prime", '″'), ("frac14", '¼'), ("frac12", '½'), ("frac34", '¾'), ("sharp", '♯'), ("flat", '♭'), ("natural", '♮'),
     ("Agrave", 'À'), ("agrave", 'à'), ("Egrave", 'È'), ("egrave", 'è'), ("Igrave", 'Ì'), ("igrave", 'ì'), ("Ograve", 'Ò'), ("ograve", 'ò'), ("Ugrave", 'Ù'), ("ugrave", 'ù'),
     ("Aacute", 'Á'), ("aacute", 'á'), ("Eacute", 'É'), ("eacute", 'é'), ("Iacute", 'Í'), ("iacute", 'í'), ("Oacute", 'Ó'), ("oacute", 'ó'), ("Uacute", 'Ú'), ("uacute", 'ú'),
     ("Yacute", 'Ý'), ("yacute", 'ý'), ("Acirc", 'Â'), ("acirc", 'â'), ("Ecirc", 'Ê'), ("ecirc", 'ê'), ("Icirc", 'Î'), ("icirc", 'î'), ("Ocirc", 'Ô'), ("ocirc", 'ô'), ("Ucirc", 'Û'), ("ucirc", 'û'),
@@ -54,13 +58,31 @@ pub fn decoded(text: &str) -> String {
     plain
 }
 
+/// The character that an entity at the start of `text` names or numbers (`&gt;`, `&#39;`, `&#x2019;`), and the entity's length.
+pub(super) fn entity(text: &str) -> Option<(char, usize)> {
+    let name = text.strip_prefix('&')?;
+    let end = name
+        .bytes()
+        .take(ENTITY_BYTES_MAX)
+        .position(|byte| byte == b';')?;
+    let name = &name[..end];
+    let character = match name.strip_prefix('#') {
+        Some(number) => {
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?).filter(|character| *character != '\0')?
+        }
+        None => ENTITIES.iter().find(|(known, _)| *known == name)?.1,
+    };
+    Some((character, end + 2))
+}
+
 /// The character an escape at the start of `text` stands for, and the escape's length in bytes.
 fn escape(text: &str) -> Option<(char, usize)> {
-    if let Some(entity) = text.strip_prefix('&') {
-        let end = entity.bytes().take(8).position(|byte| byte == b';')?;
-        let name = &entity[..end];
-        let found = ENTITIES.iter().find(|(known, _)| *known == name)?;
-        return Some((found.1, end + 2));
+    if text.starts_with('&') {
+        return entity(text);
     }
     let after = &text[1..];
     let digits = |count: usize| {
@@ -85,6 +107,16 @@ fn escape(text: &str) -> Option<(char, usize)> {
             Some((found.1, 3))
         }
     }
+}
+
+/// Where the quote is that ends a text, one after a backslash passed by.
+pub(super) fn closing_quote(text: &[u8]) -> Option<usize> {
+    let mut is_escaped = false;
+    text.iter().position(|&byte| {
+        let closes = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        closes
+    })
 }
 
 #[cfg(test)]
@@ -112,5 +144,13 @@ mod tests {
             assert_eq!(decoded(text), text);
         }
         assert_eq!(decoded("100\\%"), "100%");
+    }
+
+    #[test]
+    fn entities_have_names_or_numbers() {
+        assert_eq!(
+            decoded("O&#39;Neill&rsquo;s &#x266F;1 &#0; &#xd800; &#99999999;"),
+            "O'Neill’s ♯1 &#0; &#xd800; &#99999999;"
+        );
     }
 }

@@ -23,8 +23,8 @@ const LOST_MAX: usize = 1_000;
 const LOST_BYTES_SHOWN: usize = 200;
 /// The most files that a tunebook includes.
 const INCLUDED_MAX: usize = 16;
-/// What some web pages end their lines with.
-const BREAK_TAGS: [&[u8]; 3] = [b"<br>", b"<br/>", b"<br />"];
+/// Tags of web pages and forums at whose end the tune within them ends too.
+const ENCLOSING_TAGS: [&[u8]; 7] = [b"abc", b"code", b"div", b"p", b"pre", b"score", b"textarea"];
 
 /// Lines that read as music and belong to no tune.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,10 @@ pub struct Tunebook<R> {
     line_is_cut: bool,
     /// It ended the tune before it and begins the next.
     line_begins_tune: bool,
+    /// The tag that encloses the tune ended on it.
+    line_closes: bool,
+    /// Lines are quoted as mail and Markdown do it, from an `X:` on.
+    is_quoted: bool,
     has_tune: bool,
     lost: Vec<LostMusic>,
 }
@@ -135,6 +139,8 @@ impl<R: Read> Tunebook<R> {
             line_byte: 0,
             line_is_cut: false,
             line_begins_tune: false,
+            line_closes: false,
+            is_quoted: false,
             has_tune: false,
             lost: Vec::new(),
         }
@@ -220,6 +226,9 @@ impl<R: Read> Tunebook<R> {
                 (_, _) => {}
             }
             self.append_line();
+            if state == State::Body && self.line_closes {
+                return Ok(Some(self.deliver()));
+            }
         }
         match state {
             State::Outside if self.block_is_tune() => Ok(Some(self.deliver_block())),
@@ -423,7 +432,7 @@ impl<R: Read> Tunebook<R> {
         loop {
             if self.chunk_at == self.chunk.len() && !self.fill()? {
                 self.line_number = self.line_number.saturating_add(u32::from(has_any));
-                self.drop_break_tag();
+                self.drop_what_is_around();
                 return Ok(has_any);
             }
             if std::mem::take(&mut self.skips_newline) && self.chunk[self.chunk_at] == b'\n' {
@@ -445,7 +454,7 @@ impl<R: Read> Tunebook<R> {
                     self.skips_newline = rest[end] == b'\r';
                     self.chunk_at += end + 1;
                     self.line_number = self.line_number.saturating_add(1);
-                    self.drop_break_tag();
+                    self.drop_what_is_around();
                     return Ok(true);
                 }
                 None => self.chunk_at = self.chunk.len(),
@@ -453,18 +462,33 @@ impl<R: Read> Tunebook<R> {
         }
     }
 
-    /// A line copied from a web page may end with the tag that broke it there.
-    fn drop_break_tag(&mut self) {
-        if self.line.last() != Some(&b'>') {
-            return;
+    /// A line copied from a web page, a forum or mail stands between what belongs to the page.
+    fn drop_what_is_around(&mut self) {
+        self.line_closes = false;
+        while let Some((length, closes)) = tag_at_end(&self.line) {
+            self.line.truncate(self.line.len() - length);
+            self.line_closes |= closes;
         }
-        let ends_with = |tag: &&[u8]| {
-            let at = self.line.len().checked_sub(tag.len());
-            at.is_some_and(|at| self.line[at..].eq_ignore_ascii_case(tag))
+        let before = match self.line.first() {
+            Some(b'>') => {
+                let mark = if self.line.get(1) == Some(&b' ') {
+                    2
+                } else {
+                    1
+                };
+                self.is_quoted |= self.line[mark..].starts_with(b"X:");
+                if self.is_quoted { mark } else { 0 }
+            }
+            Some(b'<' | b'[') => {
+                let start = memchr::memmem::find(&self.line, b"X:").unwrap_or(0);
+                let is_tag = start > 1 && matches!(self.line[start - 1], b'>' | b']');
+                if is_tag { start } else { 0 }
+            }
+            _ => 0,
         };
-        if let Some(tag) = BREAK_TAGS.iter().copied().find(ends_with) {
-            self.line.truncate(self.line.len() - tag.len());
-        }
+        self.is_quoted &= before > 0;
+        self.line.drain(..before);
+        self.line_byte += before as u64;
     }
 
     /// Reads the next chunk; false at the end of the file.
@@ -502,6 +526,34 @@ impl<R: Read> Iterator for Tunebook<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_tune().transpose()
     }
+}
+
+/// The length of a tag that ends a line, `<br>`, `</p>` or `[/abc]`, and whether a tune within it ends there.
+fn tag_at_end(line: &[u8]) -> Option<(usize, bool)> {
+    let open = match line.last()? {
+        b'>' => b'<',
+        b']' => b'[',
+        _ => return None,
+    };
+    let start = memchr::memrchr(open, line)?;
+    let tag = line[start + 1..line.len() - 1].trim_ascii();
+    let is_break = open == b'<'
+        && tag
+            .strip_suffix(b"/")
+            .unwrap_or(tag)
+            .trim_ascii_end()
+            .eq_ignore_ascii_case(b"br");
+    let name = tag
+        .strip_prefix(b"/")
+        .filter(|name| !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric));
+    let closes = name.is_some_and(|name| {
+        ENCLOSING_TAGS
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+    });
+    // In brackets only what forums write: `[/2` is music gone wrong.
+    let is_tag = is_break || closes || (open == b'<' && name.is_some());
+    is_tag.then_some((line.len() - start, closes))
 }
 
 /// Whether any line is a field that music could follow.
@@ -662,6 +714,15 @@ mod tests {
             texts(b"<pre>\nX:1\nK:C\nCDE|\n</pre>\nABC\n"),
             ["X:1\nK:C\nCDE|"]
         );
+        for book in [
+            &b"<pre class=\"abc\">X:1\nK:C\nCDE|</pre>\nABC\n<p>X:2<br>\nK:G\nGAB|</p>\nGAB\n"[..],
+            b"[abc]X:1\nK:C\nCDE|\n[/abc]\nABC\n[abc]\nX:2\nK:G\nGAB|[/abc]\nGAB\n",
+            b"He wrote:\n> X:1\n> K:C\n> CDE|\n\n>X:2\n>K:G\n>GAB|\n>\n>GAB\n",
+        ] {
+            assert_eq!(texts(book), ["X:1\nK:C\nCDE|", "X:2\nK:G\nGAB|"]);
+        }
+        let quoted = &tunes(b"a\n> X:1\n> K:C\n> >C\n")[0];
+        assert_eq!((quoted.text(), quoted.first_byte()), ("X:1\nK:C\n>C", 4));
     }
 
     #[test]
