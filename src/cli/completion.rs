@@ -2,24 +2,14 @@
 //!
 //! In: the command line's description. Out: a script. Not: what may be written; a script offers what is usual.
 
+use crate::abc::Code;
 use crate::compose::shipped;
 use crate::corpus::manifest;
-use crate::music::Dance;
 use crate::output::OUTPUTS;
-use crate::performance::Role;
-use crate::token::TuneMeter;
-use crate::wishes::{COMPASSES, INSTRUMENTS};
+use crate::wishes;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command};
 use clap_complete::Shell;
-
-/// Keys and modes of sessions, commonest first.
-const KEYS: &[&str] = &[
-    "D", "G", "A", "Em", "Am", "Bm", "Dm", "C", "F", "Edor", "Ador", "Bdor", "Ddor", "Amix",
-    "Dmix", "Gm", "Bb", "E",
-];
-const FORMS: &[&str] = &["AABB", "AABBCC", "AABBCCDD", "AB", "ABC"];
-const STYLES: &[&str] = &["plain", "solo", "session", "ceilidh"];
 
 /// The script for this shell.
 pub(super) fn script(shell: Shell, command: Command) -> Vec<u8> {
@@ -51,43 +41,26 @@ fn with_values(command: Command, path: &str) -> Command {
         })
 }
 
-/// What is usual for an option of a command, where the option itself does not say it; names of several words as one.
+/// What is usual for an option of a command, where the option itself does not say it; a wish is offered what its row in the table offers.
 fn values(command: &str, option: &Arg) -> Vec<String> {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let parts = Role::ALL.map(Role::name);
-    let instruments = INSTRUMENTS.map(|(name, _)| name);
     match (command, option.get_id().as_str()) {
         (_, "model") | ("model info" | "model export", "file") => owned(&shipped::names()),
         ("corpus fetch", "names") => manifest::shipped_names()
             .chain(["all"])
             .map(str::to_owned)
             .collect(),
-        (_, "dance") => Dance::ALL
+        ("explain", "code") => Code::ALL
             .iter()
-            .map(|dance| dance.name().replace(' ', "-"))
+            .map(|code| code.as_str().to_owned())
             .collect(),
-        (_, "key") => owned(KEYS),
-        (_, "meter") => TuneMeter::ALL
-            .iter()
-            .map(|meter| meter.abc().to_owned())
-            .collect(),
-        (_, "form") => owned(FORMS),
-        (_, "range") => COMPASSES
-            .iter()
-            .map(|(name, _)| (*name).to_owned())
-            .collect(),
-        (_, "style") => owned(STYLES),
+        ("set", "name") => wishes::rows().map(|row| row.name.to_owned()).collect(),
         ("play" | "serve", "to") => OUTPUTS.iter().map(|kind| kind.name.to_owned()).collect(),
-        (_, "mute") => owned(&parts),
-        (_, "part_volume") => parts.iter().map(|part| format!("{part}=")).collect(),
-        (_, "instrument") => parts
-            .iter()
-            .flat_map(|part| instruments.map(|name| format!("{part}={name}")))
-            .collect(),
-        (_, "melody" | "second_melody" | "voices" | "drone" | "chords" | "bass") => {
-            owned(&instruments)
-        }
-        _ => Vec::new(),
+        // Kits of drums have numbers, and no instrument's name.
+        (_, "drum") => Vec::new(),
+        (_, name) => wishes::rows()
+            .find(|row| row.name == name)
+            .map_or_else(Vec::new, |row| (row.offered)()),
     }
 }
 
@@ -130,6 +103,20 @@ mod tests {
             (Shell::Fish, "-F -a \"folk"),
         ] {
             assert!(text(shell).contains(offers), "{shell}");
+        }
+    }
+
+    #[test]
+    fn wishes_are_completed_by_what_their_rows_offer() {
+        let script = text(Shell::Bash);
+        for list in [
+            "\"auto plain written solo session ceilidh\"",
+            "\"nottingham irish ryan aird any\"",
+            "slip-jig",
+            "bar-short",
+            "second_melody",
+        ] {
+            assert!(script.contains(list), "{list}");
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct Row {
     pub takes: Takes,
     /// What can be written.
     pub allowed: fn() -> String,
+    /// What a shell or a menu offers; none where it is a number or a text.
+    pub offered: fn() -> Vec<String>,
     /// What holds where nothing is asked.
     pub default: fn() -> String,
 }
@@ -106,6 +108,7 @@ macro_rules! wishes {
             placeholder: <$type as Value>::PLACEHOLDER,
             takes: <$type as Value>::TAKES,
             allowed: <$type as Value>::allowed,
+            offered: <$type as Value>::offered,
             default: || Value::write(&{ let default: $type = $default; default }),
         }),*];
 
@@ -257,6 +260,7 @@ pub const SHORTHANDS: [Row; 2] = [
         placeholder: "BOOL",
         takes: Takes::Flag,
         allowed: Switch::allowed,
+        offered: Switch::offered,
         default: || "false".to_owned(),
     },
     Row {
@@ -268,6 +272,14 @@ pub const SHORTHANDS: [Row; 2] = [
         placeholder: "PART=NAME",
         takes: Takes::Many,
         allowed: Role::allowed,
+        offered: || {
+            let of_part = |part: String| {
+                Program::offered()
+                    .into_iter()
+                    .map(move |name| format!("{part}={name}"))
+            };
+            Role::offered().into_iter().flat_map(of_part).collect()
+        },
         default: || "any".to_owned(),
     },
 ];

@@ -34,6 +34,11 @@ pub trait Value: Clone + PartialEq {
     /// What can be written, for a help text: `0 to 100`.
     fn allowed() -> String;
 
+    /// What a shell or a menu offers: every value where they are few, the usual ones where they are not, none of a number or a text.
+    fn offered() -> Vec<String> {
+        Vec::new()
+    }
+
     /// As JSON: a number where the text is one.
     fn to_json(&self) -> serde_json::Value {
         let text = self.write();
@@ -43,6 +48,18 @@ pub trait Value: Clone + PartialEq {
             _ => text.into(),
         }
     }
+}
+
+/// Keys and modes of sessions, commonest first.
+const USUAL_KEYS: [&str; 18] = [
+    "D", "G", "A", "Em", "Am", "Bm", "Dm", "C", "F", "Edor", "Ador", "Bdor", "Ddor", "Amix",
+    "Dmix", "Gm", "Bb", "E",
+];
+/// Forms of dance tunes, commonest first.
+const USUAL_FORMS: [&str; 5] = ["AABB", "AABBCC", "AABBCCDD", "AB", "ABC"];
+
+fn owned<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// How many texts a value takes.
@@ -212,6 +229,14 @@ impl<T: Value> Value for Wish<T> {
     fn allowed() -> String {
         format!("any, or {}", T::allowed())
     }
+
+    fn offered() -> Vec<String> {
+        let mut offered = T::offered();
+        if !offered.is_empty() {
+            offered.push("any".to_owned());
+        }
+        offered
+    }
 }
 
 impl Value for Dance {
@@ -228,6 +253,14 @@ impl Value for Dance {
 
     fn allowed() -> String {
         Self::ALL.map(Self::name).join(", ")
+    }
+
+    fn offered() -> Vec<String> {
+        // Names of two words as one, which every door reads.
+        Self::ALL
+            .iter()
+            .map(|dance| dance.name().replace(' ', "-"))
+            .collect()
     }
 }
 
@@ -262,6 +295,10 @@ impl Value for Key {
     fn allowed() -> String {
         "as ABC writes it: D, Am, Edor, Gmix".to_owned()
     }
+
+    fn offered() -> Vec<String> {
+        owned(USUAL_KEYS)
+    }
 }
 
 impl Value for TuneMeter {
@@ -286,6 +323,10 @@ impl Value for TuneMeter {
 
     fn allowed() -> String {
         Self::ALL.map(Self::abc).join(" ")
+    }
+
+    fn offered() -> Vec<String> {
+        owned(Self::ALL.map(Self::abc))
     }
 }
 
@@ -342,6 +383,10 @@ impl Value for Tradition {
     fn allowed() -> String {
         Self::ALL.map(Self::name).join(", ")
     }
+
+    fn offered() -> Vec<String> {
+        owned(Self::ALL.map(Self::name))
+    }
 }
 
 impl Value for Style {
@@ -361,6 +406,10 @@ impl Value for Style {
 
     fn allowed() -> String {
         Self::ALL.map(Self::name).join(", ")
+    }
+
+    fn offered() -> Vec<String> {
+        owned(Self::ALL.map(Self::name))
     }
 }
 
@@ -402,6 +451,10 @@ impl Value for Form {
 
     fn allowed() -> String {
         "parts in order, twice where repeated: AABB, AABBCC, AB …".to_owned()
+    }
+
+    fn offered() -> Vec<String> {
+        owned(USUAL_FORMS)
     }
 }
 
@@ -461,6 +514,10 @@ impl Value for Compass {
     fn allowed() -> String {
         "an instrument (whistle, flute, fiddle …), or lowest and highest note as ABC writes them, such as D-b"
             .to_owned()
+    }
+
+    fn offered() -> Vec<String> {
+        owned(COMPASSES.map(|(name, _)| name))
     }
 }
 
@@ -589,6 +646,10 @@ impl Value for Program {
     fn allowed() -> String {
         "a name such as flute, or a MIDI program 0 to 127".to_owned()
     }
+
+    fn offered() -> Vec<String> {
+        owned(INSTRUMENTS.map(|(name, _)| name))
+    }
 }
 
 impl Value for Role {
@@ -605,6 +666,10 @@ impl Value for Role {
 
     fn allowed() -> String {
         Self::ALL.map(Self::name).join(", ")
+    }
+
+    fn offered() -> Vec<String> {
+        owned(Self::ALL.map(Self::name))
     }
 }
 
@@ -657,6 +722,10 @@ impl Value for PartVolumes {
     fn allowed() -> String {
         "usual, or 0 to 127 for parts, such as drum=60,bass=90".to_owned()
     }
+
+    fn offered() -> Vec<String> {
+        Role::ALL.map(|role| format!("{}=", role.name())).to_vec()
+    }
 }
 
 /// Which parts are silent.
@@ -696,6 +765,10 @@ impl Value for Muted {
 
     fn allowed() -> String {
         format!("none, or some of {}", Role::allowed())
+    }
+
+    fn offered() -> Vec<String> {
+        owned(["none"].into_iter().chain(Role::ALL.map(Role::name)))
     }
 }
 
@@ -738,6 +811,26 @@ impl Value for ChordPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_offered_is_read() {
+        fn all_read<T: Value>() {
+            let offered = T::offered();
+            assert!(!offered.is_empty());
+            for text in offered {
+                assert!(T::read(&text).is_ok(), "{text}");
+            }
+        }
+        all_read::<Wish<Dance>>();
+        all_read::<Wish<Key>>();
+        all_read::<Wish<TuneMeter>>();
+        all_read::<Wish<Tradition>>();
+        all_read::<Wish<Form>>();
+        all_read::<Wish<Compass>>();
+        all_read::<Wish<Program>>();
+        all_read::<Style>();
+        all_read::<Muted>();
+    }
 
     #[test]
     fn forms_are_rows_of_parts() {
