@@ -18,6 +18,7 @@ use ceilid::output::null::{NullMemory, NullOutput, Received};
 use ceilid::output::{Health, LiveOutput};
 use ceilid::performance::{Mark, Performance, TimedMark, TimedMessage, Track};
 use ceilid::wishes::TimeSpan;
+use common::process::in_time;
 use common::{NullOpener, ready_tune};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -657,7 +658,8 @@ impl Stage {
 
     fn end(self) -> (Ending, Vec<Received>) {
         let Self { daemon, memory, .. } = self;
-        (daemon.join(), memory.received())
+        let ending = in_time("the daemon's end", move || daemon.join());
+        (ending, memory.received())
     }
 }
 

@@ -2,6 +2,9 @@
 
 #![cfg(feature = "fetch")]
 
+mod common;
+
+use common::port::ReservedPort;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -291,12 +294,9 @@ fn a_file_that_is_there_and_another_is_left_alone() {
 
 #[test]
 fn without_a_network_it_is_said_what_to_do_and_what_is_there_is_checked() {
-    // A port that was free a moment ago: nobody answers there.
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let folder = folder(&[nobody]);
+    // A port that is held, and at which nobody listens.
+    let nobody = ReservedPort::new();
+    let folder = folder(&[([127, 0, 0, 1], nobody.number()).into()]);
     fetched(
         folder.path(),
         3,

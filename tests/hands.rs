@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::process::{PATIENCE, Running, wait_for};
+use common::process::{PATIENCE, Running, Said, output_of, wait_for};
 use common::skip::lacks;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,10 +24,10 @@ impl Band {
         command.args(["serve", "--to", "null", "--listen", "127.0.0.1:0"]);
         command.args(["--mpd", "127.0.0.1:0", "--osc", "127.0.0.1:0"]);
         let mut process = command.args(more).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let said = Said::by(&mut process);
         let mut ports = [None; 3];
         while ports.contains(&None) {
-            let line = lines.next().unwrap().unwrap();
+            let line = said.next_line();
             for (port, words) in ports.iter_mut().zip(["page at", "MPD at", "OSC at"]) {
                 if line.contains(words) {
                     let number = line.trim_end_matches('/').rsplit(':').next().unwrap();
@@ -35,7 +35,6 @@ impl Band {
                 }
             }
         }
-        std::thread::spawn(move || lines.for_each(drop));
         let [page, mpd, osc] = ports.map(Option::unwrap);
         let band = Self {
             page,
@@ -54,6 +53,7 @@ impl Band {
 
     fn status(&self) -> serde_json::Value {
         let mut connection = TcpStream::connect(("127.0.0.1", self.page)).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
         let token = format!("Authorization: Bearer {TOKEN}");
         write!(
             connection,
@@ -68,7 +68,7 @@ impl Band {
     fn mpc(&self, words: &[&str]) -> String {
         let mut command = Command::new("mpc");
         command.args(["--host", "127.0.0.1", "--port", &self.mpd.to_string()]);
-        let answer = command.args(words).output().unwrap();
+        let answer = output_of(command.args(words));
         let said = String::from_utf8_lossy(&answer.stderr);
         assert!(answer.status.success(), "mpc {words:?}: {said}");
         String::from_utf8(answer.stdout).unwrap()
@@ -104,17 +104,16 @@ fn mpc_shows_what_plays_and_steers_it() {
     // One waits for news while the other makes some.
     let mut waiting = Command::new("mpc");
     waiting.args(["--host", "127.0.0.1", "--port", &band.mpd.to_string()]);
-    let mut waiting = waiting
-        .args(["idle", "player"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    band.mpc(&["next"]);
+    let waiting = waiting.args(["idle", "player"]).stdout(Stdio::piped());
+    let mut waiting = Running(waiting.spawn().unwrap());
+    // It tells nobody that it waits: what was news before it came is none to it.
+    wait_for("the news", || {
+        band.mpc(&["next"]);
+        !waiting.is_running()
+    });
     let mut news = String::new();
-    let mut stdout = waiting.stdout.take().unwrap();
+    let stdout = waiting.0.stdout.as_mut().unwrap();
     stdout.read_to_string(&mut news).unwrap();
-    waiting.wait().unwrap();
     assert_eq!(news.trim(), "player");
     wait_for("the end of that tune", || {
         let now = band.status();

@@ -393,10 +393,16 @@ fn a_process_that_was_stopped_goes_on_where_it_was() {
     send_signal(&ceilid.0, "STOP");
     std::thread::sleep(Duration::from_millis(1_500));
     let before = note_ons(&reader.bytes()).len();
+    let goes_on = Instant::now();
     send_signal(&ceilid.0, "CONT");
     std::thread::sleep(Duration::from_millis(200));
     let after = note_ons(&reader.bytes()).len();
-    assert!(after <= before + 2, "{after} notes hurried after {before}");
+    // On a machine that does much else 200 ms can be a second.
+    let due = goes_on.elapsed().div_duration_f64(QUARTER).ceil() as usize;
+    assert!(
+        after <= before + due + 1,
+        "{after} notes hurried after {before}"
+    );
     assert!(ceilid.wait().unwrap().success());
     wait_for("the end of the FIFO", || reader.is_done());
     assert_eq!(note_ons(&reader.bytes()), TUNE_PITCHES);

@@ -4,9 +4,9 @@
 mod common;
 
 use common::port::ReservedPort;
-use common::process::{PATIENCE, Running, end_gently, wait_for};
+use common::process::{PATIENCE, Running, Said, end_gently, wait_for};
 use common::skip::lacks;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -75,14 +75,9 @@ impl Band {
         command.args(["--trusted-host", "band.example", "--token-file"]);
         command.arg(token.path());
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let line = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find(|line| line.contains("page at http://"))
-            .unwrap();
-        // Nothing it says later may block it.
-        std::thread::spawn(move || lines.for_each(drop));
+        let said = Said::by(&mut process);
+        let mut lines = std::iter::repeat_with(|| said.next_line());
+        let line = lines.find(|line| line.contains("page at http://")).unwrap();
         let port = line.trim_end_matches('/').rsplit(':').next().unwrap();
         Self {
             port: port.parse().unwrap(),

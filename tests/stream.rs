@@ -200,7 +200,15 @@ fn a_wrong_password_is_a_lost_output_and_not_a_flood_of_attempts() {
     let (station, output) = Station::open(SynthFont::embedded()).unwrap();
     let url = format!("http://source:wrong@127.0.0.1:{port}/folk.opus");
     let mut icecast = IcecastOutput::open(&url, station).unwrap();
-    let (mut connection, _) = server.accept().unwrap();
+    server.set_nonblocking(true).unwrap();
+    let mut accepted = None;
+    wait_for("the source", || {
+        accepted = server.accept().ok();
+        accepted.is_some()
+    });
+    let (mut connection, _) = accepted.unwrap();
+    connection.set_nonblocking(false).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut head = [0; 512];
     let count = connection.read(&mut head).unwrap();
     // "source:wrong" as RFC 4648 writes it.
@@ -211,7 +219,6 @@ fn a_wrong_password_is_a_lost_output_and_not_a_flood_of_attempts() {
     wait_for("the refusal to be seen", || {
         icecast.health() == Health::Lost
     });
-    server.set_nonblocking(true).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert!(server.accept().is_err(), "it tried again at once");
     Box::new(icecast).close();

@@ -20,6 +20,7 @@ use ceilid::output::stream::Station;
 use ceilid::output::synth::SynthFont;
 use ceilid::performance::{Performance, TimedMessage, Track};
 use ceilid::web::{self, Access, Parts, Peer, Server, Token};
+use common::process::in_time;
 use common::{NullOpener, ready_tune};
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -237,7 +238,7 @@ fn commands_reach_the_daemon_and_are_seen_in_its_events() {
         status["settings"]["tempo_scale"] == 1.5
     });
     house.post("/api/stop");
-    let heard = events.join().unwrap();
+    let heard = in_time("the end of the events", || events.join().unwrap());
     for event in [
         "status",
         "paused",
@@ -728,7 +729,7 @@ impl Drop for House {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(daemon) = self.daemon.take() {
-            daemon.join();
+            in_time("the daemon's end", move || daemon.join());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A JACK server, and what arrives at a MIDI port of it.
 
 use super::folder::Folder;
-use super::process::{Running, end_gently, wait_for};
+use super::process::{Running, end_gently, output_of, wait_for};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -28,19 +28,28 @@ impl JackServer {
         Self::start_as(self.name.clone(), folder, log)
     }
 
+    /// A machine has room for eight servers, whoever started them: where it is full, it is tried until one ends.
     pub fn start_as(name: String, folder: &Folder, log: &str) -> Self {
-        let log = std::fs::File::create(folder.path(log)).unwrap();
-        let mut command = Command::new("jackd");
-        command.args(["-n", &name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]);
-        let command = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        let server = Self {
-            name,
-            process: Running(command.spawn().unwrap()),
+        let spawn = || {
+            let log = std::fs::File::create(folder.path(log)).unwrap();
+            let mut command = Command::new("jackd");
+            command.args(["-n", &name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]);
+            let command = command
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().unwrap())
+                .stderr(log);
+            Running(command.spawn().unwrap())
         };
-        wait_for("the JACK server", || server.ports().is_some());
+        let mut server = Self {
+            name: name.clone(),
+            process: spawn(),
+        };
+        wait_for("the JACK server", || {
+            if !server.process.is_running() {
+                server.process = spawn();
+            }
+            server.ports().is_some()
+        });
         server
     }
 
@@ -52,10 +61,7 @@ impl JackServer {
     }
 
     pub fn ports(&self) -> Option<String> {
-        let output = Command::new("jack_lsp")
-            .envs(self.environment())
-            .output()
-            .unwrap();
+        let output = output_of(Command::new("jack_lsp").envs(self.environment()));
         output
             .status
             .success()

@@ -1,11 +1,15 @@
 //! Processes that do not outlive their test, and waiting with a bound.
 
 use std::ffi::OsString;
-use std::process::{Child, Command};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for a server, a port or a sound.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a process may take that has a tune to play or to write, on a machine that does much else.
+pub const WORK_WAIT_MAX: Duration = Duration::from_secs(180);
 /// How long a process may take to end before it is killed.
 pub const END_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks.
@@ -15,8 +19,16 @@ pub const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 pub struct Running(pub Child);
 
 impl Running {
-    pub fn wait(&mut self) -> std::io::Result<std::process::ExitStatus> {
-        self.0.wait()
+    /// How it ended, once it has; a failure where it has not within [`WORK_WAIT_MAX`].
+    pub fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        let deadline = Instant::now() + WORK_WAIT_MAX;
+        while Instant::now() < deadline {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        Err(std::io::ErrorKind::TimedOut.into())
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -59,6 +71,50 @@ pub fn send_signal(process: &Child, signal: &str) {
         .args([&format!("-{signal}"), &process.id().to_string()])
         .status()
         .unwrap();
+}
+
+/// What a program says until it has ended, which it does within [`WORK_WAIT_MAX`].
+pub fn output_of(command: &mut Command) -> Output {
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let process = piped.stderr(Stdio::piped()).spawn().unwrap();
+    let id = process.id().to_string();
+    let (tell, told) = channel();
+    std::thread::spawn(move || tell.send(process.wait_with_output()));
+    let Ok(output) = told.recv_timeout(WORK_WAIT_MAX) else {
+        let _ = Command::new("kill").args(["-KILL", &id]).status();
+        panic!("{command:?} does not end");
+    };
+    output.unwrap()
+}
+
+/// What a process says on stderr, line by line; it is read whether somebody asks or not, so that the process never waits for us.
+pub struct Said(Receiver<String>);
+
+impl Said {
+    pub fn by(process: &mut Child) -> Self {
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = tell.send(line);
+            }
+        });
+        Self(told)
+    }
+
+    pub fn next_line(&self) -> String {
+        self.0
+            .recv_timeout(PATIENCE)
+            .expect("it says one line more")
+    }
+}
+
+/// What comes of work that ends by itself, if it does within [`PATIENCE`].
+pub fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = channel();
+    std::thread::spawn(move || tell.send(work()));
+    let result = told.recv_timeout(PATIENCE);
+    result.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
