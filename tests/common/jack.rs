@@ -33,7 +33,9 @@ impl JackServer {
         let spawn = || {
             let log = std::fs::File::create(folder.path(log)).unwrap();
             let mut command = Command::new("jackd");
-            command.args(["-n", &name, "-r", "-d", "dummy", "-r", "48000", "-p", "256"]);
+            // In step with its clients: otherwise what a client has not read when a period is over is lost to it.
+            command.args(["-n", &name, "-r", "-S", "-t", "5000"]);
+            command.args(["-d", "dummy", "-r", "48000", "-p", "256"]);
             let command = command
                 .stdin(Stdio::null())
                 .stdout(log.try_clone().unwrap())
