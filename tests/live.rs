@@ -8,7 +8,7 @@ use ceilid::daemon::archive::Search;
 use common::fifo::{FifoReader, make_fifo};
 use common::folder::{Folder, QUARTER, TUNE_PITCHES};
 use common::jack::{DumpedEvent, JackServer, MidiDump};
-use common::process::{PATIENCE, Running, end_gently, send_signal, wait_for};
+use common::process::{PATIENCE, Running, end_gently, in_environment, send_signal, wait_for};
 use common::pulse::{PulseServer, Recording, nowhere};
 use common::skip::{lacks, skip, skip_uninstalled};
 use std::collections::BTreeSet;
@@ -833,6 +833,73 @@ fn a_configuration_is_checked_without_a_sound() {
         "error: `bad.toml`:1:1: there is no key `volum` (did you mean `volume`?)\n\
          error: `bad.toml`:2:15: `tempo_scale`: 99 is not between 0.1 and 10\n"
     );
+}
+
+/// What `serve --check` says of the time of day, and on stderr.
+fn checked(folder: &Folder, before: &[&str], environment: &[(&str, OsString)]) -> (String, String) {
+    let program = [
+        before,
+        &[
+            env!("CARGO_BIN_EXE_ceilid"),
+            "serve",
+            "--check",
+            "--to",
+            "null",
+        ],
+    ]
+    .concat();
+    let mut command = Command::new(program[0]);
+    command.args(&program[1..]).current_dir(folder.0.path());
+    in_environment(&mut command, environment);
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let time = stdout.lines().find_map(|line| line.strip_prefix("time: "));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    (time.unwrap_or_default().to_owned(), stderr)
+}
+
+#[test]
+fn hours_are_those_of_the_zone_that_tz_names_and_another_name_is_told() {
+    let folder = Folder::with_tune();
+    let time = |before: &[&str], zone: &str| checked(&folder, before, &[("TZ", zone.into())]).0;
+    // As POSIX writes it, it needs no database; a minute may pass in between.
+    let is_of_tokyo = |before: &[&str]| {
+        let minute = || time(&[], "JST-9").split_once(',').unwrap().0.to_owned();
+        let (earlier, found, later) = (minute(), time(before, "Asia/Tokyo"), minute());
+        let allowed = [earlier, later].map(|minute| format!("{minute}, Asia/Tokyo"));
+        assert!(
+            allowed.contains(&found),
+            "{found}, and not one of {allowed:?}"
+        );
+    };
+    is_of_tokyo(&[]);
+    let wrong = time(&[], "Asia/Tokio");
+    assert_eq!(
+        wrong,
+        "UTC: `TZ` is `Asia/Tokio`, which is no time zone; write one such as `Asia/Tokyo`"
+    );
+    // A container has no database of zones; the one in the binary is as good.
+    let without = ["unshare", "--map-root-user", "--mount", "sh", "-c"];
+    let hide = "mount -t tmpfs none /usr/share/zoneinfo && \"$@\"";
+    let try_out = Command::new(without[0])
+        .args(&without[1..])
+        .args([hide, "sh", "true"])
+        .output();
+    match try_out {
+        Ok(output) if output.status.success() => {
+            is_of_tokyo(&[&without[..], &[hide, "sh"]].concat());
+        }
+        _ => skip("no name spaces of mounts, or no time zones to hide"),
+    }
+}
+
+#[test]
+fn a_variable_that_means_nothing_is_named_and_what_was_meant() {
+    let folder = Folder::with_tune();
+    let environment = [("CEILID_VOLUM", "3".into()), ("CEILID_GAP", "3s".into())];
+    let (_, stderr) = checked(&folder, &[], &environment);
+    let told = "`CEILID_VOLUM` means nothing to ceilid (did you mean `CEILID_VOLUME`?)";
+    assert!(stderr.contains(told) && !stderr.contains("GAP"), "{stderr}");
 }
 
 /// The channel messages in raw MIDI bytes without running status.

@@ -58,6 +58,7 @@ mod threads;
 mod titles;
 mod train;
 mod tune_names;
+mod variables;
 mod watch;
 
 pub use context::Context;

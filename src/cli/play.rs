@@ -3,7 +3,7 @@
 use super::config_flags::LiveFlags;
 use super::live::Stage;
 use super::source;
-use super::{Context, Failure};
+use super::{Context, Failure, variables};
 use crate::performance::Style;
 use std::path::PathBuf;
 
@@ -19,6 +19,7 @@ pub(super) struct Args {
 
 /// Runs `ceilid play`.
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    variables::tell_unknown();
     let mut config = args.flags.config(context)?;
     let chooses_style = !args.inputs.is_empty() && config.settings.style.is_none();
     if chooses_style {

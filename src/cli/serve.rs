@@ -5,9 +5,10 @@ use super::config_flags::ServeFlags;
 use super::doors::Doors;
 use super::live::Stage;
 use super::source;
-use super::{Context, Failure, files};
+use super::{Context, Failure, files, variables};
 use crate::daemon::Settings;
 use crate::daemon::config::Config;
+use crate::daemon::wall::time_here;
 use crate::wishes::{Shown, TABLE};
 use std::fmt::Write;
 
@@ -23,6 +24,7 @@ pub(super) struct Args {
 
 /// Runs `ceilid serve`.
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    variables::tell_unknown();
     let config = args.flags.config(context)?;
     let with_config = &context.with_config(&config);
     if args.check {
@@ -56,6 +58,9 @@ fn check(config: &Config, context: &Context) -> Result<(), Failure> {
     }
     let sets = config.plan.sets.iter().map(|set| set.name.as_str());
     let _ = writeln!(report, "sets: {}", sets.collect::<Vec<_>>().join(", "));
+    // What a plan goes by.
+    let time = time_here().unwrap_or_else(|error| format!("UTC: {error}"));
+    let _ = writeln!(report, "time: {time}");
     let archive = config.archive.settings();
     let archive = archive.map_or_else(
         || "none".to_owned(),

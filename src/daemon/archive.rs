@@ -688,16 +688,47 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError>
     Ok(())
 }
 
-/// A new file is its owner's alone: what somebody likes is nobody else's business. SQLite makes those beside it alike.
+/// The file is its owner's alone, an old one too: what somebody likes is nobody else's business. SQLite makes those beside it
+/// alike.
 fn make_private(path: &Path) -> io::Result<()> {
     let mut options = std::fs::File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            #[cfg(unix)]
+            close_to_others(path);
+            Ok(())
+        }
+        opened => opened.map(drop),
     }
+}
+
+/// Takes away what others may do with a file, and with what SQLite keeps beside it. Where that cannot be, because it is not
+/// ours or its file system has no such thing, it stays as it is: an archive that can be written is written.
+#[cfg(unix)]
+fn close_to_others(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for suffix in ["", "-wal", "-shm"] {
+        let path = beside(path, suffix);
+        let Ok(found) = std::fs::metadata(&path).map(|file| file.permissions().mode()) else {
+            continue;
+        };
+        if found & 0o077 != 0 {
+            let private = std::fs::Permissions::from_mode(found & 0o700);
+            if let Err(error) = std::fs::set_permissions(&path, private) {
+                tracing::warn!(archive = %path.display(), %error, "others may read it");
+            }
+        }
+    }
+}
+
+/// The name of a file that stands beside the archive.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Renames the file, and what SQLite keeps beside it.
@@ -705,16 +736,11 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let aside = beside(&format!(".damaged-{}", now.as_millis()));
+    let aside = beside(path, &format!(".damaged-{}", now.as_millis()));
     std::fs::rename(path, &aside)?;
     for suffix in ["-wal", "-shm"] {
         // Without its file, it is of no use.
-        let _ = std::fs::remove_file(beside(suffix));
+        let _ = std::fs::remove_file(beside(path, suffix));
     }
     Ok(aside)
 }
@@ -960,16 +986,25 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_new_archive_is_its_owners_alone() {
+    fn an_archive_is_its_owners_alone_and_an_old_one_becomes_so() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let archive = Archive::open(settings(folder.path())).unwrap();
-        archive.write(Entry::Composed(tune(1), seconds(0)));
-        for name in ["archive.sqlite", "archive.sqlite-wal"] {
-            let file = std::fs::metadata(folder.path().join("sub").join(name)).unwrap();
-            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+        let settings = settings(folder.path());
+        let mut is_old = false;
+        for _ in 0..2 {
+            let archive = Archive::open(settings.clone()).unwrap();
+            archive.write(Entry::Composed(tune(1), seconds(0)));
+            for suffix in ["", "-wal"] {
+                let file = std::fs::metadata(beside(&settings.path, suffix)).unwrap();
+                let mode = file.permissions().mode() & 0o777;
+                assert_eq!(mode, 0o600, "{suffix} of an old one: {is_old}");
+            }
+            archive.close();
+            // As they were made before.
+            let open_to_all = std::fs::Permissions::from_mode(0o644);
+            std::fs::set_permissions(&settings.path, open_to_all).unwrap();
+            is_old = true;
         }
-        archive.close();
     }
 
     #[test]

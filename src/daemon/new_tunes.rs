@@ -7,8 +7,18 @@ use crate::compose::ComposeError;
 use crate::compose::shipped::{AskError, LoadedModel};
 use crate::critic::{Critic, Refusals, Verdict};
 use crate::wishes::Settings;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Somebody waits for the answer whether a wish can be granted. One that is not found out by then is taken: the band lets it
+/// go where nothing comes of it, and says so.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(5);
+/// How soon a check notices that the daemon stops.
+const STOP_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A model, asked for tune after tune of one seed.
 pub struct NewTunes {
@@ -83,8 +93,10 @@ impl TuneSource for NewTunes {
             let composer = model
                 .composer(Arc::clone(&critic), &wishes)
                 .map_err(|error| WishError::Ask(Box::new(error)))?;
-            // One that stops has no time for an answer.
-            if composer.comes_to_an_end(&stop) || stop.load(Ordering::Relaxed) {
+            let comes_to_an_end = within(CHECK_TIME_MAX, &stop, |enough| {
+                composer.comes_to_an_end(enough) || enough.load(Ordering::Relaxed)
+            });
+            if comes_to_an_end {
                 return Ok(());
             }
             Err(WishError::NoWay {
@@ -92,6 +104,28 @@ impl TuneSource for NewTunes {
             })
         }))
     }
+}
+
+/// Has `work` done; the flag that it is handed is raised when this time is over, and soon after `stop` is.
+fn within<T>(time: Duration, stop: &AtomicBool, work: impl FnOnce(&AtomicBool) -> T) -> T {
+    let enough = AtomicBool::new(false);
+    let deadline = Instant::now() + time;
+    thread::scope(|scope| {
+        let (done, is_done) = sync_channel::<Infallible>(0);
+        scope.spawn(|| {
+            let is_done = is_done;
+            let goes_on = || Instant::now() < deadline && !stop.load(Ordering::Relaxed);
+            while goes_on() {
+                if is_done.recv_timeout(STOP_LOOK_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+            enough.store(true, Ordering::Relaxed);
+        });
+        let answer = work(&enough);
+        drop(done);
+        answer
+    })
 }
 
 /// What the critic says, in a line for the archive.
@@ -110,4 +144,28 @@ fn verdict(verdict: &Verdict, refusals: &Refusals) -> String {
         format!("; drafts refused before it: {refusals}")
     };
     format!("passed{familiarity}{before}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_told_when_its_time_is_over_or_the_daemon_stops() {
+        let until_told = |enough: &AtomicBool| {
+            while !enough.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+        };
+        let stop = AtomicBool::new(false);
+        within(Duration::from_millis(1), &stop, until_told);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(
+            within(hour, &stop, |_| 1),
+            1,
+            "done before, it is not waited for"
+        );
+        stop.store(true, Ordering::Relaxed);
+        within(hour, &stop, until_told);
+    }
 }

@@ -3,6 +3,7 @@
 //! In: a moment of the daemon's clock. Out: what a clock on the wall shows then, for plans, timers and the archive.
 
 use super::clock::Clock;
+use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -29,6 +30,9 @@ pub struct WallClock {
 impl WallClock {
     /// A wall clock that goes with this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        if let Err(error) = zone() {
+            tracing::warn!(%error, "hours are those of UTC");
+        }
         Self {
             start: clock.now(),
             start_unix: system_time(),
@@ -73,12 +77,42 @@ fn system_time() -> Duration {
         .unwrap_or_default()
 }
 
-/// In the system's time zone; UTC where there is none.
+/// The variable `TZ` names no time zone.
+#[derive(Debug, thiserror::Error)]
+#[error("`TZ` is `{found}`, which is no time zone; write one such as `Asia/Tokyo`")]
+pub struct ZoneError {
+    /// What it says.
+    found: String,
+}
+
+/// The time of day that plans go by now, and of where: `06:50, Asia/Tokyo`.
+///
+/// # Errors
+/// See [`ZoneError`]; then plans go by UTC.
+pub fn time_here() -> Result<String, ZoneError> {
+    let zone = zone()?;
+    let minutes = minute_of_day(system_time());
+    let name = zone.iana_name().unwrap_or("without a name");
+    Ok(format!("{:02}:{:02}, {name}", minutes / 60, minutes % 60))
+}
+
+/// The system's time zone; UTC where there is none and nobody asked for one.
+fn zone() -> Result<TimeZone, ZoneError> {
+    let found = || std::env::var_os("TZ").filter(|name| !name.is_empty());
+    TimeZone::try_system().or_else(|_| match found() {
+        Some(found) => Err(ZoneError {
+            found: found.to_string_lossy().into_owned(),
+        }),
+        None => Ok(TimeZone::UTC),
+    })
+}
+
+/// In the system's time zone.
 fn minute_of_day(unix: Duration) -> u16 {
     let seconds = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
     let local = jiff::Timestamp::from_second(seconds)
         .unwrap_or(jiff::Timestamp::MAX)
-        .to_zoned(jiff::tz::TimeZone::system());
+        .to_zoned(zone().unwrap_or(TimeZone::UTC));
     // An hour is 0 to 23 and a minute 0 to 59.
     u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs())
 }

@@ -148,10 +148,14 @@ pub fn in_environment(command: &mut Command, environment: &[(&str, OsString)]) {
         "PULSE_SERVER",
         "PULSE_SINK",
         "RUST_LOG",
-        "CEILID_SOUNDFONT",
-        "CEILID_SEED",
+        "TZ",
     ] {
         command.env_remove(variable);
+    }
+    let ours =
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CEILID_"));
+    for (name, _) in ours {
+        command.env_remove(name);
     }
     command.envs(environment.iter().map(|(name, value)| (name, value)));
 }
