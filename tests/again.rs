@@ -55,7 +55,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ("mute", &["drum", "bass,drone"]),
     ("meter", &["6/8", "4/4", "2/4", "3/4"]),
     ("manner", &["irish", "ryan"]),
-    ("form", &["AABB", "AB", "AABBCC"]),
+    ("form", &["AABB", "AABA", "AABBCC"]),
+    ("part_bars", &["4"]),
     ("range", &["whistle", "D-b", "G,-b"]),
     (
         "prime",
@@ -67,6 +68,12 @@ const VALUES: &[(&str, &[&str])] = &[
     (
         "turn",
         &["R:jig\nM:6/8\nL:1/8\nK:D\n|:fef afd|edB BAF|ABd fed|d3 d3:|"],
+    ),
+    (
+        "vary",
+        &[
+            "R:jig\nM:6/8\nL:1/8\nK:D\n|:fef afd|edB BAF|ABd fed|e3 efg|fef afd|edB BAF|ABd faf|d3 d3:|",
+        ],
     ),
     ("min_p", &["0", "0.02"]),
 ];
@@ -86,11 +93,11 @@ fn drawn(rng: &mut StdRng) -> SettingsPatch {
     let share = rng.random_range(0.1..0.4);
     for (name, values) in VALUES {
         // A tune has one beginning.
-        if *name == "turn" && wishes.prime.is_some() {
+        if matches!(*name, "turn" | "vary") && (wishes.prime.is_some() || wishes.turn.is_some()) {
             continue;
         }
         // What seldom goes together with the rest is seldom asked for.
-        let share = if matches!(*name, "meter" | "prime" | "turn") {
+        let share = if matches!(*name, "meter" | "prime" | "turn" | "vary" | "part_bars") {
             share / 4.0
         } else {
             share
@@ -110,7 +117,8 @@ fn made(
     wishes: &Settings,
     (seed, index): (u64, u64),
 ) -> Option<(String, Vec<u8>)> {
-    let composer = model.composer(Arc::clone(critic), wishes).unwrap();
+    // What no tune can have is refused at once.
+    let composer = model.composer(Arc::clone(critic), wishes).ok()?;
     let tune = match composer.compose(seed, index, &AtomicBool::new(false)) {
         Err(ComposeError::AllRefused { .. }) => return None, // no tune has all of these
         tune => tune.unwrap(),

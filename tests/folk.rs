@@ -4,8 +4,8 @@
 mod common;
 
 use ceilid::abc;
+use ceilid::compose::{Beginning, Composer, Habits, Leaning, Model, Request, RequestError};
 use ceilid::compose::{Compose, ModelName};
-use ceilid::compose::{Composer, Habits, Leaning, Model, Request, RequestError};
 use ceilid::corpus::tunebook;
 use ceilid::critic::comparison::Tell;
 use ceilid::critic::features::Melody;
@@ -16,7 +16,9 @@ use ceilid::model::engine::{Engine, Storage};
 use ceilid::model::shape::NetworkConfig;
 use ceilid::music::{Dance, Mode};
 use ceilid::score::{self, Score};
-use ceilid::token::{PlannedTune, Style, TONICS, TuneMeter, from_score, to_abc, written_in_score};
+use ceilid::token::{
+    PlannedTune, Sound, Style, TONICS, TuneMeter, from_score, to_abc, written_in_score,
+};
 use ceilid::wishes::{Form, MinP, Settings, SettingsPatch, Temperature, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -286,6 +288,83 @@ fn a_turn_is_written_to_a_first_part() {
     asked.set("prime", "K:D\n").unwrap();
     let refused = Request::of(&Settings::default().patched(&asked));
     assert_eq!(refused, Err(RequestError::TwoBeginnings));
+}
+
+#[test]
+fn a_part_that_comes_back_is_the_same_part() {
+    let request = |form: &str| Request {
+        form: Some(Form::read(form).unwrap()),
+        part_bars: Some(8),
+        ..Request::default()
+    };
+    for (form, written, (returns, of)) in [("AABA", "AABC", (2, 0)), ("ABAC", "ABCD", (2, 0))] {
+        for tune in drafts(request(form), 4) {
+            assert_eq!(tune.plan.form(), written, "{}", text(&tune));
+            let slots = tune.plan.slots();
+            let bars = tune.bars();
+            let part = |part: u8| {
+                let of_part = slots
+                    .iter()
+                    .zip(&bars)
+                    .filter(|(slot, _)| slot.part == part);
+                of_part.map(|(_, notes)| notes.clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(part(returns), part(of), "{}", text(&tune));
+            assert!(tune.plan.parts.iter().all(|part| part.bars == 8));
+        }
+    }
+}
+
+#[test]
+fn parts_have_the_bars_asked_for_or_none_are_written() {
+    let request = |form: &str, part_bars: u8, meter: Option<TuneMeter>| Request {
+        form: Some(Form::read(form).unwrap()),
+        part_bars: Some(part_bars),
+        meter,
+        ..Request::default()
+    };
+    for tune in drafts(request("AABB", 4, None), 4) {
+        assert!(tune.plan.parts.iter().all(|part| part.bars == 4));
+    }
+    let refused = |form: &str, bars: u8, meter| request(form, bars, meter).check();
+    assert_eq!(
+        refused("AABB", 6, None),
+        Err(RequestError::PartBars { bars: 6 })
+    );
+    let long = Err(RequestError::BarsPlayed { played: 128 });
+    assert_eq!(refused("AABB", 32, None), long);
+    assert_eq!(refused("AABB", 16, Some(TuneMeter::TwoFour)), Ok(()));
+    let slow = Err(RequestError::BarsPlayed { played: 64 });
+    assert_eq!(refused("AABB", 16, Some(TuneMeter::FourFour)), slow);
+}
+
+#[test]
+fn a_variation_keeps_form_returns_and_ends_and_is_another_tune() {
+    let tune = "R:jig\nM:6/8\nL:1/8\nK:D\n|:fef afd|edB BAF|ABd fed|e3 efg|fef afd|edB BAF|ABd faf|d3 d3:|\n";
+    let mut asked = SettingsPatch::default();
+    asked.set("vary", tune).unwrap();
+    let request = |asked: &SettingsPatch| Request::of(&Settings::default().patched(asked));
+    let request_of_it = request(&asked).unwrap();
+    assert_eq!(request_of_it.beginning, Beginning::Whole);
+    let given = request_of_it.prime.clone().unwrap();
+    let written = drafts(request_of_it, 6);
+    assert_eq!(written.len(), 6);
+    for tune in &written {
+        assert_eq!(tune.plan, given.plan, "{}", text(tune));
+        let (bars, before) = (tune.bars(), given.bars());
+        assert_eq!(
+            (&bars[4], &bars[5], &bars[7]),
+            (&bars[0], &bars[1], &before[7])
+        );
+        let begins = |bars: &[Vec<ceilid::token::Note>]| -> Vec<Sound> {
+            bars.iter().map(|notes| notes[0].sound).collect()
+        };
+        assert_eq!(begins(&bars), begins(&before), "{}", text(tune));
+    }
+    assert!(written.iter().any(|tune| tune.notes != given.notes));
+
+    asked.set("turn", tune).unwrap();
+    assert_eq!(request(&asked), Err(RequestError::TwoBeginnings));
 }
 
 #[test]

@@ -7,11 +7,12 @@
 //! that the critic counts. Taking the most typical draft instead would make every tune the same tune, which is a tell of its own.
 
 use super::composition::{Compose, ComposeError, Composition};
+use super::given::Given;
 use super::habits::Habits;
-use super::particles::{self, Draw, PARTICLES, Written};
-use super::planner::{PLANS_MAX, draw_plans};
+use super::particles::{self, Draw, PARTICLES, Start, Written};
+use super::planner::{PLANS_MAX, draw_plans, settled_plans};
 use super::provenance::{self, ModelName, Provenance};
-use super::request::{Request, RequestError, learnt_as, metres};
+use super::request::{Beginning, Request, RequestError, learnt_as, metres};
 use super::sampler::Choice;
 use super::title::Namer;
 use crate::critic::comparison::Tell;
@@ -20,9 +21,9 @@ use crate::critic::features::{Melody, scalars};
 use crate::critic::taste::Taste;
 use crate::critic::{Critic, Refusal, Refusals};
 use crate::harmony::{self, Harmoniser};
-use crate::model::engine::{Engine, EngineState};
+use crate::model::engine::Engine;
 use crate::music::Dance;
-use crate::token::{Cursor, Note, Style, to_abc};
+use crate::token::{Style, to_abc};
 use crate::{abc, score};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -80,7 +81,7 @@ pub struct Composer {
     critic: Arc<Critic>,
     request: Request,
     leaning: Leaning,
-    begun: Vec<Note>,
+    given: Given,
 }
 
 /// A draft before the critic has seen it.
@@ -107,23 +108,7 @@ impl Composer {
         if matches!(request.style, Style::Book(book) if usize::from(book) >= found.max(1)) {
             return Err(RequestError::Manner { found });
         }
-        let mut begun = Vec::new();
         if let Some(prime) = &request.prime {
-            let has_pickup = (prime.plan.parts.first()).is_some_and(|part| part.pickup > 0);
-            let bars = request.prime_bars.saturating_add(usize::from(has_pickup));
-            let slots = prime.plan.slots();
-            let mut left: u32 = slots
-                .iter()
-                .take(bars)
-                .map(|slot| u32::from(slot.length))
-                .sum();
-            for note in &prime.notes {
-                if left == 0 {
-                    break;
-                }
-                left = left.saturating_sub(u32::from(note.units()));
-                begun.push(*note);
-            }
             let plan = &prime.plan;
             request.dance = request.dance.or(Some(plan.dance));
             request.meter = request.meter.or(Some(plan.meter));
@@ -134,12 +119,13 @@ impl Composer {
             // Its metre is what tells it from the dance that it was learnt as.
             request.meter = request.meter.or(metres(dance).first().copied());
         }
+        request.check_varied()?;
         Ok(Self {
+            given: Given::of(&request),
             leaning: model.leaning(request.style),
             model,
             critic,
             request,
-            begun,
         })
     }
 
@@ -199,23 +185,29 @@ impl Composer {
     ) -> Vec<T> {
         let mut rng = round_rng(seed, index, round);
         let engine = &self.model.engine;
-        let plans = draw_plans(engine, &self.request, count, &mut rng);
+        let varied =
+            (self.request.prime.as_ref()).filter(|_| self.request.beginning == Beginning::Whole);
+        let plans = match varied {
+            Some(tune) => settled_plans(engine, &self.request, &tune.plan, count),
+            None => draw_plans(engine, &self.request, count, &mut rng),
+        };
+        let given = |rng: &mut ChaCha8Rng| match varied {
+            Some(tune) => (self.given.clone()).varied(tune, engine.symbols(), rng),
+            None => self.given.clone(),
+        };
+        let start = |plan| Start {
+            given: given(&mut rng),
+            plan,
+        };
+        let starts = plans.into_iter().map(start).collect();
         let choice = Draw {
             temperature: self.request.temperature.value(),
             min_p: self.request.min_p.value(),
             habits: self.leaning.habits,
         };
         let mut is_stopped = || stop.load(Ordering::Relaxed);
-        let (range, begun) = (self.request.range, &self.begun);
-        write(
-            engine,
-            plans,
-            range,
-            begun,
-            choice,
-            &mut rng,
-            &mut is_stopped,
-        )
+        let range = self.request.range;
+        write(engine, starts, range, choice, &mut rng, &mut is_stopped)
     }
 
     fn draft(&self, written: Written) -> Draft {
@@ -240,17 +232,25 @@ impl Composer {
         let text = provenance::publish(&text, &provenance);
         let parsed = abc::parse(&text);
         let reading = score::read(&parsed.tune);
-        let verdict = if self.request.is_turn {
-            // The first part is anybody's: what is new is to be no copy.
-            Critic::default().judge_reading(&parsed, &reading)?;
-            let later = format!(
-                "X:1\nT:{UNNAMED}\n{}",
-                to_abc(&candidate.draft.tune.later_parts())
-            );
-            self.critic
-                .no_copy(&score::read(&abc::parse(&later).tune).score)?
-        } else {
-            self.critic.judge_reading(&parsed, &reading)?
+        // What is given is anybody's: what is new is to be no copy, of the books or of what it varies.
+        let verdict = match self.request.beginning {
+            Beginning::FirstBars => self.critic.judge_reading(&parsed, &reading)?,
+            Beginning::FirstPart => {
+                Critic::default().judge_reading(&parsed, &reading)?;
+                let later = format!(
+                    "X:1\nT:{UNNAMED}\n{}",
+                    to_abc(&candidate.draft.tune.later_parts())
+                );
+                self.critic
+                    .no_copy(&score::read(&abc::parse(&later).tune).score)?
+            }
+            Beginning::Whole => {
+                let given = self.request.prime.as_ref().map(|tune| &tune.notes);
+                if given == Some(&candidate.draft.tune.notes) {
+                    return Err(Refusal::Copied);
+                }
+                Critic::default().judge_reading(&parsed, &reading)?
+            }
         };
         let craft = craft(&reading.score);
         let tell = self.model.tell.as_ref();
@@ -289,15 +289,8 @@ impl Composer {
 }
 
 /// How notes are written: one of each draft's particles, or all of them.
-type WriteNotes<T> = fn(
-    &Engine,
-    Vec<(Cursor, EngineState)>,
-    (i32, i32),
-    &[Note],
-    Draw,
-    &mut ChaCha8Rng,
-    &mut dyn FnMut() -> bool,
-) -> Vec<T>;
+type WriteNotes<T> =
+    fn(&Engine, Vec<Start>, (i32, i32), Draw, &mut ChaCha8Rng, &mut dyn FnMut() -> bool) -> Vec<T>;
 
 /// What one particle wrote.
 struct Candidate {

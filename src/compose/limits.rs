@@ -4,7 +4,7 @@
 //! bars forbid. Draws nothing.
 
 use crate::token::{
-    Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Relation, Sound, Units,
+    BarSlot, Cursor, Decision, Degree, LENGTHS, Note, PITCHES, Plan, Relation, Sound, Units,
 };
 
 /// Widest leap, in semitones, narrower than the critic's: one in a thousand of Nottingham's is wider.
@@ -23,11 +23,13 @@ pub(super) struct Limits {
     /// Degrees of the tonic's chord: a tune may end on one where its first part does.
     is_rest: [bool; Degree::COUNT],
     range: (i32, i32),
+    /// The part that ends the tune by coming back.
+    ending_part: Option<u8>,
 }
 
 impl Limits {
     /// The limits of a tune with this plan. It comes to rest: on its tonic, or on the third or fifth that its first part ended on.
-    pub(super) fn new(plan: &Plan, range: (i32, i32)) -> Self {
+    pub(super) fn new(plan: &Plan, range: (i32, i32), ending_part: Option<u8>) -> Self {
         let mut pitches = [0; Degree::COUNT];
         let mut is_final = [false; Degree::COUNT];
         let mut is_rest = [false; Degree::COUNT];
@@ -45,12 +47,19 @@ impl Limits {
             is_final,
             is_rest,
             range,
+            ending_part,
         }
+    }
+
+    /// Whether the bar being filled is the last that is heard.
+    fn is_end(&self, cursor: &Cursor) -> bool {
+        let ends_part = |slot: &BarSlot| slot.bars_left == 0 && Some(slot.part) == self.ending_part;
+        cursor.is_in_last_bar() || cursor.slot().is_some_and(ends_part)
     }
 
     /// Strikes out lengths from `allowed`: the last bar must leave room for a last note of a quarter or more.
     pub(super) fn lengths(&self, cursor: &Cursor, allowed: &mut [bool]) {
-        if !cursor.is_in_last_bar() || cursor.given_length().is_some() {
+        if !self.is_end(cursor) || cursor.given_length().is_some() {
             return;
         }
         let left = cursor.left();
@@ -97,7 +106,7 @@ impl Limits {
                 is_final || (is_rest && class == part_end)
             };
             let is_short = related.last_length.is_some_and(|last| last < LAST_NOTE_MIN);
-            let is_no_end = cursor.is_in_last_bar()
+            let is_no_end = self.is_end(cursor)
                 && (is_short || (related.is_whole && !related.notes.last().is_some_and(ends)));
             if is_leap || is_third || leaves || is_no_end {
                 allowed[Decision::Bar(related.number).id()] = false;
@@ -116,7 +125,7 @@ impl Limits {
         if cursor.given_sound().is_some() {
             return; // judged with its bar
         }
-        let is_last = cursor.is_in_last_bar() && cursor.left() == units;
+        let is_last = self.is_end(cursor) && cursor.left() == units;
         let part_end = recent.part_end.map(|pitch| pitch.rem_euclid(12));
         for (id, allowed) in allowed.iter_mut().enumerate().take(PITCHES) {
             let fits = match Sound::from_id(id) {

@@ -6,6 +6,7 @@
 mod characters;
 mod composer;
 mod composition;
+mod given;
 mod habits;
 mod limits;
 mod particles;
@@ -26,5 +27,5 @@ pub use composer::{Composer, Draft, Leaning, Model};
 pub use composition::{Compose, ComposeError, Composition};
 pub use habits::{HABIT_FEATURES, HABITS, Habits};
 pub use provenance::{ModelName, Provenance, ProvenanceError};
-pub use request::{Request, RequestError};
+pub use request::{Beginning, Request, RequestError};
 pub use sampler::Choice;

@@ -1,6 +1,6 @@
 //! Draws the notes of a plan: several particles a draft, by sequential Monte Carlo.
 //!
-//! In: plans with their states. Out: drafts: their notes drawn so that limits hold and bend the music as little as can be. Judges
+//! In: plans with their states, and what is given of their notes. Out: drafts: their notes drawn so that limits hold and bend the music as little as can be. Judges
 //! nothing.
 //!
 //! Several particles write each draft. A particle whose odds lay mostly in what the limits forbid was led into a corner, and its
@@ -8,17 +8,26 @@
 //! Carlo; Gordon, Salmond and Smith 1993). With enough particles the drafts are distributed as the model's own tunes that happen to
 //! keep the limits.
 
+use super::given::Given;
 use super::habits::{HabitMemory, Habits};
 use super::limits::{Limits, Recent};
 use crate::model::engine::{Ask, Engine, EngineState};
 use crate::token::{
-    Cursor, DECISIONS, Decision, Expected, LENGTHS, Note, PITCHES, PlannedTune, Sound, Step,
+    Cursor, DECISIONS, Decision, Expected, LENGTHS, PITCHES, PlannedTune, Sound, Step,
 };
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 /// Particles a draft.
 pub(super) const PARTICLES: usize = 4;
+
+/// What a draft begins with.
+pub(super) struct Start {
+    /// The cursor behind its plan, and what the network remembers of that.
+    pub plan: (Cursor, EngineState),
+    /// What is given of its notes.
+    pub given: Given,
+}
 
 /// A finished draft.
 #[derive(Clone, Debug)]
@@ -38,19 +47,18 @@ pub(super) struct Draw {
     pub habits: Habits,
 }
 
-/// Writes one draft for every start: one of its particles, drawn by weight. `begun` are notes that each begins with (a prime's).
+/// Writes one draft for every start: one of its particles, drawn by weight.
 ///
 /// Returns `None` for drafts that were led into a corner with all particles.
 pub(super) fn write(
     engine: &Engine,
-    starts: Vec<(Cursor, EngineState)>,
+    starts: Vec<Start>,
     range: (i32, i32),
-    begun: &[Note],
     choice: Draw,
     rng: &mut ChaCha8Rng,
     is_stopped: &mut dyn FnMut() -> bool,
 ) -> Vec<Option<Written>> {
-    let all = write_all(engine, starts, range, begun, choice, rng, is_stopped);
+    let all = write_all(engine, starts, range, choice, rng, is_stopped);
     let chosen = all.into_iter().map(|mut written| {
         let log_weights: Vec<f32> = written.iter().map(|one| one.log_weight).collect();
         Some(written.swap_remove(choose_one(&log_weights, rng)?))
@@ -61,14 +69,13 @@ pub(super) fn write(
 /// Writes for every start what all of its particles wrote that were not led into a corner.
 pub(super) fn write_all(
     engine: &Engine,
-    starts: Vec<(Cursor, EngineState)>,
+    starts: Vec<Start>,
     range: (i32, i32),
-    begun: &[Note],
     choice: Draw,
     rng: &mut ChaCha8Rng,
     is_stopped: &mut dyn FnMut() -> bool,
 ) -> Vec<Vec<Written>> {
-    let mut swarm = Swarm::new(engine, starts, range, begun, choice);
+    let mut swarm = Swarm::new(engine, starts, range, choice);
     // Each draft goes on bar by bar; a particle that has filled its bar waits for the others.
     let mut bar_of_draft = vec![1; swarm.limits.len()];
     loop {
@@ -99,7 +106,7 @@ struct Swarm<'a> {
     engine: &'a Engine,
     /// One for each draft.
     limits: Vec<Limits>,
-    begun: &'a [Note],
+    given: Vec<Given>,
     choice: Draw,
     /// `None` for one that was led into a corner.
     particles: Vec<Option<Particle>>,
@@ -114,33 +121,25 @@ struct Particle {
     state: EngineState,
     recent: Recent,
     memory: HabitMemory,
-    /// Notes so far; the first of them are the prime's.
-    note_count: usize,
     /// The log of the product of the shares that what was allowed had of what was legal.
     log_weight: f32,
     bits: f64,
 }
 
 impl<'a> Swarm<'a> {
-    fn new(
-        engine: &'a Engine,
-        starts: Vec<(Cursor, EngineState)>,
-        range: (i32, i32),
-        begun: &'a [Note],
-        choice: Draw,
-    ) -> Self {
-        let limits = starts
-            .iter()
-            .map(|(cursor, _)| Limits::new(cursor.plan(), range))
-            .collect();
+    fn new(engine: &'a Engine, starts: Vec<Start>, range: (i32, i32), choice: Draw) -> Self {
+        let mut limits = Vec::new();
+        let mut given = Vec::new();
         let mut particles = Vec::new();
-        for (cursor, state) in starts {
+        for start in starts {
+            let (cursor, state) = start.plan;
+            limits.push(Limits::new(cursor.plan(), range, start.given.ending_part()));
+            given.push(start.given);
             let particle = Particle {
                 cursor,
                 state,
                 recent: Recent::default(),
                 memory: HabitMemory::default(),
-                note_count: 0,
                 log_weight: 0.0,
                 bits: 0.0,
             };
@@ -149,7 +148,7 @@ impl<'a> Swarm<'a> {
         Self {
             engine,
             limits,
-            begun,
+            given,
             choice,
             particles,
             sound_logits: Vec::new(),
@@ -185,7 +184,8 @@ impl<'a> Swarm<'a> {
         let mut lengths: Vec<Option<u8>> = Vec::with_capacity(running.len());
         for &n in running {
             let length = self.particles[n].as_mut().and_then(|particle| {
-                particle.decide(&self.limits[n / PARTICLES], self.begun, self.choice, rng)
+                let draft = n / PARTICLES;
+                particle.decide(&self.limits[draft], &self.given[draft], self.choice, rng)
             });
             lengths.push(length);
         }
@@ -199,7 +199,7 @@ impl<'a> Swarm<'a> {
                     length,
                     logits,
                     &self.limits[n / PARTICLES],
-                    self.begun,
+                    &self.given[n / PARTICLES],
                     self.choice,
                     rng,
                 );
@@ -278,7 +278,7 @@ impl Particle {
     fn decide(
         &mut self,
         limits: &Limits,
-        begun: &[Note],
+        given: &Given,
         choice: Draw,
         rng: &mut impl Rng,
     ) -> Option<u8> {
@@ -286,24 +286,18 @@ impl Particle {
         let mut legal = [false; DECISIONS];
         self.cursor.allow_decisions(&mut legal);
         let mut allowed = legal;
-        let begun = begun.get(self.note_count..).unwrap_or_default();
         let is_bar = self.cursor.expected() == Expected::Bar;
-        let given = if is_bar {
+        if is_bar {
             limits.bars(&self.cursor, &self.recent, &mut allowed);
-            let given = self.cursor.bar_decision(begun);
-            (!begun.is_empty()).then_some(given)
         } else {
             limits.lengths(&self.cursor, &mut allowed);
-            begun.first().map(|note| Decision::Length(note.length))
-        };
-        if let Some(given) = given {
-            allow_only(given.id(), &legal, &mut allowed);
         }
+        let is_given = given.decide(&self.cursor, &legal, &mut allowed);
         // What comes back and what is new is left to the model as it is: how bold the notes are is another question.
-        let (temperature, min_p) = match (is_bar, given) {
+        let (temperature, min_p) = match (is_bar, is_given) {
             (true, _) => (1.0, 0.0),
-            (false, Some(_)) => (choice.temperature, 0.0),
-            (false, None) => (choice.temperature, choice.min_p),
+            (false, true) => (choice.temperature, 0.0),
+            (false, false) => (choice.temperature, choice.min_p),
         };
         let mut tilted = [0.0; DECISIONS];
         for (id, logit) in tilted.iter_mut().enumerate() {
@@ -334,7 +328,7 @@ impl Particle {
         length: u8,
         logits: &[f32],
         limits: &Limits,
-        begun: &[Note],
+        given: &Given,
         choice: Draw,
         rng: &mut impl Rng,
     ) {
@@ -343,18 +337,14 @@ impl Particle {
         let mut allowed = legal;
         let units = LENGTHS[usize::from(length)];
         limits.sounds(&self.cursor, units, &self.recent, &mut allowed);
-        let given = begun.get(self.note_count).map(|note| note.sound.id());
-        if let Some(given) = given {
-            allow_only(given, &legal, &mut allowed);
-        }
-        self.note_count += 1;
+        let is_given = given.sound(&self.cursor, &legal, &mut allowed);
         let mut tilted = [0.0; PITCHES];
         for (id, logit) in tilted.iter_mut().enumerate() {
             let pitch = Sound::from_id(id).and_then(|sound| limits.pitch(sound));
             let bonus = pitch.map_or(0.0, |pitch| self.memory.bonus(&choice.habits, pitch));
             *logit = logits[id] + bonus;
         }
-        let min_p = if given.is_some() { 0.0 } else { choice.min_p };
+        let min_p = if is_given { 0.0 } else { choice.min_p };
         let drawn = draw(&tilted, &legal, &allowed, choice.temperature, min_p, rng);
         let part = self.cursor.slot().map_or(0, |slot| slot.part);
         let placed = drawn.and_then(|(id, mass)| {
@@ -377,12 +367,6 @@ impl Particle {
             self.memory.push(pitch);
         }
     }
-}
-
-/// What is given is all that is allowed, if it is legal.
-fn allow_only(given: usize, legal: &[bool], allowed: &mut [bool]) {
-    allowed.fill(false);
-    allowed[given] = legal[given];
 }
 
 /// What a particle wrote.

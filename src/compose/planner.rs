@@ -3,12 +3,14 @@
 //! In: the model and a request. Out: a plan drawn from the model's own odds among those that grant the request. Draws no notes.
 
 use super::particles::draw;
-use super::request::{Request, is_danced_in, learnt_as};
+use super::request::{Beginning, Request, is_danced_in, learnt_as};
 use crate::model::engine::{Ask, Engine, EngineState};
 use crate::music::Mode;
 use crate::token::{
-    Cursor, DANCES, DECISIONS, Decision, Expected, PART_LENGTHS, Plan, Step, TONICS, TuneMeter,
+    Cursor, DANCES, DECISIONS, Decision, Expected, PART_LENGTHS, Plan, Repeat, Step, TONICS,
+    TuneMeter,
 };
+use crate::wishes::FormPart;
 use rand_chacha::ChaCha8Rng;
 
 /// Plans drawn side by side.
@@ -62,6 +64,31 @@ pub(super) fn draw_plans(
     chosen
 }
 
+/// `count` times the plan that is settled, in the manner asked for: none where the model knows no such plan.
+pub(super) fn settled_plans(
+    engine: &Engine,
+    request: &Request,
+    plan: &Plan,
+    count: usize,
+) -> Vec<(Cursor, EngineState)> {
+    let mut plan = plan.clone();
+    plan.tonic = (request.tonic)
+        .and_then(|tonic| place(&TONICS, &tonic))
+        .unwrap_or(plan.tonic);
+    plan.dance = request.dance.map_or(plan.dance, learnt_as);
+    let mut cursor = engine.cursor(request.style);
+    let mut state = engine.state();
+    let is_known = plan.decisions().into_iter().all(|decision| {
+        engine.step(&mut state, cursor.inputs());
+        cursor.push(Step {
+            decision,
+            sound: None,
+        })
+    });
+    let is_begun = is_known && cursor.is_in_bars();
+    vec![(cursor, state); if is_begun { count } else { 0 }]
+}
+
 /// A plan on its way.
 #[derive(Clone)]
 struct Begun {
@@ -101,7 +128,8 @@ fn strike_out(request: &Request, cursor: &Cursor, allowed: &mut [bool; DECISIONS
             allowed[wished.id()] = was;
         }
     };
-    if let Some(prime) = request.prime.as_ref().filter(|_| request.is_turn) {
+    let is_turn = request.beginning == Beginning::FirstPart;
+    if let Some(prime) = request.prime.as_ref().filter(|_| is_turn) {
         only(of_first_part(&prime.plan, cursor));
     }
     match cursor.expected() {
@@ -146,7 +174,40 @@ fn strike_out(request: &Request, cursor: &Cursor, allowed: &mut [bool; DECISIONS
                 .and_then(|part| place(&PART_LENGTHS, &part.pickup));
             only(pickup.map(Decision::Pickup));
         }
+        Expected::Bars => only(request.part_bars.map(|bars| Decision::Bars(bars - 1))),
         _ => {}
+    }
+    if let Some(form) = request.form.as_ref().filter(|form| form.comes_back()) {
+        follow(&form.parts(), cursor, allowed);
+    }
+}
+
+/// Strikes out what is not in the form: what is to come of the part being planned.
+fn follow(parts: &[FormPart], cursor: &Cursor, allowed: &mut [bool; DECISIONS]) {
+    let planned = &cursor.plan().parts;
+    let expected = cursor.expected();
+    let index = planned.len() - usize::from(expected != Expected::Bars).min(planned.len());
+    let Some(part) = parts.get(index) else { return };
+    let place_of = |length| place(&PART_LENGTHS, &length);
+    let source = part.comes_back.and_then(|of| planned.get(usize::from(of)));
+    let is_source = parts
+        .iter()
+        .any(|other| other.comes_back.map(usize::from) == Some(index));
+    for (id, allowed) in allowed.iter_mut().enumerate() {
+        let is_so = match (Decision::from_id(id), source) {
+            (Some(Decision::Bars(bars)), Some(source)) => bars + 1 == source.bars,
+            (Some(Decision::Pickup(n)), Some(source)) => Some(n) == place_of(source.pickup),
+            (Some(Decision::Shortfall(n)), Some(source)) => Some(n) == place_of(source.shortfall),
+            // A part that comes back has one ending.
+            (Some(Decision::Repeat(n)), _) => match Repeat::of_number(n) {
+                Repeat::Once => !part.is_twice,
+                Repeat::Twice => part.is_twice,
+                Repeat::Endings(_) => part.is_twice && !is_source && source.is_none(),
+            },
+            (Some(Decision::Close(n)), _) => (n == 1) == (index + 1 == parts.len()),
+            _ => true,
+        };
+        *allowed &= is_so;
     }
 }
 

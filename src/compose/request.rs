@@ -1,7 +1,8 @@
 //! What a folk model is asked, from what a person wishes for; and whether a plan grants it. Draws nothing.
 
+use super::given::free_bars;
 use crate::music::{Dance, Mode, Tonic};
-use crate::token::{self, Plan, PlannedTune, Style, TuneMeter, Unfit};
+use crate::token::{self, Plan, PlannedTune, Style, SymbolVersion, TuneMeter, Unfit};
 use crate::wishes::{Decides, Form, MinP, Prime, Settings, SettingsPatch, Temperature, Wish};
 use crate::{abc, score};
 
@@ -30,10 +31,23 @@ pub struct Request {
     pub prime: Option<PlannedTune>,
     /// Bars of the prime that are kept, pickup not counted.
     pub prime_bars: usize,
-    /// Whether the prime is a whole first part, to which others are written.
-    pub is_turn: bool,
+    /// What the prime is to a new tune.
+    pub beginning: Beginning,
+    /// Bars of each part.
+    pub part_bars: Option<u8>,
     /// What its tunes tell of it, beside how they were drawn.
     pub told: SettingsPatch,
+}
+
+/// What a given tune is to a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Its first bars are those of the new tune.
+    FirstBars,
+    /// Its first part is that of the new tune: others are written to it.
+    FirstPart,
+    /// The new tune is a variation of it.
+    Whole,
 }
 
 impl Default for Request {
@@ -51,7 +65,8 @@ impl Default for Request {
             min_p: const { MinP::usual(0.01) },
             prime: None,
             prime_bars: 2,
-            is_turn: false,
+            beginning: Beginning::FirstBars,
+            part_bars: None,
             told: SettingsPatch::default(),
         }
     }
@@ -69,11 +84,14 @@ impl Request {
         let usual = Self::default();
         let key = wishes.key.wanted();
         let read = |text: &Prime| read_prime(text.abc()).map_err(RequestError::Prime);
-        let (prime, is_turn) = match (&wishes.prime, &wishes.turn) {
-            (Wish::Any, Wish::Any) => (None, false),
-            (Wish::Only(prime), Wish::Any) => (Some(read(prime)?), false),
-            (Wish::Any, Wish::Only(turn)) => (Some(first_part(read(turn)?)?), true),
-            (Wish::Only(_), Wish::Only(_)) => return Err(RequestError::TwoBeginnings),
+        let (prime, beginning) = match (&wishes.prime, &wishes.turn, &wishes.vary) {
+            (Wish::Any, Wish::Any, Wish::Any) => (None, Beginning::FirstBars),
+            (Wish::Only(prime), Wish::Any, Wish::Any) => (Some(read(prime)?), Beginning::FirstBars),
+            (Wish::Any, Wish::Only(turn), Wish::Any) => {
+                (Some(first_part(read(turn)?)?), Beginning::FirstPart)
+            }
+            (Wish::Any, Wish::Any, Wish::Only(tune)) => (Some(read(tune)?), Beginning::Whole),
+            _ => return Err(RequestError::TwoBeginnings),
         };
         Ok(Self {
             dance: wishes.dance.wanted().copied(),
@@ -86,11 +104,9 @@ impl Request {
             min_p: *wishes.min_p.wanted().unwrap_or(&usual.min_p),
             style: (wishes.manner.wanted()).map_or(usual.style, |manner| manner.style()),
             prime,
-            prime_bars: match is_turn {
-                true => usize::MAX,
-                false => wishes.prime_bars.count().into(),
-            },
-            is_turn,
+            prime_bars: wishes.prime_bars.count().into(),
+            beginning,
+            part_bars: wishes.part_bars.wanted().map(|bars| bars.count()),
             told: wishes.asked().only(|row| row.decides != Decides::Playing),
         })
     }
@@ -104,7 +120,45 @@ impl Request {
         if highest - lowest < 12 {
             return Err(RequestError::Range { lowest, highest });
         }
-        Ok(())
+        let Some(bars) = self.part_bars else {
+            return Ok(());
+        };
+        let form = self.form.as_ref().map(|form| form.letters().len());
+        let played = u32::from(bars) * form.map_or(0, |parts| parts as u32); // lossless: eight letters twice
+        let is_long = !BARS_PLAYED.contains(&played) || !is_short_enough(played, self.meter);
+        match form {
+            _ if !bars.is_multiple_of(4) => Err(RequestError::PartBars { bars }),
+            Some(_) if is_long || !played.is_multiple_of(8) => {
+                Err(RequestError::BarsPlayed { played })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the tune that is to be varied is one that is played as it is asked for.
+    ///
+    /// # Errors
+    /// [`RequestError::Varied`], and where nothing of it can be varied.
+    pub(super) fn check_varied(&self) -> Result<(), RequestError> {
+        let Some(tune) = (self.prime.as_ref()).filter(|_| self.beginning == Beginning::Whole)
+        else {
+            return Ok(());
+        };
+        let plan = &tune.plan;
+        let is_so = self.meter == Some(plan.meter) && self.mode == Some(plan.mode);
+        let has_form = (self.form.as_ref()).is_none_or(|form| form.letters() == plan.form());
+        let has_bars =
+            (self.part_bars).is_none_or(|bars| plan.parts.iter().all(|part| part.bars == bars));
+        if !(is_so && has_form && has_bars) {
+            return Err(RequestError::VariedOtherwise);
+        }
+        if !adds_up(plan) {
+            return Err(RequestError::VariedPlan);
+        }
+        match free_bars(tune, SymbolVersion::default()).is_empty() {
+            true => Err(RequestError::NothingToVary),
+            false => Ok(()),
+        }
     }
 
     /// Whether the plan is what was asked for, and its bars and parts add up when it is played round and round.
@@ -115,7 +169,8 @@ impl Request {
             && self.meter.is_none_or(|meter| meter == plan.meter)
             && self.tonic.is_none_or(|tonic| tonic == plan.tonic())
             && self.mode.is_none_or(|mode| mode == plan.mode)
-            && (self.form.as_ref()).is_none_or(|form| form.letters() == plan.form());
+            && (self.form.as_ref()).is_none_or(|form| form.as_written() == plan.form())
+            && (self.part_bars).is_none_or(|bars| plan.parts.iter().all(|part| part.bars == bars));
         // Dance and metre both asked for are the asker's business, but abc2midi calls a hornpipe in another metre an error.
         let is_its_dance = is_danced_in(self.dance.unwrap_or(plan.dance), plan.meter)
             || (self.meter.is_some() && self.dance.is_some() && plan.dance != Dance::Hornpipe);
@@ -201,7 +256,6 @@ fn adds_up(plan: &Plan) -> bool {
     use crate::token::Repeat;
     let fours = plan.parts.iter().all(|part| part.bars.is_multiple_of(4));
     let played = plan.bars_played();
-    let wholes = played * u32::from(plan.meter.bar()) / u32::from(crate::token::WHOLE_UNITS);
     let first_pickup = plan.parts.first().map_or(0, |part| part.pickup);
     let joins = plan.parts.iter().enumerate().all(|(index, part)| {
         let next_pickup = plan
@@ -221,7 +275,15 @@ fn adds_up(plan: &Plan) -> bool {
         && plan.parts.iter().all(|part| !part.is_pickup_once)
         && played.is_multiple_of(8)
         && BARS_PLAYED.contains(&played)
-        && wholes <= WHOLES_PLAYED_MAX
+        && is_short_enough(played, Some(plan.meter))
+}
+
+/// Whether so many bars do not last too long; in any metre, where none is named.
+fn is_short_enough(played: u32, meter: Option<TuneMeter>) -> bool {
+    meter.is_none_or(|meter| {
+        let wholes = played * u32::from(meter.bar()) / u32::from(crate::token::WHOLE_UNITS);
+        wholes <= WHOLES_PLAYED_MAX
+    })
 }
 
 /// A wish that a model cannot be asked, or that no tune can grant.
@@ -237,8 +299,35 @@ pub enum RequestError {
     #[error("`{0}` cannot be asked of a model of characters")]
     NotOfCharacters(&'static str),
     /// A tune begins in one way.
-    #[error("`prime` and `turn` are two beginnings; ask for one of them")]
+    #[error("`prime`, `turn` and `vary` each give a tune to go on from; ask for one of them")]
     TwoBeginnings,
+    /// Parts that nobody can phrase.
+    #[error("parts of {bars} bars are not built of fours; ask for 4, 8, 12, 16 …")]
+    PartBars {
+        /// The bars asked for.
+        bars: u8,
+    },
+    /// A tune that is too short or too long for a dance.
+    #[error(
+        "the form and the bars of its parts make {played} bars as played, where tunes have 16, 24 … to 64 and end within two minutes"
+    )]
+    BarsPlayed {
+        /// Bars as played.
+        played: u32,
+    },
+    /// A variation of a tune is in its metre, mode and form.
+    #[error(
+        "a variation keeps the metre, mode and form of its tune; leave them out, or ask for its own"
+    )]
+    VariedOtherwise,
+    /// A tune that no composed one could be.
+    #[error(
+        "the tune of `vary` does not add up to a dance: parts of 4, 8, 12 … bars, 16 to 64 as played, each part's end completed by the next pickup"
+    )]
+    VariedPlan,
+    /// Bars that come back, and ends of parts, are not varied.
+    #[error("the tune of `vary` has no bar to vary: each comes back or ends a part")]
+    NothingToVary,
     /// A part that no dance has.
     #[error(
         "the first part of `turn` has {bars} bars, which no part can follow; give it 4, 8, 12 or 16"

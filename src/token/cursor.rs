@@ -149,6 +149,24 @@ impl Cursor {
         self.taken
     }
 
+    /// How many notes stand in the bar being filled.
+    pub fn notes_in_bar(&self) -> usize {
+        self.filled.last().map_or(0, Vec::len)
+    }
+
+    /// The notes of an earlier part's bar that is as far into it as the one being filled is into its own.
+    pub fn notes_of_part(&self, part: u8) -> Option<Vec<Note>> {
+        let here = self.slot()?;
+        let is_it = |slot: &BarSlot| slot.part == part && slot.bar == here.bar;
+        let there = self.slots[..self.filled.len() - 1].iter().position(is_it)?;
+        Some(
+            self.filled[there]
+                .iter()
+                .map(|placed| placed.note)
+                .collect(),
+        )
+    }
+
     /// How many bars have been begun: changes exactly when a bar is full.
     pub fn bars_begun(&self) -> usize {
         self.filled.len()

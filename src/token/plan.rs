@@ -51,6 +51,11 @@ pub enum Repeat {
 }
 
 impl Repeat {
+    /// The one that a [`Decision::Repeat`] of this number says.
+    pub const fn of_number(number: u8) -> Self {
+        Self::from_index(number % REPEATS)
+    }
+
     pub(super) const fn index(self) -> u8 {
         match self {
             Self::Once => 0,

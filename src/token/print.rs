@@ -26,7 +26,7 @@ pub fn to_abc(tune: &PlannedTune) -> String {
         plan.meter.abc()
     );
     let slots = plan.slots();
-    let bars = fill(&slots, &tune.notes);
+    let bars = tune.bars();
     let is_tied: Vec<bool> = (0..bars.len())
         .map(|bar| {
             bars.get(bar + 1)
@@ -95,24 +95,6 @@ pub fn to_abc(tune: &PlannedTune) -> String {
         }
     }
     text
-}
-
-/// The notes of each slot.
-pub(super) fn fill(slots: &[BarSlot], notes: &[Note]) -> Vec<Vec<Note>> {
-    let mut notes = notes.iter();
-    slots
-        .iter()
-        .map(|slot| {
-            let mut left = slot.length;
-            let mut bar = Vec::new();
-            while left > 0 {
-                let Some(note) = notes.next() else { break };
-                left = left.saturating_sub(note.units());
-                bar.push(*note);
-            }
-            bar
-        })
-        .collect()
 }
 
 fn print_bar(

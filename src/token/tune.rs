@@ -2,7 +2,7 @@
 //!
 //! In: a plan and notes. Out: the tune, and the steps that its stream is made of. Reads and writes no ABC.
 
-use super::plan::Plan;
+use super::plan::{BarSlot, Plan};
 use super::symbol::{Decision, LENGTHS, Sound, Units};
 
 /// A single-voiced tune as decisions: what [`super::to_abc`] prints and a [`super::Cursor`] walks through.
@@ -53,6 +53,23 @@ impl PlannedTune {
         plan.parts.drain(..1.min(plan.parts.len()));
         let notes = self.notes[self.notes_of_first_part()..].to_vec();
         Self { plan, notes }
+    }
+
+    /// The notes of each written bar, in the order of [`Plan::slots`].
+    pub fn bars(&self) -> Vec<Vec<Note>> {
+        let mut notes = self.notes.iter();
+        let slots = self.plan.slots().into_iter();
+        let fill = |slot: BarSlot| {
+            let mut left = slot.length;
+            let mut bar = Vec::new();
+            while left > 0 {
+                let Some(note) = notes.next() else { break };
+                left = left.saturating_sub(note.units());
+                bar.push(*note);
+            }
+            bar
+        };
+        slots.map(fill).collect()
     }
 
     fn notes_of_first_part(&self) -> usize {

@@ -15,7 +15,7 @@ pub use table::{Decides, Effect, Row, SHORTHANDS, Settings, SettingsPatch, Shown
 pub use time_span::TimeSpan;
 pub(crate) use values::whole;
 pub use values::{
-    COMPASSES, ChordPattern, Compass, CountIn, Form, INSTRUMENTS, MinP, Muted, PartVolumes, Prime,
-    PrimeBars, SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Tradition, Value,
-    Volume, Wish, instrument_name,
+    COMPASSES, ChordPattern, Compass, CountIn, Form, FormPart, INSTRUMENTS, MinP, Muted, PartBars,
+    PartVolumes, Prime, PrimeBars, SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times,
+    Tradition, Value, Volume, Wish, instrument_name,
 };

@@ -5,8 +5,9 @@
 use super::error::{SettingError, ValueError, nearest};
 use super::time_span::TimeSpan;
 use super::values::{
-    ChordPattern, Compass, CountIn, Form, MinP, Muted, PartVolumes, Prime, PrimeBars, SetTunes,
-    Swing, Switch, Takes, Temperature, TempoScale, Times, Tradition, Value, Volume, Wish, of_part,
+    ChordPattern, Compass, CountIn, Form, MinP, Muted, PartBars, PartVolumes, Prime, PrimeBars,
+    SetTunes, Swing, Switch, Takes, Temperature, TempoScale, Times, Tradition, Value, Volume, Wish,
+    of_part,
 };
 use crate::music::midi::Program;
 use crate::music::{Dance, Key};
@@ -235,6 +236,8 @@ wishes! {
     [Composing Anew WhenAsked] manner: Wish<Tradition> = Wish::Any;
     /// Form to compose in
     [Composing Anew WhenAsked] form: Wish<Form> = Wish::Any;
+    /// Bars of each part of new tunes, played once
+    [Composing Anew WhenAsked] part_bars: Wish<PartBars> = Wish::Any;
     /// Notes that new tunes keep to
     [Composing Anew WhenAsked] range: Wish<Compass> = Wish::Any;
     /// ABC text that new tunes begin like: a tune's first bars, and for the article's model any text
@@ -243,6 +246,8 @@ wishes! {
     [Composing Anew WhenAsked] prime_bars: PrimeBars = PrimeBars::usual(2);
     /// ABC text of a tune to whose first part new tunes write the parts that follow: the turn
     [Composing Anew WhenAsked] turn: Wish<Prime> = Wish::Any;
+    /// ABC text of a tune that new tunes vary: its form and the bars that come back stay, about half of the others are new
+    [Composing Anew WhenAsked] vary: Wish<Prime> = Wish::Any;
     /// Never choose what is less likely than this share of the likeliest; any is .01, the article's model .05
     [Composing Anew WhenAsked] min_p: Wish<MinP> = Wish::Any;
     /// Always choose the likeliest character, as the article does (for models of characters)
@@ -461,10 +466,12 @@ mod tests {
             ("meter", "6/8"),
             ("manner", "irish"),
             ("form", "AABB"),
+            ("part_bars", "8"),
             ("range", "D-b"),
             ("prime", "M:6/8\nK:D\n\"D\"fef afd|"),
             ("prime_bars", "3"),
             ("turn", "M:6/8\nK:D\n|:\"D\"fef afd|"),
+            ("vary", "M:6/8\nK:D\n|:\"D\"fef afd|"),
             ("min_p", "0.02"),
             ("greedy", "true"),
         ];

@@ -95,6 +95,7 @@ macro_rules! ranged {
             }
 
             /// A value of the table or of a model's own; what is out of range stops the compiler.
+            #[allow(dead_code, reason = "some have no usual value")]
             pub(crate) const fn usual(value: $number) -> Self {
                 assert!(value >= *Self::RANGE.start() && value <= *Self::RANGE.end());
                 Self(value)
@@ -138,6 +139,8 @@ ranged! {
     CountIn: "BARS", whole u8, 0..=COUNT_IN_BARS_MAX, bars;
     /// Bars of a prime that are kept; a tune's of 64 are a whole one.
     PrimeBars: "BARS", whole u8, 1..=64, count;
+    /// Bars of a part, played once.
+    PartBars: "BARS", whole u8, 4..=32, count;
     /// How many tunes follow each other without a pause.
     SetTunes: "TUNES", whole u8, 1..=9, count;
 }
@@ -413,9 +416,18 @@ impl Value for Style {
     }
 }
 
-/// Parts in order, a letter a part, twice where it is repeated: `AABB`.
+/// Parts in order, a letter a part, twice where it is repeated: `AABB`; a part may come back later: `AABA`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form(String);
+
+/// A part of a [`Form`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormPart {
+    /// Whether it is played twice in a row.
+    pub is_twice: bool,
+    /// Which part before, by its place from 0, it is once more.
+    pub comes_back: Option<u8>,
+}
 
 impl Form {
     /// Parts at the most.
@@ -425,23 +437,54 @@ impl Form {
     pub fn letters(&self) -> &str {
         &self.0
     }
+
+    /// Its parts: a row of the same letter each.
+    pub fn parts(&self) -> Vec<FormPart> {
+        let rows: Vec<&[u8]> = self
+            .0
+            .as_bytes()
+            .chunk_by(|one, other| one == other)
+            .collect();
+        let part = |(index, row): (usize, &&[u8])| FormPart {
+            is_twice: row.len() == 2,
+            comes_back: (0..)
+                .zip(&rows[..index])
+                .find(|(_, before)| before[0] == row[0])
+                .map(|(place, _)| place),
+        };
+        rows.iter().enumerate().map(part).collect()
+    }
+
+    /// Whether a part comes back after another.
+    pub fn comes_back(&self) -> bool {
+        self.parts().iter().any(|part| part.comes_back.is_some())
+    }
+
+    /// The letters where each written part has one of its own: a part that comes back is written again.
+    pub fn as_written(&self) -> String {
+        let parts = ('A'..).zip(self.parts());
+        parts
+            .map(|(letter, part)| letter.to_string().repeat(1 + usize::from(part.is_twice)))
+            .collect()
+    }
 }
 
 impl Value for Form {
     const PLACEHOLDER: &'static str = "FORM";
 
     fn read(text: &str) -> Result<Self, ValueError> {
-        let mut left = text.trim();
-        for part in ('A'..).take(Self::PARTS_MAX) {
-            let Some(rest) = left.strip_prefix(part) else {
-                break;
-            };
-            left = rest.strip_prefix(part).unwrap_or(rest);
+        let letters = text.trim().as_bytes();
+        let (mut parts, mut next) = (0, b'A');
+        let mut is_form = !letters.is_empty();
+        for row in letters.chunk_by(|one, other| one == other) {
+            is_form &= row.len() <= 2 && (b'A'..=next).contains(&row[0]);
+            next += u8::from(row[0] == next);
+            parts += 1;
         }
-        if left.is_empty() && !text.trim().is_empty() {
+        if is_form && parts <= Self::PARTS_MAX {
             return Ok(Self(text.trim().to_owned()));
         }
-        let such_as = "letters in order, each once or twice, such as AABB or AABBCC";
+        let such_as = "letters in order, each once or twice in a row, such as AABB, AABBCC or AABA";
         Err(ValueError::no_such_thing(text, "row of parts", such_as))
     }
 
@@ -450,7 +493,7 @@ impl Value for Form {
     }
 
     fn allowed() -> String {
-        "parts in order, twice where repeated: AABB, AABBCC, AB …".to_owned()
+        "parts in order, twice where repeated: AABB, AABBCC, AABA …".to_owned()
     }
 
     fn offered() -> Vec<String> {
@@ -834,12 +877,25 @@ mod tests {
 
     #[test]
     fn forms_are_rows_of_parts() {
-        for form in ["A", "AA", "AABB", "AAB", "ABBCC"] {
-            assert_eq!(Form::read(form).unwrap().letters(), form);
+        for (form, written) in [
+            ("A", "A"),
+            ("AA", "AA"),
+            ("AABB", "AABB"),
+            ("ABBCC", "ABBCC"),
+            ("AABA", "AABC"),
+            ("ABACAA", "ABCDEE"),
+        ] {
+            let form = Form::read(form).unwrap();
+            assert_eq!(form.as_written(), written);
+            assert_eq!(form.comes_back(), form.letters() != written);
         }
-        for form in ["", "B", "AAAB", "ABA", "aabb", "AABBx"] {
+        for form in ["", "B", "AAAB", "ACA", "aabb", "AABBx", "ABABABABA"] {
             assert!(Form::read(form).is_err(), "{form}");
         }
+        let parts = Form::read("AABAC").unwrap().parts();
+        let comes_back: Vec<_> = parts.iter().map(|part| part.comes_back).collect();
+        assert_eq!(comes_back, [None, None, Some(0), None]);
+        assert!(parts[0].is_twice && !parts[2].is_twice);
     }
 
     #[test]

@@ -1,0 +1,197 @@
+//! What of a tune is given before its notes are drawn: bars of a prime, of a tune that is varied, and of a part that comes back.
+//!
+//! In: what is asked for, and a cursor among the notes. Out: which decisions and sounds it leaves open there. Draws no notes.
+
+use super::request::{Beginning, Request};
+use crate::token::{
+    Cursor, DECISIONS, Decision, Ending, Expected, Note, PITCHES, PlannedTune, Relation, Sound,
+    SymbolVersion,
+};
+use rand::{Rng, RngExt};
+
+/// How likely a bar of a varied tune is written anew, where it may be.
+const ANEW: f64 = 0.5;
+
+/// What is given of a bar.
+#[derive(Clone, Debug, PartialEq)]
+enum GivenBar {
+    /// Its first notes; all of them, where they fill it.
+    Notes(Vec<Note>),
+    /// How it stands to an earlier bar, and with that all its notes.
+    Relation(Decision),
+    /// The note it begins with; the others are new.
+    Beginning(Sound),
+}
+
+/// What is given of a draft.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given {
+    /// Of each written bar, as far as something is.
+    bars: Vec<GivenBar>,
+    /// For each part that comes back, which earlier one it is.
+    returns: Vec<Option<u8>>,
+}
+
+impl Given {
+    /// What the request gives.
+    pub(super) fn of(request: &Request) -> Self {
+        let returns = request.form.as_ref().map(|form| {
+            let parts = form.parts();
+            parts.into_iter().map(|part| part.comes_back).collect()
+        });
+        let mut given = Self {
+            bars: Vec::new(),
+            returns: returns.unwrap_or_default(),
+        };
+        let Some(prime) = request.prime.as_ref() else {
+            return given;
+        };
+        let has_pickup = (prime.plan.parts.first()).is_some_and(|part| part.pickup > 0);
+        let bars = match request.beginning {
+            Beginning::FirstBars => (request.prime_bars).saturating_add(usize::from(has_pickup)),
+            Beginning::FirstPart | Beginning::Whole => usize::MAX,
+        };
+        let bars = prime.bars().into_iter().take(bars);
+        given.bars = bars.map(GivenBar::Notes).collect();
+        given
+    }
+
+    /// The same of a tune that is varied: bars that come back come back, and about half of the others are new but for what they begin
+    /// with. The last bar of a part stays; so do pickups.
+    pub(super) fn varied(
+        mut self,
+        tune: &PlannedTune,
+        symbols: SymbolVersion,
+        rng: &mut impl Rng,
+    ) -> Self {
+        let free = free_bars(tune, symbols);
+        for (bar, decision) in self.bars.iter_mut().zip(bar_decisions(tune, symbols)) {
+            if let Relation::Same(_) | Relation::Moved { .. } = relation(decision) {
+                *bar = GivenBar::Relation(decision);
+            }
+        }
+        let sure = (!free.is_empty()).then(|| rng.random_range(0..free.len()));
+        for (place, (index, first)) in free.into_iter().enumerate() {
+            if rng.random_bool(ANEW) || sure == Some(place) {
+                self.bars[index] = GivenBar::Beginning(first);
+            }
+        }
+        self
+    }
+
+    /// The part that ends the tune by coming back.
+    pub(super) fn ending_part(&self) -> Option<u8> {
+        self.returns.last().copied().flatten()
+    }
+
+    /// What is given of the bar that is being filled.
+    fn bar(&self, cursor: &Cursor) -> Option<GivenBar> {
+        let part = cursor.slot().map_or(0, |slot| usize::from(slot.part));
+        if let Some(from) = self.returns.get(part).copied().flatten() {
+            return cursor.notes_of_part(from).map(GivenBar::Notes);
+        }
+        self.bars.get(cursor.bars_begun().checked_sub(1)?).cloned()
+    }
+
+    /// Strikes out of `allowed` what is not given of the decision to come; says whether one alone is given. What is given holds against
+    /// all limits.
+    pub(super) fn decide(
+        &self,
+        cursor: &Cursor,
+        legal: &[bool; DECISIONS],
+        allowed: &mut [bool; DECISIONS],
+    ) -> bool {
+        let decision = match (self.bar(cursor), cursor.expected()) {
+            (None, _) => return false,
+            (Some(GivenBar::Notes(notes)), Expected::Bar) => cursor.bar_decision(&notes),
+            // Bars that were made anew may be alike in another way: then it is not said so.
+            (Some(GivenBar::Relation(decision)), Expected::Bar) if !legal[decision.id()] => {
+                return false;
+            }
+            (Some(GivenBar::Relation(decision)), Expected::Bar) => decision,
+            (Some(GivenBar::Beginning(_)), Expected::Bar) => {
+                for (id, allowed) in allowed.iter_mut().enumerate() {
+                    let relation = Decision::from_id(id).map(relation);
+                    *allowed &= matches!(relation, Some(Relation::New | Relation::Rhythm(_)));
+                }
+                return false;
+            }
+            (Some(GivenBar::Notes(notes)), _) => match notes.get(cursor.notes_in_bar()) {
+                Some(note) => Decision::Length(note.length),
+                None => return false,
+            },
+            (Some(_), _) => return false,
+        };
+        only(decision.id(), legal, allowed);
+        true
+    }
+
+    /// Strikes out of `allowed` what is not given of the sound to come; says whether one alone is given.
+    pub(super) fn sound(
+        &self,
+        cursor: &Cursor,
+        legal: &[bool; PITCHES],
+        allowed: &mut [bool; PITCHES],
+    ) -> bool {
+        let place = cursor.notes_in_bar();
+        let sound = match self.bar(cursor) {
+            Some(GivenBar::Notes(notes)) => notes.get(place).map(|note| note.sound),
+            Some(GivenBar::Beginning(sound)) if place == 0 => Some(sound),
+            _ => None,
+        };
+        if let Some(sound) = sound {
+            only(sound.id(), legal, allowed);
+        }
+        sound.is_some()
+    }
+}
+
+/// The bars of a tune that may be written anew when it is varied, and the note that each begins with: bars of their own, but for the
+/// last one of a part, and but for what is tied.
+pub(super) fn free_bars(tune: &PlannedTune, symbols: SymbolVersion) -> Vec<(usize, Sound)> {
+    let bars = tune.bars();
+    let first = |index: usize| bars.get(index)?.first().map(|note| note.sound);
+    let slots = tune.plan.slots().into_iter();
+    let free = slots.zip(bar_decisions(tune, symbols)).enumerate();
+    let free = free.filter_map(|(index, (slot, decision))| {
+        let is_own = !matches!(
+            relation(decision),
+            Relation::Same(_) | Relation::Moved { .. }
+        );
+        let is_within = slot.bar.is_some() && slot.bars_left > 0 && slot.ending == Ending::None;
+        let goes_on = first(index + 1) == Some(Sound::Tied);
+        let sound = first(index).filter(|sound| matches!(sound, Sound::Degree(_)))?;
+        (is_own && is_within && !goes_on).then_some((index, sound))
+    });
+    free.collect()
+}
+
+/// What was decided of each bar of a tune.
+fn bar_decisions(tune: &PlannedTune, symbols: SymbolVersion) -> Vec<Decision> {
+    let mut cursor = Cursor::with_symbols(symbols, tune.plan.style);
+    let mut decisions = Vec::new();
+    for step in tune.steps(symbols) {
+        if cursor.is_in_bars() && decisions.len() < cursor.bars_begun() {
+            decisions.push(match step.decision {
+                bar @ Decision::Bar(_) => bar,
+                _ => Decision::Bar(0),
+            });
+        }
+        cursor.push(step);
+    }
+    decisions
+}
+
+/// What a decision says of the bar that it is about.
+fn relation(decision: Decision) -> Relation {
+    match decision {
+        Decision::Bar(number) => Relation::of(number),
+        _ => Relation::New,
+    }
+}
+
+/// What is given is all that is allowed, if it is legal.
+fn only(given: usize, legal: &[bool], allowed: &mut [bool]) {
+    allowed.fill(false);
+    allowed[given] = legal[given];
+}
