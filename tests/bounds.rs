@@ -1,7 +1,7 @@
 //! What nobody sane asks for, and files that have no end: refused with one message, soon, within a bound of memory.
 //!
 //! Each row of a table is a command line, the exit code it ends with, and what its message has to say. All run with an address space
-//! of half a gigabyte (`ulimit -v`), of which the binary, its models and the stacks of its threads take the most: what asks
+//! of a quarter of a gigabyte (`ulimit -v`), of which the binary, its models and the stacks of its threads take the most: what asks
 //! for memory without a bound ends here as an abort, and fails.
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// Address space of every command, in KiB.
-const ADDRESS_SPACE_KIB: u64 = 512 << 10;
+const ADDRESS_SPACE_KIB: u64 = 256 << 10;
 /// So long may a refusal take, on a machine that does much else and without optimisation.
 const REFUSED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -217,6 +217,7 @@ fn ceilid(folder: &Path, line: &str) -> Output {
         .args(line.split(' '))
         .current_dir(folder)
         .env_remove("CEILID_MODEL")
+        .env("RAYON_NUM_THREADS", "2")
         .output()
         .expect("the binary runs")
 }
