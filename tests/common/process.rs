@@ -109,11 +109,11 @@ impl Said {
     }
 }
 
-/// What comes of work that ends by itself, if it does within [`PATIENCE`].
+/// What comes of work that ends by itself, if it does within [`WORK_WAIT_MAX`].
 pub fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = channel();
     std::thread::spawn(move || tell.send(work()));
-    let result = told.recv_timeout(PATIENCE);
+    let result = told.recv_timeout(WORK_WAIT_MAX);
     result.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
