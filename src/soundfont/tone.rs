@@ -187,6 +187,27 @@ impl Tone {
         }
     }
 
+    /// Lets all that is there grow and fade a little, as bow, breath and bellows do: once, twice and three times a loop.
+    ///
+    /// `depth` is the deviation of the level from its mean, about which it moves. What is added later stays as it is.
+    pub(super) fn sway(&mut self, depth: f64, noise: &mut Noise) {
+        // Half as strong twice a loop, a third three times: the mean square of the sum is 1.
+        let scale = (2.0 / (1.0 + 1.0 / 4.0 + 1.0 / 9.0_f64)).sqrt();
+        let turns: [f64; 3] = std::array::from_fn(|_| noise.share());
+        let lead = self.loop_frames - self.attack_frames % self.loop_frames;
+        for (frame, value) in self.frames.iter_mut().enumerate() {
+            let place = (frame + lead) as f64 / self.loop_frames as f64;
+            let wave: f64 = (1..)
+                .zip(turns)
+                .map(|(times, turn)| {
+                    let times = f64::from(times);
+                    sin(TAU * (times * place + turn)) / times
+                })
+                .sum();
+            *value *= 1.0 + depth * scale * wave;
+        }
+    }
+
     /// Adds noise that goes on through the loop without a seam, shaped by `filters` in turn: breath, bow hair.
     ///
     /// `level` is its root mean square in the loop, `rise_s` how long it takes to get there.
@@ -380,6 +401,26 @@ mod tests {
         assert!(over_the_seam < largest, "{over_the_seam} {largest}");
         let into_the_loop = (looped[0] - tone.frames[tone.attack_frames - 1]).abs();
         assert!(into_the_loop < largest, "{into_the_loop} {largest}");
+    }
+
+    #[test]
+    fn a_swaying_tone_has_no_seam_and_sways_as_much_as_was_said() {
+        let mut tone = Tone::new(69, EXTENT);
+        tone.frames.fill(1.0);
+        tone.sway(0.1, &mut Noise::new(1));
+        let looped = &tone.frames[tone.attack_frames..];
+        let mean_square = looped
+            .iter()
+            .map(|value| (value - 1.0).powi(2))
+            .sum::<f64>()
+            / looped.len() as f64;
+        assert!((mean_square.sqrt() - 0.1).abs() < 0.002, "{mean_square}");
+        let largest = looped
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]).abs())
+            .fold(0.0_f64, f64::max);
+        assert!((looped[0] - looped[looped.len() - 1]).abs() <= 1.1 * largest);
+        assert!((looped[0] - tone.frames[tone.attack_frames - 1]).abs() <= 1.1 * largest);
     }
 
     #[test]

@@ -155,6 +155,21 @@ impl Generator {
         Self::new(24, absolute_cents(hz))
     }
 
+    /// How far the loudness swings to both sides of its mean, dB.
+    pub fn tremolo_depth_db(db: f64) -> Self {
+        Self::new(13, db * 10.0)
+    }
+
+    /// How long after the attack the tremolo comes in.
+    pub fn tremolo_delay_s(seconds: f64) -> Self {
+        Self::new(21, time_cents(seconds))
+    }
+
+    /// How fast the tremolo is.
+    pub fn tremolo_rate_hz(hz: f64) -> Self {
+        Self::new(22, absolute_cents(hz))
+    }
+
     /// How long the sound rises, seconds.
     pub fn volume_attack_s(seconds: f64) -> Self {
         Self::new(34, time_cents(seconds))

@@ -9,6 +9,9 @@ use crate::soundfont::voicing::{Touch, Voicing, key_ranges};
 use crate::soundfont::writer::{Font, Generator, Instrument, InstrumentIndex};
 use libm::{exp, log2, pow};
 
+const VIBRATO_HZ: f64 = 4.8;
+const VIBRATO_DELAY_S: f64 = 0.3;
+
 /// A flute of any kind.
 #[derive(Clone, Debug)]
 pub(super) struct BlownPipe {
@@ -31,6 +34,10 @@ pub(super) struct BlownPipe {
     /// Seconds until the tone stands.
     pub rise_s: f64,
     pub vibrato_cents: i16,
+    /// How far the loudness swings with the vibrato, dB: most of a player's vibrato is breath.
+    pub tremolo_db: f64,
+    /// How unsteady the breath is beside that: the deviation of the level from its mean.
+    pub sway: f64,
     pub release_s: f64,
     pub trim_db: f64,
 }
@@ -51,8 +58,11 @@ impl BlownPipe {
         }
         let common = vec![
             Generator::vibrato_depth_cents(self.vibrato_cents),
-            Generator::vibrato_delay_s(0.3),
-            Generator::vibrato_rate_hz(4.8),
+            Generator::vibrato_delay_s(VIBRATO_DELAY_S),
+            Generator::vibrato_rate_hz(VIBRATO_HZ),
+            Generator::tremolo_depth_db(self.tremolo_db),
+            Generator::tremolo_delay_s(VIBRATO_DELAY_S),
+            Generator::tremolo_rate_hz(VIBRATO_HZ),
             Generator::reverb_send(0.08),
         ];
         font.add_instrument(Instrument {
@@ -100,6 +110,7 @@ impl BlownPipe {
             Biquad::high_pass(0.8 * hz, rate),
         ];
         tone.add_breath(gain(self.breath_db), breath, 0.6 * rise_s, &mut noise);
+        tone.sway(self.sway, &mut noise);
         let mut puff = Biquad::band_pass((2.0 * hz).clamp(1000.0, 5000.0), 1.2, rate);
         tone.add_transient(|s| {
             self.chiff

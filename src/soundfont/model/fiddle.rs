@@ -10,6 +10,8 @@ use libm::exp;
 
 const NAME: &str = "fiddle";
 const ROOTS: &[u8] = &[55, 59, 62, 66, 69, 73, 76, 80, 84, 89, 95];
+const VIBRATO_HZ: f64 = 5.6;
+const VIBRATO_DELAY_S: f64 = 0.22;
 /// A0, B1-, B1+, the dip after them and the bridge hill (E. Jansson, *Acoustics for Violin and Guitar Makers*, ch. 7).
 const BODY: Body = Body {
     modes: &[
@@ -64,8 +66,12 @@ pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
     }
     let common = vec![
         Generator::vibrato_depth_cents(16),
-        Generator::vibrato_delay_s(0.22),
-        Generator::vibrato_rate_hz(5.6),
+        Generator::vibrato_delay_s(VIBRATO_DELAY_S),
+        Generator::vibrato_rate_hz(VIBRATO_HZ),
+        // The partials that the vibrato moves cross the body's resonances: the loudness swings with the pitch.
+        Generator::tremolo_depth_db(2.2),
+        Generator::tremolo_delay_s(VIBRATO_DELAY_S),
+        Generator::tremolo_rate_hz(VIBRATO_HZ),
         Generator::reverb_send(0.08),
     ];
     font.add_instrument(Instrument {
@@ -110,6 +116,7 @@ fn tone(root: u8) -> Tone {
     tone.add_breath(0.014, hair, 0.04, &mut noise);
     let wood = vec![Biquad::band_pass(420.0, 0.5, rate)];
     tone.add_breath(0.012, wood, 0.04, &mut noise);
+    tone.sway(0.08, &mut noise);
     let mut scratch = Biquad::band_pass(2200.0, 0.8, rate);
     tone.add_transient(|s| {
         0.25 * exp(-s / 0.018) * (1.0 - exp(-s / 0.003)) * scratch.next(noise.normal())

@@ -17,6 +17,8 @@ pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
         chiff_s: 0.02,
         rise_s: 0.08,
         vibrato_cents: 7,
+        tremolo_db: 2.6,
+        sway: 0.08,
         release_s: 0.25,
         trim_db: 0.0,
     }

@@ -12,8 +12,11 @@ use std::f64::consts::TAU;
 
 const NAME: &str = "reed";
 const ROOTS: &[u8] = &[36, 43, 49, 54, 58, 62, 66, 70, 74, 79, 84, 90];
-/// How far each of the accordion's reeds is from the pitch, cents: a dry tremolo, as for dancing.
-const ACCORDION_DETUNE_CENTS: i16 = 5;
+/// The accordion's two reeds: how far from the pitch, cents, and how loud, dB. A dry tremolo, as for dancing; of two reeds of one
+/// loudness every note would swell for half a beat of theirs before it stands.
+const ACCORDION_REEDS: [(i16, f64); 2] = [(0, -0.2), (10, -14.0)];
+/// The bellows: how far the loudness swings, dB, and how fast, Hz.
+const BELLOWS: (f64, f64) = (2.6, 1.3);
 /// The action box: a cavity's resonances, and a grille that keeps the highest partials in.
 const BOX: Body = Body {
     modes: &[
@@ -47,30 +50,42 @@ pub(crate) struct FreeReeds {
 /// Adds both instruments to the font.
 pub(crate) fn add_to(font: &mut Font) -> FreeReeds {
     let touches = Touch::three(10.0, 26.0, 3500.0);
-    let (mut single, mut double) = (Vec::<Zone>::new(), Vec::<Zone>::new());
-    for (root, keys) in key_ranges(0..=127, ROOTS) {
+    let tongue = |(root, keys)| {
         let sample = tone(root).into_sample(NAME);
         let index = font.add_sample(sample.clone());
+        (sample, index, keys)
+    };
+    let tongues: Vec<_> = key_ranges(0..=127, ROOTS).into_iter().map(tongue).collect();
+    let (mut single, mut double) = (Vec::<Zone>::new(), Vec::<Zone>::new());
+    for (place, (sample, index, keys)) in tongues.iter().enumerate() {
         let one = Voicing {
             fall_s: None,
             release_s: 0.25,
             trim_db: 0.0,
         };
-        single.extend(one.zones(&sample, index, keys.clone(), &touches, &[]));
-        // Two reeds of one loudness are 3 dB louder together.
-        let each = Voicing {
-            trim_db: -3.0,
-            ..one
+        single.extend(one.zones(sample, *index, keys.clone(), &touches, &[]));
+        // A second tongue has phases of its own: the next sample, so that the two do not swell in all partials at once.
+        let other = if place + 1 < tongues.len() {
+            place + 1
+        } else {
+            place - 1
         };
-        for side in [-1, 1] {
-            let apart = [
-                Generator::fine_tune_cents(side * ACCORDION_DETUNE_CENTS),
-                Generator::pan(0.12 * f64::from(side)),
-            ];
-            double.extend(each.zones(&sample, index, keys.clone(), &touches, &apart));
+        let reeds = [(sample, *index), (&tongues[other].0, tongues[other].1)];
+        for (reed, ((sample, index), (cents, trim_db))) in
+            reeds.into_iter().zip(ACCORDION_REEDS).enumerate()
+        {
+            let side = if reed == 0 { -0.12 } else { 0.12 };
+            let apart = [Generator::fine_tune_cents(cents), Generator::pan(side)];
+            let each = Voicing { trim_db, ..one };
+            double.extend(each.zones(sample, index, keys.clone(), &touches, &apart));
         }
     }
-    let common = vec![Generator::reverb_send(0.06)];
+    let common = vec![
+        Generator::tremolo_depth_db(BELLOWS.0),
+        Generator::tremolo_delay_s(0.2),
+        Generator::tremolo_rate_hz(BELLOWS.1),
+        Generator::reverb_send(0.06),
+    ];
     let concertina = Instrument {
         name: "concertina".into(),
         common: common.clone(),
@@ -102,8 +117,8 @@ fn tone(root: u8) -> Tone {
         let k = number as f64;
         let level = level(k, k * hz) * (1.0 + 0.5 * noise.swing());
         let onset = Onset::Swell {
-            delay_s: 0.004,
-            rise_s: 0.035 + 0.035 * (1.0 - exp(-k / 4.0)),
+            delay_s: 0.003,
+            rise_s: 0.022 + 0.025 * (1.0 - exp(-k / 4.0)),
         };
         let line = SpectralLine {
             cycles: tone.harmonic(number),

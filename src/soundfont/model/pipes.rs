@@ -64,7 +64,13 @@ pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
         // A bag knows no soft and loud.
         zones.extend(voicing.zones(&sample, index, keys, &Touch::any(), &[]));
     }
-    let common = vec![Generator::reverb_send(0.1)];
+    let common = vec![
+        // An arm's pressure on the bag.
+        Generator::tremolo_depth_db(2.4),
+        Generator::tremolo_delay_s(0.2),
+        Generator::tremolo_rate_hz(1.7),
+        Generator::reverb_send(0.1),
+    ];
     font.add_instrument(Instrument {
         name: NAME.into(),
         common,

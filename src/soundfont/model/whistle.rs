@@ -17,6 +17,8 @@ pub(crate) fn add_to(font: &mut Font) -> InstrumentIndex {
         chiff_s: 0.012,
         rise_s: 0.035,
         vibrato_cents: 5,
+        tremolo_db: 2.0,
+        sway: 0.07,
         release_s: 0.2,
         trim_db: 0.0,
     }
