@@ -9,7 +9,8 @@ use super::pattern::Pattern;
 use super::role::Role;
 use super::style::{
     BODHRAN_DOWN, BODHRAN_STRONG, BODHRAN_UP, COUNT_IN_PITCH, DOUBLE_BASS, DRONE_BARS, DanceStyle,
-    GUITAR, PIPES, role_style,
+    FILL_BARS, FULL_FROM, GUITAR, HANDS_UP_THE_NECK, LIGHTLY_UNTIL, PIPES, STRUM_LIGHTER,
+    role_style,
 };
 use super::wishes::Wishes;
 use crate::harmony::{Harmoniser, PlacedChord};
@@ -110,26 +111,47 @@ pub(super) struct Backing<'a> {
     pub pattern: Pattern,
     /// What the tune itself asks.
     pub wishes: &'a Wishes,
+    /// How often the tune was heard before.
+    pub time: u64,
+    /// How much of the set is behind, 0 to 1.
+    pub progress: f64,
 }
 
 impl Backing<'_> {
-    /// The guitar's chords.
+    /// The guitar's chords, each time from another place on the neck; in a full band an upstroke leads into each phrase.
     pub(super) fn chords(&self) -> Vec<Stroke> {
         let velocity = self
             .wishes
             .chord_velocity
             .unwrap_or(role_velocity(Role::Chords));
+        let neck = usize::try_from(self.time).unwrap_or(0) % HANDS_UP_THE_NECK.len();
+        let lowest = GUITAR.1 + HANDS_UP_THE_NECK[neck];
         let mut strokes = Vec::new();
-        for (at, until, harmony) in self.steps(b'c') {
+        let mut strum = |at, until, harmony: &Harmony, velocity| {
             for interval in harmony.intervals.iter().take(CHORD_NOTES_MAX) {
                 let class = (harmony.root + interval % 12) % 12;
-                strokes.push(Stroke::new(at, until, raised(class, GUITAR.1), velocity));
+                strokes.push(Stroke::new(at, until, raised(class, lowest), velocity));
+            }
+        };
+        for (at, until, harmony) in self.steps(b'c') {
+            strum(at, until, harmony, velocity);
+        }
+        if self.progress >= FULL_FROM && self.wishes.chord_pattern.is_none() {
+            let lighter = Velocity::clamped(i32::from(velocity.value()) - STRUM_LIGHTER);
+            for (at, until) in phrase_ends(self.score, self.grid) {
+                if let Some(harmony) = self
+                    .harmony_at(at)
+                    .filter(|_| self.wishes.has_chords_at(at))
+                {
+                    strum(at, until, harmony, lighter);
+                }
             }
         }
         strokes
     }
 
-    /// The bass: the root on the bar line, the fifth later in the bar; in the last bar the root alone.
+    /// The bass: the root on the bar line, the fifth later in the bar; in a full band a note that leads by step to the next root,
+    /// where the chord has one. In the last bar the root alone.
     pub(super) fn bass(&self) -> Vec<Stroke> {
         let velocity = self
             .wishes
@@ -145,7 +167,8 @@ impl Backing<'_> {
                 && before == Some((harmony.bass, false))
                 && harmony.intervals.contains(&7);
             let class = if wants_fifth {
-                (harmony.root + 7) % 12
+                self.leading(harmony, until)
+                    .unwrap_or((harmony.root + 7) % 12)
             } else {
                 harmony.bass
             };
@@ -171,6 +194,34 @@ impl Backing<'_> {
         strokes
     }
 
+    /// The note of the chord that lies a step from the root of the next bar's, where the chord changes there.
+    fn leading(&self, harmony: &Harmony, until: Ticks) -> Option<u8> {
+        let next = self.harmony_at(until)?;
+        if self.progress < FULL_FROM || next.bass == harmony.bass || next.is_silent() {
+            return None;
+        }
+        let has = |class: &u8| {
+            harmony
+                .intervals
+                .iter()
+                .any(|interval| (harmony.root + interval) % 12 == *class)
+        };
+        // Below first: a half step leads best.
+        [11, 10, 1, 2]
+            .map(|step| (next.bass + step) % 12)
+            .into_iter()
+            .find(has)
+    }
+
+    /// The harmony in force, unless it is silence.
+    fn harmony_at(&self, at: Ticks) -> Option<&Harmony> {
+        let after = self
+            .harmonies
+            .partition_point(|harmony| harmony.onset <= at);
+        let harmony = self.harmonies.get(after.checked_sub(1)?)?;
+        (!harmony.is_silent()).then_some(harmony)
+    }
+
     /// The places where the pattern shows `sign` (or `b`, both), each with its harmony and where the next sign stands.
     fn steps(&self, sign: u8) -> Vec<(Ticks, Ticks, &Harmony)> {
         let signs = self.pattern.over(self.score, self.grid);
@@ -187,20 +238,34 @@ impl Backing<'_> {
         let here = signs.iter().zip(ends).filter(|((at, found), _)| {
             (stands_for(*found) == sign || *found == b'b') && self.wishes.has_chords_at(*at)
         });
-        let with_harmony = here.filter_map(|((at, _), until)| {
-            let after = self
-                .harmonies
-                .partition_point(|harmony| harmony.onset <= *at);
-            let harmony = self.harmonies.get(after.checked_sub(1)?)?;
-            (!harmony.is_silent()).then_some((*at, until, harmony))
-        });
-        with_harmony.collect()
+        here.filter_map(|((at, _), until)| Some((*at, until, self.harmony_at(*at)?)))
+            .collect()
     }
 }
 
-/// The bodhrán's strokes.
-pub(super) fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> Vec<Stroke> {
+/// The last eighth of every phrase but the last: where a player leads into the next.
+fn phrase_ends(score: &Score, grid: &BarGrid<'_>) -> Vec<(Ticks, Ticks)> {
+    let pickup = grid.pickup();
+    let bars = score.bars.iter().filter(|bar| bar.onset >= pickup);
+    let eighth = Ticks::new(grid.ticks_per_eighth());
+    let ends = bars
+        .map(|bar| bar.onset + bar.length)
+        .skip(FILL_BARS - 1)
+        .step_by(FILL_BARS);
+    ends.filter(|end| *end < score.end && *end >= eighth)
+        .map(|end| (end.saturating_sub(eighth), end))
+        .collect()
+}
+
+/// The bodhrán's strokes: without its up strokes while the set is young, with a run into each phrase when the band is full.
+pub(super) fn bodhran(
+    score: &Score,
+    grid: &BarGrid<'_>,
+    style: &DanceStyle,
+    progress: f64,
+) -> Vec<Stroke> {
     let hard = role_style(Role::Bodhran).velocity;
+    let is_light = progress < LIGHTLY_UNTIL;
     let stroke = |(at, sign): (Ticks, u8)| {
         let (pitch, lighter) = match sign {
             b'D' => BODHRAN_STRONG,
@@ -211,11 +276,21 @@ pub(super) fn bodhran(score: &Score, grid: &BarGrid<'_>, style: &DanceStyle) -> 
         let velocity = Velocity::clamped(hard + lighter);
         Stroke::new(at, until, raised(pitch % 12, pitch), velocity)
     };
-    Pattern::of_dance(style.bodhran)
-        .over(score, grid)
-        .into_iter()
-        .map(stroke)
-        .collect()
+    let mut signs = Pattern::of_dance(style.bodhran).over(score, grid);
+    let is_silent = signs.is_empty();
+    signs.retain(|(_, sign)| !(is_light && *sign == b'u'));
+    if progress >= FULL_FROM && !is_silent {
+        // Twice as fast over the last two eighths.
+        let half = Ticks::new((grid.ticks_per_eighth() / 2).max(1));
+        let run = |(last, end): (Ticks, Ticks)| {
+            [
+                (last.saturating_sub(half), b'u'),
+                (end.saturating_sub(half), b'd'),
+            ]
+        };
+        signs.extend(phrase_ends(score, grid).into_iter().flat_map(run));
+    }
+    signs.into_iter().map(stroke).collect()
 }
 
 /// Strokes that count `bars` bars in, the first at zero.

@@ -7,6 +7,7 @@ use super::expression::{self, BarGrid, Swing};
 use super::ornament::{self, Added};
 use super::pattern::Pattern;
 use super::role::Role;
+use super::second::{self, Side};
 use super::style::{
     DOUBLE_BASS, DanceStyle, GUITAR, JOINING, LEADING, PIPES, STANDARD_KIT, dance_style, role_style,
 };
@@ -31,21 +32,24 @@ pub(super) struct Part {
 }
 
 /// One time through the tune.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Pass {
-    /// Whether the tune was heard before.
-    pub is_repeat: bool,
+    /// How often the tune was heard before.
+    pub time: u64,
+    /// How much of the set is behind: 0 the first time, 1 the last, one half where there is but one.
+    pub progress: f64,
     /// How long until what follows begins: notes that last to the tune's end are held until there.
     pub length: Ticks,
 }
 
 /// Who leads and who joins in, the same for all tunes of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Roster {
     leading: u8,
     joining: u8,
-    /// Semitones that the second melody lies above the first.
+    /// Semitones that the second melody lies above the first where it doubles it, and where it lies otherwise.
     joining_interval: i32,
+    joining_side: Side,
 }
 
 impl Roster {
@@ -70,21 +74,24 @@ impl Roster {
             [] => LEADING[0].0,
             some => some[chosen % some.len()],
         };
-        let joining: Vec<(u8, i32)> = JOINING
+        let joining: Vec<_> = JOINING
             .iter()
             .filter(|(program, from, to, interval)| {
                 *program != leading && fits(*from, *to, *interval)
             })
-            .map(|(program, .., interval)| (*program, *interval))
             .collect();
-        let (joining, joining_interval) = match joining.as_slice() {
-            [] => (LEADING[2].0, 0),
-            some => some[rng.random_range(0..60) % some.len()],
+        let (joining, lowest, highest, joining_interval) = match joining.as_slice() {
+            [] => (LEADING[2].0, LEADING[2].1, LEADING[2].2, 0),
+            some => *some[rng.random_range(0..60) % some.len()],
         };
         Self {
             leading,
             joining,
             joining_interval,
+            joining_side: Side {
+                direction: if joining_interval > 0 { 1 } else { -1 },
+                range: lowest.into()..=highest.into(),
+            },
         }
     }
 }
@@ -136,20 +143,13 @@ impl<'a> Band<'a> {
         &self,
         part: Part,
         pass: Pass,
-        roster: Roster,
+        roster: &Roster,
         rng: &mut ChaCha8Rng,
     ) -> Vec<Stroke> {
         match part.role {
             Role::Melody | Role::OtherVoices => self.melody(part.voice, pass, Added::Yes, rng),
             Role::SecondMelody if self.wishes.is_percussion(0) => Vec::new(),
-            Role::SecondMelody => {
-                let mut strokes = self.melody(0, pass, Added::No, rng);
-                for stroke in &mut strokes {
-                    let number = i32::from(stroke.pitch.number()) + roster.joining_interval;
-                    stroke.pitch = Pitch::octave_clamped(number);
-                }
-                strokes
-            }
+            Role::SecondMelody => self.second_melody(pass, roster, rng),
             Role::Drone if self.wishes.written.has_drone() => {
                 self.wishes.written.drone_strokes(self.score)
             }
@@ -157,10 +157,34 @@ impl<'a> Band<'a> {
             Role::Bodhran if self.wishes.written.has_drums() => {
                 self.wishes.written.drum_strokes(self.score, &self.grid)
             }
-            Role::Chords => self.backing().chords(),
-            Role::Bass => self.backing().bass(),
-            Role::Bodhran => accompaniment::bodhran(self.score, &self.grid, self.style),
+            Role::Chords => self.backing(pass).chords(),
+            Role::Bass => self.backing(pass).bass(),
+            Role::Bodhran => {
+                accompaniment::bodhran(self.score, &self.grid, self.style, pass.progress)
+            }
         }
+    }
+
+    /// The tune an octave away the first time, in thirds and sixths once it is known.
+    fn second_melody(&self, pass: Pass, roster: &Roster, rng: &mut ChaCha8Rng) -> Vec<Stroke> {
+        let mut strokes = self.melody(0, pass, Added::No, rng);
+        if pass.time == 0 {
+            for stroke in &mut strokes {
+                let number = i32::from(stroke.pitch.number()) + roster.joining_interval;
+                stroke.pitch = Pitch::octave_clamped(number);
+            }
+        } else {
+            let (score, side) = (self.score, &roster.joining_side);
+            second::voice(
+                &mut strokes,
+                score,
+                &self.grid,
+                self.style,
+                &self.harmonies,
+                side,
+            );
+        }
+        strokes
     }
 
     fn melody(&self, index: usize, pass: Pass, added: Added, rng: &mut ChaCha8Rng) -> Vec<Stroke> {
@@ -169,8 +193,9 @@ impl<'a> Band<'a> {
         };
         let is_percussion = self.wishes.is_percussion(index);
         let added = if is_percussion { Added::No } else { added };
-        let mut notes = if pass.is_repeat && added == Added::Yes {
-            variation::varied(&voice.notes, self.score, &self.grid, self.style, rng)
+        let mut notes = if pass.time > 0 && added == Added::Yes {
+            let (grid, style) = (&self.grid, self.style);
+            variation::varied(&voice.notes, self.score, grid, style, pass.time, rng)
         } else {
             voice.notes.clone()
         };
@@ -245,7 +270,7 @@ impl<'a> Band<'a> {
             })
     }
 
-    fn backing(&self) -> Backing<'_> {
+    fn backing(&self, pass: Pass) -> Backing<'_> {
         let asked = self.arrangement.chord_pattern.as_ref();
         let pattern = asked.or(self.wishes.chord_pattern.as_ref()).cloned();
         Backing {
@@ -254,6 +279,8 @@ impl<'a> Band<'a> {
             grid: &self.grid,
             pattern: pattern.unwrap_or_else(|| Pattern::of_dance(self.style.chords)),
             wishes: &self.wishes,
+            time: pass.time,
+            progress: pass.progress,
         }
     }
 
@@ -267,7 +294,7 @@ impl<'a> Band<'a> {
     }
 
     /// The instrument: what was asked for, else the tune's wish, else what the roster and the table say.
-    fn program(&self, part: Part, roster: Roster) -> Program {
+    fn program(&self, part: Part, roster: &Roster) -> Program {
         let (wish, usual) = match part.role {
             Role::Melody | Role::OtherVoices => (
                 self.wishes
@@ -310,7 +337,7 @@ impl<'a> Band<'a> {
         &self,
         part: Part,
         strokes: &[Stroke],
-        roster: Roster,
+        roster: &Roster,
         starts: impl Iterator<Item = Ticks>,
     ) -> Track {
         let channel = self.channel(part);

@@ -16,6 +16,7 @@ mod ornament;
 mod pattern;
 mod plain;
 mod role;
+mod second;
 mod sections;
 mod set;
 mod stroke;

@@ -8,7 +8,10 @@ use super::arrangement::{Arrangement, COUNT_IN_BARS_MAX, TIMES_MAX};
 use super::band::{Band, Part, Pass, Roster};
 use super::expression::BarGrid;
 use super::role::Role;
-use super::style::{AIR_RUBATO, DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT, Style, role_style};
+use super::style::{
+    AIR_ONCE_FROM_S, AIR_RUBATO, AIR_TIMES_MAX, DanceStyle, LAST_TIME_LOUDER, LAST_TUNE_LIFT,
+    SET_GROWS, Style, dance_style, role_style,
+};
 use super::{
     Mark, Performance, Stroke, TimedMark, TimedMessage, Track, accompaniment, expression, notated,
     plain, sort_messages, stroke,
@@ -102,7 +105,7 @@ pub fn perform_in_set(
         next: place.next,
         arrangement,
         roster,
-        place: Place::new(place.index.into(), place.count.into(), arrangement),
+        place: Place::new(score, place.index.into(), place.count.into(), arrangement),
     }
     .performance(seed)
 }
@@ -118,7 +121,7 @@ pub fn times_through(
         return vec![(Ticks::ZERO, score.end)];
     }
     let grid = BarGrid::new(&score.bars, score.resolution);
-    let times = Place::new(place.index.into(), place.count.into(), arrangement).times;
+    let times = times_of(score, arrangement);
     let wait = match place.index {
         0 => count_in(score, arrangement, &grid).wait,
         _ => Ticks::ZERO,
@@ -158,8 +161,8 @@ pub fn perform_set(tunes: &[SetTune<'_>], arrangement: &Arrangement) -> Vec<Perf
             band: &bands[index],
             next: next.map(|next| Pickup::of(next.score)),
             arrangement,
-            roster,
-            place: Place::new(index as u64, tunes.len() as u64, arrangement),
+            roster: roster.clone(),
+            place: Place::new(tune.score, index as u64, tunes.len() as u64, arrangement),
         };
         turn.performance(tune.seed)
     };
@@ -203,8 +206,9 @@ struct Place {
 }
 
 impl Place {
-    fn new(index: u64, count: u64, arrangement: &Arrangement) -> Self {
-        let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
+    /// Where the other tunes are played as often as this one, which is all that is known of them.
+    fn new(score: &Score, index: u64, count: u64, arrangement: &Arrangement) -> Self {
+        let times = times_of(score, arrangement);
         Self {
             times,
             times_before: index * times,
@@ -212,6 +216,42 @@ impl Place {
             is_last_of_set: index > 0 && index + 1 == count,
         }
     }
+}
+
+impl Place {
+    /// How much of the set is behind when the `time`th time begins: 0 to 1.
+    fn progress(&self, time: u64) -> f64 {
+        match self.times_in_set {
+            0 | 1 => 0.5,
+            all => (self.times_before + time) as f64 / (all - 1) as f64, // a few hundred at the most
+        }
+    }
+}
+
+/// How often a tune is played: as was asked, but for airs, which nobody plays over and over.
+fn times_of(score: &Score, arrangement: &Arrangement) -> u64 {
+    let times = u64::from(arrangement.times.clamp(1, TIMES_MAX));
+    let style = dance_style(score.dance());
+    if style.dance != Dance::Air {
+        return times;
+    }
+    let quarters = score.end.get() as f64 / f64::from(score.resolution.get());
+    let once_s = quarters * 60.0 / tempo_of(score, style, arrangement).quarters_per_minute();
+    times.min(if once_s > AIR_ONCE_FROM_S {
+        1
+    } else {
+        AIR_TIMES_MAX
+    })
+}
+
+/// The tempo that the tune names, else its dance's, as much faster or slower as was asked.
+fn tempo_of(score: &Score, style: &DanceStyle, arrangement: &Arrangement) -> Tempo {
+    let named = score.tempi.iter().find_map(|mark| mark.tempo);
+    let usual = || Tempo::from_beats(style.beat(), style.beats_per_minute);
+    plain::scaled(
+        named.or_else(usual).unwrap_or(Tempo::DEFAULT),
+        arrangement.tempo_scale,
+    )
 }
 
 /// A tune in its place.
@@ -246,13 +286,16 @@ impl Turn<'_> {
                 if !self.plays(part, time) {
                     continue;
                 }
+                let progress = self.place.progress(time);
                 let pass = Pass {
-                    is_repeat: time > 0,
+                    time,
+                    progress,
                     length,
                 };
                 let is_last = time > 0 && time + 1 == self.place.times;
-                let louder = if is_last { LAST_TIME_LOUDER } else { 0 };
-                let mut played = band.strokes(part, pass, self.roster, rng);
+                let grown = (SET_GROWS * (progress - 0.5)).round() as i32; // a few steps
+                let louder = grown + if is_last { LAST_TIME_LOUDER } else { 0 };
+                let mut played = band.strokes(part, pass, &self.roster, rng);
                 band.accent(part, &mut played, louder);
                 expression::swing(&mut played, &band.grid, &band.swing);
                 expression::humanise(&mut played, ticks_per_ms, rng);
@@ -263,7 +306,7 @@ impl Turn<'_> {
             }
             (!strokes.is_empty()).then(|| {
                 let starts = passes.iter().map(|(start, _)| *start);
-                band.track(part, &strokes, self.roster, starts)
+                band.track(part, &strokes, &self.roster, starts)
             })
         });
         let tracks: Vec<Track> = tracks.collect();
@@ -339,18 +382,17 @@ impl Turn<'_> {
         marks
     }
 
-    /// The tempo that the tune names, else its dance's.
+    /// The tune's tempo in its place.
     fn tempo(&self) -> Tempo {
         let lift = if self.place.is_last_of_set {
             LAST_TUNE_LIFT
         } else {
             1.0
         };
-        let style: &DanceStyle = self.band.style;
-        let named = self.band.score.tempi.iter().find_map(|mark| mark.tempo);
-        let usual = || Tempo::from_beats(style.beat(), style.beats_per_minute);
-        let tempo = named.or_else(usual).unwrap_or(Tempo::DEFAULT);
-        plain::scaled(tempo, self.arrangement.tempo_scale * lift)
+        plain::scaled(
+            tempo_of(self.band.score, self.band.style, self.arrangement),
+            lift,
+        )
     }
 
     /// The same performance after so many bars of the drum as were asked for.
@@ -608,6 +650,71 @@ mod tests {
             .iter()
             .find(|timed| matches!(timed.message, MidiMessage::NoteOn { .. }));
         assert!(first_bass.unwrap().at + Ticks::new(240) > score().end);
+    }
+
+    #[test]
+    fn a_set_grows_from_its_first_time_to_its_last() {
+        let score = score();
+        let tunes = [1, 2, 3].map(|seed| SetTune {
+            score: &score,
+            seed,
+        });
+        let arrangement = Arrangement::default(); // each twice
+        let mut struck = Vec::new();
+        for (index, performance) in perform_set(&tunes, &arrangement).iter().enumerate() {
+            let half = performance.end.get() / 2;
+            for time in 0..2 {
+                let is_in = |at: Ticks| (at.get() >= half) == (time == 1);
+                let velocities = performance
+                    .messages()
+                    .into_iter()
+                    .filter_map(|timed| match timed.message {
+                        MidiMessage::NoteOn {
+                            channel, velocity, ..
+                        } if channel == Role::Melody.channel(0) && is_in(timed.at) => {
+                            Some(f64::from(velocity.value()))
+                        }
+                        _ => None,
+                    });
+                let velocities: Vec<f64> = velocities.collect();
+                struck.push((
+                    index,
+                    velocities.iter().sum::<f64>() / velocities.len() as f64,
+                ));
+            }
+        }
+        assert!(
+            struck.is_sorted_by(|one, other| one.1 < other.1),
+            "{struck:?}"
+        );
+        let [first, .., last] = struck.as_slice() else {
+            panic!("six times")
+        };
+        assert!(last.1 - first.1 > 0.7 * SET_GROWS, "{struck:?}");
+    }
+
+    #[test]
+    fn an_air_is_played_twice_at_the_most_and_a_long_one_once() {
+        let times = |rhythm: &str, bars: usize| {
+            let abc = format!(
+                "X:1\nR:{rhythm}\nM:3/4\nL:1/4\nK:D\n{}\n",
+                "ABc|".repeat(bars)
+            );
+            let arrangement = Arrangement {
+                times: 5,
+                ..Arrangement::default()
+            };
+            times_through(
+                &score::read(&abc::parse(&abc).tune).score,
+                &arrangement,
+                &SetPlace::alone(1),
+            )
+            .len()
+        };
+        assert_eq!(
+            (times("waltz", 16), times("air", 16), times("air", 64)),
+            (5, 2, 1)
+        );
     }
 
     #[test]

@@ -138,22 +138,23 @@ pub(super) enum Entry {
     Start,
     /// When the tune has come round so often in the set, but no later than after this share of the set, in hundredths.
     After { times: u64, share: u64 },
-    /// The last time of each tune, from the same place on; not where there is one time alone.
-    LastTimes { times: u64 },
+    /// The last time of each tune, from so many times on, and every time after this share of the set, in hundredths; not where
+    /// there is one time alone.
+    LastTimes { times: u64, share: u64 },
 }
 
 #[rustfmt::skip]
 const ROLES: [RoleStyle; 7] = {
     use Entry::{After, LastTimes, Start};
     [
-        //       role                name       velocity vol  pan rev  in a session                      in a ceilidh band
-        role_row(Role::Melody,       "Melody",        88, [104, 58, 40], Start,                          Start),
-        role_row(Role::SecondMelody, "Second melody", 88, [ 80, 84, 44], LastTimes { times: 3 },         Start),
-        role_row(Role::OtherVoices,  "Voice",         88, [ 92, 70, 40], Start,                          Start),
-        role_row(Role::Drone,        "Drone",         50, [ 60, 50, 44], Start,                          Start),
-        role_row(Role::Chords,       "Guitar",        62, [ 84, 40, 36], After { times: 1, share: 34 },  Start),
-        role_row(Role::Bass,         "Bass",          76, [ 92, 64, 20], After { times: 2, share: 50 },  Start),
-        role_row(Role::Bodhran,      "Bodhrán",       78, [ 84, 76, 36], After { times: 2, share: 50 },  Start),
+        //       role                name       velocity vol   pan rev  in a session                           in a ceilidh band
+        role_row(Role::Melody,       "Melody",        88, [104,  40, 46], Start,                               Start),
+        role_row(Role::SecondMelody, "Second melody", 88, [ 80, 106, 50], LastTimes { times: 3, share: 75 },   Start),
+        role_row(Role::OtherVoices,  "Voice",         88, [ 92,  88, 46], Start,                               Start),
+        role_row(Role::Drone,        "Drone",         50, [ 60,  78, 50], Start,                               Start),
+        role_row(Role::Chords,       "Guitar",        62, [ 84, 112, 42], After { times: 1, share: 34 },       Start),
+        role_row(Role::Bass,         "Bass",          76, [ 92,  68, 20], After { times: 3, share: 50 },       Start),
+        role_row(Role::Bodhran,      "Bodhrán",       78, [ 84,  24, 42], After { times: 2, share: 50 },       Start),
     ]
 };
 
@@ -181,8 +182,22 @@ pub(super) const PHRASE_BARS: usize = 4;
 /// An air is free: each bar of a phrase has its own share of the tempo, which flows in the middle and broadens at the end. At
 /// most 8 % from the mean, as slow airs are played; a phrase lasts as long as without.
 pub(super) const AIR_RUBATO: [f64; PHRASE_BARS] = [0.98, 1.06, 1.04, 0.92];
+/// From its first time to its last a set grows by this much velocity, evenly: 3 dB beside the instruments that join.
+pub(super) const SET_GROWS: f64 = 14.0;
 /// The last time of a tune that is played several times is louder by this.
-pub(super) const LAST_TIME_LOUDER: i32 = 4;
+pub(super) const LAST_TIME_LOUDER: i32 = 2;
+/// Until this share of a set the bodhrán leaves its up strokes out; from that share on the whole band plays all it has.
+pub(super) const LIGHTLY_UNTIL: f64 = 0.3;
+pub(super) const FULL_FROM: f64 = 0.6;
+/// A full band leads into every phrase of so many bars.
+pub(super) const FILL_BARS: usize = 8;
+/// An upstroke over the guitar's strings is lighter than a stroke.
+pub(super) const STRUM_LIGHTER: i32 = 14;
+/// How many semitones further up the neck the guitarist's hand is, time by time: the same chords, other inversions.
+pub(super) const HANDS_UP_THE_NECK: [u8; 3] = [0, 4, 8];
+/// An air is played twice at the most, and once where once through lasts longer than this, seconds.
+pub(super) const AIR_TIMES_MAX: u64 = 2;
+pub(super) const AIR_ONCE_FROM_S: f64 = 120.0;
 /// The last tune of a set is this much faster.
 pub(super) const LAST_TUNE_LIFT: f64 = 1.015;
 
@@ -205,7 +220,7 @@ pub(super) const JOINING: [(u8, u8, u8, i32); 4] = [
 ];
 /// Steel-string guitar, double bass and pipes, and the lowest pitch of what they play here.
 pub(super) const GUITAR: (u8, u8) = (25, 50);
-pub(super) const DOUBLE_BASS: (u8, u8) = (32, 36);
+pub(super) const DOUBLE_BASS: (u8, u8) = (32, 31);
 pub(super) const PIPES: (u8, u8) = (109, 48);
 /// General MIDI's first drum kit, on the drum channel.
 pub(super) const STANDARD_KIT: u8 = 0;
@@ -249,8 +264,12 @@ impl Entry {
                 times: after,
                 share,
             } => time >= after.min(times * share / 100),
-            Entry::LastTimes { times: after } => {
-                times > 1 && is_last_of_tune && time >= after.min(times - 1)
+            Entry::LastTimes {
+                times: after,
+                share,
+            } => {
+                let is_late = 100 * time >= share * times;
+                times > 1 && (is_late || is_last_of_tune && time >= after.min(times - 1))
             }
         }
     }
@@ -349,14 +368,15 @@ mod tests {
         let melodies = [Melody, OtherVoices, Drone];
         assert_eq!(playing(0, 9), melodies);
         assert_eq!(playing(1, 9), [&melodies[..], &[Chords]].concat());
+        assert_eq!(playing(2, 9), [&melodies[..], &[Chords, Bodhran]].concat());
         let all = [&melodies[..], &[Chords, Bass, Bodhran]].concat();
-        assert_eq!(playing(2, 9), all);
+        assert_eq!(playing(3, 9), all);
         assert_eq!(playing(0, 1), all, "a tune played once has the band");
         let octave = role_style(SecondMelody).session;
         let last_times: Vec<u64> = (0..9)
             .filter(|time| octave.plays(*time, 9, time % 3 == 2))
             .collect();
-        assert_eq!(last_times, [5, 8]);
+        assert_eq!(last_times, [5, 7, 8]);
         assert!(octave.plays(1, 2, true) && !octave.plays(0, 1, true));
     }
 }

@@ -10,14 +10,22 @@ use crate::music::time::Ticks;
 use crate::score::{Note, Score};
 use rand::{Rng, RngExt};
 
-/// The notes, varied by chance. Onsets on the beat stay where they are.
+/// By this share more is varied each further time: whoever has heard the tune twice is told something new.
+const MORE_EACH_TIME: f64 = 0.5;
+/// Nothing is varied more often than this many times the dance's usual.
+const MORE_MAX: f64 = 2.5;
+
+/// The notes the `time`th time (from 1 on), varied by chance. Onsets on the beat stay where they are.
 pub(super) fn varied(
     notes: &[Note],
     score: &Score,
     grid: &BarGrid<'_>,
     style: &DanceStyle,
+    time: u64,
     rng: &mut impl Rng,
 ) -> Vec<Note> {
+    let more = 1.0 + MORE_EACH_TIME * time.saturating_sub(1) as f64; // a few times
+    let often = style.variations * more.min(MORE_MAX);
     let eighth = grid.ticks_per_eighth();
     let group = eighth * style.swing.len() as u64;
     let mut varied = Vec::with_capacity(notes.len() + notes.len() / 8);
@@ -32,7 +40,7 @@ pub(super) fn varied(
         let follows = next.onset == note.end();
         let is_alone = varied.last().is_none_or(|before| before.onset < note.onset)
             && after.get(1).is_none_or(|third| third.onset > next.onset);
-        let may_vary = chance < style.variations && follows && is_alone && is_plain(note);
+        let may_vary = chance < often && follows && is_alone && is_plain(note);
         let is_on_beat = grid.since_bar_line(note.onset).get().is_multiple_of(group);
         let interval = i32::from(next.pitch.number()) - i32::from(note.pitch.number());
         let is_third = matches!(interval.abs(), 3 | 4);
@@ -113,7 +121,7 @@ mod tests {
             ..*dance_style(dance)
         };
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        varied(&score.voices[0].notes, &score, &grid, &style, &mut rng)
+        varied(&score.voices[0].notes, &score, &grid, &style, 1, &mut rng)
             .iter()
             .map(|note| (note.pitch.number(), note.duration.get() as f64 / 240.0))
             .collect()
