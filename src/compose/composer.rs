@@ -435,7 +435,7 @@ fn finished(abc: &str, dance: Dance, seed: u64, index: u64) -> String {
         .title(dance, seed, index)
         .unwrap_or_else(numbered);
     let named = abc.replacen(&format!("T:{UNNAMED}\n"), &format!("T:{title}\n"), 1);
-    harmony::with_symbols(&named, Harmoniser::shipped()).unwrap_or(named)
+    harmony::with_symbols(&named, Harmoniser::of_composing()).unwrap_or(named)
 }
 
 /// Set in a round's number for the numbers that choose among its drafts.

@@ -85,7 +85,7 @@ pub const CRAFT: usize = PAIRS.len() * LIKENESSES
 /// The tune's numbers; `None` is what the tune leaves open.
 pub fn craft(score: &Score) -> Vec<Option<f32>> {
     let mut numbers = Vec::with_capacity(CRAFT);
-    let placed = Harmoniser::shipped().harmonise(score);
+    let placed = Harmoniser::of_composing().harmonise(score);
     let heard = Heard::of(score);
     for (one, other) in PAIRS {
         let pair = heard.bar(one).zip(heard.bar(other));

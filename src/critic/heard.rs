@@ -63,7 +63,7 @@ pub fn of_common_form(scores: &[&Score]) -> Vec<Habit> {
         .iter()
         .map(|score| Noticed {
             heard: Heard::of(score),
-            chords: Harmoniser::shipped().harmonise(score),
+            chords: Harmoniser::of_composing().harmonise(score),
             melody: Melody::of(score),
             score,
         })

@@ -2,10 +2,11 @@
 //!
 //! In: a score. Out: chords and where they begin, in playing order or as symbols for the tune's text. Draws nothing at random.
 
+use super::beat::Beat;
 use super::degree::{self, ChordDegree};
 use super::file;
 use super::model::{ChordModel, Transitions};
-use super::outline::{self, Beat};
+use super::outline;
 use crate::music::chord::Chord;
 use crate::music::time::Ticks;
 use crate::score::Score;
@@ -15,10 +16,16 @@ use std::sync::LazyLock;
 /// What a change of root must be worth, in expected beats, to be made: of two roots as likely as one another the one that stays.
 const CHANGE_COST: f32 = 0.01;
 
+/// Bars with the same notes ask for the same chords: how much of a beat's odds is the mean of all beats like it. People do not always
+/// do so: with all of it less is met.
+const SHARE_OF_LIKE_BARS: f32 = 0.6;
+
 /// A taught model, ready to be asked; shared by threads.
 pub struct Harmoniser {
     model: ChordModel,
     transitions: Transitions,
+    /// 0 to 1, see [`SHARE_OF_LIKE_BARS`].
+    share_of_like_bars: f32,
 }
 
 /// A chord of a tune as it is played.
@@ -36,18 +43,29 @@ impl Harmoniser {
         Self {
             transitions: model.transitions(),
             model,
+            share_of_like_bars: SHARE_OF_LIKE_BARS,
         }
     }
 
     /// The one in the binary.
     pub fn shipped() -> &'static Self {
         static SHIPPED: LazyLock<Harmoniser> = LazyLock::new(|| {
-            const BYTES: &[u8] = include_bytes!("../../data/models/harmony.bin");
-            Harmoniser::new(
-                file::from_bytes(BYTES).expect("the model in the binary is checked by a test"),
-            )
+            Harmoniser::new(embedded(include_bytes!("../../data/models/harmony.bin")))
         });
         &SHIPPED
+    }
+
+    /// The one that the shipped composer's critic was taught with, and by which tunes are composed: another one would choose other
+    /// drafts, and a tune of an older file could not be made again.
+    pub fn of_composing() -> &'static Self {
+        static OF_COMPOSING: LazyLock<Harmoniser> = LazyLock::new(|| {
+            const BYTES: &[u8] = include_bytes!("../../data/models/harmony-composing.bin");
+            Harmoniser {
+                share_of_like_bars: 0.0,
+                ..Harmoniser::new(embedded(BYTES))
+            }
+        });
+        &OF_COMPOSING
     }
 
     /// A chord for each beat.
@@ -70,6 +88,7 @@ impl Harmoniser {
                 .for_each(|(chord, odds)| roots[usize::from(chord.root)] += odds);
             odds.push(roots);
         }
+        self.join_like_bars(beats, &mut odds);
         for (odds, _) in odds.iter_mut().zip(beats).filter(|(_, beat)| beat.is_rest) {
             *odds = [f32::NEG_INFINITY; 12];
             odds[0] = 1.0;
@@ -92,6 +111,27 @@ impl Harmoniser {
             found.push(chord.unwrap_or(chords[0]));
         }
         found
+    }
+
+    /// Brings the odds of beats in bars of the same notes together.
+    fn join_like_bars(&self, beats: &[Beat], odds: &mut [[f32; 12]]) {
+        if self.share_of_like_bars == 0.0 {
+            return;
+        }
+        let mut sums: HashMap<(usize, (usize, usize)), ([f32; 12], f32)> = HashMap::new();
+        for (beat, odds) in beats.iter().zip(&*odds) {
+            let (sum, count) = sums.entry((beat.like_bar, beat.place)).or_default();
+            sum.iter_mut()
+                .zip(odds)
+                .for_each(|(sum, odds)| *sum += odds);
+            *count += 1.0;
+        }
+        for (beat, odds) in beats.iter().zip(odds) {
+            let (sum, count) = &sums[&(beat.like_bar, beat.place)];
+            for (odds, sum) in odds.iter_mut().zip(sum) {
+                *odds += self.share_of_like_bars * (sum / count - *odds);
+            }
+        }
     }
 
     /// The chords of a score as it is played, each change once. Nothing before the first full bar, and nothing without notes.
@@ -134,6 +174,10 @@ impl Harmoniser {
         }
         symbols
     }
+}
+
+fn embedded(bytes: &[u8]) -> ChordModel {
+    file::from_bytes(bytes).expect("the models in the binary are read by tests")
 }
 
 fn may_change(beat: &Beat) -> bool {
@@ -233,6 +277,19 @@ mod tests {
             at(2 * 960).starts_with('D') && at(5 * 960) == "G",
             "{placed:?}"
         );
+    }
+
+    #[test]
+    fn bars_of_the_same_notes_are_brought_together_and_others_are_left() {
+        let beats = outline::outline(&score_of("M:1/4\nL:1/4\nK:C", "C|E|C|"));
+        let mut odds = vec![[0.0; 12]; 3];
+        (odds[0][0], odds[1][0], odds[2][7]) = (1.0, 1.0, 1.0);
+        let harmoniser = Harmoniser::shipped();
+        harmoniser.join_like_bars(&beats, &mut odds);
+        let near = |one: f32, other: f32| (one - other).abs() < 1e-6;
+        assert!(near(odds[0][0], 0.7) && near(odds[0][7], 0.3), "{odds:?}");
+        assert!(near(odds[2][0], 0.3) && near(odds[2][7], 0.7), "{odds:?}");
+        assert!(near(odds[1][0], 1.0), "{odds:?}");
     }
 
     #[test]

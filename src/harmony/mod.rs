@@ -4,7 +4,9 @@
 //!
 //! What people do is learnt (`teacher`) from tunes whose writers noted the chords, and kept as the weights of a [`ChordModel`].
 
+mod beat;
 mod degree;
+mod figure;
 mod file;
 mod harmoniser;
 mod model;
@@ -12,10 +14,10 @@ mod outline;
 mod teacher;
 mod text;
 
+pub use beat::Beat;
 pub use degree::{ChordDegree, Quality, symbol};
 pub use file::{NotAChordModel, from_bytes, to_bytes};
 pub use harmoniser::{Harmoniser, PlacedChord};
 pub use model::ChordModel;
-pub use outline::Beat;
 pub use teacher::{ChordLesson, teach};
 pub use text::with_symbols;

@@ -6,8 +6,8 @@
 //! Source: Lafferty, McCallum and Pereira, "Conditional Random Fields" (2001). What a beat tells is weighed together: the melody
 //! there and around, the place in bar, phrase and form, and whether the chord before could stay.
 
+use super::beat::{Beat, PHRASE_BARS, Stress, VIEWS, note};
 use super::degree::{ChordDegree, Quality};
-use super::outline::{Beat, Classes, PHRASE_BARS, Stress, VIEWS};
 
 const QUALITIES: usize = Quality::ALL.len();
 /// Keys with a major and with a minor third are harmonised in their own ways.
@@ -26,6 +26,7 @@ const PLACES: usize = 6 * 6;
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     chords: usize,
+    figures: usize,
 }
 
 impl Layout {
@@ -73,15 +74,21 @@ impl Layout {
     fn clash(self, quality: usize) -> usize {
         self.hold(STRESSES) + quality * 12
     }
+    /// A chord under a figure: (row of the figure, chord).
+    fn figure(self, row: usize) -> usize {
+        self.clash(QUALITIES) + row * self.chords
+    }
     fn count(self) -> usize {
-        self.clash(QUALITIES)
+        self.figure(self.figures)
     }
 }
 
-/// The odds of chords: which there are, and all weights.
+/// The odds of chords: which there are, which figures it knows, and all weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChordModel {
     chords: Vec<ChordDegree>,
+    /// Rising; each has a row of weights.
+    figures: Vec<u32>,
     weights: Vec<f32>,
 }
 
@@ -112,34 +119,49 @@ pub(super) struct Posterior {
 }
 
 impl ChordModel {
-    /// A model of these chords that knows nothing; `None` where there are none, too many, or one twice.
-    pub fn untaught(chords: Vec<ChordDegree>) -> Option<Self> {
-        let count = Layout {
+    /// A model of these chords and figures that knows nothing; `None` as for [`ChordModel::of_weights`].
+    pub fn untaught(chords: Vec<ChordDegree>, figures: Vec<u32>) -> Option<Self> {
+        let layout = Layout {
             chords: chords.len(),
-        }
-        .count();
-        Self::of_weights(chords, vec![0.0; count])
+            figures: figures.len(),
+        };
+        Self::of_weights(chords, figures, vec![0.0; layout.count()])
     }
 
-    /// A model of these chords and weights; `None` where their numbers do not fit or one is not finite.
-    pub fn of_weights(chords: Vec<ChordDegree>, weights: Vec<f32>) -> Option<Self> {
+    /// A model of these chords, figures and weights; `None` where there is no chord or one twice, where the figures do not rise, or
+    /// where the weights are not as many as these need, or not finite.
+    pub fn of_weights(
+        chords: Vec<ChordDegree>,
+        figures: Vec<u32>,
+        weights: Vec<f32>,
+    ) -> Option<Self> {
         let mut sorted = chords.clone();
         sorted.sort_unstable();
         sorted.dedup();
+        let layout = Layout {
+            chords: chords.len(),
+            figures: figures.len(),
+        };
         let fits = !chords.is_empty()
             && sorted.len() == chords.len()
-            && weights.len()
-                == Layout {
-                    chords: chords.len(),
-                }
-                .count()
+            && figures.is_sorted_by(|one, other| one < other)
+            && weights.len() == layout.count()
             && weights.iter().all(|weight| weight.is_finite());
-        fits.then_some(Self { chords, weights })
+        fits.then_some(Self {
+            chords,
+            figures,
+            weights,
+        })
     }
 
     /// The chords it tells apart.
     pub fn chords(&self) -> &[ChordDegree] {
         &self.chords
+    }
+
+    /// The figures it knows, rising.
+    pub fn figures(&self) -> &[u32] {
+        &self.figures
     }
 
     /// All of its weights, in the order in which a file keeps them.
@@ -154,6 +176,7 @@ impl ChordModel {
     fn layout(&self) -> Layout {
         Layout {
             chords: self.chords.len(),
+            figures: self.figures.len(),
         }
     }
 
@@ -224,6 +247,12 @@ impl ChordModel {
                         share,
                     );
                 }
+            }
+        }
+        let known = beat.figures.iter();
+        for row in known.filter_map(|figure| self.figures.binary_search(figure).ok()) {
+            for number in 0..self.chords.len() {
+                each(number, layout.figure(row) + number, 1.0);
             }
         }
         let place = layout.place(mode, beat.bar.0 % PHRASE_BARS, stress);
@@ -323,11 +352,6 @@ fn ending(beat: &Beat) -> usize {
     } else {
         beat.bar.1.min(ENDINGS - 2)
     }
-}
-
-/// The one pitch class of a view, or 12 for silence.
-fn note(view: &Classes) -> usize {
-    view.iter().position(|share| *share > 0.0).unwrap_or(12)
 }
 
 fn place(beat: &Beat) -> usize {

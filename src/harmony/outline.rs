@@ -2,68 +2,16 @@
 //!
 //! In: a score. Out: its beats, each written bar's once, in the order first played. Names no chord.
 
+use super::beat::{Beat, Classes, Stress, VIEWS};
 use super::degree::ChordDegree;
+use super::figure::{self, PLACES_A_BEAT};
 use crate::music::key::Key;
 use crate::music::time::Ticks;
 use crate::score::{Bar, Note, Score};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Beats of a bar at the most; longer bars are cut into as many.
 const BEATS_A_BAR_MAX: u64 = 6;
-/// Bars of a phrase: places in the form are counted by it.
-pub(super) const PHRASE_BARS: usize = 8;
-
-/// Twelve numbers, one a pitch class counted from the tonic.
-pub(super) type Classes = [f32; 12];
-
-/// What the melody does in twelve numbers each: how many there are a beat.
-pub(super) const VIEWS: usize = 8;
-
-/// Where a chord may begin, and what a player hears there.
-#[derive(Clone, Debug)]
-pub struct Beat {
-    /// When it begins, the first time it is played.
-    pub onset: Ticks,
-    /// Which written bar it stands in.
-    pub written: u32,
-    /// How long after that bar's beginning it begins.
-    pub since_bar: Ticks,
-    /// The key in force.
-    pub key: Key,
-    /// The pitch class of the tonic, 0..=11.
-    pub tonic: u8,
-    /// Whether the third above the tonic is minor.
-    pub is_minor: bool,
-    /// The melody: of this beat, its first note, of the bar, the next beat's first note, the note before, the next beat, the
-    /// beat before, the whole tune. Shares of time, or 1 for the one note.
-    pub views: [Classes; VIEWS],
-    /// How strong its place in the bar is.
-    pub stress: Stress,
-    /// Which beat of the bar, and of how many.
-    pub place: (usize, usize),
-    /// Which bar of its part, from 0, and how many follow in the part.
-    pub bar: (usize, usize),
-    /// Whether it follows the beat before in playing, and does not begin a part.
-    pub goes_on: bool,
-    /// Whether a note begins here.
-    pub has_onset: bool,
-    /// Whether it stands in the last bar of the tune as played.
-    pub is_last_bar: bool,
-    /// Whether the tune's last note sounds or has sounded here, and is the tonic.
-    pub is_rest: bool,
-}
-
-/// How strong a beat is in its bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stress {
-    /// The bar line.
-    Bar,
-    /// The middle of a bar of two or four beats.
-    Half,
-    /// Any other beat.
-    Weak,
-}
-
 /// A pickup, or a bar cut short at a part's end, has less than this of a bar (numerator, denominator).
 const PICKUP_LESS_THAN: (u64, u64) = (1, 2);
 
@@ -91,6 +39,8 @@ pub(super) fn outline(score: &Score) -> Vec<Beat> {
         .map(|(note, bar)| note.saturating_sub(bar.onset));
     let mut seen = HashSet::new();
     let mut beats: Vec<Beat> = Vec::new();
+    let mut quarters = Vec::new();
+    let mut bars_known: HashMap<Vec<(Ticks, u8)>, usize> = HashMap::new();
     let mut before = None;
     for (index, bar) in full_bars.iter().enumerate() {
         if !seen.insert(bar.written) {
@@ -101,6 +51,11 @@ pub(super) fn outline(score: &Score) -> Vec<Beat> {
         let count = beats_of(bar, score);
         let whole = sounding(notes, bar.onset, bar.onset + bar.length);
         let is_last_bar = Some(bar.written) == last_bar.map(|last| last.written);
+        let of_bar = notes_begun(notes, bar.onset, bar.onset + bar.length);
+        let of_bar = of_bar
+            .iter()
+            .map(|note| (note.onset - bar.onset, note.pitch.number()));
+        let like_bar = *bars_known.entry(of_bar.collect()).or_insert(index);
         for place in 0..count {
             let cut = |at: u64| bar.onset + Ticks::new(bar.length.get() * at / count);
             let (onset, end) = (cut(place), cut(place + 1));
@@ -117,6 +72,12 @@ pub(super) fn outline(score: &Score) -> Vec<Beat> {
             views[5] = from_tonic(&sounding(notes, end, end + length));
             views[6] = from_tonic(&sounding(notes, onset.saturating_sub(length), onset));
             views[7] = from_tonic(&fallback.whole);
+            quarters.push(std::array::from_fn(|quarter| {
+                // A quarter's own quarter: just after what begins on it, however unevenly the beat is divided.
+                let into = length.get() * (4 * quarter as u64 + 1) / (4 * PLACES_A_BEAT as u64);
+                let class = note_at(notes, onset + Ticks::new(into)).map(|note| note.pitch.class());
+                class.map_or(12, |class| usize::from((class + 12 - tonic) % 12))
+            }));
             beats.push(Beat {
                 onset,
                 written: bar.written,
@@ -134,8 +95,14 @@ pub(super) fn outline(score: &Score) -> Vec<Beat> {
                 is_rest: is_last_bar
                     && rest_since.is_some_and(|since| since < end - bar.onset)
                     && notes.last().is_some_and(|note| note.pitch.class() == tonic),
+                like_bar,
+                figures: Vec::new(),
             });
         }
+    }
+    let figures = figure::figures(&beats, &quarters);
+    for (beat, figures) in beats.iter_mut().zip(figures) {
+        beat.figures = figures;
     }
     beats
 }
@@ -284,6 +251,12 @@ fn first_sounding(notes: &[Note], from: Ticks) -> usize {
 
 /// Notes that are looked back for one still sounding.
 const NOTES_LOOKED_BACK: usize = 8;
+
+/// The notes that begin in a stretch of time.
+fn notes_begun(notes: &[Note], from: Ticks, to: Ticks) -> &[Note] {
+    let begun = |at: Ticks| notes.partition_point(|note| note.onset < at);
+    &notes[begun(from)..begun(to)]
+}
 
 /// The note sounding at a place.
 fn note_at(notes: &[Note], at: Ticks) -> Option<&Note> {

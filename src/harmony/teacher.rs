@@ -3,23 +3,25 @@
 //! In: beats with people's chords. Out: the model under which those chords are likeliest, but for a penalty on weights. The same
 //! lessons give the same model. Reads no files.
 
+use super::beat::Beat;
 use super::degree::ChordDegree;
 use super::model::ChordModel;
-use super::outline::{self, Beat};
+use super::outline;
 use crate::score::Score;
 use std::collections::HashMap;
 
 /// A chord that comes less often in all lessons is none that the model tells apart: too rare to learn from.
 const CHORD_BEATS_MIN: usize = 24;
+/// A figure that is shown less often in all lessons is none that the model knows.
+const FIGURE_BEATS_MIN: usize = 30;
 /// Passes over all lessons.
-pub(super) const EPOCHS: usize = 30;
+pub(super) const EPOCHS: usize = 15;
 /// Lessons between two moves of the weights.
 const LESSONS_A_MOVE: usize = 8;
 /// Adam's step at the start; it falls to zero along a cosine.
 const RATE: f32 = 0.03;
-/// Penalty on the squares of the weights over a whole epoch: with 2 the downbeats of held-out tunes come out as well, with half as
-/// much worse.
-const PENALTY: f32 = 15.0;
+/// Penalty on the squares of the weights over a whole epoch.
+const PENALTY: f32 = 40.0;
 
 /// One tune: its beats and the chord that people put on each.
 #[derive(Clone, Debug)]
@@ -50,7 +52,7 @@ pub fn teach(lessons: &[&ChordLesson]) -> Option<ChordModel> {
         .enumerate()
         .map(|(number, &chord)| (chord, number))
         .collect();
-    let mut model = ChordModel::untaught(chords)?;
+    let mut model = ChordModel::untaught(chords, common_figures(lessons))?;
     let given: Vec<Vec<Option<usize>>> = lessons
         .iter()
         .map(|lesson| {
@@ -116,6 +118,21 @@ fn common_chords(lessons: &[&ChordLesson]) -> Vec<ChordDegree> {
         .collect();
     chords.sort_unstable_by_key(|&(chord, count)| (std::cmp::Reverse(count), chord));
     chords.into_iter().map(|(chord, _)| chord).collect()
+}
+
+/// The figures that are shown often enough, rising.
+fn common_figures(lessons: &[&ChordLesson]) -> Vec<u32> {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    let beats = lessons.iter().flat_map(|lesson| &lesson.beats);
+    for figure in beats.flat_map(|beat| &beat.figures) {
+        *counts.entry(*figure).or_default() += 1;
+    }
+    let common = counts
+        .into_iter()
+        .filter(|(_, count)| *count >= FIGURE_BEATS_MIN);
+    let mut figures: Vec<u32> = common.map(|(figure, _)| figure).collect();
+    figures.sort_unstable();
+    figures
 }
 
 /// Another order of the lessons in every epoch: steps of a number that has no divisor in common with their count.
