@@ -519,7 +519,7 @@ impl<'a> Lexer<'a> {
                 .take(LOOSE_TIE_SIGNS_MAX + 1)
                 .enumerate()
                 .all(|(count, symbol)| {
-                    if symbol.kind == SymbolKind::Bar(BarLine::THIN) && bar_lines_left > 0 {
+                    if matches!(symbol.kind, SymbolKind::Bar(BarLine::THIN)) && bar_lines_left > 0 {
                         bar_lines_left -= 1;
                         return true;
                     }

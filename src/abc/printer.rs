@@ -405,12 +405,25 @@ fn print_accidental(accidental: Accidental, out: &mut String) -> fmt::Result {
 
 fn print_length(length: Multiplier, out: &mut String) -> fmt::Result {
     if length.numerator != 1 {
-        write!(out, "{}", length.numerator)?;
+        print_number(length.numerator, out)?;
+    }
+    if length.denominator != 1 {
+        out.push('/');
     }
     match length.denominator {
-        1 => Ok(()),
-        2 => out.write_char('/'),
-        denominator => write!(out, "/{denominator}"),
+        1 | 2 => Ok(()),
+        denominator => print_number(denominator, out),
+    }
+}
+
+/// Nearly every number of a tune is one digit, which needs no formatting.
+fn print_number(number: u16, out: &mut String) -> fmt::Result {
+    match u8::try_from(number) {
+        Ok(digit @ 0..=9) => {
+            out.push(char::from(b'0' + digit));
+            Ok(())
+        }
+        _ => write!(out, "{number}"),
     }
 }
 

@@ -127,22 +127,23 @@ pub(super) fn notes_line(file: &str, score: &Score) -> String {
         json(score.title()),
         score.resolution.get()
     );
-    let mut is_first = true;
+    // Nearly all of the time goes into these numbers.
+    let mut digits = itoa::Buffer::new();
     for (index, voice) in score.voices.iter().enumerate() {
         for note in &voice.notes {
-            let comma = if std::mem::take(&mut is_first) {
-                ""
-            } else {
-                ","
-            };
-            let _ = write!(
-                line,
-                "{comma}[{},{},{},{index}]",
-                note.onset,
-                note.duration,
-                note.pitch.number()
-            );
+            line.push('[');
+            line.push_str(digits.format(note.onset.get()));
+            line.push(',');
+            line.push_str(digits.format(note.duration.get()));
+            line.push(',');
+            line.push_str(digits.format(note.pitch.number()));
+            line.push(',');
+            line.push_str(digits.format(index));
+            line.push_str("],");
         }
+    }
+    if notes > 0 {
+        line.pop();
     }
     line.push_str("]}\n");
     line
