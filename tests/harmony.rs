@@ -56,7 +56,17 @@ fn the_bass_meets_peoples_roots_and_rests_on_the_tonic() {
         let (theirs, ours) = (read(&setting.text), read(&without_symbols(&setting.text)));
         assert!(ours.chords.is_empty(), "{}", setting.title());
         let bass = bass(&perform(&ours, &arrangement, 1));
+        let mut follows_a_short_bar = true;
         for bar in &ours.bars {
+            let full = bar
+                .meter
+                .bar_length()
+                .map(|full| full.nearest_ticks(ours.resolution));
+            let is_short = full.is_some_and(|full| bar.length < full);
+            // A pickup begins in the middle of its bar, where no bass is due.
+            if std::mem::replace(&mut follows_a_short_bar, is_short) && is_short {
+                continue;
+            }
             let after = theirs
                 .chords
                 .partition_point(|symbol| symbol.onset <= bar.onset);
@@ -90,7 +100,7 @@ fn the_bass_meets_peoples_roots_and_rests_on_the_tonic() {
         share(met, bars)
     );
     assert!(
-        bars > 1000 && share(met, bars) > 0.70,
+        bars > 1000 && share(met, bars) > 0.76,
         "{met} of {bars} bar lines"
     );
     assert!(

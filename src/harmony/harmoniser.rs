@@ -20,6 +20,9 @@ const CHANGE_COST: f32 = 0.01;
 /// do so: with all of it less is met.
 const SHARE_OF_LIKE_BARS: f32 = 0.6;
 
+/// A place in bars of the same notes: the first of those bars, and which beat of how many.
+type LikePlace = (usize, (usize, usize));
+
 /// A taught model, ready to be asked; shared by threads.
 pub struct Harmoniser {
     model: ChordModel,
@@ -118,7 +121,7 @@ impl Harmoniser {
         if self.share_of_like_bars == 0.0 {
             return;
         }
-        let mut sums: HashMap<(usize, (usize, usize)), ([f32; 12], f32)> = HashMap::new();
+        let mut sums: HashMap<LikePlace, ([f32; 12], f32)> = HashMap::new();
         for (beat, odds) in beats.iter().zip(&*odds) {
             let (sum, count) = sums.entry((beat.like_bar, beat.place)).or_default();
             sum.iter_mut()
