@@ -8,6 +8,7 @@ use ceilid::daemon::archive::Search;
 use common::fifo::{FifoReader, make_fifo};
 use common::folder::{Folder, QUARTER, TUNE_PITCHES};
 use common::jack::{DumpedEvent, JackServer, MidiDump};
+use common::port::ReservedPort;
 use common::process::{PATIENCE, Running, end_gently, in_environment, send_signal, wait_for};
 use common::pulse::{PulseServer, Recording, nowhere};
 use common::skip::{lacks, skip, skip_uninstalled};
@@ -192,13 +193,13 @@ fn a_pulseaudio_sink_sounds_as_long_as_the_tune_without_a_hole() {
 }
 
 #[test]
-fn a_large_buffer_of_the_sound_card_makes_no_hole() {
+fn no_size_of_the_sound_cards_buffer_makes_a_hole() {
     if lacks(&["pulseaudio", "parec", "pactl"]) {
         return;
     }
     let folder = Folder::with_tune();
     let pulse = PulseServer::start(&folder);
-    for frames in ["8192", "65536"] {
+    for frames in ["64", "8192", "65536"] {
         let recording = Recording::start(&pulse, &folder, &format!("sound-{frames}.raw"));
         let arguments = ["--to", "synth", "--sound-buffer-frames", frames];
         let arguments = [&["play", "tune.abc", "--plain"], &arguments[..]].concat();
@@ -489,6 +490,172 @@ fn a_controller_that_is_turned_changes_a_setting_and_a_button_skips() {
     wait_for("the next tune", || {
         note_ons(&reader.bytes())[before..].contains(&TUNE_PITCHES[0])
     });
+    end_gently(&mut ceilid);
+}
+
+/// A daemon of this configuration, whose controller 7 is the volume; where its page is.
+fn controlled_daemon(
+    folder: &Folder,
+    midi_in: &str,
+    environment: &[(&str, OsString)],
+) -> (Running, String) {
+    let controls = "[[control]]\ncontroller = 7\nsetting = \"volume\"\nto = 100\n";
+    std::fs::write(
+        folder.path("c.toml"),
+        format!("midi_in = \"{midi_in}\"\n{controls}"),
+    )
+    .unwrap();
+    let arguments = [
+        "serve",
+        "--to",
+        "null",
+        "--config",
+        "c.toml",
+        "--state-path",
+        "off",
+    ];
+    let arguments = [&arguments[..], &["--listen", "127.0.0.1:0"]].concat();
+    let ceilid = folder.start(&arguments, environment);
+    let page = || {
+        let stderr = folder.read("stderr");
+        let line = stderr
+            .lines()
+            .find_map(|line| line.strip_prefix("page at http://"));
+        line.map(|place| place.trim_end_matches('/').to_owned())
+    };
+    wait_for("the page", || page().is_some());
+    (ceilid, page().unwrap())
+}
+
+#[test]
+fn an_output_that_is_not_there_at_the_start_is_looked_for_and_one_that_cannot_be_is_not() {
+    if lacks(&["jackd", "jack_lsp"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let output = folder.ceilid(&["serve", "--to", "jak", "--to", "null"], &[]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let mut jack = JackServer::start(&folder, "jackd.log");
+    let environment = jack.environment();
+    jack.kill();
+    let arguments = ["serve", "--to", "jack", "--to", "null", "--listen", "off"];
+    let mut ceilid = folder.start(&arguments, &environment);
+    wait_for("word of the missing server", || {
+        folder.read("stderr").contains("`jack` is looked for: ")
+    });
+    let jack = jack.again(&folder, "jackd-2.log");
+    wait_for("our port", || {
+        jack.ports().unwrap_or_default().contains("ceilid:out")
+    });
+    assert!(ceilid.is_running());
+    end_gently(&mut ceilid);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_changed_survives_a_kill_and_an_edit_of_something_else_and_a_wrong_edit_changes_nothing()
+{
+    let folder = Folder::with_tune();
+    let port = ReservedPort::new();
+    let page = format!("127.0.0.1:{}", port.number());
+    let write = |text: &str| std::fs::write(folder.path("c.toml"), text).unwrap();
+    write("to = \"null\"\nvolume = 90\n");
+    let arguments = ["-v", "serve", "--config", "c.toml", "--state-path", "state"];
+    let arguments = [&arguments[..], &["--listen", &page]].concat();
+    let start = || {
+        let ceilid = folder.start(&arguments, &[]);
+        wait_for("the page", || folder.read("stderr").contains("page at"));
+        ceilid
+    };
+    let mut ceilid = start();
+    assert_eq!(setting(&page, "volume"), "90");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+    command.args(["-q", "set", "--at", &page, "volume", "33"]);
+    assert!(command.status().unwrap().success());
+    wait_for("the state", || folder.read("state").contains("33"));
+    ceilid.kill();
+    let mut ceilid = start();
+    wait_for("the volume of before", || setting(&page, "volume") == "33");
+    write("to = \"null\"\nvolume = 90\ngap = \"1s\"\n");
+    wait_for("the gap", || setting(&page, "gap") == "1.0");
+    assert_eq!(setting(&page, "volume"), "33");
+    // What the next start would refuse is refused now.
+    write("to = \"nul\"\n");
+    wait_for("a complaint", || {
+        folder.read("stderr").contains("there is no output `nul`")
+    });
+    assert!(folder.read("stderr").contains("nothing changes"));
+    assert_eq!(setting(&page, "gap"), "1.0");
+    // The file's own key wins where it is changed.
+    write("to = \"null\"\nvolume = 80\n");
+    wait_for("the file's volume", || setting(&page, "volume") == "80");
+    end_gently(&mut ceilid);
+}
+
+/// What a running daemon's setting is.
+fn setting(page: &str, name: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+    let shown = command.args(["set", "--at", page]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let mut values = shown.lines().filter_map(|line| line.split_once(" = "));
+    let found = values.find(|(found, _)| found.trim() == name);
+    found.map(|(_, value)| value.to_owned()).unwrap_or(shown)
+}
+
+#[test]
+fn a_controller_is_heard_over_the_network() {
+    let folder = Folder::with_tune();
+    // Two ports side by side, both free.
+    let (session, port) = (0..)
+        .find_map(|_| {
+            let session = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let port = session.local_addr().unwrap().port();
+            let above = std::net::UdpSocket::bind(("127.0.0.1", port.checked_add(1)?));
+            above.is_ok().then_some((session, port))
+        })
+        .unwrap();
+    drop(session);
+    let (mut ceilid, page) = controlled_daemon(&folder, &format!("rtp:127.0.0.1:{port}"), &[]);
+    let tablet = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    tablet.set_read_timeout(Some(PATIENCE)).unwrap();
+    let invitation = b"\xFF\xFFIN\0\0\0\x02tokntablTablet\0";
+    for port in [port, port + 1] {
+        tablet.send_to(invitation, ("127.0.0.1", port)).unwrap();
+        let mut answer = [0; 100];
+        let count = tablet.recv(&mut answer).unwrap();
+        assert!(answer[..count].starts_with(b"\xFF\xFFOK\0\0\0\x02tokn"));
+    }
+    let turned = b"\x80\x61\0\x01\0\0\0\0tabl\x03\xB0\x07\x20";
+    tablet.send_to(turned, ("127.0.0.1", port + 1)).unwrap();
+    wait_for("the volume", || setting(&page, "volume") == "25");
+    end_gently(&mut ceilid);
+}
+
+#[test]
+fn a_controller_is_heard_at_a_jack_port_and_again_when_the_server_comes_back() {
+    if lacks(&["jackd", "jack_lsp"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let mut jack = JackServer::start(&folder, "jackd.log");
+    let (mut ceilid, page) = controlled_daemon(&folder, "jack", &jack.environment());
+    // Another band is the controller: it tells its instruments how loud they are, by controller 7, of 127.
+    for (round, (sent, heard)) in [("50", "39"), ("75", "59")].into_iter().enumerate() {
+        wait_for("the port", || {
+            let ports = jack.ports().unwrap_or_default();
+            ports.contains("ceilid-control:in")
+        });
+        let other = Folder::with_tune();
+        let to = ["--to", "jack:ceilid-control", "--volume", sent];
+        let arguments = [&["play", "tune.abc", "--plain"], &to[..]].concat();
+        let mut controller = other.start(&arguments, &jack.environment());
+        wait_for("the volume", || setting(&page, "volume") == heard);
+        end_gently(&mut controller);
+        if round == 0 {
+            jack.kill();
+            jack = jack.again(&folder, "jackd-2.log");
+        }
+    }
     end_gently(&mut ceilid);
 }
 

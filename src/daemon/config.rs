@@ -218,7 +218,7 @@ const OWN_KEYS: &[Key] = &[
               Ok(())
           }) },
     Key { name: "midi_in", value: "INPUT", takes: Takes::One, scope: Scope::Live,
-          help: "What to listen to, for --clock-in and the file's [[control]] rows: midi, midi:PORT, file:PATH (a FIFO, a raw MIDI device)",
+          help: "What to listen to, for --clock-in and the file's [[control]] rows: midi, midi:PORT, jack, jack:PORT, rtp:ADDRESS:PORT (RTP-MIDI; whoever reaches it may steer), file:PATH (a FIFO, a raw MIDI device)",
           set: Set::Own(|config, values| { config.midi_in = Some(text(values)?.to_owned()); Ok(()) }) },
     Key { name: "clock_in", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
           help: "Follow the MIDI clock of that input: its tempo and beats, start, stop and continue",

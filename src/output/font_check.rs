@@ -6,6 +6,7 @@
 //! loading takes memory in proportion to the file: a size that points beyond the end, or zone lists that overlap, can
 //! otherwise make a file of a megabyte ask for gigabytes. Source: SoundFont Technical Specification 2.01, §4 to §7.
 
+use std::io::{self, Read, Seek, SeekFrom};
 use thiserror::Error;
 
 /// A file larger than this is not read.
@@ -53,6 +54,55 @@ pub enum FontFault {
     TooManyZones { preset: usize, found: usize },
     #[error("the compressed samples claim {claimed} bytes in all, and the file holds {held}")]
     OverlappingSamples { claimed: u64, held: usize },
+}
+
+/// Reads of a file what [`check`] looks at: all but its samples, of which nothing but the beginning. `bytes` are as many zeros as
+/// the file has bytes; where they stay zeros, the system need not give them memory.
+///
+/// # Errors
+/// What the system says. A file that is no SoundFont is none: [`check`] says so.
+pub(super) fn read_outline(file: &mut (impl Read + Seek), bytes: &mut [u8]) -> io::Result<()> {
+    /// Of samples: enough to tell packed ones.
+    const HEAD_BYTES: usize = 4;
+    let end = bytes.len();
+    let mut read = |from: usize, count: usize, bytes: &mut [u8]| {
+        let to = from.saturating_add(count).min(end);
+        if from < to {
+            file.seek(SeekFrom::Start(from as u64))?;
+            file.read_exact(&mut bytes[from..to])?;
+        }
+        io::Result::Ok(())
+    };
+    read(0, 12, bytes)?;
+    if !bytes.starts_with(b"RIFF") {
+        return Ok(());
+    }
+    let mut at = 12;
+    while at < end {
+        // A list's head and its kind; then its own chunks, if it is that of the samples.
+        read(at, 12, bytes)?;
+        let Some(head) = bytes.get(at..at + 12) else {
+            break;
+        };
+        let is_of_samples = head.starts_with(b"LIST") && head.ends_with(b"sdta");
+        let stated = long(head, 4) as usize;
+        let next = at.saturating_add(8 + stated).saturating_add(stated % 2);
+        if is_of_samples {
+            let mut within = at + 12;
+            while within < next.min(end) {
+                read(within, 8 + HEAD_BYTES, bytes)?;
+                let Some(head) = bytes.get(within..within + 8) else {
+                    break;
+                };
+                let stated = long(head, 4) as usize;
+                within = within.saturating_add(8 + stated).saturating_add(stated % 2);
+            }
+        } else {
+            read(at, next - at, bytes)?;
+        }
+        at = next;
+    }
+    Ok(())
 }
 
 /// Checks sizes and indices of an SF2 or SF3 file.
@@ -428,5 +478,41 @@ mod tests {
             ),
             "{fault:?}"
         );
+    }
+
+    #[test]
+    fn an_outline_is_judged_as_the_whole_file_and_has_none_of_its_samples() {
+        let whole = font([0, 1], &[&b"OggS"[..], &[9; 300]].concat());
+        let outline_of = |bytes: &[u8]| {
+            let mut outline = vec![0; bytes.len()];
+            read_outline(&mut io::Cursor::new(bytes), &mut outline).unwrap();
+            outline
+        };
+        let outline = outline_of(&whole);
+        assert_eq!(outline.iter().filter(|byte| **byte == 9).count(), 0);
+        let differing = outline
+            .iter()
+            .zip(&whole)
+            .filter(|(ours, theirs)| ours != theirs);
+        assert_eq!(differing.count(), 300);
+        assert_eq!(check(&outline), Ok(()));
+        // Cut off anywhere, and with any byte another one.
+        for length in 0..whole.len() {
+            let cut = &whole[..length];
+            assert_eq!(check(&outline_of(cut)), check(cut), "{length}");
+        }
+        for place in 0..whole.len() {
+            for value in [0, 1, 0x7F, 0xFF] {
+                let mut damaged = whole.clone();
+                damaged[place] = value;
+                let (ours, theirs) = (check(&outline_of(&damaged)), check(&damaged));
+                // A chunk that states other bytes than it has lets samples be read as a list.
+                let is_moved = matches!(theirs, Err(FontFault::ChunkTooLong { .. }));
+                assert!(
+                    ours == theirs || is_moved && ours.is_err(),
+                    "{place}: {ours:?} {theirs:?}"
+                );
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Plays at a MIDI port of a JACK server, exact to the frame.
+//! Plays at a MIDI port of a JACK server, exact to the frame, and listens at another.
 //!
-//! In: messages with the time they are due, some tens of milliseconds before. Out: the same at a JACK MIDI port, each at
-//! its frame. The only file that names the jack crate.
+//! In: messages with the time they are due, some tens of milliseconds before; what comes in at our MIDI input. Out: the same at
+//! a JACK MIDI port, each at its frame; what of the input concerns us. The only file that names the jack crate.
 //!
 //! midir's JACK back end puts every message at the start of the next period, so a receiver hears the period's length as
 //! jitter (2.7 ms at 128 frames). Here JACK's own thread places each message at its frame.
@@ -9,6 +9,7 @@
 use super::error::position_by_name;
 use super::frame_clock::FrameClock;
 use super::jack_clients::{Membership, ServerDeath};
+use super::midi_bytes::{OnHeard, Parser};
 use super::reconnect::{Connect, Reconnecting};
 use super::{CLIENT_NAME, CLOSE_WAIT_MAX, Health, LiveOutput, OutputError};
 use crate::music::midi::{ClockMessage, MessageBytes, MidiMessage};
@@ -27,6 +28,13 @@ const LOOKAHEAD: Duration = Duration::from_millis(50);
 const RING_MESSAGES: usize = 1024;
 /// The name of our port.
 const PORT_NAME: &str = "out";
+/// The client that listens, and its port: outputs may come and go meanwhile.
+const LISTENER_NAME: &str = "ceilid-control";
+const INPUT_NAME: &str = "in";
+/// How often what came in is looked at.
+const INPUT_INTERVAL: Duration = Duration::from_millis(2);
+/// The pause before a server that is gone is looked for again, and between two looks whether it is.
+const INPUT_BACK_OFF: Duration = Duration::from_millis(500);
 
 /// A port of a JACK server, and what it is connected to.
 pub struct JackPortOutput {
@@ -123,6 +131,155 @@ impl LiveOutput for JackPortOutput {
 pub fn port_names() -> Result<Vec<String>, OutputError> {
     let (_membership, client) = client(CLIENT_NAME)?;
     Ok(midi_inputs(&client))
+}
+
+/// Listens at a port `ceilid-control:in` of our own from now on, for as long as the process lives; where a port is `wanted`, whose
+/// name holds that, it is led there.
+///
+/// # Errors
+/// No JACK server runs, it has no such port (the error names those there are), or the thread does not start.
+pub(super) fn listen(wanted: Option<&str>, mut tell: OnHeard) -> Result<(), OutputError> {
+    let wanted = wanted.map(str::to_owned);
+    let mut listener = Some(JackListener::connect(wanted.as_deref())?);
+    std::thread::Builder::new()
+        .name("midi-in".to_owned())
+        .spawn(move || {
+            loop {
+                if let Some(listener) = listener.take() {
+                    listener.hear(&mut tell);
+                }
+                std::thread::sleep(INPUT_BACK_OFF);
+                listener = JackListener::connect(wanted.as_deref()).ok();
+            }
+        })
+        .map_err(|source| OutputError::Thread {
+            output: "midi_in".to_owned(),
+            source,
+        })?;
+    Ok(())
+}
+
+/// What comes in at our port, on its way from JACK's thread to ours.
+struct JackListener {
+    client: AsyncClient<LastWord, InputProcess>,
+    ring: Consumer<Arrived>,
+    cycle_count: Arc<AtomicU32>,
+    // Dropped last.
+    membership: Membership,
+}
+
+/// A message of up to three bytes and the frame it came at.
+#[derive(Clone, Copy)]
+struct Arrived {
+    frame: Frames,
+    bytes: [u8; 3],
+    length: usize,
+}
+
+/// Runs on JACK's real-time thread, as [`Process`] does.
+struct InputProcess {
+    port: jack::Port<MidiIn>,
+    ring: Producer<Arrived>,
+    cycle_count: Arc<AtomicU32>,
+}
+
+impl jack::ProcessHandler for InputProcess {
+    fn process(&mut self, _: &Client, scope: &jack::ProcessScope) -> Control {
+        let start = scope.last_frame_time();
+        for message in self.port.iter(scope) {
+            let mut arrived = Arrived {
+                frame: start.wrapping_add(message.time),
+                bytes: [0; 3],
+                length: message.bytes.len(),
+            };
+            // What is longer is system exclusive, and not for us.
+            if let Some(room) = arrived.bytes.get_mut(..message.bytes.len()) {
+                room.copy_from_slice(message.bytes);
+                // Full, it is lost: we are far behind.
+                let _ = self.ring.push(arrived);
+            }
+        }
+        self.cycle_count.fetch_add(1, Ordering::Release);
+        Control::Continue
+    }
+}
+
+impl JackListener {
+    fn connect(wanted: Option<&str>) -> Result<Self, OutputError> {
+        let (membership, client) = client(LISTENER_NAME)?;
+        let source = match wanted {
+            Some(wanted) => {
+                let kind = MidiOut::default();
+                let names = client.ports(None, Some(kind.jack_port_type()), PortFlags::IS_OUTPUT);
+                let place = position_by_name(&names, wanted);
+                let name = place.and_then(|place| names.get(place).cloned());
+                Some(name.ok_or_else(|| OutputError::no_such_port(Some(wanted), names))?)
+            }
+            None => None,
+        };
+        let port = client.register_port(INPUT_NAME, MidiIn::default());
+        let port = port.map_err(refused)?;
+        let own = port.name().map_err(refused)?;
+        let (producer, ring) = RingBuffer::new(RING_MESSAGES);
+        let cycle_count = Arc::new(AtomicU32::new(0));
+        let process = InputProcess {
+            port,
+            ring: producer,
+            cycle_count: Arc::clone(&cycle_count),
+        };
+        let client = client.activate_async(LastWord(membership.death()), process);
+        let client = client.map_err(refused)?;
+        if let Some(source) = source {
+            let connected = client.as_client().connect_ports_by_name(&source, &own);
+            connected.map_err(refused)?;
+        }
+        Ok(Self {
+            client,
+            ring,
+            cycle_count,
+            membership,
+        })
+    }
+
+    /// Tells what comes in, until the server is gone.
+    fn hear(mut self, tell: &mut OnHeard) {
+        let mut parser = Parser::default();
+        let (mut look_due, mut cycles) = (Instant::now(), None);
+        loop {
+            std::thread::sleep(INPUT_INTERVAL);
+            let client = self.client.as_client();
+            let (now, frame_now, rate) =
+                (Instant::now(), client.frame_time(), client.sample_rate());
+            while let Ok(arrived) = self.ring.pop() {
+                // Frames wrap around; what came came before now.
+                let age = frame_now.wrapping_sub(arrived.frame).min(rate);
+                let age = Duration::from_secs_f64(f64::from(age) / f64::from(rate.max(1)));
+                let at = now.checked_sub(age).unwrap_or(now);
+                let bytes = arrived.bytes.iter().take(arrived.length);
+                for heard in bytes.filter_map(|byte| parser.take(*byte)) {
+                    tell(heard, at);
+                }
+            }
+            if now >= look_due {
+                let counted = Some(self.cycle_count.load(Ordering::Acquire));
+                let stands_still = counted == cycles;
+                if stands_still {
+                    self.membership.death().tell();
+                }
+                if stands_still || self.membership.is_over() {
+                    return;
+                }
+                (look_due, cycles) = (now + 2 * INPUT_BACK_OFF, counted);
+            }
+        }
+    }
+}
+
+fn refused(error: jack::Error) -> OutputError {
+    OutputError::Port {
+        port: "JACK".to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// An active client: what the player's thread holds of it.
@@ -261,10 +418,6 @@ impl Connect for JackServer {
     type Connection = JackConnection;
 
     fn connect(&mut self) -> Result<JackConnection, OutputError> {
-        let failed = |error: jack::Error| OutputError::Port {
-            port: "JACK".to_owned(),
-            reason: error.to_string(),
-        };
         let (membership, client) = client(&self.client_name)?;
         if let Some(target) = &self.target {
             let names = midi_inputs(&client);
@@ -274,8 +427,8 @@ impl Connect for JackServer {
         }
         let port = client
             .register_port(PORT_NAME, MidiOut::default())
-            .map_err(failed)?;
-        let port_name = port.name().map_err(failed)?;
+            .map_err(refused)?;
+        let port_name = port.name().map_err(refused)?;
         let (producer, ring) = RingBuffer::new(RING_MESSAGES);
         let shared = Arc::new(Shared::default());
         let process = Process {
@@ -285,12 +438,12 @@ impl Connect for JackServer {
         };
         let client = client
             .activate_async(LastWord(membership.death()), process)
-            .map_err(failed)?;
+            .map_err(refused)?;
         if let Some(target) = &self.target {
             client
                 .as_client()
                 .connect_ports_by_name(&port_name, target)
-                .map_err(failed)?;
+                .map_err(refused)?;
         }
         let client = Arc::new(ActiveClient {
             client,

@@ -1,14 +1,16 @@
 //! Listens to a MIDI input: another machine's clock, and controllers.
 //!
-//! In: the bytes that come in over a MIDI port, a FIFO or a raw MIDI device. Out: what concerns us of it, with the moment at which
+//! In: the bytes that come in over a MIDI port, JACK, a network, a FIFO or a raw MIDI device. Out: what concerns us of it, with the moment at which
 //! it came: the clock of a master, and controllers that somebody turns. Decides nothing of what they mean.
 //!
 //! A thread of its own listens; what it listens to may go away and come back.
 
-use super::OutputError;
+#[cfg(feature = "jack")]
+use super::jack_port;
 use super::midi_bytes::{OnHeard, Parser};
 #[cfg(feature = "midi-port")]
 use super::midi_port;
+use super::{OutputError, rtp_midi};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -17,16 +19,21 @@ use std::time::{Duration, Instant};
 /// The pause before what is gone is looked for again.
 const BACK_OFF: Duration = Duration::from_millis(500);
 /// What an input looks like.
-const WANTED: &str = "midi, midi:PORT or file:PATH";
+const WANTED: &str = "midi, midi:PORT, jack, jack:PORT, rtp, rtp:ADDRESS:PORT or file:PATH";
 
-/// Listens to `midi`, `midi:PORT` or `file:PATH` from now on, for as long as the process lives.
+/// Listens to `midi`, `midi:PORT`, `jack`, `jack:PORT`, `rtp`, `rtp:ADDRESS:PORT` or `file:PATH` from now on, for as long as the process lives.
 ///
 /// # Errors
 /// The name cannot be read, there is no such port (the error names those there are) or path, or the thread does not start.
 pub fn listen(name: &str, tell: OnHeard) -> Result<(), OutputError> {
-    match name.split_once(':').unwrap_or((name, "")) {
+    let (kind, rest) = name.split_once(':').unwrap_or((name, ""));
+    let wanted = Some(rest).filter(|rest| !rest.is_empty());
+    match (kind, rest) {
         #[cfg(feature = "midi-port")]
-        ("midi", port) => midi_port::listen(Some(port).filter(|port| !port.is_empty()), tell),
+        ("midi", _) => midi_port::listen(wanted, tell),
+        #[cfg(feature = "jack")]
+        ("jack", _) => jack_port::listen(wanted, tell),
+        ("rtp", _) => rtp_midi::listen(wanted, tell),
         ("file", path) if !path.is_empty() => listen_to_file(Path::new(path), tell),
         _ => Err(OutputError::Address {
             kind: "midi_in",
@@ -93,9 +100,6 @@ mod tests {
     #[test]
     fn a_name_that_is_no_input_says_what_would_be() {
         let error = listen("mdi", Box::new(|_, _| {})).err().unwrap();
-        assert!(
-            error.to_string().contains("midi, midi:PORT or file:PATH"),
-            "{error}"
-        );
+        assert!(error.to_string().contains(WANTED), "{error}");
     }
 }

@@ -39,6 +39,7 @@ pub mod priority;
 pub mod raw_midi;
 mod reconnect;
 pub mod render;
+mod rtp_midi;
 pub mod segments;
 pub mod silent;
 pub mod smf;

@@ -43,6 +43,11 @@ impl FifoReader {
         self.bytes.lock().unwrap().clone()
     }
 
+    /// The same as it grows.
+    pub fn shared_bytes(&self) -> std::sync::Arc<std::sync::Mutex<Vec<u8>>> {
+        std::sync::Arc::clone(&self.bytes)
+    }
+
     pub fn is_done(&self) -> bool {
         self.thread.is_finished()
     }

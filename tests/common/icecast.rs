@@ -1,11 +1,15 @@
-//! An Icecast server, and a listener at its mount.
+//! An Icecast server, a listener at its mount, and what that one heard.
 
 use super::port::ReservedPort;
 use super::process::{LOOK_INTERVAL, PATIENCE, Running, wait_for};
+use super::pulse::SILENCE;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A server of the test's own.
@@ -19,6 +23,11 @@ pub struct Icecast {
 impl Icecast {
     /// A server that answers.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same, with this in its configuration too.
+    pub fn start_with(more: &str) -> Self {
         let mut server = Self {
             folder: tempfile::tempdir().unwrap(),
             port: ReservedPort::new(),
@@ -35,7 +44,7 @@ impl Icecast {
              <paths><logdir>{path}</logdir><webroot>{path}</webroot><adminroot>{path}</adminroot></paths>\
              <logging><errorlog>-</errorlog><accesslog>-</accesslog></logging>\
              <security><chroot>0</chroot><changeowner><user>nobody</user><group>nogroup</group></changeowner></security>\
-             </icecast>"
+             {more}</icecast>"
         );
         std::fs::write(server.folder.path().join("icecast.xml"), config).unwrap();
         server.restart();
@@ -65,6 +74,18 @@ impl Icecast {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
+    }
+
+    /// Until a source plays to this mount.
+    pub fn wait_for_mount(&self, mount: &str) {
+        wait_for("the mount", || {
+            let mut connection = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
+            let patience = Some(Duration::from_secs(2));
+            connection.set_read_timeout(patience).unwrap();
+            write!(connection, "GET {mount} HTTP/1.0\r\n\r\n").unwrap();
+            let mut head = [0; 12];
+            connection.read_exact(&mut head).is_ok() && head.ends_with(b"200")
+        });
     }
 
     /// Listens at the mount as any player does, until it hears a tune of this title.
@@ -110,4 +131,88 @@ fn is_icecast(port: u16) -> bool {
         Ok(head)
     };
     answer().is_ok_and(|head| String::from_utf8_lossy(&head).contains("Server: Icecast"))
+}
+
+/// A listener at a mount, who stays until he leaves or is sent away.
+pub struct MountListener {
+    has_enough: Arc<AtomicBool>,
+    byte_count: Arc<AtomicUsize>,
+    thread: JoinHandle<Vec<u8>>,
+}
+
+impl MountListener {
+    pub fn come(port: u16, mount: &str) -> Self {
+        let has_enough = Arc::new(AtomicBool::new(false));
+        let byte_count = Arc::new(AtomicUsize::new(0));
+        let (is_told, counted) = (Arc::clone(&has_enough), Arc::clone(&byte_count));
+        let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let brief = Some(Duration::from_millis(200));
+        connection.set_read_timeout(brief).unwrap();
+        write!(connection, "GET {mount} HTTP/1.0\r\n\r\n").unwrap();
+        let thread = std::thread::spawn(move || {
+            let (mut heard, mut bytes) = (Vec::new(), [0; 4096]);
+            while !is_told.load(Ordering::Relaxed) {
+                match connection.read(&mut bytes) {
+                    Ok(0) => break,
+                    Ok(count) => heard.extend_from_slice(&bytes[..count]),
+                    Err(_) => {}
+                }
+                counted.store(heard.len(), Ordering::Relaxed);
+            }
+            heard
+        });
+        Self {
+            has_enough,
+            byte_count,
+            thread,
+        }
+    }
+
+    pub fn byte_count(&self) -> usize {
+        self.byte_count.load(Ordering::Relaxed)
+    }
+
+    /// What was heard, without the answer's head.
+    pub fn leave(self) -> Mp3 {
+        self.has_enough.store(true, Ordering::Relaxed);
+        let heard = self.thread.join().unwrap();
+        let head = heard.windows(4).position(|window| window == b"\r\n\r\n");
+        Mp3(heard[head.expect("an answer") + 4..].to_vec())
+    }
+}
+
+/// A piece of a stream, which may begin and end within a frame.
+pub struct Mp3(pub Vec<u8>);
+
+impl Mp3 {
+    /// The longest silence in it, and how long it is altogether.
+    pub fn longest_silence(&self) -> (Duration, Duration) {
+        let (mut silent, mut longest, mut count) = (0, 0, 0_u64);
+        for loudest in self.frames() {
+            count += 1;
+            silent = if loudest > SILENCE { 0 } else { silent + 1 };
+            longest = longest.max(silent);
+        }
+        let time = |frames: u64| Duration::from_secs_f64(frames as f64 / 48e3);
+        (time(longest), time(count))
+    }
+
+    pub fn peak(&self) -> f32 {
+        self.frames().into_iter().fold(0.0, f32::max)
+    }
+
+    /// The louder of each frame's two values.
+    fn frames(&self) -> Vec<f32> {
+        let mut decoder = rusty_mp3::Mp3Decoder::new();
+        decoder.push(&self.0);
+        decoder.flush();
+        let audio = std::iter::from_fn(|| decoder.next_frame().ok());
+        // The first of MP3's own frames miss the bits before them.
+        let values = audio.skip(5).flat_map(|audio| audio.samples);
+        let values: Vec<f32> = values.map(f32::abs).collect();
+        values
+            .chunks_exact(2)
+            .map(|pair| pair[0].max(pair[1]))
+            .collect()
+    }
 }

@@ -70,6 +70,17 @@ impl JackServer {
             .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Leads one port to another, if it does not lead there already.
+    pub fn connect(&self, from: &str, to: &str) {
+        let mut command = Command::new("jack_connect");
+        command.args([from, to]).envs(self.environment());
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        wait_for("the port", || {
+            self.ports().is_some_and(|ports| ports.contains(from))
+        });
+        command.status().unwrap();
+    }
+
     pub fn end(&mut self) {
         end_gently(&mut self.process);
     }

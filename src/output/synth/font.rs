@@ -12,8 +12,9 @@ use super::packed::unpack;
 use crate::output::font_check::{self, FONT_BYTES_MAX, FontFault};
 use rustysynth_ext::{InstrumentRegion, LoopMode, PresetRegion, SoundFont, SoundFontError};
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::ops::RangeInclusive;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use thiserror::Error;
@@ -197,10 +198,20 @@ impl SynthFont {
             path: path.to_path_buf(),
             source,
         };
-        let file = std::fs::File::open(path).map_err(refused)?;
-        let bytes = file.metadata().map_err(refused)?.len();
+        let mut file = std::fs::File::open(path).map_err(refused)?;
+        let about = file.metadata().map_err(refused)?;
+        let bytes = about.len();
         if bytes > FONT_BYTES_MAX {
             return Err(SynthError::TooLarge { bytes });
+        }
+        if about.is_file() {
+            // Samples of hundreds of megabytes go from the file to where they stay.
+            let mut outline = vec![0; bytes as usize]; // lossless: bounded above
+            font_check::read_outline(&mut file, &mut outline).map_err(refused)?;
+            font_check::check(&outline)?;
+            drop(outline);
+            file.rewind().map_err(refused)?;
+            return Self::from_checked(&mut BufReader::new(file.take(bytes)));
         }
         let mut contents = Vec::new();
         // A pipe states no length; the bound holds for it too. What does not begin as a font is not read on.
@@ -225,8 +236,12 @@ impl SynthFont {
             });
         }
         font_check::check(bytes)?;
-        // The check above refuses what is known to harm the reader; this is for what is not known.
-        let loaded = std::panic::catch_unwind(|| SoundFont::new(&mut Cursor::new(bytes)));
+        Self::from_checked(&mut Cursor::new(bytes))
+    }
+
+    fn from_checked(reader: &mut impl Read) -> Result<Self, SynthError> {
+        // The check refuses what is known to harm the reader; this is for what is not known.
+        let loaded = std::panic::catch_unwind(AssertUnwindSafe(|| SoundFont::new(reader)));
         let font = loaded
             .map_err(|_| SynthError::Unreadable)?
             .map_err(SynthError::Refused)?;
