@@ -535,7 +535,15 @@ impl<'a> Lexer<'a> {
                         )
                 })
         };
-        let Some(index) = self.last_note.filter(|&note| is_near(note)) else {
+        let is_tied = |note: usize| match &self.symbols[note].kind {
+            SymbolKind::Note(note) => note.tie != Tie::None,
+            SymbolKind::Chord(chord) => chord.tie != Tie::None,
+            _ => false,
+        };
+        let free = self
+            .last_note
+            .filter(|&note| is_near(note) && !is_tied(note));
+        let Some(index) = free else {
             self.complain(
                 Code::StrayTie,
                 start,

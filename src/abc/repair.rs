@@ -240,6 +240,8 @@ mod tests {
         for (written, expected) in [
             ("C   -C |  D", "C-   C |  D"),
             ("F4|-F2", "F4-|F2"),
+            ("G3- : -|G", "G3- : -|G"),
+            ("G3 - -|G", "G3-  -|G"),
             ("+CEG+2  +trill+C", "[CEG]2  !trill!C"),
             ("\u{201c}Am\u{201d}C\u{2013}|C c\u{2019}", "\"Am\"C-|C c'"),
             ("A&gt;&gt;B &quot;G&quot;C", "A>>B \"G\"C"),
