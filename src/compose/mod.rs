@@ -6,6 +6,7 @@
 mod characters;
 mod composer;
 mod composition;
+mod free_bars;
 mod given;
 mod habits;
 mod limits;

@@ -1,6 +1,6 @@
 //! What a folk model is asked, from what a person wishes for; and whether a plan grants it. Draws nothing.
 
-use super::given::free_bars;
+use super::free_bars::free_bars;
 use crate::music::{Dance, Mode, Tonic};
 use crate::token::{self, Plan, PlannedTune, Style, SymbolVersion, TuneMeter, Unfit};
 use crate::wishes::{Decides, Form, MinP, Prime, Settings, SettingsPatch, Temperature, Wish};
