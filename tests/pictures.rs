@@ -1,5 +1,9 @@
 //! Score pictures from outside: the files that `convert` and `generate` write, and the cursor that follows the music.
 
+#[path = "common/skip.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod skip;
+
 use ceilid::abc;
 use ceilid::music::Ticks;
 use ceilid::performance::{Arrangement, SetPlace, Style, times_through};
@@ -75,6 +79,78 @@ fn a_book_has_contents_tunes_and_first_bars_and_one_tune_a_page_alone() {
     assert_eq!(pages(&alone), 1);
     let letter = converted(&["-o", "book.pdf", "--paper", "letter"], "book.pdf");
     assert!(letter.windows(12).any(|window| window == b"[0 0 612 792"));
+}
+
+/// Titles, composers and words in many letters: accents that every PDF reader knows, those of other countries, Greek,
+/// Cyrillic, and one that no font has.
+const LETTERS: &str = "X:1\nT:Ceól’s Naïve – Ça va\nC:Łódź, Őrség, Čáslav\nM:2/4\nL:1/8\nK:D\n\"Am7\"dAFD|\nw:Ой, у лу-зі\n\n\
+                       X:2\nT:Ой, у лузі червона калина\nM:2/4\nK:D\ndA|\n\n\
+                       X:3\nT:Παραδοσιακό τραγούδι της Ήπειρου\nM:2/4\nK:D\ndA|\n";
+
+#[test]
+fn other_programs_read_a_book_and_find_its_words() {
+    if skip::lacks(&["pdftotext", "pdftoppm", "mutool"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("letters.abc"), LETTERS).unwrap();
+    let output = ceilid(
+        folder.path(),
+        &["convert", "letters.abc", "-o", "letters.pdf"],
+    );
+    assert!(output.status.success(), "{output:?}");
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program)
+            .current_dir(folder.path())
+            .args(args)
+            .output()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        assert!(output.status.success(), "{program}: {output:?}");
+        // Poppler complains of a damaged file on stderr and goes on.
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(!complaints.contains("rror"), "{program}: {complaints}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let texts = [
+        run("pdftotext", &["letters.pdf", "-"]),
+        run("mutool", &["draw", "-q", "-F", "txt", "letters.pdf"]),
+    ];
+    for text in texts {
+        for words in [
+            "Contents",
+            "First bars",
+            "Ceól’s Naïve – Ça va",
+            "Łódź, Őrség, Čáslav",
+            "Ой, у лузі червона калина",
+            "Παραδοσιακό τραγούδι της Ήπειρου",
+        ] {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+    }
+    // Contents, tunes, first bars: there is ink on each page, and more than the number of the page.
+    run("pdftoppm", &["-gray", "-r", "50", "letters.pdf", "poppler"]);
+    run(
+        "mutool",
+        &[
+            "draw",
+            "-q",
+            "-c",
+            "gray",
+            "-r",
+            "50",
+            "-o",
+            "mupdf-%d.pgm",
+            "letters.pdf",
+        ],
+    );
+    for reader in ["poppler", "mupdf"] {
+        for page in 1..=3 {
+            let picture =
+                std::fs::read(folder.path().join(format!("{reader}-{page}.pgm"))).unwrap();
+            let ink = picture.iter().filter(|&&gray| gray < 128).count();
+            assert!(ink > 300, "{reader}, page {page}: {ink} dark dots");
+        }
+    }
 }
 
 #[test]

@@ -1,25 +1,14 @@
 //! The letters that words are printed in: how wide and high words are, and the codes of their letters in a PDF.
 //!
-//! In: words and their [`Font`]. Out: sizes in ems, codes of the encoding WinAnsi. Not: where words stand.
+//! In: words and their [`Font`]. Out: sizes in ems, codes of the encoding WinAnsi and of others (see `alphabet`). Not: where
+//! words stand.
 //!
 //! The fonts are five of the fourteen that every PDF reader has (ISO 32000-1, 9.6.2.2). Their widths are public
 //! (Adobe's Core 14 AFM files), and so they can be set without a font at hand. The faces that SVG asks for are as wide
 //! letter by letter: Times New Roman, Liberation Serif, Tinos and Nimbus Roman; Arial and its kin.
 
-/// Letters for words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Font {
-    /// Times and what is as wide.
-    Roman,
-    /// Bold Times.
-    Bold,
-    /// Slanted Times.
-    Italic,
-    /// Bold, slanted Times.
-    BoldItalic,
-    /// Helvetica and what is as wide: chord symbols.
-    Sans,
-}
+use super::alphabet::{Alphabet, FIRST_CODE};
+pub use super::font::Font;
 
 /// Widths of codes 32..=255 in thousandths of an em; 0 where no letter stands.
 type Widths = [u16; 224];
@@ -32,12 +21,26 @@ const WIDE_WIDTH: f32 = 1.0;
 pub fn width(text: &str, font: Font) -> f32 {
     let widths = widths(font);
     text.chars()
-        .map(|letter| match code(letter) {
-            Some(code) => f32::from(widths[usize::from(code) - 32]) / 1000.0,
-            None if letter >= '\u{1100}' => WIDE_WIDTH,
-            None => FOREIGN_WIDTH,
+        .map(|letter| match (code(letter), Alphabet::of(letter)) {
+            (Some(code), _) => {
+                f32::from(widths[usize::from(code) - 32]) / 1000.0 + caron_width(letter)
+            }
+            (None, Some((alphabet, code))) => (alphabet.widths(font))
+                .map_or(FOREIGN_WIDTH, |widths| {
+                    f32::from(widths[usize::from(code - FIRST_CODE)]) / 1000.0
+                }),
+            (None, None) if letter >= '\u{1100}' => WIDE_WIDTH,
+            (None, None) => FOREIGN_WIDTH,
         })
         .sum()
+}
+
+/// How much wider a letter is by a caron or dot that stands at its side, in ems.
+fn caron_width(letter: char) -> f32 {
+    match letter {
+        'ď' | 'ľ' | 'ŀ' | 'ť' => 0.13,
+        _ => 0.0,
+    }
 }
 
 /// How far words reach above and below their baseline, in ems: what is inked, not what a line of text takes.
@@ -70,40 +73,78 @@ pub fn extent(text: &str, font: Font) -> (f32, f32) {
     (above, below)
 }
 
-/// The words as codes of the encoding WinAnsi, as a PDF shows them. What it lacks is shown by its letter without its
-/// accent, and by `?` where it has none.
-pub fn codes(text: &str) -> impl Iterator<Item = u8> + '_ {
-    text.chars().map(|letter| code(letter).unwrap_or(b'?'))
+/// Letters of one encoding that stand side by side in a PDF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// `None` for WinAnsi.
+    pub(super) alphabet: Option<Alphabet>,
+    pub(super) codes: Vec<u8>,
 }
 
-/// The letter's code in WinAnsi (ISO 32000-1, annex D), accents dropped that it lacks.
-fn code(letter: char) -> Option<u8> {
+/// The words as a PDF shows them. A letter that no encoding has is shown without its accent, and as `?` where it has none.
+pub(super) fn runs(text: &str) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for letter in text.chars() {
+        let (alphabet, code) = match (win_ansi(letter), Alphabet::of(letter)) {
+            (Some(code), _) => (None, code),
+            (None, Some((alphabet, code))) => (Some(alphabet), code),
+            (None, None) => (None, code(letter).unwrap_or(b'?')),
+        };
+        match runs.last_mut() {
+            // ASCII is the same in all encodings.
+            Some(run) if run.alphabet == alphabet || code.is_ascii() => run.codes.push(code),
+            _ => runs.push(Run {
+                alphabet,
+                codes: vec![code],
+            }),
+        }
+    }
+    runs
+}
+
+/// The letter's code in WinAnsi (ISO 32000-1, annex D).
+fn win_ansi(letter: char) -> Option<u8> {
     const FROM_128: [char; 32] = [
         '€', '\0', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\0', 'Ž', '\0', '\0',
         '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\0', 'ž', 'Ÿ',
     ];
-    let number = u32::from(letter);
-    let plain = |letters: &[u8], first: u32| letters[(number - first) as usize];
-    match number {
-        0x20..=0x7E | 0xA0..=0xFF => u8::try_from(number).ok(),
-        _ => {
-            let special = FROM_128
-                .iter()
-                .zip(128..)
-                .find(|&(&known, _)| known == letter && known != '\0');
-            match (special, letter, number) {
-                (Some((_, code)), ..) => Some(code),
-                (_, '♯', _) => Some(b'#'),
-                (_, '♭', _) => Some(b'b'),
-                (_, '‐' | '‑' | '−', _) => Some(b'-'),
-                (_, '′', _) => Some(b'\''),
-                (_, '\u{2000}'..='\u{200A}' | '\u{202F}', _) => Some(b' '),
-                (_, _, 0x100..=0x17F) => Some(plain(LATIN_EXTENDED_A, 0x100)),
-                (_, _, 0x1E00..=0x1EFF) => Some(plain(LATIN_ADDITIONAL, 0x1E00)),
-                _ => None,
-            }
-        }
+    match u32::from(letter) {
+        number @ (0x20..=0x7E | 0xA0..=0xFF) => u8::try_from(number).ok(),
+        _ => (FROM_128.iter().zip(128..))
+            .find(|&(&known, _)| known == letter && known != '\0')
+            .map(|(_, code)| code),
     }
+}
+
+/// The letter's code in WinAnsi, accents dropped that it lacks.
+fn code(letter: char) -> Option<u8> {
+    let number = u32::from(letter);
+    let plain = |letters: &[u8], first: u32| Some(letters[(number - first) as usize]);
+    win_ansi(letter).or_else(|| match (letter, number) {
+        ('♯', _) => Some(b'#'),
+        ('♭', _) => Some(b'b'),
+        ('‐' | '‑' | '−', _) => Some(b'-'),
+        ('′', _) => Some(b'\''),
+        ('\u{2000}'..='\u{200A}' | '\u{202F}', _) => Some(b' '),
+        (_, 0x100..=0x17F) => plain(LATIN_EXTENDED_A, 0x100),
+        (_, 0x1E00..=0x1EFF) => plain(LATIN_ADDITIONAL, 0x1E00),
+        _ => None,
+    })
+}
+
+/// How wide the letters of one of a PDF's own encodings are, by code from [`FIRST_CODE`] on, in thousandths of an em.
+pub(super) fn alphabet_widths(alphabet: Alphabet, font: Font) -> Vec<f32> {
+    match alphabet.widths(font) {
+        Some(widths) => widths.iter().map(|&width| f32::from(width)).collect(),
+        None => ('\u{100}'..'\u{180}')
+            .map(|letter| width(letter.encode_utf8(&mut [0; 4]), font) * 1000.0)
+            .collect(),
+    }
+}
+
+/// How wide the letters of ASCII are, from the space on, in thousandths of an em.
+pub(super) fn ascii_widths(font: Font) -> &'static [u16] {
+    &widths(font)[..usize::from(FIRST_CODE) - 32]
 }
 
 /// Letters U+0100..=U+017F without their accents.
@@ -212,8 +253,43 @@ mod tests {
 
     #[test]
     fn a_pdf_gets_every_letter_or_the_one_below_its_accent() {
-        let shown: Vec<u8> = codes("Ceól’s ṫóġáil Łódź ŵ 漢").collect();
-        assert_eq!(shown, b"Ce\xF3l\x92s t\xF3g\xE1il L\xF3dz w ?");
+        let check = |text: &str, expected: &[(Option<Alphabet>, &[u8])]| {
+            let runs = runs(text);
+            let found: Vec<_> = (runs.iter())
+                .map(|run| (run.alphabet, run.codes.as_slice()))
+                .collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        check(
+            "Ceól’s ṫóġáil",
+            &[
+                (None, b"Ce\xF3l\x92s t\xF3"),
+                (Some(Alphabet::Latin), b"\xA1"),
+                (None, b"\xE1il"),
+            ],
+        );
+        check(
+            "Łódź 漢",
+            &[
+                (Some(Alphabet::Latin), b"\xC1"),
+                (None, b"\xF3d"),
+                (Some(Alphabet::Latin), b"\xFA ?"),
+            ],
+        );
+        check(
+            "Ой, у лузі",
+            &[(Some(Alphabet::Cyrillic), b"\x9E\xB9, \xC3 \xBB\xC3\xB7\xD6")],
+        );
+        check("Ώρα", &[(Some(Alphabet::Greek), b"\x89\xBB\xAB")]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn letters_beyond_western_europe_are_as_wide_as_in_times() {
+        let wide = |text| (width(text, Font::Roman) * 1000.0).round();
+        assert_eq!(wide("Ж"), 896.0);
+        assert_eq!(wide("ω"), 658.0);
+        assert_eq!(wide("ł"), wide("l"));
     }
 
     #[test]

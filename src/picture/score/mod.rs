@@ -7,6 +7,7 @@
 //! Tune ─ sheet ─→ columns in time ─ spacing, lines ─→ systems ─ staff, beam, curve, marks, words ─→ Drawing ─→ svg · pdf
 //! ```
 
+mod alphabet;
 mod beam;
 pub mod book;
 mod chord_diagram;
@@ -15,6 +16,7 @@ pub mod contour;
 pub mod cursor;
 mod curve;
 pub mod drawing;
+mod font;
 pub mod glyph;
 pub mod incipit;
 pub mod lettering;

@@ -4,30 +4,54 @@
 //! page; that is `book`.
 //!
 //! Words stay words: they are set in five of the fourteen fonts that every reader of PDF has, so they can be searched
-//! and copied and no font is embedded. Each glyph of music is in the file once, as a form. Nothing in the file tells
+//! and copied and no font is embedded; letters beyond those of western Europe are asked for by name (see `alphabet`). Each glyph of music is in the file once, as a form. Nothing in the file tells
 //! when or where it was made: same pages, same bytes.
 
+use super::alphabet::{Alphabet, FIRST_CODE};
 use super::contour::{self, Contour};
 use super::drawing::{Anchor, Font, Item, Point, Shape};
 use super::glyph::Glyph;
 use super::lettering;
 use super::outlines::OutlineStep;
 use pdf_writer::types::{
-    ActionType, AnnotationType, LineCapStyle, NumberingStyle, OutlineItemFlags, PageMode,
+    ActionType, AnnotationType, FontFlags, LineCapStyle, NumberingStyle, OutlineItemFlags, PageMode,
 };
 use pdf_writer::writers::PageLabel;
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Settings, Str, TextStr};
 
 /// How hard streams are packed: the level that most programs take, of 0 to 10.
 const PACKING: u8 = 6;
-/// The fonts, in the order of [`font_index`].
-const BASE_FONTS: [&str; 5] = [
-    "Times-Roman",
-    "Times-Bold",
-    "Times-Italic",
-    "Times-BoldItalic",
-    "Helvetica",
+/// The fonts and their names in a PDF.
+const BASE_FONTS: [(Font, &str); 5] = [
+    (Font::Roman, "Times-Roman"),
+    (Font::Bold, "Times-Bold"),
+    (Font::Italic, "Times-Italic"),
+    (Font::BoldItalic, "Times-BoldItalic"),
+    (Font::Sans, "Helvetica"),
 ];
+/// Each font in each encoding: WinAnsi and the alphabets.
+const FACE_COUNT: usize = BASE_FONTS.len() * (1 + Alphabet::ALL.len());
+
+/// What pages show, to be written once for all of them.
+#[derive(Clone, Copy)]
+struct Used {
+    glyphs: [bool; Glyph::ALL.len()],
+    faces: [bool; FACE_COUNT],
+}
+
+impl Used {
+    const NOTHING: Self = Self {
+        glyphs: [false; Glyph::ALL.len()],
+        faces: [false; FACE_COUNT],
+    };
+
+    fn add(&mut self, other: &Self) {
+        let all = self.glyphs.iter_mut().chain(&mut self.faces);
+        for (used, also) in all.zip(other.glyphs.iter().chain(&other.faces)) {
+            *used |= also;
+        }
+    }
+}
 
 /// A place on a page of the document: points (1/72 inch) from its left and top edge.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +67,7 @@ pub struct Page {
     content: Content,
     height: f32,
     links: Vec<(Rect, Target)>,
-    used: [bool; Glyph::ALL.len()],
+    used: Used,
 }
 
 impl Page {
@@ -53,7 +77,7 @@ impl Page {
             content: Content::with_settings(Settings { pretty: false }),
             height,
             links: Vec::new(),
-            used: [false; Glyph::ALL.len()],
+            used: Used::NOTHING,
         }
     }
 
@@ -114,7 +138,7 @@ impl Page {
     fn item(&mut self, shape: &Shape, thickness: &mut f32) {
         match shape {
             Shape::Glyph { glyph, at, scale } => {
-                self.used[*glyph as usize] = true;
+                self.used.glyphs[*glyph as usize] = true;
                 let scale = scale / 100.0;
                 self.content
                     .save_state()
@@ -195,13 +219,17 @@ impl Page {
     }
 
     fn text(&mut self, text: &str, font: Font, size: f32, matrix: [f32; 6]) {
-        let codes: Vec<u8> = lettering::codes(text).collect();
         self.content
             .begin_text()
-            .set_font(Name(font_name(font_index(font)).as_bytes()), rounded(size))
-            .set_text_matrix(matrix.map(rounded))
-            .show(Str(&codes))
-            .end_text();
+            .set_text_matrix(matrix.map(rounded));
+        for run in lettering::runs(text) {
+            let face = face(font, run.alphabet);
+            self.used.faces[face] = true;
+            self.content
+                .set_font(Name(face_name(face).as_bytes()), rounded(size))
+                .show(Str(&run.codes));
+        }
+        self.content.end_text();
     }
 }
 
@@ -214,7 +242,7 @@ pub struct Document {
     tree: Ref,
     resources: Ref,
     pages: Vec<Finished>,
-    used: [bool; Glyph::ALL.len()],
+    used: Used,
 }
 
 /// A page of which all is written but the page object itself.
@@ -246,7 +274,7 @@ impl Document {
             tree: Ref::new(1),
             resources: Ref::new(1),
             pages: Vec::new(),
-            used: [false; Glyph::ALL.len()],
+            used: Used::NOTHING,
         };
         document.catalog = document.next.bump();
         document.tree = document.next.bump();
@@ -261,9 +289,7 @@ impl Document {
         self.pdf
             .stream(content, &packed)
             .filter(Filter::FlateDecode);
-        for (used, also) in self.used.iter_mut().zip(page.used) {
-            *used |= also;
-        }
+        self.used.add(&page.used);
         self.pages.push(Finished {
             page: self.next.bump(),
             content,
@@ -355,18 +381,15 @@ impl Document {
     }
 
     fn write_resources(&mut self) {
-        let fonts = BASE_FONTS.map(|base| {
-            let id = self.next.bump();
-            self.pdf
-                .type1_font(id)
-                .base_font(Name(base.as_bytes()))
-                .encoding_predefined(Name(b"WinAnsiEncoding"));
-            id
-        });
+        let used = (0..FACE_COUNT).filter(|&face| self.used.faces[face]);
+        let faces: Vec<(usize, Ref)> = used.map(|face| (face, self.next.bump())).collect();
+        for &(face, id) in &faces {
+            self.write_face(face, id);
+        }
         let mut forms = Vec::new();
         for &glyph in Glyph::ALL
             .iter()
-            .filter(|&&glyph| self.used[glyph as usize])
+            .filter(|&&glyph| self.used.glyphs[glyph as usize])
         {
             let id = self.next.bump();
             let packed = packed(&form(glyph));
@@ -384,14 +407,63 @@ impl Document {
         }
         let mut resources = self.pdf.indirect(self.resources).dict();
         let mut dict = resources.insert(Name(b"Font")).dict();
-        for (index, id) in fonts.into_iter().enumerate() {
-            dict.pair(Name(font_name(index).as_bytes()), id);
+        for (face, id) in faces {
+            dict.pair(Name(face_name(face).as_bytes()), id);
         }
         dict.finish();
         let mut dict = resources.insert(Name(b"XObject")).dict();
         for (glyph, id) in forms {
             dict.pair(Name(glyph_name(glyph).as_bytes()), id);
         }
+    }
+
+    fn write_face(&mut self, face: usize, id: Ref) {
+        let (font, base) = BASE_FONTS[face % BASE_FONTS.len()];
+        let Some(before) = (face / BASE_FONTS.len()).checked_sub(1) else {
+            self.pdf
+                .type1_font(id)
+                .base_font(Name(base.as_bytes()))
+                .encoding_predefined(Name(b"WinAnsiEncoding"));
+            return;
+        };
+        let alphabet = Alphabet::ALL[before];
+        let names = alphabet.names();
+        let descriptor = self.next.bump();
+        let mut dict = self.pdf.type1_font(id);
+        dict.base_font(Name(base.as_bytes()));
+        let ascii = lettering::ascii_widths(font).iter();
+        let widths = ascii
+            .map(|&width| f32::from(width))
+            .chain(lettering::alphabet_widths(alphabet, font));
+        dict.first_char(b' ')
+            .last_char(u8::MAX.min(FIRST_CODE - 1 + names.len() as u8))
+            .widths(widths)
+            .font_descriptor(descriptor);
+        let mut encoding = dict.encoding_custom();
+        encoding.base_encoding(Name(b"WinAnsiEncoding"));
+        let names = names.iter().map(|name| Name(name.as_bytes()));
+        encoding.differences().consecutive(FIRST_CODE, names);
+        encoding.finish();
+        dict.finish();
+        let (flags, angle) = match font {
+            Font::Roman | Font::Bold => (FontFlags::SERIF, 0.0),
+            Font::Italic | Font::BoldItalic => (FontFlags::SERIF | FontFlags::ITALIC, -16.0),
+            Font::Sans => (FontFlags::empty(), 0.0),
+        };
+        self.pdf
+            .font_descriptor(descriptor)
+            .name(Name(base.as_bytes()))
+            .flags(flags | FontFlags::NON_SYMBOLIC)
+            .bbox(Rect::new(-220.0, -300.0, 1_400.0, 1_000.0))
+            .italic_angle(angle)
+            .ascent(890.0)
+            .descent(-220.0)
+            .cap_height(660.0)
+            .stem_v(if matches!(font, Font::Bold | Font::BoldItalic) {
+                140.0
+            } else {
+                85.0
+            });
     }
 
     fn write_bookmarks(&mut self, bookmarks: &[(String, Target)]) -> Option<Ref> {
@@ -444,19 +516,13 @@ impl Document {
     }
 }
 
-/// Which font of [`BASE_FONTS`].
-const fn font_index(font: Font) -> usize {
-    match font {
-        Font::Roman => 0,
-        Font::Bold => 1,
-        Font::Italic => 2,
-        Font::BoldItalic => 3,
-        Font::Sans => 4,
-    }
+/// The number of a font in an encoding.
+fn face(font: Font, alphabet: Option<Alphabet>) -> usize {
+    alphabet.map_or(0, |alphabet| 1 + alphabet as usize) * BASE_FONTS.len() + font as usize
 }
 
-fn font_name(index: usize) -> &'static str {
-    ["F0", "F1", "F2", "F3", "F4"][index]
+fn face_name(face: usize) -> String {
+    format!("F{face}")
 }
 
 fn glyph_name(glyph: Glyph) -> String {
