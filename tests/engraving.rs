@@ -306,3 +306,39 @@ fn every_corpus_tune_is_printed_as_it_is_written() {
         "{passed_over} of {tunes} tunes passed over"
     );
 }
+
+/// The words of a kind in the picture of a tune, from left to right and from top to bottom.
+fn words_of(abc: &str, kind: Kind) -> Vec<String> {
+    let drawing = engrave(&abc::parse(abc).tune, &Layout::default()).drawing;
+    let items = drawing.blocks.iter().flat_map(|block| &block.items);
+    let mut words: Vec<(f32, f32, String)> = items
+        .filter(|item| item.kind == kind)
+        .filter_map(|item| match &item.shape {
+            Shape::Text { at, text, .. } => Some((at.x, at.y, text.to_string())),
+            _ => None,
+        })
+        .collect();
+    words.sort_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).expect("finite"));
+    words.into_iter().map(|(_, _, text)| text).collect()
+}
+
+#[test]
+fn a_title_is_read_with_its_article_before_it() {
+    let titles = |title: &str| words_of(&format!("X:1\nT:{title}\nK:D\nDEFG|\n"), Kind::Heading);
+    assert_eq!(titles("Piper's Son, The"), ["The Piper's Son"]);
+    assert_eq!(titles("Belle Poule, La"), ["La Belle Poule"]);
+    assert_eq!(titles("Fig for a Kiss, A "), ["A Fig for a Kiss"]);
+    assert_eq!(
+        titles("Over the Hills, and Far Away"),
+        ["Over the Hills, and Far Away"]
+    );
+    assert_eq!(titles("The"), ["The"]);
+}
+
+#[test]
+fn chord_symbols_parted_by_a_semicolon_stand_on_each_other() {
+    let chords = |abc: &str| words_of(&format!("X:1\nL:1/4\nK:D\n{abc}|\n"), Kind::Chord);
+    assert_eq!(chords("\"D;Am7\"DE\"G\"FG"), ["D", "Am7", "G"]);
+    assert_eq!(chords("\"D\"\"Am7\"DE\"G\"FG"), ["D", "Am7", "G"]);
+    assert_eq!(chords("\"; D ;\"DEFG"), ["D"]);
+}

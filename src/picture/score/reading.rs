@@ -219,7 +219,7 @@ impl Reader {
             }
         };
         match field.letter {
-            'T' => push(&mut heading.titles, text()),
+            'T' => push(&mut heading.titles, article_first(text())),
             'C' => push(&mut heading.composers, text()),
             'O' => *origin = Some(text()).filter(|text| !text.is_empty()),
             'R' => heading.rhythm = Some(text()),
@@ -389,7 +389,7 @@ impl Reader {
             FieldValue::Lyrics => self.lyrics(&field.text),
             FieldValue::SymbolLine => self.voice().symbol_line(&field.text),
             FieldValue::Text if field.letter == 'T' => {
-                let text = decoded_limited(&field.text);
+                let text = article_first(decoded_limited(&field.text));
                 if self.has_begun {
                     self.words(Words::Title(text));
                 } else if self.sheet.heading.titles.len() < TEXTS_MAX {
@@ -855,7 +855,7 @@ impl VoiceReader {
                 } else {
                     limited(abc::decoded(text).trim(), LABEL_LETTERS_MAX).into()
                 };
-                push_limited(&mut self.extras.chords, text);
+                push_chords(&mut self.extras.chords, &text);
             }
             SymbolKind::Annotation(text) => {
                 push_limited(&mut self.extras.annotations, annotation(text))
@@ -959,7 +959,7 @@ impl VoiceReader {
                     push_limited(&mut self.extras.decorations, decoration.clone());
                 }
                 SymbolKind::ChordSymbol(text) => {
-                    push_limited(&mut self.extras.chords, Arc::clone(text))
+                    push_chords(&mut self.extras.chords, text);
                 }
                 SymbolKind::SlurStart { is_dotted } if self.slurs_to_open.len() < SLURS_MAX => {
                     self.slurs_to_open.push(stroke(*is_dotted));
@@ -1388,7 +1388,10 @@ impl VoiceReader {
                 '"' if inner.starts_with(['^', '_', '<', '>', '@']) => {
                     push_limited(&mut extras.annotations, annotation(inner));
                 }
-                '"' => push_limited(&mut extras.chords, limited(inner, LABEL_LETTERS_MAX).into()),
+                '"' => push_chords(
+                    &mut extras.chords,
+                    &limited(inner, LABEL_LETTERS_MAX).into(),
+                ),
                 '!' => push_limited(&mut extras.decorations, Decoration::from_name(inner)),
                 letter => {
                     if let Some(decoration) = Decoration::from_shorthand(letter) {
@@ -1637,6 +1640,29 @@ fn tremolo_strokes(decoration: &Decoration) -> u8 {
 fn push_limited<T>(list: &mut Vec<T>, value: T) {
     if list.len() < MARKS_MAX {
         list.push(value);
+    }
+}
+
+/// Chord symbols at one note: `"C;Em"` writes one above the other, as other programs read it.
+fn push_chords(list: &mut Vec<Arc<str>>, text: &Arc<str>) {
+    if !text.contains(';') {
+        return push_limited(list, Arc::clone(text));
+    }
+    for chord in text.split(';').map(str::trim) {
+        if !chord.is_empty() {
+            push_limited(list, chord.into());
+        }
+    }
+}
+
+/// `Piper's Son, The` → `The Piper's Son`: lists sort titles without the article, readers read them with it.
+fn article_first(title: String) -> String {
+    const ARTICLES: [&str; 8] = ["The", "A", "An", "Le", "La", "Les", "Der", "Die"];
+    match title.rsplit_once(", ") {
+        Some((name, article)) if ARTICLES.contains(&article.trim_end()) => {
+            format!("{} {name}", article.trim_end())
+        }
+        _ => title,
     }
 }
 

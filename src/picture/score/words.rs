@@ -23,11 +23,12 @@ enum ChordPiece<'a> {
     Accidental(Glyph),
 }
 
-/// `Bb7/F#` → `B`, ♭, `7/F`, ♯; words that are no chord stay as they are.
+/// `Bb7/F#` → `B`, ♭, `7/F`, ♯, and `Gm/bb` → `Gm/b`, ♭; words that are no chord stay as they are.
 fn chord_pieces(text: &str) -> impl Iterator<Item = ChordPiece<'_>> {
     let is_chord = text.starts_with(|c: char| ('A'..='G').contains(&c) || "(/".contains(c));
     let mut rest = text;
-    let mut before: Option<char> = None;
+    // The letter before, and the one before that.
+    let (mut before, mut earlier): (Option<char>, Option<char>) = (None, None);
     std::iter::from_fn(move || {
         let mut end = rest.len();
         for (at, letter) in rest.char_indices() {
@@ -38,7 +39,8 @@ fn chord_pieces(text: &str) -> impl Iterator<Item = ChordPiece<'_>> {
                 '♮' => Some(Glyph::Natural),
                 '#' if is_chord => Some(Glyph::Sharp),
                 'b' if is_chord => {
-                    let follows_root = matches!(before, Some('A'..='G'));
+                    let follows_root = matches!(before, Some('A'..='G'))
+                        || earlier == Some('/') && matches!(before, Some('a'..='g'));
                     let alters = next.is_some_and(|next| next.is_ascii_digit());
                     (follows_root || alters).then_some(Glyph::Flat)
                 }
@@ -46,14 +48,14 @@ fn chord_pieces(text: &str) -> impl Iterator<Item = ChordPiece<'_>> {
             };
             if let Some(glyph) = glyph {
                 if at == 0 {
-                    before = Some(letter);
+                    (earlier, before) = (before, Some(letter));
                     rest = &rest[letter.len_utf8()..];
                     return Some(ChordPiece::Accidental(glyph));
                 }
                 end = at;
                 break;
             }
-            before = Some(letter);
+            (earlier, before) = (before, Some(letter));
         }
         if rest.is_empty() {
             return None;
@@ -173,6 +175,8 @@ mod tests {
         assert_eq!(pieces("E7(b9)"), "E7(♭9)");
         assert_eq!(pieces("Bbm7b5"), "B♭m7♭5");
         assert_eq!(pieces("Absus4"), "A♭sus4");
+        assert_eq!(pieces("Gm/bb"), "Gm/b♭");
+        assert_eq!(pieces("D/b"), "D/b");
         assert_eq!(pieces("break"), "break");
         assert_eq!(pieces("B"), "B");
         assert_eq!(pieces(""), "");
