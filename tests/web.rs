@@ -61,6 +61,12 @@ fn every_question_is_answered_in_json() {
     let picture = |query: &str| house.get(&format!("/api/tunes/1.svg{query}"));
     assert!(picture("?width=340&staff=9").1.starts_with(b"<svg"));
     assert_eq!(picture("?width=5").0, StatusCode::BAD_REQUEST);
+    for player in ["whistle", "mandolin", "fiddle", "guitar"] {
+        let (_, svg) = picture(&format!("?tablature={player}"));
+        let svg = String::from_utf8_lossy(&svg);
+        assert!(svg.contains("data-kind=\"tablature\""), "{player}");
+    }
+    assert_eq!(picture("?tablature=harp").0, StatusCode::BAD_REQUEST);
     for path in ["/", "/page.css", "/app.js", "/icon.svg"] {
         assert_eq!(house.get(path).0, StatusCode::OK, "{path}");
     }

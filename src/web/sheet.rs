@@ -11,7 +11,7 @@ use crate::picture::score::cursor::{PictureCursor, TimeThrough};
 use crate::picture::score::drawing::BlockKind;
 use crate::picture::score::incipit::incipit;
 use crate::picture::score::svg::{self, SvgSettings};
-use crate::picture::score::{Drawing, Layout, Lines, engrave};
+use crate::picture::score::{Drawing, Layout, Tablature, engrave};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -28,6 +28,18 @@ pub(super) struct Picture {
     first_bars: Option<bool>,
     /// `false` leaves the title and what stands beside it out of a sheet.
     heading: Option<bool>,
+    /// A row for players below each staff: `whistle`, `mandolin` (for fiddles too) or `guitar`.
+    tablature: Option<Player>,
+}
+
+/// Who reads the row below a staff.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Player {
+    Whistle,
+    #[serde(alias = "fiddle")]
+    Mandolin,
+    Guitar,
 }
 
 /// A picture of a tune and the way of the music over it.
@@ -104,10 +116,23 @@ impl Picture {
         Ok((f32::from(width), settings))
     }
 
+    fn laid_out(&self, tune: &abc::Tune, width: f32) -> Drawing {
+        let layout = Layout {
+            width,
+            tablature: self.tablature.map(|player| match player {
+                Player::Whistle => Tablature::Whistle,
+                Player::Mandolin => Tablature::Mandolin,
+                Player::Guitar => Tablature::Guitar,
+            }),
+            ..Layout::default()
+        };
+        engrave(tune, &layout).drawing
+    }
+
     /// The tune as sheet music.
     pub(super) fn svg(&self, abc: &str) -> Result<String, Problem> {
         let (width, settings) = self.settings()?;
-        let drawing = set(abc, settings.line_width(width));
+        let drawing = self.laid_out(&abc::parse(abc).tune, settings.line_width(width));
         if self.first_bars != Some(true) {
             return Ok(svg::picture(&drawing, &settings));
         }
@@ -125,7 +150,7 @@ impl Picture {
     pub(super) fn sheet(&self, abc: &str, rendition: &Rendition) -> Result<Sheet, Problem> {
         let (width, settings) = self.settings()?;
         let parsed = abc::parse(abc);
-        let mut drawing = laid_out(&parsed.tune, settings.line_width(width));
+        let mut drawing = self.laid_out(&parsed.tune, settings.line_width(width));
         if self.heading == Some(false) {
             behead(&mut drawing);
         }
@@ -174,7 +199,11 @@ pub(super) fn pdf<'a>(tunes: impl Iterator<Item = &'a str>, title: &str) -> Vec<
     let settings = BookSettings::default();
     let mut book = Book::new(settings);
     for abc in tunes {
-        book.add(&set(abc, settings.line_width()));
+        let layout = Layout {
+            width: settings.line_width(),
+            ..Layout::default()
+        };
+        book.add(&engrave(&abc::parse(abc).tune, &layout).drawing);
     }
     book.finish(title)
 }
@@ -189,20 +218,6 @@ fn behead(drawing: &mut Drawing) {
         block.top -= top;
     }
     drawing.height -= top;
-}
-
-fn set(abc: &str, width: f32) -> Drawing {
-    laid_out(&abc::parse(abc).tune, width)
-}
-
-fn laid_out(tune: &abc::Tune, width: f32) -> Drawing {
-    let lines = Lines::Fitted;
-    let layout = Layout {
-        width,
-        lines,
-        ..Layout::default()
-    };
-    engrave(tune, &layout).drawing
 }
 
 fn findings(text: &str, of_text: Vec<Diagnostic>, of_score: Vec<Diagnostic>) -> Vec<Finding> {
