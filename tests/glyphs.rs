@@ -4,6 +4,10 @@
 //! `npm install @vexflow-fonts/bravura` (SIL OFL 1.1), then name the folder that holds `bravura.otf` and
 //! `metadata.json` in `BRAVURA`. Without it the test says that it was skipped.
 
+#[path = "common/skip.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod skip;
+
 use ceilid::picture::score::glyph::Glyph;
 use ceilid::picture::score::outlines::OutlineStep;
 use std::path::PathBuf;
@@ -21,7 +25,7 @@ type Polygons = Vec<Vec<[f32; 2]>>;
 #[test]
 fn glyphs_are_as_large_and_as_full_as_those_of_bravura() {
     let Some(folder) = bravura() else {
-        println!("skipped: 79 glyphs not compared, no Bravura (see the top of tests/glyphs.rs)");
+        skip::skip("no Bravura (see the top of tests/glyphs.rs)");
         return;
     };
     let font = std::fs::read(folder.join("bravura.otf")).expect("the font reads");

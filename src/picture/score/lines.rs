@@ -16,15 +16,16 @@ use std::ops::Range;
 
 /// What a squeezed line costs, against a stretched one.
 const SQUEEZE_COST: f32 = 2.2;
-/// A break within a phrase of four bars, within one of two, and where the source has none.
-const WITHIN_FOUR_BARS: f32 = 0.09;
-const WITHIN_TWO_BARS: f32 = 0.14;
+/// A break within a phrase of four bars, within one of two, and where the source has none. Phrases weigh as much as a
+/// line that is stretched by half: eight bars a line, or four, rather than six; beyond that lines become too unlike.
+const WITHIN_FOUR_BARS: f32 = 0.3;
+const WITHIN_TWO_BARS: f32 = 0.45;
 const NOT_IN_SOURCE: f32 = 0.002;
 /// How near rods may come to the whole of a line before it counts as crowded, and what that costs.
 const CROWDED: f32 = 1.45;
 const CROWDING_COST: f32 = 15.0;
 /// A break between a pickup and its bar, and between two endings.
-const AFTER_PICKUP: f32 = 0.12;
+const AFTER_PICKUP: f32 = 1.0;
 const BETWEEN_ENDINGS: f32 = 0.01;
 /// A bar alone on its line, and a line cut within a bar.
 const BAR_ALONE: f32 = 30.0;
@@ -35,6 +36,8 @@ const WITHIN_BAR: f32 = 0.05;
 /// a little tighter than lines of fast ones, and all look alike. The later costs are for tunes that are left with lines
 /// too unlike in this.
 const UNLIKE_NOTES_COSTS: [f32; 4] = [1.0, 3.0, 10.0, 30.0];
+/// The most pieces of a tune that the later costs are tried with: the longest tunes are broken at once.
+const REFINED_PIECES_MAX: usize = 400;
 /// How unlike: standard deviation over mean of the notes a line.
 const NOTES_SPREAD_MAX: f32 = 0.095;
 /// How full the last line must be to be stretched like the others, as its force against theirs.
@@ -45,8 +48,10 @@ const LONE_LINE_FORCE_MAX: f32 = 1.45;
 const LINE_COUNTS: usize = 4;
 /// Around the changes told at the end of a line.
 pub(super) const COURTESY_GAP: f32 = 0.6;
-/// The most pieces looked back over for one line.
+/// The most pieces looked back over for one line, and how tight a line of several is no longer looked at, against the
+/// force that is wanted: two lines would be better.
 const PIECES_A_LINE_MAX: usize = 256;
+const TIGHTEST: f32 = 0.35;
 
 /// A line of music.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,7 +159,8 @@ fn best_breaks(pieces: &[Piece], rooms: &[f32], by: Lines) -> Vec<usize> {
         if best.as_ref().is_none_or(|(least, _)| spread < *least) {
             best = Some((spread, breaks));
         }
-        if spread <= NOTES_SPREAD_MAX || by == Lines::AsWritten {
+        let is_refined = pieces.len() <= REFINED_PIECES_MAX && by == Lines::Fitted;
+        if spread <= NOTES_SPREAD_MAX || !is_refined {
             break;
         }
     }
@@ -383,6 +389,9 @@ fn total_fit(pieces: &[Piece], rooms: &[f32], wanted: Wanted, by: Lines) -> (Vec
                 break;
             }
             let force = room / (ideal - piece.lead_ideal - last.behind.length(1.0)).max(1.0);
+            if force < TIGHTEST * wanted.force && from + 2 < to {
+                break;
+            }
             let unlike_notes = notes / wanted.notes - 1.0;
             let mut cost =
                 misfit(force / wanted.force) + wanted.unlike_notes_cost * unlike_notes.powi(2);
