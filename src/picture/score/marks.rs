@@ -447,29 +447,21 @@ impl LineSetter<'_> {
             } else {
                 Direction::Up
             };
+            // A slur that comes from another line or goes on to one passes over the note next to the edge.
+            let beyond = |note: Option<NotePosition>| match (note, side) {
+                (None, _) => 0.0,
+                (Some(note), Direction::Up) => note.top - 1.2,
+                (Some(note), Direction::Down) => note.bottom + 1.2,
+            };
             let from = if signs.contains(&first) {
                 self.slur_end(voice, first, side, true)
             } else {
-                let y = notes().next().map_or(0.0, |note| {
-                    if side == Direction::Up {
-                        note.top - 1.2
-                    } else {
-                        note.bottom + 1.2
-                    }
-                });
-                Point::new(self.music_left - 0.5, y)
+                Point::new(self.music_left - 0.5, beyond(notes().next()))
             };
             let to = if signs.contains(&last) {
                 self.slur_end(voice, last, side, false)
             } else {
-                let y = notes().next_back().map_or(0.0, |note| {
-                    if side == Direction::Up {
-                        note.top - 1.2
-                    } else {
-                        note.bottom + 1.2
-                    }
-                });
-                Point::new(self.music_right - 0.3, y)
+                Point::new(self.music_right - 0.3, beyond(notes().next_back()))
             };
             let to = Point::new(to.x.max(from.x + 0.8), to.y);
             let sky = &self.staves[staff].sky;
