@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::browser::{Browser, Page};
 use common::port::ReservedPort;
 use common::process::{PATIENCE, Running, Said, end_gently, wait_for};
 use common::skip::lacks;
@@ -21,8 +22,45 @@ fn behind_nginx_in_a_folder_the_page_lives_and_steers() {
     let band = Band::start();
     let port = ReservedPort::new();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().display();
-    let location = example("nginx.conf", &band);
+    let mut proxy = nginx(&band, &port, folder.path());
+    page_lives_and_steers(port.number());
+    end_gently(&mut proxy);
+}
+
+#[test]
+fn behind_nginx_in_a_folder_a_browser_shows_the_score_and_the_band_is_heard() {
+    if lacks(&["nginx", "chromium"]) {
+        return;
+    }
+    let band = Band::start();
+    let port = ReservedPort::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut proxy = nginx(&band, &port, folder.path());
+    wait_for("the proxy", || {
+        TcpStream::connect(("127.0.0.1", port.number())).is_ok()
+    });
+    let site = format!("http://band.example:{}/band/", port.number());
+    let mut browser = Browser::open(1280, 900, "light");
+    browser.go_to(&format!("{site}?token={TOKEN}"));
+    browser.wait_for("document.querySelectorAll('#now-score svg g[data-bar]').length > 7");
+    assert_eq!(browser.ask("location.href"), site);
+    browser.click("listen");
+    browser.wait_for("document.getElementById('stream').webkitAudioDecodedByteCount > 20000");
+    browser.click("keep");
+    browser.wait_for("document.getElementById('keep').textContent === 'Kept'");
+    browser.ask("location.hash = 'book'");
+    browser.wait_for("document.querySelector('#tunes img').naturalWidth > 100");
+    assert_eq!(browser.complaints(), [] as [String; 0]);
+    for asked in browser.asked_for() {
+        assert!(asked.starts_with(&site), "{asked}");
+    }
+    end_gently(&mut proxy);
+}
+
+/// nginx at this port, with our example for this band; its files lie in the folder.
+fn nginx(band: &Band, port: &ReservedPort, folder: &Path) -> Running {
+    let path = folder.display();
+    let location = example("nginx.conf", band);
     let config = format!(
         "daemon off; worker_processes 1; pid {path}/pid; error_log {path}/error; user root;\n\
          events {{ worker_connections 64; }}\n\
@@ -31,12 +69,10 @@ fn behind_nginx_in_a_folder_the_page_lives_and_steers() {
          server {{ listen 127.0.0.1:{} ; {location} }} }}",
         port.number()
     );
-    std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
+    std::fs::write(folder.join("nginx.conf"), config).unwrap();
     let mut proxy = Command::new("nginx");
-    proxy.arg("-c").arg(folder.path().join("nginx.conf"));
-    let mut proxy = Running(proxy.stderr(Stdio::null()).spawn().unwrap());
-    page_lives_and_steers(port.number());
-    end_gently(&mut proxy);
+    proxy.arg("-c").arg(folder.join("nginx.conf"));
+    Running(proxy.stderr(Stdio::null()).spawn().unwrap())
 }
 
 #[test]

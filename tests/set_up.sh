@@ -11,6 +11,7 @@ if [ "${1:-}" = --tests ]; then
     slurmctld slurmd slurm-client poppler-utils mupdf-tools)
   # Node of other makers brings its own, and Debian's will not stand beside it.
   command -v npm >/dev/null || packages+=(npm)
+  command -v firefox-esr >/dev/null || packages+=(firefox-esr)
 fi
 
 if ! command -v cargo >/dev/null; then

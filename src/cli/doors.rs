@@ -2,6 +2,7 @@
 //!
 //! In: their addresses, and who may come. Out: bound sockets, then servers.
 
+use super::watch::FileWatch;
 use super::{Context, Failure, shipped};
 use crate::compose::shipped as models;
 use crate::daemon::Handle;
@@ -14,6 +15,7 @@ use crate::web::{self, ADDRESS, Access, Muse, Parts, Running, Server, Token};
 use anyhow::{Context as _, anyhow};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Where page, MPD and OSC are to be served, and to whom.
 #[derive(Clone, Debug)]
@@ -160,10 +162,21 @@ impl OpenDoor {
     }
 }
 
-/// What composes for the page: the model that `--model` names, as its file is by then.
+/// What composes for the page: the model that `--model` names, as its file is by then. Loaded when it is asked first, and held:
+/// who asks for one tune asks for another, and loading takes as long as composing.
 fn muse(context: Context) -> Muse {
+    let watch = FileWatch::new(context.model.clone());
+    let held = Mutex::new((watch, None));
     Box::new(move || {
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let (watch, loaded) = &mut *held;
+        if watch.has_changed() {
+            *loaded = None;
+        }
+        if let Some(loaded) = &*loaded {
+            return Ok(Clone::clone(loaded));
+        }
         let model = shipped::model(&context).map_err(|failure| failure.to_string())?;
-        Ok((model, models::critic()))
+        Ok(loaded.insert((model, models::critic())).clone())
     })
 }

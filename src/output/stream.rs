@@ -755,7 +755,7 @@ impl Encoder {
         Ok(match format {
             StreamFormat::Opus => {
                 let stream = OpusStream::new(BIT_RATE)?;
-                let (ogg, header) = begin_opus(serial, &stream, &slice.tune);
+                let (ogg, header) = begin_opus(serial, stream.pre_skip(), &slice.tune);
                 Self::Opus(Box::new(OpusPages {
                     stream,
                     ogg,
@@ -814,7 +814,8 @@ impl OpusPages {
             send(page);
             packets.clear();
             due = slice.due;
-            (self.ogg, self.header) = begin_opus(serial, &self.stream, &slice.tune);
+            // The encoder goes on, so nothing is left out: the sound of a day would shrink by 6.5 ms a tune.
+            (self.ogg, self.header) = begin_opus(serial, 0, &slice.tune);
             self.tune = Arc::clone(&slice.tune);
         }
         packets.extend(self.stream.encode(&slice.audio)?);
@@ -835,9 +836,9 @@ impl OpusPages {
     }
 }
 
-fn begin_opus(serial: &mut u32, stream: &OpusStream, tune: &Tags) -> (OggWriter, Arc<[u8]>) {
+fn begin_opus(serial: &mut u32, pre_skip: u16, tune: &Tags) -> (OggWriter, Arc<[u8]>) {
     *serial = serial.wrapping_add(1);
-    let (ogg, header) = OggWriter::begin_opus(*serial, stream.pre_skip(), tune);
+    let (ogg, header) = OggWriter::begin_opus(*serial, pre_skip, tune);
     (ogg, header.into())
 }
 

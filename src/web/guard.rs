@@ -46,6 +46,9 @@ const GUESSES: Allowance = Allowance {
 };
 /// Peers that are remembered; with more, the one that has been quiet for longest is forgotten.
 const PEERS_MAX: usize = 4096;
+/// What a browser may load for what we send it: nothing of others, and nothing that was slipped into the page.
+pub(super) const CONTENT_POLICY: &str =
+    "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; frame-ancestors 'none'";
 /// The cookie in which the page keeps the token.
 const COOKIE: &str = "ceilid_token";
 
@@ -295,10 +298,6 @@ pub(super) async fn check(State(web): State<Arc<Web>>, request: Request, next: N
     let headers = response.headers_mut();
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        (
-            "content-security-policy",
-            "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; frame-ancestors 'none'",
-        ),
         ("referrer-policy", "no-referrer"),
     ] {
         headers.insert(
@@ -306,9 +305,13 @@ pub(super) async fn check(State(web): State<Arc<Web>>, request: Request, next: N
             HeaderValue::from_static(value),
         );
     }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+    ] {
+        let value = HeaderValue::from_static(value);
+        headers.entry(name).or_insert(value);
+    }
     response
 }
 

@@ -159,7 +159,7 @@ pub fn router(parts: Parts) -> Router {
             "/api/openapi.json",
             get(move || async move { (json, description.to_string()) }),
         )
-        .route("/", get(|| async { page::file("index.html") }))
+        .route("/", get(|| async { page::index() }))
         .route(
             "/{file}",
             get(|Path(file): Path<String>| async move { page::file(&file) }),

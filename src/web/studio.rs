@@ -27,8 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use utoipa::{IntoParams, ToSchema};
 
-/// Loads the model to ask and the critic who judges: anew for each tune, so that nothing of them stays in memory and a model
-/// that was taught meanwhile is the one that is asked.
+/// The model to ask and the critic who judges; a model that was taught meanwhile is the one that is asked.
 pub type Muse = Box<dyn Fn() -> Result<(LoadedModel, Arc<Critic>), String> + Send + Sync>;
 
 /// Seeds drawn for those who give none: six digits, as people can say them.

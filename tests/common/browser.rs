@@ -2,6 +2,7 @@
 
 use super::process::{PATIENCE, Running};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -10,7 +11,40 @@ use std::time::{Duration, Instant};
 /// How often a page is asked whether something is so.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A browser with one page.
+/// A page in a real browser.
+pub trait Page {
+    fn go_to(&mut self, address: &str);
+
+    /// What an expression comes to; promises are waited for.
+    fn ask(&mut self, expression: &str) -> Value;
+
+    /// Runs a whole script in the page.
+    fn run(&mut self, script: &str);
+
+    /// Errors and warnings of the console, and what was thrown and not caught.
+    fn complaints(&mut self) -> Vec<String>;
+
+    /// The addresses that were asked for.
+    fn asked_for(&mut self) -> Vec<String>;
+
+    fn wait_for(&mut self, expression: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.ask(expression) != json!(true) {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for `{expression}`; the page said {:?}",
+                self.complaints()
+            );
+            std::thread::sleep(ASK_INTERVAL);
+        }
+    }
+
+    fn click(&mut self, id: &str) {
+        self.ask(&format!("document.getElementById('{id}').click()"));
+    }
+}
+
+/// A Chromium with one page.
 pub struct Browser {
     _process: Running,
     orders: ChildStdin,
@@ -25,6 +59,20 @@ pub struct Browser {
 impl Browser {
     /// A browser whose page is as large as this, light or dark. Sound plays, and nobody hears it.
     pub fn open(width: u32, height: u32, scheme: &str) -> Self {
+        Self::launch((width, height), scheme, &["--mute-audio"], &[])
+    }
+
+    /// The same, and its sound is heard where this environment says.
+    pub fn open_aloud(width: u32, height: u32, environment: &[(&str, OsString)]) -> Self {
+        Self::launch((width, height), "light", &[], environment)
+    }
+
+    fn launch(
+        (width, height): (u32, u32),
+        scheme: &str,
+        arguments: &[&str],
+        environment: &[(&str, OsString)],
+    ) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut process = Command::new("bash")
             // CDP takes its orders at descriptor 3 and answers at 4.
@@ -39,10 +87,14 @@ impl Browser {
                 "--disable-gpu",
                 "--no-first-run",
             ])
-            .args(["--remote-debugging-pipe", "--mute-audio"])
+            .arg("--remote-debugging-pipe")
+            .args(arguments)
             .arg("--autoplay-policy=no-user-gesture-required")
+            // For proxies that know their site by its name.
+            .arg("--host-resolver-rules=MAP band.example 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -90,34 +142,46 @@ impl Browser {
         self.order("Emulation.setDeviceMetricsOverride", size);
     }
 
-    pub fn go_to(&mut self, address: &str) {
-        self.order("Page.navigate", json!({"url": address}));
-        self.wait_for("document.readyState === 'complete'");
+    /// The thing of this role and name that is seen, as those meet it who use a screen reader: its handle.
+    fn thing(&mut self, role: &str, name: &str) -> Option<Value> {
+        let root = self.order("DOM.getDocument", json!({"depth": 0}));
+        let root = root["root"]["backendNodeId"].clone();
+        let asked = json!({"backendNodeId": root, "accessibleName": name, "role": role});
+        let found = self.order("Accessibility.queryAXTree", asked);
+        let found = found["nodes"].as_array()?.iter();
+        let node = found.clone().find(|node| node["ignored"] == false)?;
+        let node = json!({"backendNodeId": node["backendDOMNodeId"]});
+        let handle = self.order("DOM.resolveNode", node);
+        Some(handle["object"]["objectId"].clone())
     }
 
-    /// What an expression comes to; promises are waited for.
-    pub fn ask(&mut self, expression: &str) -> Value {
-        let question = json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
-        let answer = self.order("Runtime.evaluate", question);
-        let failure = &answer["exceptionDetails"];
-        assert!(failure.is_null(), "{expression}: {failure}");
-        answer["result"]["value"].clone()
-    }
-
-    pub fn wait_for(&mut self, expression: &str) {
+    /// Waits for the thing of this role and name, and calls a function with it as `this`.
+    pub fn with(&mut self, role: &str, name: &str, function: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        while self.ask(expression) != json!(true) {
-            assert!(
-                Instant::now() < deadline,
-                "waited in vain for `{expression}`; the page said {:?}",
-                self.complaints()
-            );
+        let handle = loop {
+            if let Some(handle) = self.thing(role, name) {
+                break handle;
+            }
+            assert!(Instant::now() < deadline, "there is no {role} \"{name}\"");
             std::thread::sleep(ASK_INTERVAL);
-        }
+        };
+        let call = json!({"objectId": handle, "functionDeclaration": function, "awaitPromise": true, "returnByValue": true});
+        self.order("Runtime.callFunctionOn", call)["result"]["value"].clone()
     }
 
-    pub fn click(&mut self, id: &str) {
-        self.ask(&format!("document.getElementById('{id}').click()"));
+    /// Presses it.
+    pub fn press(&mut self, role: &str, name: &str) {
+        self.with(role, name, "function () { this.click(); }");
+    }
+
+    /// Chooses one of a list by its words.
+    pub fn choose(&mut self, name: &str, words: &str) {
+        let function = format!(
+            "function () {{ this.value = [...this.options].find((option) => option.text === {}).value;
+            this.dispatchEvent(new Event('change', {{ bubbles: true }})); }}",
+            json!(words)
+        );
+        self.with("combobox", name, &function);
     }
 
     /// A picture of what is seen, as base64 of a PNG.
@@ -126,41 +190,11 @@ impl Browser {
         shot["data"].as_str().unwrap().to_owned()
     }
 
-    /// Errors and warnings of the console, and what was thrown and not caught.
-    pub fn complaints(&mut self) -> Vec<String> {
-        self.take_in(Duration::ZERO);
-        let told = self.events.iter().filter_map(|event| {
-            let words = &event["params"];
-            match event["method"].as_str()? {
-                "Runtime.exceptionThrown" => Some(words["exceptionDetails"].to_string()),
-                "Runtime.consoleAPICalled"
-                    if ["error", "warning"].contains(&words["type"].as_str()?) =>
-                {
-                    Some(words["args"].to_string())
-                }
-                "Log.entryAdded" => Some(words["entry"].to_string()),
-                _ => None,
-            }
-        });
-        told.collect()
-    }
-
     /// Forgets what the page complained of: what came was to come.
     pub fn forgive(&mut self) {
         self.take_in(Duration::ZERO);
         let is_complaint = |event: &Value| event["method"] != "Network.requestWillBeSent";
         self.events.retain(|event| !is_complaint(event));
-    }
-
-    /// The addresses that were asked for.
-    pub fn asked_for(&mut self) -> Vec<String> {
-        self.take_in(Duration::ZERO);
-        let requests = self.events.iter().filter_map(|event| {
-            let is_request = event["method"] == "Network.requestWillBeSent";
-            let address = event["params"]["request"]["url"].as_str()?;
-            is_request.then(|| address.to_owned())
-        });
-        requests.collect()
     }
 
     fn order(&mut self, method: &str, params: Value) -> Value {
@@ -192,5 +226,53 @@ impl Browser {
         while let Ok(message) = self.messages.recv_timeout(wait) {
             self.events.push(message);
         }
+    }
+}
+
+impl Page for Browser {
+    fn go_to(&mut self, address: &str) {
+        self.order("Page.navigate", json!({"url": address}));
+        self.wait_for("document.readyState === 'complete'");
+    }
+
+    fn ask(&mut self, expression: &str) -> Value {
+        let question = json!({"expression": expression, "awaitPromise": true, "returnByValue": true, "userGesture": true});
+        let answer = self.order("Runtime.evaluate", question);
+        let failure = &answer["exceptionDetails"];
+        assert!(failure.is_null(), "{expression}: {failure}");
+        answer["result"]["value"].clone()
+    }
+
+    fn run(&mut self, script: &str) {
+        // What its last expression comes to cannot always be sent.
+        self.ask(&format!("{script}\n;0"));
+    }
+
+    fn complaints(&mut self) -> Vec<String> {
+        self.take_in(Duration::ZERO);
+        let told = self.events.iter().filter_map(|event| {
+            let words = &event["params"];
+            match event["method"].as_str()? {
+                "Runtime.exceptionThrown" => Some(words["exceptionDetails"].to_string()),
+                "Runtime.consoleAPICalled"
+                    if ["error", "warning"].contains(&words["type"].as_str()?) =>
+                {
+                    Some(words["args"].to_string())
+                }
+                "Log.entryAdded" => Some(words["entry"].to_string()),
+                _ => None,
+            }
+        });
+        told.collect()
+    }
+
+    fn asked_for(&mut self) -> Vec<String> {
+        self.take_in(Duration::ZERO);
+        let requests = self.events.iter().filter_map(|event| {
+            let is_request = event["method"] == "Network.requestWillBeSent";
+            let address = event["params"]["request"]["url"].as_str()?;
+            is_request.then(|| address.to_owned())
+        });
+        requests.collect()
     }
 }

@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod corpora;
 pub mod fifo;
+pub mod firefox;
 pub mod folder;
 pub mod icecast;
 pub mod jack;

@@ -153,6 +153,26 @@ impl Recording {
         steps.map(peak).collect()
     }
 
+    /// When sound began after a third of a second of silence or more, in seconds of the recording, to the frame.
+    pub fn onsets_s(&self) -> Vec<f64> {
+        let bytes = std::fs::read(&self.path).unwrap_or_default();
+        let frames = bytes.chunks_exact(4).map(|frame| {
+            let values = [[frame[0], frame[1]], [frame[2], frame[3]]];
+            values.map(|value| i16::from_le_bytes(value).unsigned_abs())
+        });
+        let (mut silence, mut onsets) = (usize::MAX, Vec::new());
+        for (index, frame) in frames.enumerate() {
+            let sounds = frame
+                .iter()
+                .any(|&value| f32::from(value) > 6.0 * SILENCE * 32768.0);
+            if sounds && silence > 16_000 {
+                onsets.push(index as f64 / 48_000.0); // exact: far below 2^52
+            }
+            silence = if sounds { 0 } else { silence.saturating_add(1) };
+        }
+        onsets
+    }
+
     pub fn sounding(&self) -> Sound {
         let peaks = self.peaks();
         let first = peaks

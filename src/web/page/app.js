@@ -23,7 +23,6 @@ function show() {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  at("mini").hidden = name === "now";
   if (name !== last) scrollTo(0, 0);
   last = name;
   if (begun.has(name)) {

@@ -6,6 +6,17 @@ import { band, follow, placeAt, refresh } from "./band.js";
 import { score } from "./now.js";
 import { heardMoment } from "./sound.js";
 
+/** What the critic's short words mean. */
+const REASONS = {
+  "not clean ABC": "its text does not hold together",
+  "a bar does not add up": "too few or too many notes for its metre",
+  "the form does not add up": "its parts do not balance",
+  "too short": "over before anybody dances",
+  "too long": "it finds no end",
+  "out of range": "notes or leaps that no fiddle or flute plays",
+  stuck: "one bar or note comes back and back",
+  copied: "too much of it stands in a tune that the network learnt from",
+};
 let thoughts = null;
 let loading = null;
 let marked = -1;
@@ -17,7 +28,8 @@ function rows(place, items, empty) {
 function show({ status }) {
   if (at("behind").hidden) return;
   rows("refused", Object.entries(status.refused || {}).map(([reason, count]) =>
-    make("li", {}, make("b", {}, reason), make("span", { class: "soft" }, `${count} ${count === 1 ? "draft" : "drafts"}`))),
+    make("li", {}, make("b", {}, reason), make("span", { class: "soft" },
+      [REASONS[reason], `${count} ${count === 1 ? "draft" : "drafts"}`].filter(Boolean).join(" · ")))),
   "none so far");
   rows("outputs", status.outputs.map(output), "none");
   const listeners = Object.entries(status.listeners).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`);

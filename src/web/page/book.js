@@ -6,6 +6,7 @@ import { follow, refresh } from "./band.js";
 import { DANCES, KEYS, choices, facts, keyName } from "./music.js";
 
 const PAGE = 24;
+const FILES = [["pdf", "print"], ["abc", "ABC"], ["mid", "MIDI"], ["flac", "sound"]];
 const form = at("search");
 const chosen = new Map();
 let shown = [];
@@ -68,13 +69,13 @@ function card(tune) {
       refresh();
     }
   } }, "Play again");
-  const files = ["pdf", "abc", "mid", "flac"].flatMap((kind) => [" ",
-    make("a", { href: `api/tunes/${tune.id}.${kind}`, download: `${name(tune)}.${kind}`, "aria-label": `${tune.title} as ${kind}` }, kind)]);
+  const files = FILES.flatMap(([kind, words]) => [" ",
+    make("a", { href: `api/tunes/${tune.id}.${kind}`, download: `${name(tune)}.${kind}`, "aria-label": `${words}: ${tune.title}` }, words)]);
   const time = tune.started ? `${when(tune.started)}` : "never played";
   return make("li", { class: "card" },
     make("label", { class: "choose" }, choose, make("b", {}, tune.title)),
     make("p", { class: "soft" }, `${facts(tune)} · ${clock(tune.length_s)}`),
-    make("img", { class: "bars", loading: "lazy", alt: "", src: `api/tunes/${tune.id}.svg?first_bars=true&width=420&staff=5` }),
+    make("img", { class: "bars", loading: "lazy", alt: "", src: `api/tunes/${tune.id}.svg?first_bars=true&width=330&staff=5` }),
     make("p", { class: "soft" }, `${time}${tune.set ? ` · ${tune.set}` : ""}`),
     make("p", { class: "buttons" }, again, keep, make("span", { class: "files" }, ...files)));
 }
@@ -87,7 +88,7 @@ function showChosen() {
   const ids = [...chosen.keys()].join(",");
   const words = chosen.size === 1 ? "1 tune chosen" : `${chosen.size} tunes chosen`;
   place.replaceChildren(make("span", {}, words),
-    make("a", { class: "button", href: `api/book.pdf?ids=${ids}`, download: "tunes.pdf" }, "One PDF"),
+    make("a", { class: "button", href: `api/book.pdf?ids=${ids}`, download: "tunes.pdf" }, "Print: one PDF"),
     make("a", { class: "button", href: `api/book.abc?ids=${ids}`, download: "tunes.abc" }, "Tunebook"),
     make("button", { type: "button", onclick: playChosen }, "Play as a set"),
     make("button", { type: "button", onclick: () => {

@@ -8,7 +8,7 @@ import { DANCES, KEYS, METRES, choices, facts, field, keyName } from "./music.js
 import { Score } from "./score.js";
 
 const FORMS = [["any", "any form"], ["AABB", "AABB, as most"], ["AABBCC", "AABBCC"], ["AB", "AB"], ["ABCD", "ABCD"]];
-const RANGES = [["any", "any instrument"], ...["whistle", "flute", "fiddle", "pipes", "banjo", "concertina", "accordion", "harp"]];
+const RANGES = [["any", "anyone"], ...["whistle", "flute", "fiddle", "pipes", "banjo", "concertina", "accordion", "harp"]];
 const FILES = [["abc", "ABC"], ["mid", "MIDI"], ["svg", "picture"], ["pdf", "PDF to print"], ["flac", "sound"]];
 /** How long the text rests before it is read. */
 const REST_MS = 250;
@@ -25,7 +25,9 @@ const barsScore = new Score(at("bars-score"));
 const draft = { made: null, composed: "", soundOf: null, sound: null, address: null };
 let reading = null;
 
-const formats = player.canPlayType("audio/ogg; codecs=opus") ? "opus" : "wav";
+/** Of a tune's sound: to this machine itself a large file is no burden, and encoding a small one takes longer than all else. */
+const isHere = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+const soundFormat = !isHere && player.canPlayType("audio/ogg; codecs=opus") ? "opus" : "wav";
 
 /** What is wished for, as the API has it; what is left open is left out. */
 function wishes() {
@@ -51,9 +53,17 @@ function ownBars() {
   if (!at("own").open || !bars) return null;
   const dance = form.elements.dance.value;
   const key = form.elements.key.value;
-  const head = /^K:/m.test(bars) ? "" : `M:${METRES[dance] || "4/4"}\nL:1/8\nK:${key === "any" ? "D" : key}\n`;
+  const head = /^K:/m.test(bars) ? "" : `M:${METRES[dance] || metreOf(bars)}\nL:1/8\nK:${key === "any" ? "D" : key}\n`;
   const music = bars.replace(/^[A-Z]:.*$/gm, "").split("|").filter((bar) => /[A-Ga-gz]/.test(bar));
   return { abc: `${head}${bars}\n`, count: Math.max(1, music.length) };
+}
+
+/** The metre of bars that stand without one: by how many eighths the longest has. */
+function metreOf(bars) {
+  const eighths = (bar) => [...bar.matchAll(/[A-Ga-gz][,']*(\d*)(\/*)(\d*)/g)].reduce((sum, [, times, slashes, over]) =>
+    sum + (Number(times) || 1) / (slashes ? Number(over) || 2 ** slashes.length : 1), 0);
+  const longest = Math.max(...bars.split("|").map(eighths));
+  return { 4: "2/4", 6: "6/8", 9: "9/8", 12: "12/8" }[longest] || "4/4";
 }
 
 async function compose(asked) {
@@ -68,10 +78,10 @@ async function compose(asked) {
     text.value = made.abc;
     at("draft").hidden = false;
     history.replaceState(null, "", link());
-    await read();
-    at("compose-state").textContent = `written in ${((performance.now() - began) / 1000).toFixed(1)} s`;
+    const written = (performance.now() - began) / 1000;
     trouble("");
-    await play();
+    await Promise.all([read(), play()]);
+    at("compose-state").textContent = `written in ${written.toFixed(1)} s`;
     return true;
   } catch (error) {
     at("compose-state").textContent = "";
@@ -112,9 +122,9 @@ async function read() {
 /** How a draft is played. */
 const playing = () => ({ times: 1, seed: draft.made ? draft.made.seed : 0 });
 
-function show(findings, place, well) {
+function show(findings, place, well, headLines = 0) {
   const rows = findings.slice(0, 6).map((finding) => make("span", { class: `finding ${finding.severity}` },
-    `line ${finding.line}: ${finding.message}${finding.hint ? ` (${finding.hint})` : ""}`));
+    `line ${Math.max(1, finding.line - headLines)}: ${finding.message}${finding.hint ? ` (${finding.hint})` : ""}`));
   place.replaceChildren(...(rows.length ? rows : [well]));
 }
 
@@ -152,7 +162,7 @@ function story() {
 async function makeSound() {
   if (draft.soundOf === text.value && draft.address) return;
   const abc = text.value;
-  const file = await convert(abc, formats, playing());
+  const file = await convert(abc, soundFormat, playing());
   const blob = await file.blob();
   if (draft.address) URL.revokeObjectURL(draft.address);
   draft.address = URL.createObjectURL(blob);
@@ -192,30 +202,42 @@ async function give(what, words) {
 
 export const keep = () => give({ play: false, keep: true }, "Kept: it stands in the Book.");
 
-/** Written bars of the text's music, as ABC; the last is what follows the last bar line that has notes before it. */
-function writtenBars(abc) {
-  const head = abc.split("\n").filter((line) => /^[A-Za-z]:/.test(line));
-  const music = abc.split("\n").filter((line) => line && !/^([A-Za-z]:|%)/.test(line)).join("");
-  return { head, bars: music.split("|").filter((bar) => /[A-Ga-gz]/.test(bar.replace(/"[^"]*"/g, ""))) };
+/** Bars of a part, as tunes have them. */
+const PART_BARS = 8;
+
+/** The parts of the text's music in their order: how many times eight bars each has, and whether it is repeated. */
+function parts(abc) {
+  const music = abc.split("\n").filter((line) => !/^([A-Za-z]:|%)/.test(line)).join("").replace(/"[^"]*"/g, "");
+  const sections = [...music.matchAll(/([^]*?)(:\|+:?|::|\|\||\|\]|\|:|$)/g)];
+  return sections.map(([, bars, end]) => ({
+    eights: Math.round(bars.split("|").filter((bar) => /[A-Ga-gz]/.test(bar)).length / PART_BARS),
+    isRepeated: end.startsWith(":"),
+  })).filter((part) => part.eights > 0);
 }
 
-/** Composes anew with the tune's beginning: so many of its bars are kept. */
-function rewrite(count) {
-  const abc = text.value;
-  const asked = { ...(draft.made ? draft.made.asked : {}), prime: abc, prime_bars: Math.max(1, count) };
-  delete asked.seed;
-  delete asked.index;
-  const dance = field(abc, "R");
+/** Their form as the API has it: a letter for eight bars, twice where they are repeated. */
+function formOf(found) {
+  let letters = 0;
+  return found.map(({ eights, isRepeated }) => {
+    const names = Array.from({ length: eights }, () => String.fromCharCode(65 + letters++)).join("");
+    return isRepeated ? names + names : names;
+  }).join("");
+}
+
+/** Composes anew, in the dance and form that the text has now, with what is `kept` of it. */
+function rewrite(kept) {
+  const asked = { ...(draft.made ? draft.made.asked : {}), ...kept };
+  for (const name of ["seed", "index", "form", "prime", "prime_bars", "turn"]) if (!(name in kept)) delete asked[name];
+  const dance = field(text.value, "R");
   if (DANCES.includes(dance)) asked.dance = dance;
-  delete asked.form;
   compose(asked);
 }
 
-/** Bars of the A part, as written. */
-function barsOfA() {
-  const { bars } = writtenBars(text.value);
-  const end = bars.findIndex((bar, index) => index > 0 && /^:/.test(bars[index + 1] || "") === false && /:$/.test(bar));
-  return end >= 0 ? end + 1 : Math.ceil(bars.length / 2);
+/** All but its last two bars. */
+function otherEnding() {
+  const found = parts(text.value);
+  const bars = PART_BARS * found.reduce((sum, part) => sum + part.eights, 0);
+  rewrite({ prime: text.value, prime_bars: Math.max(1, bars - 2), form: formOf(found) || "any" });
 }
 
 const readBars = calmly(async () => {
@@ -223,9 +245,12 @@ const readBars = calmly(async () => {
   if (!own) return barsScore.show(null);
   const { width, staff } = barsScore.size();
   try {
-    const sheet = await convert(`X:1\n${own.abc}`, "sheet", { width, staff, heading: false, times: 1 });
+    // Not to be told that the bars have no title.
+    const head = "X:1\nT:My bars\n";
+    const sheet = await convert(head + own.abc, "sheet", { width, staff, heading: false, times: 1 });
     barsScore.show(sheet);
-    show(sheet.findings, at("bars-findings"), `${own.count} ${own.count === 1 ? "bar" : "bars"}: the tune goes on from here.`);
+    show(sheet.findings, at("bars-findings"), `${own.count} ${own.count === 1 ? "bar" : "bars"}: the tune goes on from here.`,
+      (head + own.abc).split("\n").length - at("bars").value.trim().split("\n").length - 1);
   } catch (error) {
     at("bars-findings").textContent = error.message;
   }
@@ -285,15 +310,15 @@ export function begin() {
   at("draft-play").addEventListener("click", togglePlay);
   at("draft-queue").addEventListener("click", () => give({ play: true }, "The band plays it after what comes next."));
   at("draft-keep").addEventListener("click", keep);
-  at("vary").addEventListener("click", () => rewrite(2));
-  at("other-ending").addEventListener("click", () => rewrite(Math.max(1, writtenBars(text.value).bars.length - 2)));
-  at("other-b").addEventListener("click", () => rewrite(barsOfA()));
+  at("vary").addEventListener("click", () => rewrite({ prime: text.value, prime_bars: 2 }));
+  at("other-ending").addEventListener("click", otherEnding);
+  at("other-b").addEventListener("click", () => rewrite({ turn: text.value }));
   at("next-draft").addEventListener("click", () => draft.made &&
     compose({ ...draft.made.asked, seed: draft.made.seed, index: draft.made.index + 1 }));
   for (const event of ["play", "pause", "ended"]) {
     player.addEventListener(event, () => {
       at("draft-play").textContent = player.paused ? "Play" : "Stop";
-      at("draft-play").setAttribute("aria-pressed", String(!player.paused));
+      at("draft-play").classList.toggle("on", !player.paused);
     });
   }
   addEventListener("resize", calmly(() => draft.made && read(), REST_MS));

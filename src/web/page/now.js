@@ -48,7 +48,24 @@ function showTune() {
   at("now-title").textContent = shown ? shown.title : " ";
   at("now-facts").textContent = shown ? facts(shown) : " ";
   at("length").textContent = clock(shown ? shown.length_s : 0);
+  showKeep();
+  at("print").hidden = !shown;
+  if (shown) at("print").href = `api/tunes/${shown.id}.pdf`;
   document.title = shown ? `${shown.title} · ceilid` : "ceilid";
+}
+
+/** The tune that is heard, as it is known best: whoever listens here hears the last one when the band plays the next already. */
+function heard() {
+  const now = band.status && band.status.now;
+  return shown && !(now && now.id === shown.id) ? shown : now;
+}
+
+function showKeep() {
+  const tune = heard();
+  const isKept = !!(tune && tune.kept);
+  at("keep").disabled = !tune;
+  at("keep").setAttribute("aria-pressed", String(isKept));
+  at("keep").textContent = isKept ? "Kept" : "Keep";
 }
 
 const WORDS = { composing: "The band writes its next tune", playing: "Now playing", paused: "The band pauses", stopping: "The last tune" };
@@ -59,9 +76,8 @@ function showStatus() {
   const now = status.now;
   at("activity").textContent = now || status.activity !== "playing" ? WORDS[status.activity] || status.activity : "Between two tunes";
   at("pause").textContent = status.activity === "paused" ? "Let it go on" : "Pause the band";
-  at("keep").setAttribute("aria-pressed", String(!!(now && now.kept)));
-  at("keep").textContent = now && now.kept ? "Kept" : "Keep";
-  for (const id of ["keep", "skip"]) at(id).disabled = !now;
+  showKeep();
+  at("skip").disabled = !now;
   at("version").textContent = `ceilid ${status.version}`;
   showWishes(status.settings);
   const rows = band.queue.map((tune) => make("li", {},
@@ -69,12 +85,19 @@ function showStatus() {
   at("queue").replaceChildren(...(rows.length ? rows : [make("li", { class: "soft" }, "being composed")]));
 }
 
+/** Somebody moved the page himself at that moment; it is left alone for a while. */
+let moved = -Infinity;
+const LEFT_ALONE_MS = 10000;
+
+/** Whether the page goes along with the music: for those who listen or look at the score already. */
+const isFollowed = () => isWall || ((sound.isWanted || scrollY > 0) && performance.now() - moved > LEFT_ALONE_MS);
+
 function tick() {
   const place = placeAt(heardMoment());
   const isSeen = !at("now").hidden;
   if (place && (!shown || shown.id !== place.id) && loading !== place.id) load(place.id);
   if (place && shown && shown.id === place.id) {
-    if (isSeen) score.moveTo(place.position, true);
+    if (isSeen) score.moveTo(place.position, isFollowed());
     const share = Math.min(1, place.position / Math.max(1, shown.length_s));
     if (isSeen && Math.abs(at("progress").value - share) > 0.001) {
       at("progress").value = share;
@@ -122,10 +145,12 @@ function buildWishes() {
 
 export const pause = () => order(band.status && band.status.activity === "paused" ? "api/resume" : "api/pause").then(refresh);
 export const skip = () => order("api/skip").then(refresh);
-export const keep = () => {
-  const now = band.status && band.status.now;
-  return now && order(`api/keep?id=${now.id}&kept=${!now.kept}`).then(refresh);
-};
+export async function keep() {
+  const tune = heard();
+  const kept = !(tune && tune.kept);
+  if (tune && await order(`api/keep?id=${tune.id}&kept=${kept}`)) tune.kept = kept;
+  await refresh();
+}
 
 export function begin() {
   buildWishes();
@@ -135,12 +160,15 @@ export function begin() {
   at("skip").addEventListener("click", skip);
   at("keep").addEventListener("click", keep);
   followSound(() => {
-    const words = !sound.isWanted ? "Listen" : sound.isHeard ? "Listening" : "Tuning in …";
+    const words = !sound.isWanted ? "Listen" : sound.isHeard ? "Stop listening" : "Tuning in …";
     at("listen").querySelector("span").textContent = words;
     at("mini").textContent = words;
-    for (const id of ["listen", "mini"]) at(id).setAttribute("aria-pressed", String(sound.isWanted));
+    for (const id of ["listen", "mini"]) at(id).classList.toggle("on", sound.isWanted);
   });
   follow(showStatus);
+  for (const event of ["wheel", "touchmove", "keydown"]) addEventListener(event, () => { moved = performance.now(); }, { passive: true });
+  // Whoever scrolled on to the score can still stop the sound.
+  new IntersectionObserver(([seen]) => at("mini").classList.toggle("needless", seen.isIntersecting)).observe(at("listen"));
   addEventListener("resize", calmly(() => shown && load(shown.id), 250));
   requestAnimationFrame(tick);
   // For whoever looks in from outside: what is shown, and where the cursor is.

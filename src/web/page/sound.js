@@ -6,7 +6,11 @@ import { band, daemonNow, follow, placeAt, refresh } from "./band.js";
 import { facts } from "./music.js";
 
 const stream = at("stream");
-const formats = [["stream.opus", "audio/ogg; codecs=opus"], ["stream.mp3", "audio/mpeg"], ["stream.flac", "audio/flac"]];
+/** The last is how much later than its time a player of MP3 gives a frame: it makes nothing of the first two that it gets, which
+ * lean on frames before them, and the encoder lags by 1105 samples. */
+const formats = [["stream.opus", "audio/ogg; codecs=opus", 0], ["stream.mp3", "audio/mpeg", 0.071], ["stream.flac", "audio/flac", 0]];
+/** The stream comes in slices of so many seconds. */
+const SLICE_S = 0.2;
 /** Tried again after so long, and twice as long each time, while somebody wants to listen. */
 const RETRY_MS = [500, 8000];
 
@@ -14,6 +18,10 @@ export const sound = { isWanted: false, isHeard: false };
 const followers = new Set();
 /** When the first frame of the stream was due, by the daemon's clock; null until that is known. */
 let begins = null;
+/** What the player calls that frame's moment. Firefox counts from 0, Chromium from where the stream was when it came. */
+let firstTime = 0;
+/** Of the format that plays. */
+let lag = 0;
 let name = "";
 let retryMs = RETRY_MS[0];
 let retry = 0;
@@ -27,7 +35,7 @@ const tell = () => followers.forEach((follower) => follower(sound));
 
 /** The moment of the daemon's clock that is heard: the stream's own position where this browser plays, else now. */
 export function heardMoment() {
-  if (sound.isHeard && begins !== null) return begins + stream.currentTime;
+  if (sound.isHeard && begins !== null) return begins + stream.currentTime - firstTime;
   return daemonNow();
 }
 
@@ -38,6 +46,7 @@ export function listen() {
   name = Math.random().toString(36).slice(2, 12);
   begins = null;
   const found = formats.find(([, type]) => stream.canPlayType(type)) || formats[formats.length - 1];
+  lag = found[2];
   stream.src = `${found[0]}?burst=3&listener=${name}`;
   stream.play().catch((error) => {
     if (error.name !== "AbortError") {
@@ -75,6 +84,14 @@ async function learnBeginning(of) {
   }
 }
 
+// Its first moment, before it moves on. Of a joined Ogg stream Chromium leaves the first packet and the pre-skip out, as if they
+// were its beginning, and sets its time back by as much: what is heard is later than it says by twice that.
+stream.addEventListener("canplay", () => {
+  if (begins !== null) return;
+  const first = stream.currentTime;
+  const leftOut = Math.round(first / SLICE_S) * SLICE_S - first;
+  firstTime = first - leftOut + lag;
+});
 stream.addEventListener("playing", () => {
   sound.isHeard = true;
   retryMs = RETRY_MS[0];
