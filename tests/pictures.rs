@@ -353,3 +353,11 @@ fn a_click_gives_the_next_moment_of_what_is_clicked() {
     assert_eq!(cursor.moment(place.block, place.x, end), Some(first));
     assert_eq!(cursor.moment(99, 0.0, Ticks::ZERO), None);
 }
+
+#[test]
+fn a_piano_roll_has_a_bar_for_each_note_that_sounds() {
+    let roll = converted(&["-o", "set.roll.svg", "--style", "plain"], "set.roll.svg");
+    let roll = String::from_utf8(roll).unwrap();
+    // 1 + 6 + 5, the second time 6 + 2, and the second tune's 6.
+    assert_eq!(roll.matches("fill-opacity").count(), 26, "{roll}");
+}

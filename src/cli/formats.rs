@@ -1,7 +1,7 @@
 //! The file formats a tune can be written in, by the names and endings people know.
 
-use super::Failure;
 use super::files::{self, NewFile};
+use super::{Failure, piano_roll};
 use crate::output::render::wav::{self, Depth};
 use crate::output::render::{self, RenderError, RenderSettings, Tags, flac, opus};
 use crate::output::smf;
@@ -34,6 +34,9 @@ pub(super) enum Format {
     Svg,
     /// Sheet music in print: a tune or a book
     Pdf,
+    /// What sounds, as a piano roll
+    #[value(name = "roll.svg", alias = "roll")]
+    Roll,
     /// A data set of new tunes: gzipped JSON lines in parts of a thousand
     Jsonl,
 }
@@ -71,7 +74,7 @@ fn depth_of_bits(bits: &str) -> Result<Depth, String> {
 
 impl Format {
     /// All formats that a file's ending names.
-    pub(super) const ALL: [Format; 9] = [
+    pub(super) const ALL: [Format; 10] = [
         Format::Abc,
         Format::Mid,
         Format::Notes,
@@ -81,6 +84,7 @@ impl Format {
         Format::Opus,
         Format::Svg,
         Format::Pdf,
+        Format::Roll,
     ];
 
     /// The ending of its files, which is also its name on the command line.
@@ -95,6 +99,7 @@ impl Format {
             Format::Opus => "opus",
             Format::Svg => "svg",
             Format::Pdf => "pdf",
+            Format::Roll => "roll.svg",
             Format::Jsonl => "jsonl",
         }
     }
@@ -104,6 +109,11 @@ impl Format {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         if extension == "midi" {
             return Some(Self::Mid);
+        }
+        // Of `tune.roll.svg` both words count.
+        let first = Path::new(path.file_stem()?).extension();
+        if extension == "svg" && first.is_some_and(|first| first.eq_ignore_ascii_case("roll")) {
+            return Some(Self::Roll);
         }
         Self::ALL
             .into_iter()
@@ -156,6 +166,9 @@ impl Format {
         if self == Format::Mid {
             return files::write(path, &smf::to_bytes(performance));
         }
+        if self == Format::Roll {
+            return files::write(path, piano_roll::picture(performance).as_bytes());
+        }
         let settings = RenderSettings {
             sample_rate_hz: match self {
                 Format::Opus => opus::SAMPLE_RATE_HZ,
@@ -174,9 +187,10 @@ impl Format {
             | Format::Svg
             | Format::Pdf
             | Format::Jsonl
+            | Format::Roll
             | Format::Mid => {
                 unreachable!(
-                    "texts and pictures are not made from performances, and `mid` is above"
+                    "texts and sheet music are not made from performances, the others are above"
                 )
             }
             Format::Wav => wav::write(&mut frames, depth, &tags, &mut file),

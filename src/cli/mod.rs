@@ -34,6 +34,7 @@ mod manual;
 mod model;
 mod notify;
 mod opener;
+mod piano_roll;
 mod picture;
 mod piece;
 mod place;

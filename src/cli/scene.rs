@@ -2,10 +2,11 @@
 //!
 //! In: a tune and a moment of it. Out: lines of text, as wide as asked. Not: when they are drawn, and on what.
 
+use super::piano_roll;
 use crate::daemon::rendition::{Rendition, players};
 use crate::music::Ticks;
-use crate::music::midi::MidiMessage;
 use crate::performance::Performance;
+use crate::picture::roll::RollNote;
 use console::style;
 use std::fmt::Write;
 
@@ -21,7 +22,7 @@ pub(super) struct Scene {
     /// The bars as they are played.
     pub bars: Vec<SceneBar>,
     /// The notes of the melody; empty where they are not known.
-    pub melody: Vec<SceneNote>,
+    pub melody: Vec<RollNote>,
     /// How long it sounds, seconds.
     pub length_s: f64,
 }
@@ -33,18 +34,6 @@ pub(super) struct SceneBar {
     pub at_s: f64,
     /// Which time through the tune, from 0.
     pub time: usize,
-}
-
-/// A note of the melody.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct SceneNote {
-    /// When it begins and ends, seconds.
-    pub at_s: f64,
-    pub until_s: f64,
-    /// MIDI note number.
-    pub pitch: u8,
-    /// 1 to 127.
-    pub velocity: u8,
 }
 
 /// What holds at a moment.
@@ -155,7 +144,7 @@ impl Scene {
     /// How strongly the melody sounds now, as one block.
     fn level(&self, moment: &Moment) -> char {
         const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let sounds = |note: &&SceneNote| (note.at_s..note.until_s).contains(&moment.position_s);
+        let sounds = |note: &&RollNote| (note.at_s..note.until_s).contains(&moment.position_s);
         let strongest = self
             .melody
             .iter()
@@ -180,7 +169,7 @@ impl Scene {
         for across in 0..dots_across {
             let at_s = from_s + CURVE_S * across as f64 / dots_across as f64;
             // Notes are told apart by a gap.
-            let sounds = |note: &&SceneNote| note.at_s <= at_s && at_s < note.until_s - 0.03;
+            let sounds = |note: &&RollNote| note.at_s <= at_s && at_s < note.until_s - 0.03;
             for note in self.melody.iter().filter(sounds) {
                 let high = f64::from(i32::from(note.pitch) - lowest);
                 let share = high / f64::from((highest - lowest).max(1));
@@ -205,36 +194,12 @@ fn braille_dot(across: usize, down: usize) -> u8 {
     DOTS[across][down]
 }
 
-/// The notes of the first track that has any: the melody.
-fn melody(piece: &Performance) -> Vec<SceneNote> {
-    let map = piece.tempo_map();
-    let mut notes: Vec<SceneNote> = Vec::new();
-    let Some(track) = piece.tracks.first() else {
-        return notes;
-    };
-    for timed in &track.messages {
-        let at_s = map.seconds_at(timed.at);
-        match timed.message {
-            MidiMessage::NoteOn {
-                pitch, velocity, ..
-            } => notes.push(SceneNote {
-                at_s,
-                until_s: f64::INFINITY,
-                pitch: pitch.number(),
-                velocity: velocity.value(),
-            }),
-            MidiMessage::NoteOff { pitch, .. } => {
-                let open = notes.iter_mut().rev();
-                let mut open =
-                    open.filter(|note| note.pitch == pitch.number() && note.until_s.is_infinite());
-                if let Some(note) = open.next() {
-                    note.until_s = at_s;
-                }
-            }
-            _ => {}
-        }
-    }
-    notes
+/// The notes of the part that leads.
+fn melody(piece: &Performance) -> Vec<RollNote> {
+    let track = piece.tracks.first();
+    track.map_or_else(Vec::new, |track| {
+        piano_roll::notes(track, &piece.tempo_map())
+    })
 }
 
 fn clock(seconds: f64) -> String {

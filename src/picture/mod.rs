@@ -3,4 +3,5 @@
 //! In: a tune as written, or rows of numbers. Out: text and bytes. Reads and writes no file.
 
 pub mod plot;
+pub mod roll;
 pub mod score;

@@ -128,7 +128,7 @@ fn plot_width() -> f64 {
     WIDTH - LEFT - RIGHT
 }
 
-fn colour(number: usize) -> &'static str {
+pub(super) fn colour(number: usize) -> &'static str {
     COLOURS[number % COLOURS.len()]
 }
 
@@ -156,7 +156,7 @@ fn short(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
