@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 /// How often it is drawn.
 pub(super) const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the last thing that was done is told.
-const NOTE_SHOWN: Duration = Duration::from_secs(4);
+pub(super) const NOTE_SHOWN: Duration = Duration::from_secs(4);
 /// How much louder or softer a key makes it, in hundredths.
-const VOLUME_STEP: i16 = 5;
-const KEYS: &str = "space pause or go on · n → next · p next at the end of this part · k keep · + ↑ louder · − ↓ softer · q quit";
+const VOLUME_STEP: u64 = 5;
+pub(super) const KEYS: &str = "space pause or go on · n → next · p next at the end of this part · k keep · + ↑ louder · − ↓ softer · q quit";
 
 /// A display, while there is a terminal.
 pub(super) struct Display {
@@ -93,51 +93,83 @@ impl Display {
     }
 
     fn obey(&mut self, key: Key, status: &Status, handle: &Handle) {
-        let volume = |by: i16| {
-            let percent = i16::from(status.settings.volume.percent()) + by;
-            let percent = percent.clamp(0, 100).to_string();
-            let mut patch = SettingsPatch::default();
-            let is_set = patch.set("volume", &percent).is_ok();
-            is_set.then(|| (Command::Patch(patch), format!("volume {percent}")))
+        let is_kept = (status.now.as_ref()).is_some_and(|now| now.keeping == Keeping::Kept);
+        let is_paused = status.activity == Activity::Paused;
+        let volume = status.settings.volume.percent().into();
+        let Some(wish) = KeyWish::of(key, is_paused, is_kept, volume) else {
+            return;
         };
-        let is_kept = status
-            .now
-            .as_ref()
-            .is_some_and(|now| now.keeping == Keeping::Kept);
-        let done = match key {
-            Key::Letter(' ') if status.activity == Activity::Paused => {
-                Some((Command::Resume, "goes on".to_owned()))
+        let command = match &wish {
+            KeyWish::Pause => Command::Pause,
+            KeyWish::GoOn => Command::Resume,
+            KeyWish::Skip(at) => Command::Skip(*at),
+            KeyWish::Keep(keeping) => Command::Keep(None, *keeping),
+            KeyWish::Volume(percent) => {
+                let mut patch = SettingsPatch::default();
+                if patch.set("volume", &percent.to_string()).is_err() {
+                    return;
+                }
+                Command::Patch(patch)
             }
-            Key::Letter(' ') => Some((Command::Pause, "paused".to_owned())),
-            Key::Letter('n') | Key::Right => {
-                Some((Command::Skip(SkipAt::Now), "on to the next tune".to_owned()))
-            }
-            Key::Letter('p') => {
-                let words = "on to the next tune when this part ends";
-                Some((Command::Skip(SkipAt::PartEnd), words.to_owned()))
-            }
-            Key::Letter('k') if is_kept => {
-                Some((Command::Keep(None, Keeping::NotKept), "not kept".to_owned()))
-            }
-            Key::Letter('k') => Some((Command::Keep(None, Keeping::Kept), "kept".to_owned())),
-            Key::Letter('+' | '=') | Key::Up => volume(VOLUME_STEP),
-            Key::Letter('-') | Key::Down => volume(-VOLUME_STEP),
-            Key::Letter('q') => Some((Command::Stop, "ends".to_owned())),
-            Key::Letter('?' | 'h') => {
+            KeyWish::Quit => Command::Stop,
+            KeyWish::Keys => {
                 self.note = Some((KEYS.to_owned(), Instant::now()));
-                None
+                return;
             }
-            Key::Letter(_) => None,
         };
-        if let Some((command, words)) = done {
-            let is_taken = handle.command(command);
-            let words = if is_taken {
-                words
-            } else {
-                "the band is busy".to_owned()
-            };
-            self.note = Some((words, Instant::now()));
+        let words = match handle.command(command) {
+            true => wish.words(),
+            false => "the band is busy".to_owned(),
+        };
+        self.note = Some((words, Instant::now()));
+    }
+}
+
+/// What a key asks for.
+pub(super) enum KeyWish {
+    Pause,
+    GoOn,
+    Skip(SkipAt),
+    Keep(Keeping),
+    /// In hundredths.
+    Volume(u64),
+    Quit,
+    /// To be told the keys.
+    Keys,
+}
+
+impl KeyWish {
+    /// Of a key, as things are; `None` where it means nothing.
+    pub(super) fn of(key: Key, is_paused: bool, is_kept: bool, volume: u64) -> Option<Self> {
+        Some(match key {
+            Key::Letter(' ') if is_paused => Self::GoOn,
+            Key::Letter(' ') => Self::Pause,
+            Key::Letter('n') | Key::Right => Self::Skip(SkipAt::Now),
+            Key::Letter('p') => Self::Skip(SkipAt::PartEnd),
+            Key::Letter('k') if is_kept => Self::Keep(Keeping::NotKept),
+            Key::Letter('k') => Self::Keep(Keeping::Kept),
+            Key::Letter('+' | '=') | Key::Up => Self::Volume((volume + VOLUME_STEP).min(100)),
+            Key::Letter('-') | Key::Down => Self::Volume(volume.saturating_sub(VOLUME_STEP)),
+            Key::Letter('q') => Self::Quit,
+            Key::Letter('?' | 'h') => Self::Keys,
+            Key::Letter(_) => return None,
+        })
+    }
+
+    /// What is told when it was obeyed.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Pause => "paused",
+            Self::GoOn => "goes on",
+            Self::Skip(SkipAt::Now) => "on to the next tune",
+            Self::Skip(SkipAt::PartEnd) => "on to the next tune when this part ends",
+            Self::Keep(Keeping::Kept) => "kept",
+            Self::Keep(Keeping::NotKept) => "not kept",
+            Self::Volume(percent) => return format!("volume {percent}"),
+            Self::Quit => "ends",
+            Self::Keys => KEYS,
         }
+        .to_owned()
     }
 }
 

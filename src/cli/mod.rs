@@ -18,6 +18,7 @@ mod dataset;
 mod devices;
 mod display;
 mod doctor;
+mod door;
 mod doors;
 mod eval;
 mod explain;
@@ -41,6 +42,7 @@ mod place;
 mod play;
 mod raw;
 mod remote;
+mod remote_display;
 mod report_page;
 mod rewrite;
 mod sarif;
@@ -108,9 +110,9 @@ enum Command {
     /// Ask a running daemon for the next tune
     Skip(remote::SkipArgs),
     /// Ask a running daemon for silence until it is resumed
-    Pause(remote::Door),
+    Pause(door::Door),
     /// Ask a paused daemon to go on where it paused
-    Resume(remote::Door),
+    Resume(door::Door),
     /// Mark a tune of a running daemon as worth keeping
     Keep(remote::KeepArgs),
     /// Change a setting of a running daemon, or show them all
@@ -120,7 +122,7 @@ enum Command {
     /// End a running daemon after some time, when the tune that plays then is over
     Sleep(remote::SleepArgs),
     /// Silence every note of a running daemon; the tune goes on
-    Panic(remote::Door),
+    Panic(door::Door),
     /// End a running daemon
     Stop(remote::StopArgs),
     /// List or export the tunes that a daemon archived
