@@ -49,7 +49,7 @@ fn behind_nginx_in_a_folder_a_browser_shows_the_score_and_the_band_is_heard() {
     browser.click("keep");
     browser.wait_for("document.getElementById('keep').textContent === 'Kept'");
     browser.ask("location.hash = 'book'");
-    browser.wait_for("document.querySelector('#tunes img').naturalWidth > 100");
+    browser.wait_for("document.querySelector('#tunes img')?.naturalWidth > 100");
     assert_eq!(browser.complaints(), [] as [String; 0]);
     for asked in browser.asked_for() {
         assert!(asked.starts_with(&site), "{asked}");
