@@ -6,7 +6,7 @@
 
 use ceilid::abc::{self, Tunebook};
 use ceilid::performance::{self, Mark};
-use ceilid::score::{self, Score};
+use ceilid::score::{self, Bar, Score};
 
 /// What holds unless a case says otherwise.
 const HEADER: &str = "M:4/4\nL:1/4\nK:C";
@@ -543,13 +543,9 @@ fn syllables_fall_on_their_notes() {
         let mut shown: Vec<String> = Vec::new();
         for (index, note) in score.voices[0].notes.iter().enumerate() {
             let bars = score.bars.iter().filter(|bar| bar.onset <= note.onset);
-            let is_again = |bar: &ceilid::score::Bar| bar.pass > 0;
-            let is_back = index > 0
-                && bars
-                    .clone()
-                    .last()
-                    .is_some_and(|bar| bar.onset == note.onset && is_again(bar))
-                && !bars.rev().nth(1).is_some_and(is_again);
+            let (mut before, is_again) = (bars.rev(), |bar: &Bar| bar.pass > 0);
+            let begins = |bar: &Bar| bar.onset == note.onset && is_again(bar);
+            let is_back = before.next().is_some_and(begins) && !before.next().is_some_and(is_again);
             if is_back {
                 shown.push("/".into());
             }
