@@ -148,7 +148,7 @@ const ROLES: [RoleStyle; 7] = {
     use Entry::{After, LastTimes, Start};
     [
         //       role                name       velocity vol   pan rev  in a session                           in a ceilidh band
-        role_row(Role::Melody,       "Melody",        88, [104,  40, 46], Start,                               Start),
+        role_row(Role::Melody,       "Melody",        88, [104,  50, 46], Start,                               Start),
         role_row(Role::SecondMelody, "Second melody", 88, [ 80, 106, 50], LastTimes { times: 3, share: 75 },   Start),
         role_row(Role::OtherVoices,  "Voice",         88, [ 92,  88, 46], Start,                               Start),
         role_row(Role::Drone,        "Drone",         50, [ 60,  78, 50], Start,                               Start),
