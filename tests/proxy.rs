@@ -48,11 +48,13 @@ fn behind_nginx_in_a_folder_a_browser_shows_the_score_and_the_band_is_heard() {
     browser.wait_for("document.getElementById('stream').webkitAudioDecodedByteCount > 20000");
     browser.click("keep");
     browser.wait_for("document.getElementById('keep').textContent === 'Kept'");
-    browser.ask("location.hash = 'book'");
-    browser.wait_for("document.querySelector('#tunes img')?.naturalWidth > 100");
     assert_eq!(browser.complaints(), [] as [String; 0]);
     for asked in browser.asked_for() {
-        assert!(asked.starts_with(&site), "{asked}");
+        // The browser's own signs in its fields are data.
+        assert!(
+            asked.starts_with(&site) || asked.starts_with("data:"),
+            "{asked}"
+        );
     }
     end_gently(&mut proxy);
 }
