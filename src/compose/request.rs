@@ -149,7 +149,9 @@ impl Request {
         let has_form = (self.form.as_ref()).is_none_or(|form| form.letters() == plan.form());
         let has_bars =
             (self.part_bars).is_none_or(|bars| plan.parts.iter().all(|part| part.bars == bars));
-        if !(is_so && has_form && has_bars) {
+        let is_hornpipe = self.dance == Some(Dance::Hornpipe);
+        let is_danced = !is_hornpipe || is_danced_in(Dance::Hornpipe, plan.meter);
+        if !(is_so && has_form && has_bars && is_danced) {
             return Err(RequestError::VariedOtherwise);
         }
         if !adds_up(plan) {
@@ -353,4 +355,38 @@ pub enum RequestError {
         /// The highest one.
         highest: i32,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variation_that_no_tune_is_is_refused() {
+        let jig =
+            "M:6/8\nL:1/8\nK:D\n|:fef afd|edB BAF|ABd fed|e3 efg|fef afd|edB BAF|ABd faf|d3 d3:|\n";
+        let of = |abc: &str, asked: &dyn Fn(&mut Request)| {
+            let tune = read_prime(abc).unwrap();
+            let mut request = Request {
+                meter: Some(tune.plan.meter),
+                mode: Some(tune.plan.mode),
+                prime: Some(tune),
+                beginning: Beginning::Whole,
+                ..Request::default()
+            };
+            asked(&mut request);
+            request.check_varied()
+        };
+        let otherwise = Err(RequestError::VariedOtherwise);
+        assert_eq!(of(jig, &|_| {}), Ok(()));
+        assert_eq!(of(jig, &|request| request.part_bars = Some(4)), otherwise);
+        assert_eq!(
+            of(jig, &|request| request.mode = Some(Mode::Dorian)),
+            otherwise
+        );
+        let hornpipe = |request: &mut Request| request.dance = Some(Dance::Hornpipe);
+        assert_eq!(of(jig, &hornpipe), otherwise);
+        let short = jig.replace("|fef afd|edB BAF|ABd faf", "");
+        assert_eq!(of(&short, &|_| {}), Err(RequestError::VariedPlan));
+    }
 }
