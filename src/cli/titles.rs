@@ -2,7 +2,7 @@
 
 use super::corpus::at_fault;
 use super::{Context, Failure, files, stop};
-use crate::compose::title::{Namer, TitleIndex, lesson, manner};
+use crate::compose::title::{Namer, TitleIndex, lesson, wording};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::{Setting, tunebook};
 use crate::model::checkpoint::{Model, Precision};
@@ -80,7 +80,7 @@ fn teach(corpus: &[PathBuf], output: &Path, context: &Context) -> Result<(), Fai
     // Each title once, in the order of its letters: `BTreeMap` keeps the first dance it names.
     let titles: BTreeMap<String, Dance> = settings
         .par_iter()
-        .filter_map(|setting| Some((manner::usual_form(setting.title())?, dance_of(setting))))
+        .filter_map(|setting| Some((wording::usual_form(setting.title())?, dance_of(setting))))
         .collect();
     let taught: Vec<String> = titles
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! In: what a tune tells its channels. Out: what they are told in its place: the instruments and the volume that hold now.
 
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use crate::music::midi::{Channel, DataByte, MidiMessage, Program, controller};
 
 /// What General MIDI has a channel sound at that was told nothing.
@@ -11,7 +11,7 @@ const USUAL_VOLUME: DataByte = const { DataByte::new(100).expect("100 is a data 
 /// What the channels of one output were told by the tune.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mixer {
-    manner: Manner,
+    live: LiveSettings,
     programs: [Option<Program>; Channel::COUNT],
     volumes: [Option<DataByte>; Channel::COUNT],
     /// Channels whose instrument and volume are as they should be.
@@ -40,7 +40,7 @@ impl Mixer {
                 self.volumes[index] = Some(value);
                 Some(self.volume(channel))
             }
-            MidiMessage::NoteOn { .. } if self.manner.choice(channel).is_muted => None,
+            MidiMessage::NoteOn { .. } if self.live.choice(channel).is_muted => None,
             MidiMessage::NoteOn { .. } if !self.is_told[index] => {
                 self.is_told[index] = true;
                 first = self.untold(channel);
@@ -52,11 +52,11 @@ impl Mixer {
     }
 
     /// Plays like this from now on; what has to be sent for it. Notes of parts that fall silent are not among it.
-    pub(super) fn change(&mut self, manner: Manner) -> Vec<MidiMessage> {
-        let before = std::mem::replace(&mut self.manner, manner);
+    pub(super) fn change(&mut self, live: LiveSettings) -> Vec<MidiMessage> {
+        let before = std::mem::replace(&mut self.live, live);
         let mut messages = Vec::new();
         for channel in Channel::all().filter(|channel| self.is_told[usize::from(channel.index())]) {
-            let (old, new) = (before.choice(channel), manner.choice(channel));
+            let (old, new) = (before.choice(channel), live.choice(channel));
             if old.program != new.program {
                 let unknown = MidiMessage::ProgramChange {
                     channel,
@@ -64,7 +64,7 @@ impl Mixer {
                 };
                 messages.push(self.program(channel).unwrap_or(unknown));
             }
-            if (before.volume, old.volume) != (manner.volume, new.volume) {
+            if (before.volume, old.volume) != (live.volume, new.volume) {
                 messages.push(self.volume(channel));
             }
         }
@@ -78,14 +78,14 @@ impl Mixer {
             .program(channel)
             .filter(|_| self.programs[index].is_none());
         let is_usual =
-            self.manner.volume.percent() == 100 && self.manner.choice(channel).volume.is_none();
+            self.live.volume.percent() == 100 && self.live.choice(channel).volume.is_none();
         let is_silent_on_it = self.volumes[index].is_none() && !is_usual;
         [program, is_silent_on_it.then(|| self.volume(channel))]
     }
 
     fn program(&self, channel: Channel) -> Option<MidiMessage> {
         let of_tune = self.programs[usize::from(channel.index())];
-        let program = self.manner.choice(channel).program.or(of_tune)?;
+        let program = self.live.choice(channel).program.or(of_tune)?;
         Some(MidiMessage::ProgramChange { channel, program })
     }
 
@@ -93,12 +93,12 @@ impl Mixer {
     fn volume(&self, channel: Channel) -> MidiMessage {
         let of_tune = self.volumes[usize::from(channel.index())];
         let volume = self
-            .manner
+            .live
             .choice(channel)
             .volume
             .or(of_tune)
             .unwrap_or(USUAL_VOLUME);
-        let percent = u16::from(self.manner.volume.percent());
+        let percent = u16::from(self.live.volume.percent());
         let value = (u16::from(volume.value()) * percent + 50) / 100;
         MidiMessage::ControlChange {
             channel,
@@ -119,12 +119,12 @@ mod tests {
     use crate::music::pitch::Pitch;
     use crate::wishes::{Settings, SettingsPatch};
 
-    fn manner(changes: &[(&str, &str)]) -> Manner {
+    fn live(changes: &[(&str, &str)]) -> LiveSettings {
         let mut patch = SettingsPatch::default();
         for (name, value) in changes {
             patch.set(name, value).unwrap();
         }
-        Manner::of(&Settings::default().patched(&patch))
+        LiveSettings::of(&Settings::default().patched(&patch))
     }
 
     fn through(mixer: &mut Mixer, message: MidiMessage) -> Vec<Vec<u8>> {
@@ -175,11 +175,11 @@ mod tests {
         for message in [program(40), volume(100), note(0)] {
             let _ = mixer.through(message).count();
         }
-        let changed = mixer.change(manner(&[("melody", "73"), ("volume", "50")]));
+        let changed = mixer.change(live(&[("melody", "73"), ("volume", "50")]));
         assert_eq!(bytes(&changed), [vec![0xC0, 73], vec![0xB0, 7, 50]]);
         assert_eq!(through(&mut mixer, program(21)), [[0xC0, 73]]);
         assert_eq!(
-            bytes(&mixer.change(manner(&[]))),
+            bytes(&mixer.change(live(&[]))),
             [vec![0xC0, 21], vec![0xB0, 7, 100]]
         );
     }
@@ -190,10 +190,10 @@ mod tests {
         for message in [volume(100), note(0)] {
             let _ = mixer.through(message).count();
         }
-        let changed = mixer.change(manner(&[("part_volume", "melody=60"), ("volume", "50")]));
+        let changed = mixer.change(live(&[("part_volume", "melody=60"), ("volume", "50")]));
         assert_eq!(bytes(&changed), [vec![0xB0, 7, 30]]);
         assert_eq!(through(&mut mixer, volume(90)), [[0xB0, 7, 30]]);
-        mixer.change(manner(&[("mute", "melody")]));
+        mixer.change(live(&[("mute", "melody")]));
         assert_eq!(through(&mut mixer, note(0)), Vec::<Vec<u8>>::new());
         assert_eq!(through(&mut mixer, note(1)), [[0x91, 60, 80]]);
     }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_tune_that_says_nothing_is_told_before_its_first_note() {
         let mut mixer = Mixer::default();
-        mixer.change(manner(&[("melody", "73"), ("volume", "10")]));
+        mixer.change(live(&[("melody", "73"), ("volume", "10")]));
         assert_eq!(
             through(&mut mixer, note(0)),
             [vec![0xC0, 73], vec![0xB0, 7, 10], vec![0x90, 60, 80]]

@@ -41,7 +41,7 @@ pub mod entry;
 pub mod event;
 pub mod given_tunes;
 pub mod lateness;
-pub mod manner;
+pub mod live_settings;
 mod master;
 mod mixer;
 pub mod new_tunes;

@@ -1,7 +1,7 @@
 //! What the player is told to do.
 
 use super::command::SkipAt;
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use super::outputs::NewOutput;
 use super::status::OutputGauges;
 use super::tune::ReadyTune;
@@ -15,7 +15,7 @@ pub enum Order {
     /// Plays this tune after those it has.
     Play(Arc<ReadyTune>),
     /// Plays like this from now on.
-    Manner(Manner),
+    LiveSettings(LiveSettings),
     /// Ends the tune that plays; the next one begins.
     Skip(SkipAt),
     /// Silence; the place is kept.

@@ -3,7 +3,7 @@
 //! In: the time line and a moment. Out: the messages that are due by then, to the output. Decides nothing.
 
 use super::clock::Clock;
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use super::mixer::Mixer;
 use super::outputs::NewOutput;
 use super::sounding::Sounding;
@@ -45,9 +45,9 @@ impl Outlet {
     }
 
     /// Comes in where the music is: told what the tune has told its channels so far, and plays on from there.
-    pub(super) fn join(&mut self, manner: Manner, line: &TimeLine, at: Instant) {
+    pub(super) fn join(&mut self, live: LiveSettings, line: &TimeLine, at: Instant) {
         // To an output that has been told nothing, nothing of it is sent.
-        self.mixer.change(manner);
+        self.mixer.change(live);
         self.reached = line.reached_at(at);
         let Some(piece) = line
             .get(self.reached.piece)

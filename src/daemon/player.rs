@@ -7,7 +7,7 @@ use super::alarm::Alarm;
 use super::clock::{Clock, Wake};
 use super::command::{SkipAt, TuneEnd};
 use super::event::Event;
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use super::master::{ClockIn, ClockOut, Master};
 use super::order::Order;
 use super::outlet::Outlet;
@@ -48,7 +48,7 @@ pub struct PlayerSettings {
 /// The player: owns the outputs.
 pub struct Player {
     clock: Arc<dyn Clock>,
-    manner: Manner,
+    live: LiveSettings,
     clock_out: ClockOut,
     clock_in: ClockIn,
     master: Master,
@@ -82,7 +82,7 @@ impl Player {
         let now = clock.now();
         Self {
             clock,
-            manner: Manner::default(),
+            live: LiveSettings::default(),
             clock_out: settings.clock_out,
             clock_in: settings.clock_in,
             master: Master::default(),
@@ -229,7 +229,7 @@ impl Player {
         let now = self.clock.now();
         match order {
             Order::Play(tune) => self.line_up(tune, now),
-            Order::Manner(manner) => self.change(manner, now),
+            Order::LiveSettings(live) => self.change(live, now),
             Order::Skip(SkipAt::Now) => self.skip(now),
             Order::Skip(SkipAt::PartEnd) => self.skip_at_part_end(now),
             Order::Pause => self.pause(now),
@@ -251,7 +251,7 @@ impl Player {
             Order::TakeUp(new) => {
                 let mut outlet = Outlet::new(new);
                 let at = self.paused_at.unwrap_or(now);
-                outlet.join(self.manner, &self.line, at);
+                outlet.join(self.live, &self.line, at);
                 self.outlets.push(outlet);
             }
             Order::LetGo(row) => self.let_go(&row, now),
@@ -276,10 +276,10 @@ impl Player {
         let before = before.map(|piece| (piece.place(), piece.end()));
         let before = before.or(self.last.as_ref().map(|(place, end)| (place, *end)));
         let place = &tune.rendition.place;
-        let earliest = before.map(|(before, end)| end + self.manner.gap_between(before, place));
+        let earliest = before.map(|(before, end)| end + self.live.gap_between(before, place));
         let soonest = now + self.lead();
         let start = earliest.map_or(soonest, |earliest| earliest.max(soonest));
-        let scale = self.manner.tempo_scale;
+        let scale = self.live.tempo_scale;
         let mut piece = TimedTune::new(tune, start, scale, self.clock_out, self.clock_in);
         if let Some(rate) = self
             .master
@@ -313,7 +313,7 @@ impl Player {
         if let Some(rate) = piece.rate_for(period, own) {
             piece.go_at(rate * Master::correction(behind), pivot);
         }
-        self.line.retime(pivot, &self.manner, |piece| {
+        self.line.retime(pivot, &self.live, |piece| {
             if !piece.is_announced {
                 piece.rate = piece.rate_for(period, 0.0).unwrap_or(piece.rate);
             }
@@ -321,17 +321,16 @@ impl Player {
     }
 
     /// Plays like this from here on. What was handed over ahead keeps its time, and so does the order of the notes.
-    fn change(&mut self, manner: Manner, now: Instant) {
-        let before = std::mem::replace(&mut self.manner, manner);
-        let falls_silent = |channel: &Channel| {
-            manner.choice(*channel).is_muted && !before.choice(*channel).is_muted
-        };
+    fn change(&mut self, live: LiveSettings, now: Instant) {
+        let before = std::mem::replace(&mut self.live, live);
+        let falls_silent =
+            |channel: &Channel| live.choice(*channel).is_muted && !before.choice(*channel).is_muted;
         for outlet in &mut self.outlets {
             let ends = Channel::all().filter(falls_silent);
             let ends: Vec<MidiMessage> = ends
                 .flat_map(|channel| outlet.sounding.end(channel))
                 .collect();
-            for message in ends.into_iter().chain(outlet.mixer.change(manner)) {
+            for message in ends.into_iter().chain(outlet.mixer.change(live)) {
                 outlet.output.send(message, now + outlet.lookahead);
                 outlet.sounding.note(message);
             }
@@ -339,9 +338,9 @@ impl Player {
         let pivot = self.paused_at.unwrap_or(now) + self.lead();
         // A master's tempo is nobody else's business.
         let is_own = self.master.period_s().is_none();
-        self.line.retime(pivot, &manner, |piece| {
+        self.line.retime(pivot, &live, |piece| {
             if is_own {
-                piece.change_tempo(manner.tempo_scale, pivot);
+                piece.change_tempo(live.tempo_scale, pivot);
             }
         });
     }
@@ -393,7 +392,7 @@ impl Player {
         };
         self.tell(Event::TuneEnded(Arc::clone(piece.tune.record()), end));
         self.last = None;
-        self.line.begin_at(now + self.lead(), &self.manner);
+        self.line.begin_at(now + self.lead(), &self.live);
         for outlet in &mut self.outlets {
             outlet.reached = Reached::default();
         }

@@ -2,7 +2,7 @@
 //!
 //! In: a tune's text and how it was played. Out: the same performance again, any number of times.
 
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use super::mixer::Mixer;
 use crate::abc::{self, Diagnostic, Tune};
 use crate::music::midi::{Channel, MidiMessage};
@@ -105,7 +105,7 @@ impl Rendition {
         let (mut performance, _) = self.perform(text);
         for track in &mut performance.tracks {
             let mut mixer = Mixer::default();
-            mixer.change(Manner::of(&self.settings));
+            mixer.change(LiveSettings::of(&self.settings));
             let messages = track.messages.iter().flat_map(|timed| {
                 let at = timed.at;
                 let through = mixer.through(timed.message);

@@ -5,7 +5,7 @@
 use super::command::{Command, Ending, Keeping, Notice, TuneEnd};
 use super::entry::Entry;
 use super::event::{Adopted, Event, Given, PlayerEnd};
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use super::order::Order;
 use super::plan::{Plan, Planner};
 use super::source::{SourceError, TuneRequest, composing_wishes, is_about_composing};
@@ -150,7 +150,7 @@ impl Session {
 
     /// What is to be done at the start.
     pub fn start(&mut self, now: WallTime) -> Vec<Decision> {
-        let mut decisions = vec![Decision::Order(Order::Manner(Manner::of(
+        let mut decisions = vec![Decision::Order(Order::LiveSettings(LiveSettings::of(
             &self.view.settings,
         )))];
         decisions.extend(self.refill(now));
@@ -392,8 +392,10 @@ impl Session {
         }
         self.view.settings = Arc::clone(&after);
         let mut decisions = Vec::new();
-        if Manner::of(&before) != Manner::of(&after) {
-            decisions.push(Decision::Order(Order::Manner(Manner::of(&after))));
+        if LiveSettings::of(&before) != LiveSettings::of(&after) {
+            decisions.push(Decision::Order(Order::LiveSettings(LiveSettings::of(
+                &after,
+            ))));
         }
         if before.differ(&after, |row| row.effect == Effect::Anew) {
             self.let_go.clear();
@@ -739,7 +741,7 @@ mod tests {
     fn listing(decisions: &[Decision]) -> String {
         let word = |decision: &Decision| match decision {
             Decision::Compose(_) => "compose".to_owned(),
-            Decision::Order(Order::Manner(_))
+            Decision::Order(Order::LiveSettings(_))
             | Decision::Archive(_)
             | Decision::Tell(Notice::QueueChanged) => String::new(),
             Decision::Order(Order::Play(tune)) => format!("play {}", tune.performance.title),

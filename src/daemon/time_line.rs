@@ -2,7 +2,7 @@
 //!
 //! In: tunes ready to be played, and how fast. Out: what is due when. Sends nothing and reads no clock.
 
-use super::manner::Manner;
+use super::live_settings::LiveSettings;
 use super::master::{ClockIn, ClockOut};
 use super::tune::ReadyTune;
 use crate::music::midi::{Channel, ClockMessage, DataByte, MidiMessage, controller};
@@ -100,11 +100,11 @@ impl TimeLine {
     }
 
     /// Begins the first tune at this moment, from its beginning, and sets the others after it.
-    pub(super) fn begin_at(&mut self, start: Instant, manner: &Manner) {
+    pub(super) fn begin_at(&mut self, start: Instant, live: &LiveSettings) {
         for piece in &mut self.pieces {
             piece.start = start;
         }
-        self.follow_on(None, manner, |_| {});
+        self.follow_on(None, live, |_| {});
     }
 
     /// Gives tunes another rate and sets each after the one before it. What begins by `handed_over` keeps its beginning: its
@@ -112,16 +112,16 @@ impl TimeLine {
     pub(super) fn retime(
         &mut self,
         handed_over: Instant,
-        manner: &Manner,
+        live: &LiveSettings,
         change_rate: impl FnMut(&mut TimedTune),
     ) {
-        self.follow_on(Some(handed_over), manner, change_rate);
+        self.follow_on(Some(handed_over), live, change_rate);
     }
 
     fn follow_on(
         &mut self,
         handed_over: Option<Instant>,
-        manner: &Manner,
+        live: &LiveSettings,
         mut change_rate: impl FnMut(&mut TimedTune),
     ) {
         let mut before: Option<(SetPlace, Instant)> = None;
@@ -129,7 +129,7 @@ impl TimeLine {
             if let Some((place, end)) = before
                 && handed_over.is_none_or(|moment| piece.start > moment)
             {
-                let start = end + manner.gap_between(&place, piece.place());
+                let start = end + live.gap_between(&place, piece.place());
                 piece.start = handed_over.map_or(start, |moment| start.max(moment));
             }
             change_rate(piece);

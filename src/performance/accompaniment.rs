@@ -4,6 +4,7 @@
 //! one pass of the tune, as straight strokes. Touches no melody.
 
 use super::Stroke;
+use super::directives::Directives;
 use super::expression::BarGrid;
 use super::pattern::Pattern;
 use super::role::Role;
@@ -12,7 +13,6 @@ use super::style::{
     FILL_BARS, FULL_FROM, GUITAR, HANDS_UP_THE_NECK, LIGHTLY_UNTIL, PIPES, STRUM_LIGHTER,
     role_style,
 };
-use super::wishes::Wishes;
 use crate::harmony::{Harmoniser, PlacedChord};
 use crate::music::chord::NamedChord;
 use crate::music::key::Mode;
@@ -40,8 +40,8 @@ pub(super) struct Harmony {
 
 /// The harmonies of a tune: its chord symbols, with the kinds of chord it names itself, or those that people would play where it
 /// has none.
-pub(super) fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
-    let written = written_harmonies(score, wishes);
+pub(super) fn harmonies(score: &Score, directives: &Directives) -> Vec<Harmony> {
+    let written = written_harmonies(score, directives);
     if !written.is_empty() {
         return written;
     }
@@ -50,10 +50,10 @@ pub(super) fn harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
 }
 
 /// The harmonies of the tune's chord symbols alone.
-pub(super) fn written_harmonies(score: &Score, wishes: &Wishes) -> Vec<Harmony> {
+pub(super) fn written_harmonies(score: &Score, directives: &Directives) -> Vec<Harmony> {
     let symbols = score.chords.iter();
     symbols
-        .filter_map(|symbol| Harmony::of(symbol, wishes))
+        .filter_map(|symbol| Harmony::of(symbol, directives))
         .collect()
 }
 
@@ -66,7 +66,7 @@ impl Harmony {
         self.intervals.is_empty()
     }
 
-    fn of(symbol: &ChordSymbol, wishes: &Wishes) -> Option<Self> {
+    fn of(symbol: &ChordSymbol, directives: &Directives) -> Option<Self> {
         if NO_CHORD.contains(&symbol.text.trim()) {
             return Some(Self {
                 onset: symbol.onset,
@@ -77,7 +77,7 @@ impl Harmony {
         }
         let named = NamedChord::read(&symbol.text)?;
         let root = named.root.class();
-        let own = wishes.chord_kind(named.kind);
+        let own = directives.chord_kind(named.kind);
         let intervals = own.map(|own| Cow::Owned(own.to_vec()));
         let known = || Some(Cow::Borrowed(symbol.chord?.kind.intervals()));
         Some(Self {
@@ -110,7 +110,7 @@ pub(super) struct Backing<'a> {
     /// What guitar and bass do in a bar.
     pub pattern: Pattern,
     /// What the tune itself asks.
-    pub wishes: &'a Wishes,
+    pub directives: &'a Directives,
     /// How often the tune was heard before.
     pub time: u64,
     /// How much of the set is behind, 0 to 1.
@@ -121,7 +121,7 @@ impl Backing<'_> {
     /// The guitar's chords, each time from another place on the neck; in a full band an upstroke leads into each phrase.
     pub(super) fn chords(&self) -> Vec<Stroke> {
         let velocity = self
-            .wishes
+            .directives
             .chord_velocity
             .unwrap_or(role_velocity(Role::Chords));
         let neck = usize::try_from(self.time).unwrap_or(0) % HANDS_UP_THE_NECK.len();
@@ -136,12 +136,12 @@ impl Backing<'_> {
         for (at, until, harmony) in self.steps(b'c') {
             strum(at, until, harmony, velocity);
         }
-        if self.progress >= FULL_FROM && self.wishes.chord_pattern.is_none() {
+        if self.progress >= FULL_FROM && self.directives.chord_pattern.is_none() {
             let lighter = Velocity::clamped(i32::from(velocity.value()) - STRUM_LIGHTER);
             for (at, until) in phrase_ends(self.score, self.grid) {
                 if let Some(harmony) = self
                     .harmony_at(at)
-                    .filter(|_| self.wishes.has_chords_at(at))
+                    .filter(|_| self.directives.has_chords_at(at))
                 {
                     strum(at, until, harmony, lighter);
                 }
@@ -154,7 +154,7 @@ impl Backing<'_> {
     /// where the chord has one. In the last bar the root alone.
     pub(super) fn bass(&self) -> Vec<Stroke> {
         let velocity = self
-            .wishes
+            .directives
             .bass_velocity
             .unwrap_or(role_velocity(Role::Bass));
         let last_bar = self.score.bars.last().map_or(Ticks::ZERO, |bar| bar.onset);
@@ -236,7 +236,7 @@ impl Backing<'_> {
             other => other,
         };
         let here = signs.iter().zip(ends).filter(|((at, found), _)| {
-            (stands_for(*found) == sign || *found == b'b') && self.wishes.has_chords_at(*at)
+            (stands_for(*found) == sign || *found == b'b') && self.directives.has_chords_at(*at)
         });
         here.filter_map(|((at, _), until)| Some((*at, until, self.harmony_at(*at)?)))
             .collect()

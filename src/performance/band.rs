@@ -3,6 +3,7 @@
 
 use super::accompaniment::{self, Backing, Harmony};
 use super::arrangement::Arrangement;
+use super::directives::{Directives, Hold};
 use super::expression::{self, BarGrid, Swing};
 use super::ornament::{self, Added};
 use super::pattern::Pattern;
@@ -12,7 +13,6 @@ use super::style::{
     DOUBLE_BASS, DanceStyle, GUITAR, JOINING, LEADING, PIPES, STANDARD_KIT, dance_style, role_style,
 };
 use super::variation;
-use super::wishes::{Hold, Wishes};
 use super::{Stroke, TimedMessage, Track, sort_messages, stroke};
 use crate::music::midi::{Channel, MidiMessage, Program, Velocity, controller};
 use crate::music::pitch::Pitch;
@@ -108,22 +108,22 @@ pub(super) struct Band<'a> {
     pub swing: Swing,
     arrangement: &'a Arrangement,
     harmonies: Vec<Harmony>,
-    wishes: Wishes,
+    directives: Directives,
 }
 
 impl<'a> Band<'a> {
     /// The band with this tune before it.
     pub(super) fn new(score: &'a Score, arrangement: &'a Arrangement) -> Self {
         let style = dance_style(score.dance());
-        let wishes = Wishes::of(score);
+        let directives = Directives::of(score);
         Self {
             score,
             style,
             grid: BarGrid::new(&score.bars, score.resolution),
             swing: Swing::new(style, arrangement.swing_scale),
             arrangement,
-            harmonies: accompaniment::harmonies(score, &wishes),
-            wishes,
+            harmonies: accompaniment::harmonies(score, &directives),
+            directives,
         }
     }
 
@@ -148,14 +148,14 @@ impl<'a> Band<'a> {
     ) -> Vec<Stroke> {
         match part.role {
             Role::Melody | Role::OtherVoices => self.melody(part.voice, pass, Added::Yes, rng),
-            Role::SecondMelody if self.wishes.is_percussion(0) => Vec::new(),
+            Role::SecondMelody if self.directives.is_percussion(0) => Vec::new(),
             Role::SecondMelody => self.second_melody(pass, roster, rng),
-            Role::Drone if self.wishes.written.has_drone() => {
-                self.wishes.written.drone_strokes(self.score)
+            Role::Drone if self.directives.written.has_drone() => {
+                self.directives.written.drone_strokes(self.score)
             }
             Role::Drone => accompaniment::drone(self.score, &self.harmonies),
-            Role::Bodhran if self.wishes.written.has_drums() => {
-                self.wishes.written.drum_strokes(self.score, &self.grid)
+            Role::Bodhran if self.directives.written.has_drums() => {
+                self.directives.written.drum_strokes(self.score, &self.grid)
             }
             Role::Chords => self.backing(pass).chords(),
             Role::Bass => self.backing(pass).bass(),
@@ -191,7 +191,7 @@ impl<'a> Band<'a> {
         let Some(voice) = self.score.voices.get(index) else {
             return Vec::new();
         };
-        let is_percussion = self.wishes.is_percussion(index);
+        let is_percussion = self.directives.is_percussion(index);
         let added = if is_percussion { Added::No } else { added };
         let mut notes = if pass.time > 0 && added == Added::Yes {
             let (grid, style) = (&self.grid, self.style);
@@ -206,26 +206,26 @@ impl<'a> Band<'a> {
             &self.grid,
             self.style,
             added,
-            self.wishes.grace,
+            self.directives.grace,
             rng,
         );
         spread(
             &mut strokes,
-            self.wishes.chord_attack(self.score.resolution),
+            self.directives.chord_attack(self.score.resolution),
         );
         let slurred = slurred(&voice.notes);
         for stroke in &mut strokes {
             let after = slurred.partition_point(|span| span.end <= stroke.onset);
             let span = slurred.get(after);
             let is_slurred = span.is_some_and(|span| span.contains(&stroke.onset));
-            match self.wishes.hold(index, stroke.onset) {
+            match self.directives.hold(index, stroke.onset) {
                 Some(Hold::Shorter(by)) if !is_slurred => leave_early(stroke, by),
                 Some(Hold::Longer(by)) => stroke.end += by,
                 _ => {}
             }
-            let semitones = self.wishes.transposition(index, stroke.onset);
+            let semitones = self.directives.transposition(index, stroke.onset);
             stroke.pitch = if is_percussion {
-                self.wishes.drum(stroke.pitch)
+                self.directives.drum(stroke.pitch)
             } else {
                 Pitch::octave_clamped(i32::from(stroke.pitch.number()) + i32::from(semitones))
             };
@@ -236,8 +236,8 @@ impl<'a> Band<'a> {
     /// Whether the tune itself says what this part plays and how loud: it plays every time.
     pub(super) fn is_written(&self, part: Part) -> bool {
         match part.role {
-            Role::Bodhran => self.wishes.written.has_drums(),
-            Role::Drone => self.wishes.written.has_drone(),
+            Role::Bodhran => self.directives.written.has_drums(),
+            Role::Drone => self.directives.written.has_drone(),
             _ => false,
         }
     }
@@ -252,7 +252,7 @@ impl<'a> Band<'a> {
             return;
         }
         for stroke in strokes {
-            let written = &self.wishes.written;
+            let written = &self.directives.written;
             if let Some(velocity) = written.velocity(stroke.onset, self.score, &self.grid) {
                 stroke.velocity = Velocity::clamped(i32::from(velocity.value()) + louder);
             }
@@ -266,19 +266,20 @@ impl<'a> Band<'a> {
             .into_iter()
             .flat_map(|voice| &voice.notes)
             .map(|note| {
-                i32::from(note.pitch.number()) + i32::from(self.wishes.transposition(0, note.onset))
+                i32::from(note.pitch.number())
+                    + i32::from(self.directives.transposition(0, note.onset))
             })
     }
 
     fn backing(&self, pass: Pass) -> Backing<'_> {
         let asked = self.arrangement.chord_pattern.as_ref();
-        let pattern = asked.or(self.wishes.chord_pattern.as_ref()).cloned();
+        let pattern = asked.or(self.directives.chord_pattern.as_ref()).cloned();
         Backing {
             score: self.score,
             harmonies: &self.harmonies,
             grid: &self.grid,
             pattern: pattern.unwrap_or_else(|| Pattern::of_dance(self.style.chords)),
-            wishes: &self.wishes,
+            directives: &self.directives,
             time: pass.time,
             progress: pass.progress,
         }
@@ -287,7 +288,7 @@ impl<'a> Band<'a> {
     /// The channel: the tune's wish, else the one of its role.
     fn channel(&self, part: Part) -> Channel {
         let wish = match part.role {
-            Role::Melody | Role::OtherVoices => self.wishes.channel(part.voice),
+            Role::Melody | Role::OtherVoices => self.directives.channel(part.voice),
             _ => None,
         };
         wish.unwrap_or_else(|| part.role.channel(part.voice))
@@ -297,21 +298,21 @@ impl<'a> Band<'a> {
     fn program(&self, part: Part, roster: &Roster) -> Program {
         let (wish, usual) = match part.role {
             Role::Melody | Role::OtherVoices => (
-                self.wishes
+                self.directives
                     .voice_programs
                     .get(part.voice)
                     .copied()
                     .flatten(),
-                if self.wishes.is_percussion(part.voice) {
+                if self.directives.is_percussion(part.voice) {
                     STANDARD_KIT
                 } else {
                     roster.leading
                 },
             ),
             Role::SecondMelody => (None, roster.joining),
-            Role::Drone => (self.wishes.written.drone_program(), PIPES.0),
-            Role::Chords => (self.wishes.chord_program, GUITAR.0),
-            Role::Bass => (self.wishes.bass_program, DOUBLE_BASS.0),
+            Role::Drone => (self.directives.written.drone_program(), PIPES.0),
+            Role::Chords => (self.directives.chord_program, GUITAR.0),
+            Role::Bass => (self.directives.bass_program, DOUBLE_BASS.0),
             Role::Bodhran => (None, STANDARD_KIT),
         };
         let asked = self.arrangement.roles.of(part.role).program;
@@ -366,7 +367,7 @@ impl<'a> Band<'a> {
         );
         if matches!(part.role, Role::Melody | Role::OtherVoices) {
             for start in starts {
-                let asked = self.wishes.controls(part.voice);
+                let asked = self.directives.controls(part.voice);
                 messages.extend(asked.map(|(at, controller, value)| TimedMessage {
                     at: start + at,
                     message: MidiMessage::ControlChange {

@@ -10,6 +10,7 @@
 mod accompaniment;
 mod arrangement;
 mod band;
+mod directives;
 mod expression;
 mod notated;
 mod ornament;
@@ -23,7 +24,6 @@ mod stroke;
 mod style;
 mod tempo_map;
 mod variation;
-mod wishes;
 mod written;
 
 pub use arrangement::{Arrangement, COUNT_IN_BARS_MAX, SWING_SCALE_MAX, TIMES_MAX};

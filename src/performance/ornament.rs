@@ -4,12 +4,12 @@
 //! player adds. An ornament takes its time from the note it belongs to, so the beat stays where it is.
 
 use super::Stroke;
+use super::directives::GraceLength;
 use super::expression::BarGrid;
 use super::role::Role;
 use super::style::{
     CUTS_OF_REPEATED, DanceStyle, GRACES_PER_EIGHTH, ORNAMENT_LIGHTER, ROLLS_PER_CUT, role_style,
 };
-use super::wishes::GraceLength;
 use crate::music::key::Key;
 use crate::music::midi::Velocity;
 use crate::music::pitch::{Letter, Pitch};

@@ -88,8 +88,8 @@ fn within(number: i32, range: &RangeInclusive<i32>) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::super::accompaniment;
+    use super::super::directives::Directives;
     use super::super::style::dance_style;
-    use super::super::wishes::Wishes;
     use super::*;
     use crate::music::midi::Velocity;
     use crate::{abc, score};
@@ -99,7 +99,7 @@ mod tests {
         let text = format!("X:1\nR:reel\nM:4/4\nL:1/8\nK:C\n{notes}|\n");
         let score = score::read(&abc::parse(&text).tune).score;
         let grid = BarGrid::new(&score.bars, score.resolution);
-        let harmonies = accompaniment::harmonies(&score, &Wishes::of(&score));
+        let harmonies = accompaniment::harmonies(&score, &Directives::of(&score));
         let stroke =
             |note: &score::Note| Stroke::new(note.onset, note.end(), note.pitch, Velocity::PLAIN);
         let mut strokes: Vec<Stroke> = score.voices[0].notes.iter().map(stroke).collect();

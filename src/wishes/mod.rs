@@ -4,8 +4,8 @@
 //! Out: [`Settings`], checked, and the band's arrangement that follows from them. What a model is asked follows in `compose`.
 //! A row of the table is all that a new wish needs: every door reads it, with the same meaning, range and complaint.
 
+mod arrangement;
 mod error;
-mod manner;
 mod table;
 mod time_span;
 mod values;

@@ -2,7 +2,7 @@
 //!
 //! In: titles, or bytes. Out: whether a title is a book's, and whether its words are.
 
-use super::manner::bare;
+use super::wording::bare;
 use std::collections::BTreeSet;
 
 /// What the bytes begin with; the last is the version.

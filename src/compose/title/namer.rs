@@ -4,7 +4,7 @@
 
 use super::super::sampler::{self, Choice};
 use super::index::TitleIndex;
-use super::manner::{self, TITLE_CHARACTERS_MAX};
+use super::wording::{self, TITLE_CHARACTERS_MAX};
 use crate::model::ask::Ask;
 use crate::model::characters_engine::CharactersEngine;
 use crate::model::checkpoint::Model;
@@ -73,8 +73,8 @@ impl Namer {
     pub fn title(&self, dance: Dance, seed: u64, index: u64) -> Option<String> {
         let mut rng = rng(seed, index);
         let may_be = |title: &str| {
-            manner::is_title(title)
-                && manner::suits(title, dance)
+            wording::is_title(title)
+                && wording::suits(title, dance)
                 && self.index.knows_words(title)
                 && !self.index.is_copy(title)
         };
@@ -143,8 +143,8 @@ mod tests {
                 .title(dance, 7, index)
                 .expect("a title in so many drafts");
             assert!(
-                manner::is_title(&title)
-                    && manner::suits(&title, dance)
+                wording::is_title(&title)
+                    && wording::suits(&title, dance)
                     && !namer.index.is_copy(&title),
                 "{title}"
             );

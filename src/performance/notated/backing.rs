@@ -9,10 +9,10 @@ use crate::music::pitch::Pitch;
 use crate::music::time::Meter;
 use crate::performance::Stroke;
 use crate::performance::accompaniment::{Harmony, written_harmonies};
+use crate::performance::directives::Directives;
 use crate::performance::expression::BarGrid;
 use crate::performance::pattern::Pattern;
 use crate::performance::role::Role;
-use crate::performance::wishes::Wishes;
 use crate::score::{MidiDirective, Score};
 
 /// General MIDI's nylon-string guitar, where the tune names no instrument: abc2midi names none either, which is a piano.
@@ -30,7 +30,7 @@ pub(super) fn strokes(
     asked: Option<&Pattern>,
 ) -> (Vec<Stroke>, Vec<Stroke>) {
     let (mut chords, mut basses) = (Vec::new(), Vec::new());
-    let whole = Wishes::of(score);
+    let whole = Directives::of(score);
     let harmonies = written_harmonies(score, &whole);
     if harmonies.is_empty() {
         return (chords, basses);
@@ -38,7 +38,7 @@ pub(super) fn strokes(
     let changes = changes(score);
     let ends = changes.iter().skip(1).copied().chain([score.end]);
     for (from, to) in changes.iter().copied().zip(ends) {
-        let wishes = Wishes::until(score, from);
+        let directives = Directives::until(score, from);
         let meter = score
             .meters
             .iter()
@@ -46,7 +46,7 @@ pub(super) fn strokes(
             .last();
         let usual =
             || Pattern::of_gchord(usual_pattern(meter.map_or(Meter::FREE, |mark| mark.meter)));
-        let written = wishes
+        let written = directives
             .chord_pattern
             .clone()
             .filter(|_| !is_superseded(score, from));
@@ -54,8 +54,8 @@ pub(super) fn strokes(
             continue;
         };
         let velocity = |own: Option<Velocity>, role| own.unwrap_or(usual_velocity(role));
-        let chord_velocity = velocity(wishes.chord_velocity, Role::Chords);
-        let bass_velocity = velocity(wishes.bass_velocity, Role::Bass);
+        let chord_velocity = velocity(directives.chord_velocity, Role::Chords);
+        let bass_velocity = velocity(directives.bass_velocity, Role::Bass);
         let signs = pattern.over(score, grid);
         let first = signs.partition_point(|(at, _)| *at < from);
         for (index, &(at, sign)) in signs

@@ -11,9 +11,9 @@ mod tempo;
 mod voice;
 
 use super::arrangement::Arrangement;
+use super::directives::Directives;
 use super::expression::BarGrid;
 use super::role::Role;
-use super::wishes::Wishes;
 use super::{Mark, Performance, TimedMark, TimedMessage, Track, plain, sort_messages, stroke};
 use crate::music::midi::{Channel, MidiMessage, Program};
 use crate::score::Score;
@@ -22,7 +22,7 @@ use voice::VoicePlayer;
 
 /// Plays the score as it is notated, once.
 pub(super) fn notated(score: &Score, arrangement: &Arrangement) -> Performance {
-    let wishes = Wishes::of(score);
+    let directives = Directives::of(score);
     let grid = BarGrid::new(&score.bars, score.resolution);
     let mut channels = Channels::new(score);
     let mut tracks: Vec<Track> = Vec::new();
@@ -31,13 +31,13 @@ pub(super) fn notated(score: &Score, arrangement: &Arrangement) -> Performance {
             0 => Role::Melody,
             _ => Role::OtherVoices,
         });
-        if choice.is_muted || wishes.is_muted(index) {
+        if choice.is_muted || directives.is_muted(index) {
             continue;
         }
         let player = VoicePlayer {
             score,
             index,
-            wishes: &wishes,
+            directives: &directives,
             grid: &grid,
             choice,
         };
@@ -60,18 +60,18 @@ pub(super) fn notated(score: &Score, arrangement: &Arrangement) -> Performance {
         };
         tracks.push(accompanist(name, channel, programs, strokes));
     }
-    if is_heard(Role::Bodhran) && wishes.written.has_drums() {
-        let strokes = wishes.written.drum_strokes(score, &grid);
+    if is_heard(Role::Bodhran) && directives.written.has_drums() {
+        let strokes = directives.written.drum_strokes(score, &grid);
         tracks.push(Track {
             name: "Drums".to_owned(),
             messages: stroke::messages(strokes, Channel::DRUMS),
         });
     }
     if is_heard(Role::Drone)
-        && let Some(program) = wishes.written.drone_program()
+        && let Some(program) = directives.written.drone_program()
     {
         let programs = vec![(crate::music::Ticks::ZERO, program)];
-        let strokes = wishes.written.drone_strokes(score);
+        let strokes = directives.written.drone_strokes(score);
         tracks.push(accompanist("Drone", channels.take(), programs, strokes));
     }
     let last = tracks

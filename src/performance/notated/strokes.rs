@@ -5,8 +5,8 @@
 use crate::music::Ticks;
 use crate::music::midi::Velocity;
 use crate::music::pitch::Pitch;
+use crate::performance::directives::GraceLength;
 use crate::performance::ornament::neighbour;
-use crate::performance::wishes::GraceLength;
 use crate::score::Decoration;
 use crate::score::{Note, Score};
 

@@ -9,9 +9,9 @@ use super::strokes::{self, BentStroke};
 use crate::music::Ticks;
 use crate::music::midi::{Bend, Channel, DataByte, MidiMessage, Program, controller};
 use crate::music::pitch::Pitch;
+use crate::performance::directives::{Directives, Hold};
 use crate::performance::expression::BarGrid;
 use crate::performance::role::RoleChoice;
-use crate::performance::wishes::{Hold, Wishes};
 use crate::performance::{Stroke, TimedMessage, Track, band, sort_messages, stroke};
 use crate::score::{Decoration, MidiDirective, Note, Score, Voice};
 use std::collections::HashSet;
@@ -28,7 +28,7 @@ pub(super) struct VoicePlayer<'a> {
     pub score: &'a Score,
     /// Which voice.
     pub index: usize,
-    pub wishes: &'a Wishes,
+    pub directives: &'a Directives,
     pub grid: &'a BarGrid<'a>,
     /// What the command line asks for.
     pub choice: &'a RoleChoice,
@@ -46,7 +46,7 @@ impl VoicePlayer<'_> {
     /// The voice's track.
     pub(super) fn track(&self, channels: &mut Channels) -> Track {
         let voice = &self.score.voices[self.index];
-        let is_percussion = voice.is_percussion || self.wishes.is_percussion(self.index);
+        let is_percussion = voice.is_percussion || self.directives.is_percussion(self.index);
         let first = match self.channel_changes().first() {
             _ if is_percussion => Channel::DRUMS,
             Some(&(Ticks::ZERO, channel)) => channel,
@@ -205,7 +205,7 @@ impl VoicePlayer<'_> {
             }
         }
         if self.choice.program.is_none() {
-            let mut named = self.wishes.named_programs(self.index);
+            let mut named = self.directives.named_programs(self.index);
             settings.extend(named.by_ref().map(|(at, number)| program(at, number)));
         }
         let pedal = DataByte::new(PEDAL);
@@ -283,7 +283,7 @@ impl VoicePlayer<'_> {
     fn strokes(&self, voice: &Voice, is_percussion: bool) -> Vec<BentStroke> {
         let loudness = Loudness::of(self.score, self.index);
         let slurred = band::slurred(&voice.notes);
-        let attack = self.wishes.chord_attack(self.score.resolution).get();
+        let attack = self.directives.chord_attack(self.score.resolution).get();
         let arpeggio = u64::from(self.score.resolution.get()) / ARPEGGIO_OF_A_QUARTER;
         let mut all: Vec<BentStroke> = Vec::with_capacity(voice.notes.len());
         let mut chord: Option<(Ticks, u64)> = None;
@@ -303,8 +303,13 @@ impl VoicePlayer<'_> {
             let has = |wanted: Decoration| has_sign(note, &wanted);
             is_trilled |= has(Decoration::TrillStart);
             let velocity = loudness.of_note(note, self.score, self.grid);
-            let mut of_note =
-                strokes::of_note(note, self.score, velocity, self.wishes.grace, is_trilled);
+            let mut of_note = strokes::of_note(
+                note,
+                self.score,
+                velocity,
+                self.directives.grace,
+                is_trilled,
+            );
             is_trilled &= !has(Decoration::TrillEnd);
             // The second note of a chord is struck a little later where that is asked, the third as much later again.
             let place = match chord {
@@ -326,7 +331,7 @@ impl VoicePlayer<'_> {
                 .get(after)
                 .is_some_and(|span| span.contains(&note.onset));
             if let Some(last) = of_note.last_mut() {
-                match self.wishes.hold(self.index, note.onset) {
+                match self.directives.hold(self.index, note.onset) {
                     Some(Hold::Shorter(by)) if !is_slurred => {
                         let half = (last.end - last.onset).get() / 2;
                         last.end = last.end.saturating_sub(by.min(Ticks::new(half)));
@@ -335,10 +340,10 @@ impl VoicePlayer<'_> {
                     _ => {}
                 }
             }
-            let semitones = i32::from(self.wishes.transposition(self.index, note.onset));
+            let semitones = i32::from(self.directives.transposition(self.index, note.onset));
             for struck in &mut of_note {
                 struck.pitch = if is_percussion {
-                    self.wishes.drum(struck.pitch)
+                    self.directives.drum(struck.pitch)
                 } else {
                     Pitch::octave_clamped(i32::from(struck.pitch.number()) + semitones)
                 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What of the settings is heard at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Manner {
+pub struct LiveSettings {
     /// How much faster than usual.
     pub tempo_scale: TempoScale,
     /// How loud.
@@ -18,7 +18,7 @@ pub struct Manner {
     pub gap: Duration,
 }
 
-impl Manner {
+impl LiveSettings {
     /// That part of the settings.
     pub fn of(settings: &Settings) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Manner {
     }
 }
 
-impl Default for Manner {
+impl Default for LiveSettings {
     fn default() -> Self {
         Self::of(&Settings::default())
     }

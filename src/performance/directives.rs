@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// What the tune asks of whoever plays it; `None` and empty lists where it asks nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Wishes {
+pub(super) struct Directives {
     /// Each voice's instrument.
     pub voice_programs: Vec<Option<Program>>,
     /// Each voice's channel.
@@ -76,7 +76,7 @@ pub(super) enum GraceLength {
     Each(Ticks),
 }
 
-impl Wishes {
+impl Directives {
     /// What the score asks.
     pub(super) fn of(score: &Score) -> Self {
         Self::until(score, score.end)
@@ -84,17 +84,17 @@ impl Wishes {
 
     /// What the score has asked up to here.
     pub(super) fn until(score: &Score, until: Ticks) -> Self {
-        let mut wishes = Self {
+        let mut directives = Self {
             voice_programs: vec![None; score.voices.len()],
             voice_channels: vec![None; score.voices.len()],
             ..Self::default()
         };
         for mark in score.midi.iter().take_while(|mark| mark.onset <= until) {
-            wishes.hear(mark, score.resolution);
-            wishes.written.hear(mark.onset, &mark.directive);
-            wishes.name_voice(mark, score);
+            directives.hear(mark, score.resolution);
+            directives.written.hear(mark.onset, &mark.directive);
+            directives.name_voice(mark, score);
         }
-        wishes
+        directives
     }
 
     /// Whether the tune silences this voice.
@@ -282,11 +282,11 @@ impl Wishes {
     }
 }
 
-/// The wishes of one voice, or of all where none is named.
-fn of_voices<T>(wishes: &mut [T], voice: Option<usize>) -> &mut [T] {
+/// The directives of one voice, or of all where none is named.
+fn of_voices<T>(directives: &mut [T], voice: Option<usize>) -> &mut [T] {
     match voice {
-        Some(index) => wishes.get_mut(index..=index).unwrap_or_default(),
-        None => wishes,
+        Some(index) => directives.get_mut(index..=index).unwrap_or_default(),
+        None => directives,
     }
 }
 
