@@ -47,7 +47,7 @@ if [ "${1:-}" = --try ]; then
 fi
 
 profile=${1:-release}
-cargo build --profile "$profile"
+cargo build --profile "$profile" --features mqtt
 ceilid=$target/$profile/ceilid
 made=$target/package-files
 rm -rf "$made"

@@ -1,8 +1,14 @@
-//! Other people's programs at a running daemon: `mpc` by MPD's protocol, `oscsend` of liblo. Where they are not installed
-//! (`tests/set_up.sh --tests` installs them) those tests are skipped.
+//! Other people's programs at a running daemon: `mpc` by MPD's protocol, `oscsend` of liblo, a mosquitto with
+//! its clients. Where they are not installed (`tests/set_up.sh --tests` installs them) those tests are skipped.
 
 mod common;
 
+#[cfg(feature = "mqtt")]
+use common::folder::Folder;
+#[cfg(feature = "mqtt")]
+use common::port::ReservedPort;
+#[cfg(feature = "mqtt")]
+use common::process::end_gently;
 use common::process::{PATIENCE, Running, Said, output_of, wait_for};
 use common::skip::lacks;
 use std::io::{Read, Write};
@@ -15,7 +21,11 @@ struct Band {
     page: u16,
     mpd: u16,
     osc: u16,
-    _process: Running,
+    #[cfg_attr(
+        not(feature = "mqtt"),
+        allow(dead_code, reason = "one test ends it by hand")
+    )]
+    process: Running,
 }
 
 impl Band {
@@ -40,7 +50,7 @@ impl Band {
             page,
             mpd,
             osc,
-            _process: Running(process),
+            process: Running(process),
         };
         // Composed by a build without optimisation, beside the other tests.
         let deadline = Instant::now() + 4 * PATIENCE;
@@ -194,4 +204,125 @@ fn faders_and_buttons_steer_by_osc() {
         band.status()["activity"] == "playing"
     });
     assert_eq!(band.status()["settings"]["volume"], 30);
+}
+
+/// A broker, and what it tells everybody who asks.
+#[cfg(feature = "mqtt")]
+struct Mosquitto {
+    port: ReservedPort,
+    _process: Running,
+    _folder: Folder,
+}
+
+#[cfg(feature = "mqtt")]
+impl Mosquitto {
+    fn start() -> Self {
+        let (folder, port) = (Folder::with_tune(), ReservedPort::new());
+        let config = format!(
+            "listener {} 127.0.0.1\nallow_anonymous false\npassword_file {}\nuser root\n",
+            port.number(),
+            folder.path("passwords").display()
+        );
+        std::fs::write(folder.path("mosquitto.conf"), config).unwrap();
+        let mut command = Command::new("mosquitto_passwd");
+        command.args(["-b", "-c"]).arg(folder.path("passwords"));
+        assert!(
+            command
+                .args(["band", "se@cret"])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut command = Command::new("mosquitto");
+        command.arg("-c").arg(folder.path("mosquitto.conf"));
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Running(command.spawn().unwrap());
+        let server = Self {
+            port,
+            _process: process,
+            _folder: folder,
+        };
+        wait_for("the broker", || {
+            TcpStream::connect(("127.0.0.1", server.port.number())).is_ok()
+        });
+        server
+    }
+
+    fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.args(["-h", "127.0.0.1", "-p", &self.port.number().to_string()]);
+        command.args(["-u", "band", "-P", "se@cret"]);
+        command
+    }
+
+    /// What it keeps under this topic.
+    fn kept(&self, topic: &str) -> serde_json::Value {
+        let mut command = self.client("mosquitto_sub");
+        command.args(["-t", topic, "-C", "1", "-W", "2"]);
+        let kept = command.stderr(Stdio::null()).output().unwrap().stdout;
+        let words = String::from_utf8(kept).unwrap();
+        serde_json::from_str(&words).unwrap_or_else(|_| words.trim().into())
+    }
+
+    fn say(&self, topic: &str, words: &str) {
+        let mut command = self.client("mosquitto_pub");
+        command.args(["-t", topic, "-m", words]);
+        assert!(command.status().unwrap().success());
+    }
+}
+
+#[test]
+#[cfg(feature = "mqtt")]
+fn home_assistant_finds_the_band_at_its_broker_and_steers_it() {
+    if lacks(&[
+        "mosquitto",
+        "mosquitto_passwd",
+        "mosquitto_sub",
+        "mosquitto_pub",
+    ]) {
+        return;
+    }
+    let broker = Mosquitto::start();
+    // Of before the band was there: a button that was pressed then.
+    let mut command = broker.client("mosquitto_pub");
+    command.args(["-r", "-t", "home/folk/command", "-m", "pause"]);
+    assert!(command.status().unwrap().success());
+    let address = format!(
+        "mqtt://band:se%40cret@127.0.0.1:{}/home/folk",
+        broker.port.number()
+    );
+    let mut band = Band::start(&["--mqtt", &address]);
+    wait_for("the band", || {
+        broker.kept("home/folk/availability") == "online"
+    });
+    let described = broker.kept("homeassistant/device/home_folk/config");
+    let parts = &described["components"];
+    assert_eq!(parts["volume"]["command_topic"], "home/folk/set/volume");
+    assert_eq!(parts["skip"]["payload_press"], "skip");
+    assert_eq!(described["state_topic"], "home/folk/state");
+    let title = band.status()["now"]["title"].clone();
+    wait_for("its tune", || {
+        broker.kept("home/folk/state")["tune"]["title"] == title
+    });
+    assert_eq!(band.status()["activity"], "playing");
+
+    broker.say("home/folk/set/volume", "40");
+    wait_for("the volume", || band.status()["settings"]["volume"] == 40);
+    wait_for("word of it", || {
+        broker.kept("home/folk/state")["settings"]["volume"] == 40
+    });
+    broker.say("home/folk/set/volume", "loud");
+    broker.say("home/folk/command", "stop");
+    broker.say("home/folk/command", "pause");
+    wait_for("the pause", || band.status()["activity"] == "paused");
+    broker.say("home/folk/command", "resume");
+    wait_for("the end of the pause", || {
+        band.status()["activity"] == "playing"
+    });
+    broker.say("home/folk/command", "skip");
+    wait_for("the next tune", || band.status()["now"]["title"] != title);
+    assert_eq!(band.status()["settings"]["volume"], 40);
+    // Whoever looks later sees that it has gone, and whoever crashes is missed by the broker itself.
+    end_gently(&mut band.process);
+    assert_eq!(broker.kept("home/folk/availability"), "offline");
 }

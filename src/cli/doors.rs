@@ -7,7 +7,8 @@ use super::{Context, Failure, shipped};
 use crate::compose::shipped as models;
 use crate::daemon::Handle;
 use crate::daemon::config::{Config, Listen, Secret};
-use crate::hands::{HandsError, mpd, osc};
+use crate::hands::broker::Broker;
+use crate::hands::{self, HandsError, mpd, osc};
 use crate::output::Surroundings;
 use crate::output::stream::Station;
 use crate::output::synth::SynthFont;
@@ -25,6 +26,7 @@ pub(super) struct Doors {
     trusted_hosts: Vec<String>,
     mpd: Option<SocketAddr>,
     osc: Option<SocketAddr>,
+    mqtt: Option<Broker>,
 }
 
 /// A bound socket, and what will be shown there.
@@ -40,7 +42,7 @@ impl Doors {
     /// The doors of a configuration.
     ///
     /// # Errors
-    /// The token is too short or has odd letters (usage), or its file cannot be read (environment).
+    /// The token is too short or has odd letters, the broker's address is none (usage), or the token's file cannot be read (environment).
     pub(super) fn of(config: &Config) -> Result<Self, Failure> {
         let token = match (&config.token, token_file(config)) {
             (Some(Secret(token)), _) => Some(token.clone()),
@@ -48,12 +50,14 @@ impl Doors {
             (None, None) => None,
         };
         let token = token.map(|token| token.parse::<Token>()).transpose();
+        let mqtt = config.mqtt.as_ref().map(|Secret(address)| address.parse());
         Ok(Self {
             listen: config.listen,
             token: token.map_err(|reason: String| Failure::usage(anyhow!("token: {reason}")))?,
             trusted_hosts: config.trusted_hosts.clone(),
             mpd: config.mpd,
             osc: config.osc,
+            mqtt: mqtt.transpose().map_err(Failure::usage)?,
         })
     }
 
@@ -79,6 +83,9 @@ impl Doors {
         if let Some(address) = self.osc {
             let at = osc::open(address, handle.clone()).map_err(taken)?;
             context.say(format_args!("OSC at {at}"));
+        }
+        if let Some(broker) = &self.mqtt {
+            hands::show_at_broker(broker, handle).map_err(Failure::environment)?;
         }
         Ok(())
     }

@@ -67,6 +67,8 @@ pub struct Config {
     pub mpd: Option<SocketAddr>,
     /// Where OSC comes in.
     pub osc: Option<SocketAddr>,
+    /// The MQTT broker at which the band is shown and steered; its address may hold a password.
+    pub mqtt: Option<Secret>,
     /// Names by which a proxy is called that stands before the page.
     pub trusted_hosts: Vec<String>,
 }
@@ -257,6 +259,9 @@ const OWN_KEYS: &[Key] = &[
     Key { name: "osc", value: "ADDRESS:PORT", takes: Takes::One, scope: Scope::Serve,
           help: "Address at which OSC steers the band: /ceilid/skip, /ceilid/volume 0.8, /ceilid/dance jig; whoever reaches it may [default: none]",
           set: Set::Own(|config, values| { config.osc = Some(socket_address(values)?); Ok(()) }) },
+    Key { name: "mqtt", value: "URL", takes: Takes::One, scope: Scope::Serve,
+          help: "MQTT broker at which Home Assistant finds, shows and steers the band: mqtt://USER:PASSWORD@HOST:PORT/TOPIC [default: none]",
+          set: Set::Own(|config, values| { config.mqtt = Some(Secret(text(values)?.to_owned())); Ok(()) }) },
     Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
           help: "SQLite file in which every tune is archived [default: no archive]",
           set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },
