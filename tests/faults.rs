@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::browser::Browser;
+use common::browser::{Browser, Page};
 use common::fifo::{FifoReader, make_fifo};
 use common::folder::Folder;
 use common::icecast::{Icecast, MountListener, Mp3};

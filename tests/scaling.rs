@@ -11,7 +11,7 @@ use common::process::{PATIENCE, Running, end_gently, wait_for};
 use common::skip::lacks;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Tunes of the data set, in parts of two.
