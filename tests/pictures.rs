@@ -251,6 +251,28 @@ fn generated_tunes_are_drawn_too() {
     assert!(folder.path().join("out/tunebook.abc").exists());
 }
 
+/// As `data/tunes/README.md` says that it is made.
+#[test]
+fn the_picture_of_the_readme_is_the_fifth_tune_of_the_sampler() {
+    let tunes = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/tunes");
+    let sampler = std::fs::read_to_string(tunes.join("sampler.abc")).unwrap();
+    let tune = sampler
+        .split("\n\n")
+        .find(|tune| tune.trim_start().starts_with("X:5\n"))
+        .expect("the sampler has five tunes");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("jig.abc"), tune).unwrap();
+    let output = ceilid(folder.path(), &["convert", "jig.abc", "-o", "jig.svg"]);
+    assert!(output.status.success(), "{output:?}");
+    let drawn = std::fs::read_to_string(folder.path().join("jig.svg")).unwrap();
+    let shown = std::fs::read_to_string(tunes.join("jig.svg")).unwrap();
+    let shown = shown.replacen(" style=\"background:#fff\"", "", 1);
+    assert!(
+        shown == drawn,
+        "data/tunes/jig.svg is another picture: see data/tunes/README.md"
+    );
+}
+
 /// A tune, its picture, and where it is played three times.
 fn played(abc: &str, style: Style) -> (Score, Drawing, Vec<TimeThrough>) {
     let tune = abc::parse(abc).tune;
