@@ -436,7 +436,7 @@ impl Document {
             .map(|&width| f32::from(width))
             .chain(lettering::alphabet_widths(alphabet, font));
         dict.first_char(b' ')
-            .last_char(u8::MAX.min(FIRST_CODE - 1 + names.len() as u8))
+            .last_char(FIRST_CODE - 1 + names.len() as u8)
             .widths(widths)
             .font_descriptor(descriptor);
         let mut encoding = dict.encoding_custom();
