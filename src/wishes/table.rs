@@ -200,7 +200,7 @@ wishes! {
     [Composing Anew Always] temperature: Wish<Temperature> = Wish::Any;
     /// Who plays: the written notes alone, one player, a session that grows, or a band for dancers
     [Performing Anew Always] style: Style = Style::Session;
-    /// How often each tune is played in a row
+    /// How often each tune is played in a row; airs twice at most, long ones once
     [Performing Anew Always] times: Times = Times::usual(2);
     /// How much stronger than the dance's usual swing, 0 for even
     [Performing Anew Always] swing: Swing = Swing::usual(1.0);
