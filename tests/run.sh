@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 bash tests/set_up.sh --tests
 skipped="${CARGO_TARGET_DIR:-target}/tmp/skipped-tests"
 rm -f "$skipped"
-cargo test --release
+cargo test --release --no-fail-fast
 if [ -s "$skipped" ]; then
   echo "$(wc -l <"$skipped") tests were skipped:"
   cat "$skipped"
