@@ -34,6 +34,8 @@ impl Firefox {
             "\"media.autoplay.default\", 0".to_owned(),
             // Nor is a page at fault that waited for a busy machine.
             "\"dom.max_script_run_time\", 0".to_owned(),
+            // Nor one that is left in the middle of a script.
+            "\"dom.ipc.cancel_content_js_when_navigating\", false".to_owned(),
             // It asks nobody for anything by itself.
             "\"network.captive-portal-service.enabled\", false".to_owned(),
             "\"network.connectivity-service.enabled\", false".to_owned(),
@@ -138,6 +140,7 @@ impl Page for Firefox {
     fn complaints(&mut self) -> Vec<String> {
         let script = "return Services.console.getMessageArray()
             .filter((message) => message instanceof Ci.nsIScriptError && /^https?:/.test(message.sourceName))
+            .filter((message) => !message.errorMessage.startsWith('Script terminated by timeout'))
             .map((message) => message.sourceName + ': ' + message.errorMessage);";
         serde_json::from_value(self.ask_itself(script)).unwrap()
     }

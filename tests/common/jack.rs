@@ -3,38 +3,59 @@
 use super::folder::Folder;
 use super::process::{Running, end_gently, output_of, wait_for};
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Names for servers. JACK has room for eight on a machine, and keeps the place of one that was killed until the next of that
+/// name begins: names are used again, each by one test at a time.
+const NAMES: u32 = 6;
 
 /// A JACK server without a sound card, under a name of its own.
 pub struct JackServer {
-    name: String,
+    name: ServerName,
     process: Running,
+}
+
+/// A name that nobody else has as long as the file is locked.
+struct ServerName {
+    text: String,
+    _lock: File,
+}
+
+impl ServerName {
+    fn free() -> Option<Self> {
+        (0..NAMES).find_map(|number| {
+            let text = format!("ceilid-test-{number}");
+            let lock = File::create(std::env::temp_dir().join(format!("{text}.lock"))).unwrap();
+            lock.try_lock().ok()?;
+            Some(Self { text, _lock: lock })
+        })
+    }
 }
 
 impl JackServer {
     pub fn start(folder: &Folder, log: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "ceilid-test-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        Self::start_as(name, folder, log)
+        let mut name = None;
+        wait_for("a name for a JACK server", || {
+            name = ServerName::free();
+            name.is_some()
+        });
+        Self::start_as(name.unwrap(), folder, log)
     }
 
     pub fn again(self, folder: &Folder, log: &str) -> Self {
-        Self::start_as(self.name.clone(), folder, log)
+        Self::start_as(self.name, folder, log)
     }
 
-    /// A machine has room for eight servers, whoever started them: where it is full, it is tried until one ends.
-    pub fn start_as(name: String, folder: &Folder, log: &str) -> Self {
+    /// Where the machine has no room for it, it is tried until another server ends.
+    fn start_as(name: ServerName, folder: &Folder, log: &str) -> Self {
+        let text = name.text.clone();
         let spawn = || {
-            let log = std::fs::File::create(folder.path(log)).unwrap();
+            let log = File::create(folder.path(log)).unwrap();
             let mut command = Command::new("jackd");
             // In step with its clients: otherwise what a client has not read when a period is over is lost to it.
-            command.args(["-n", &name, "-r", "-S", "-t", "5000"]);
+            command.args(["-n", &text, "-r", "-S", "-t", "5000"]);
             command.args(["-d", "dummy", "-r", "48000", "-p", "256"]);
             let command = command
                 .stdin(Stdio::null())
@@ -42,10 +63,8 @@ impl JackServer {
                 .stderr(log);
             Running(command.spawn().unwrap())
         };
-        let mut server = Self {
-            name: name.clone(),
-            process: spawn(),
-        };
+        let process = spawn();
+        let mut server = Self { name, process };
         wait_for("the JACK server", || {
             if !server.process.is_running() {
                 server.process = spawn();
@@ -57,7 +76,7 @@ impl JackServer {
 
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
         vec![
-            ("JACK_DEFAULT_SERVER", self.name.clone().into()),
+            ("JACK_DEFAULT_SERVER", self.name.text.clone().into()),
             ("JACK_NO_START_SERVER", "1".into()),
         ]
     }
