@@ -136,6 +136,18 @@ fn broken_tunes_are_set_without_panic() {
 }
 
 #[test]
+fn a_line_of_metre_changes_within_a_beam_holds_no_note_of_it() {
+    let changes = "M:2+2+3/8\nM:2+2+3/4\n".repeat(12);
+    let layout = Layout {
+        lines: Lines::AsWritten,
+        ..Layout::default()
+    };
+    for head in ["", "X:1\nK:C\n"] {
+        assert!(!drawn(&format!("{head}ga&A\n{changes}"), &layout).is_empty());
+    }
+}
+
+#[test]
 #[ignore = "takes an hour: a million tunes"]
 fn a_million_broken_tunes_take_50_ms_each_at_the_most() {
     let asked = |name: &str, usual| match std::env::var(name) {

@@ -111,7 +111,10 @@ impl LineSetter<'_> {
         let from = groups.partition_point(|group| group.last < first);
         for group in groups[from..].iter().take_while(|group| group.first < last) {
             let members = (group.first.max(first) as usize)..((group.last + 1).min(last) as usize);
-            self.beam(voice, members);
+            // A line may lie within a group and hold none of its notes: changes of metre alone.
+            if !members.is_empty() {
+                self.beam(voice, members);
+            }
         }
         self.absorb(sheet.voices[voice].staff);
     }
