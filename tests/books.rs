@@ -349,7 +349,8 @@ fn mend_and_format(folder: &Path, name: &str, bytes: &[u8]) {
         if command[0] == "check" {
             only_signs_changed(name, bytes, &after);
             let is_utf8 = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
-            assert_eq!(is_utf8(bytes), is_utf8(&after), "{name}: charset");
+            // The only byte that was none may have been a sign that is mended: a typographer's quote of Windows-1252.
+            assert!(is_utf8(&after) || !is_utf8(bytes), "{name}: charset");
         }
     }
 }
