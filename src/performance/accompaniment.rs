@@ -197,7 +197,7 @@ impl Backing<'_> {
     /// The note of the chord that lies a step from the root of the next bar's, where the chord changes there.
     fn leading(&self, harmony: &Harmony, until: Ticks) -> Option<u8> {
         let next = self.harmony_at(until)?;
-        if self.progress < FULL_FROM || next.bass == harmony.bass || next.is_silent() {
+        if self.progress < FULL_FROM || next.bass == harmony.bass {
             return None;
         }
         let has = |class: &u8| {
