@@ -120,7 +120,8 @@ fn made(
     // What no tune can have is refused at once.
     let composer = model.composer(Arc::clone(critic), wishes).ok()?;
     let tune = match composer.compose(seed, index, &AtomicBool::new(false)) {
-        Err(ComposeError::AllRefused { .. }) => return None, // no tune has all of these
+        // No tune has all of these.
+        Err(ComposeError::AllRefused { .. } | ComposeError::NoPlan { .. }) => return None,
         tune => tune.unwrap(),
     };
     let score = score::read(&abc::parse(&tune.abc).tune).score;

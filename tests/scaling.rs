@@ -199,6 +199,8 @@ fn a_listener_of_a_relay_hears_the_band() {
     .concat();
     let mut ceilid = folder.start(&arguments, &[]);
     first.wait_for_mount("/folk.mp3");
+    // A server knows of its relays a second after it answers.
+    relay.wait_for_mount("/folk.mp3");
     let listener = MountListener::come(relay.port(), "/folk.mp3");
     wait_for("sound", || listener.byte_count() > 60_000);
     let heard = listener.leave();
