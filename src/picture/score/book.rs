@@ -160,7 +160,10 @@ impl Book {
                 .collect();
             entries.sort_by_cached_key(|entry| sorting_key(&entry.title));
             let index = self.index(&entries, tune_pages);
-            entries.sort_by_key(|entry| (entry.target.page, entry.target.top.to_bits()));
+            entries.sort_by_cached_key(|entry| {
+                let Target { page, top } = entry.target;
+                ((page as i64) << 32) | i64::from(top.to_bits())
+            });
             matter.front = self.contents(&entries, index);
         }
         self.document.finish(&matter)

@@ -363,7 +363,7 @@ impl Columns {
         if heads.is_empty() {
             return;
         }
-        heads.sort_by_key(|&(position, ..)| std::cmp::Reverse(position));
+        heads.sort_by_cached_key(|&(position, ..)| -i64::from(position));
         let mut placed: Vec<(f32, f32, f32)> = Vec::with_capacity(heads.len());
         let count = heads.len();
         for turn in 0..count {
@@ -388,8 +388,8 @@ impl Columns {
                 }
             }
             let left = right - bounds.right;
-            placed.push((left, top, bottom));
-            placed.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let after = placed.partition_point(|placed| placed.0 >= left);
+            placed.insert(after, (left, top, bottom));
             self.places[voice].heads[index].accidental = left;
         }
     }

@@ -161,7 +161,7 @@ pub(super) fn spans(voice: &super::sheet::Voice) -> Vec<Span> {
             }
         }
     }
-    spans.sort_by_key(|span| span.first);
+    spans.sort_by_cached_key(|span| span.first as i64);
     spans
 }
 
@@ -424,7 +424,7 @@ impl LineSetter<'_> {
             .copied()
             .collect();
         // Inner slurs first: outer ones go around them.
-        slurs.sort_by_key(|slur| slur.last - slur.first);
+        slurs.sort_by_cached_key(|slur| i64::from(slur.last - slur.first));
         for slur in slurs {
             let (first, last) = (slur.first as usize, slur.last as usize);
             let inside = first.max(signs.start)..(last + 1).min(signs.end);

@@ -61,6 +61,8 @@ impl Pen<'_> {
         );
     }
 
+    // Stays a call: inlined at each of its many places it only makes the program larger.
+    #[inline(never)]
     pub(super) fn shape(&mut self, kind: Kind, shape: Shape) {
         self.items.push(Item {
             kind,

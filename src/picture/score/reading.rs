@@ -971,7 +971,7 @@ impl VoiceReader {
         let Some(first) = chord.notes().next().copied() else {
             return;
         };
-        heads.sort_by_key(|head| head.position);
+        heads.sort_by_cached_key(|head| i64::from(head.position));
         self.notes(heads, chord.length, first.length, before);
         for member in &chord.members {
             if member.kind == SymbolKind::SlurEnd {
@@ -1221,7 +1221,7 @@ impl VoiceReader {
                         .take(HEADS_MAX)
                         .map(|note| self.head(note, Tie::None))
                         .collect();
-                    heads.sort_by_key(|head| head.position);
+                    heads.sort_by_cached_key(|head| i64::from(head.position));
                     heads
                 }
                 _ => continue,

@@ -31,6 +31,8 @@ impl Skyline {
     }
 
     /// Takes in a box.
+    // This and the two askers below stay calls: they have many callers, and the loop is all their time.
+    #[inline(never)]
     pub(super) fn add(&mut self, bounds: Bounds) {
         for cell in self.cells(bounds.left, bounds.right) {
             self.top[cell] = self.top[cell].min(bounds.top);
@@ -49,12 +51,14 @@ impl Skyline {
     }
 
     /// The least `y` of what stands here; infinite where nothing does.
+    #[inline(never)]
     pub(super) fn top_without_staff(&self, left: f32, right: f32) -> f32 {
         let cells = &self.top[self.cells(left, right)];
         cells.iter().copied().fold(f32::INFINITY, f32::min)
     }
 
     /// The greatest `y` of what stands here; minus infinite where nothing does.
+    #[inline(never)]
     pub(super) fn bottom_without_staff(&self, left: f32, right: f32) -> f32 {
         let cells = &self.bottom[self.cells(left, right)];
         cells.iter().copied().fold(f32::NEG_INFINITY, f32::max)
