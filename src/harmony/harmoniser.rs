@@ -5,7 +5,7 @@
 use super::beat::Beat;
 use super::degree::{self, ChordDegree};
 use super::file;
-use super::model::{ChordModel, Transitions};
+use super::model::{ChordModel, Potentials};
 use super::outline;
 use crate::music::chord::Chord;
 use crate::music::time::Ticks;
@@ -26,7 +26,7 @@ type LikePlace = (usize, (usize, usize));
 /// A taught model, ready to be asked; shared by threads.
 pub struct Harmoniser {
     model: ChordModel,
-    transitions: Transitions,
+    potentials: Potentials,
     /// 0 to 1, see [`SHARE_OF_LIKE_BARS`].
     share_of_like_bars: f32,
 }
@@ -44,7 +44,7 @@ impl Harmoniser {
     /// A harmoniser of this model.
     pub fn new(model: ChordModel) -> Self {
         Self {
-            transitions: model.transitions(),
+            potentials: model.potentials(),
             model,
             share_of_like_bars: SHARE_OF_LIKE_BARS,
         }
@@ -79,8 +79,8 @@ impl Harmoniser {
         let chords = self.model.chords();
         let posterior = self
             .model
-            .lattice(beats)
-            .posterior(&self.transitions, &[])
+            .lattice(&self.potentials, beats)
+            .posterior(&self.potentials, &[])
             .chords;
         let mut odds: Vec<[f32; 12]> = Vec::with_capacity(beats.len());
         for row in posterior.chunks_exact(chords.len()) {

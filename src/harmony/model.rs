@@ -8,6 +8,7 @@
 
 use super::beat::{Beat, PHRASE_BARS, Stress, VIEWS, note};
 use super::degree::{ChordDegree, Quality};
+use std::ops::Range;
 
 const QUALITIES: usize = Quality::ALL.len();
 /// Keys with a major and with a minor third are harmonised in their own ways.
@@ -92,9 +93,14 @@ pub struct ChordModel {
     weights: Vec<f32>,
 }
 
-/// Every way that one chord follows another, exponentiated: a table of chords by chords for each context.
-pub(super) struct Transitions {
-    odds: Vec<f32>,
+/// What the weights come to, added up once for many tunes.
+pub(super) struct Potentials {
+    /// How well a chord fits a pitch class: (mode, view, class, chord), as logarithms.
+    classes: Vec<f32>,
+    /// Every way that one chord follows another: (context, from, to), as odds.
+    onward: Vec<f32>,
+    /// The same as (context, to, from).
+    back: Vec<f32>,
     chords: usize,
 }
 
@@ -102,9 +108,9 @@ pub(super) struct Transitions {
 pub(super) struct Lattice {
     /// (beat, chord), as logarithms.
     pub(super) fits: Vec<f32>,
-    /// Which table of the transitions leads into a beat.
+    /// The context in which a beat is come to.
     pub(super) contexts: Vec<usize>,
-    /// What staying on a chord adds: (beat, chord), as logarithms.
+    /// What the odds of staying on a chord are multiplied with: (beat, chord).
     pub(super) stays: Vec<f32>,
     chords: usize,
 }
@@ -180,10 +186,18 @@ impl ChordModel {
         }
     }
 
-    /// The tables of every context.
-    pub(super) fn transitions(&self) -> Transitions {
+    /// The tables of what the weights come to.
+    pub(super) fn potentials(&self) -> Potentials {
         let (layout, count) = (self.layout(), self.chords.len());
-        let mut odds = Vec::with_capacity(CONTEXTS * count * count);
+        let mut classes = Vec::with_capacity(MODES * VIEWS * 12 * count);
+        for row in 0..MODES * VIEWS * 12 {
+            let (mode, view, class) = (row / (VIEWS * 12), row / 12 % VIEWS, row % 12);
+            classes.extend((0..count).map(|chord| {
+                let [melody, above] = self.of_class(mode, view, class, chord);
+                self.weights[melody] + self.weights[above]
+            }));
+        }
+        let mut onward = Vec::with_capacity(CONTEXTS * count * count);
         for context in 0..CONTEXTS {
             let (mode, step, bar) = of_context(context);
             for (from, one) in self.chords.iter().enumerate() {
@@ -194,18 +208,28 @@ impl ChordModel {
                         + self.weights[motion + semitones]
                         + self.weights
                             [layout.phrase(bar, step, one.root.into()) + usize::from(other.root)];
-                    odds.push(sum.exp());
+                    onward.push(sum.exp());
                 }
             }
         }
-        Transitions {
-            odds,
+        let mut back = onward.clone();
+        for (back, onward) in
+            (back.chunks_exact_mut(count * count)).zip(onward.chunks_exact(count * count))
+        {
+            for (index, odds) in back.iter_mut().enumerate() {
+                *odds = onward[index % count * count + index / count];
+            }
+        }
+        Potentials {
+            classes,
+            onward,
+            back,
             chords: count,
         }
     }
 
     /// What the weights say of these beats.
-    pub(super) fn lattice(&self, beats: &[Beat]) -> Lattice {
+    pub(super) fn lattice(&self, potentials: &Potentials, beats: &[Beat]) -> Lattice {
         let count = self.chords.len();
         let mut lattice = Lattice {
             fits: vec![0.0; beats.len() * count],
@@ -213,56 +237,45 @@ impl ChordModel {
             stays: vec![0.0; beats.len() * count],
             chords: count,
         };
-        for (index, beat) in beats.iter().enumerate() {
-            let row = index * count..(index + 1) * count;
-            self.each_fit(beat, |chord, weight, value| {
-                lattice.fits[row.start + chord] += self.weights[weight] * value;
-            });
-            self.each_stay(beat, |chord, weight| {
-                lattice.stays[row.start + chord] += self.weights[weight]
-            });
+        let rows =
+            (lattice.fits.chunks_exact_mut(count)).zip(lattice.stays.chunks_exact_mut(count));
+        for (beat, (fits, stays)) in beats.iter().zip(rows) {
+            for (view, class, share) in shares(beat) {
+                let row = (usize::from(beat.is_minor) * VIEWS + view) * 12 + class;
+                (fits.iter_mut().zip(&potentials.classes[row * count..]))
+                    .for_each(|(fit, weight)| *fit += weight * share);
+            }
+            for row in self.rows(beat) {
+                (fits.iter_mut().zip(&self.weights[row..]))
+                    .for_each(|(fit, weight)| *fit += weight);
+            }
+            self.each_stay(beat, |chord, weight| stays[chord] += self.weights[weight]);
+            stays.iter_mut().for_each(|stay| *stay = stay.exp());
         }
         lattice
     }
 
-    /// Every weight that says how a chord fits a beat: the chord, which weight, and what it is multiplied with.
-    fn each_fit(&self, beat: &Beat, mut each: impl FnMut(usize, usize, f32)) {
-        let (layout, mode, stress) = (
-            self.layout(),
-            usize::from(beat.is_minor),
-            beat.stress as usize,
-        );
-        for (view, classes) in beat.views.iter().enumerate() {
-            for (class, &share) in classes
-                .iter()
-                .enumerate()
-                .filter(|(_, share)| **share > 0.0)
-            {
-                for (number, chord) in self.chords.iter().enumerate() {
-                    each(number, layout.melody(mode, view, number) + class, share);
-                    let above = (class + 12 - usize::from(chord.root)) % 12;
-                    each(
-                        number,
-                        layout.above_root(view, chord.quality as usize) + above,
-                        share,
-                    );
-                }
-            }
-        }
+    /// The two weights that say how a chord fits a pitch class.
+    fn of_class(&self, mode: usize, view: usize, class: usize, chord: usize) -> [usize; 2] {
+        let (layout, degree) = (self.layout(), self.chords[chord]);
+        let above = (class + 12 - usize::from(degree.root)) % 12;
+        [
+            layout.melody(mode, view, chord) + class,
+            layout.above_root(view, degree.quality as usize) + above,
+        ]
+    }
+
+    /// Where the rows of weights begin, one weight for each chord, that say how chords fit a beat for all else than its shares.
+    fn rows(&self, beat: &Beat) -> impl Iterator<Item = usize> {
+        let (layout, stress) = (self.layout(), beat.stress as usize);
+        let mode = usize::from(beat.is_minor);
         let known = beat.figures.iter();
-        for row in known.filter_map(|figure| self.figures.binary_search(figure).ok()) {
-            for number in 0..self.chords.len() {
-                each(number, layout.figure(row) + number, 1.0);
-            }
-        }
-        let place = layout.place(mode, beat.bar.0 % PHRASE_BARS, stress);
-        let ending = layout.ending(ending(beat), stress);
-        let line = layout.line(stress, note(&beat.views[1]), note(&beat.views[3]));
-        for number in 0..self.chords.len() {
-            each(number, line + number, 1.0);
-            each(number, place + number, 1.0);
-            each(number, ending + number, 1.0);
-        }
+        let figures = known.filter_map(|figure| self.figures.binary_search(figure).ok());
+        figures.map(move |row| layout.figure(row)).chain([
+            layout.line(stress, note(&beat.views[1]), note(&beat.views[3])),
+            layout.place(mode, beat.bar.0 % PHRASE_BARS, stress),
+            layout.ending(ending(beat), stress),
+        ])
     }
 
     /// Every weight that says whether a chord stays into a beat that goes on from the one before.
@@ -297,9 +310,16 @@ impl ChordModel {
         let (layout, count) = (self.layout(), self.chords.len());
         for (index, beat) in beats.iter().enumerate() {
             let off = &off[index * count..(index + 1) * count];
-            self.each_fit(beat, |chord, weight, value| {
-                gradient[weight] += off[chord] * value
-            });
+            for (view, class, share) in shares(beat) {
+                for (chord, off) in off.iter().enumerate() {
+                    for weight in self.of_class(beat.is_minor.into(), view, class, chord) {
+                        gradient[weight] += off * share;
+                    }
+                }
+            }
+            for row in self.rows(beat) {
+                (gradient[row..].iter_mut().zip(off)).for_each(|(sum, off)| *sum += off);
+            }
             let Some(before) = index.checked_sub(1) else {
                 continue;
             };
@@ -346,6 +366,16 @@ fn context(beat: &Beat) -> usize {
     (usize::from(beat.is_minor) * STEPS + step) * PHRASE_BARS + beat.bar.0 % PHRASE_BARS
 }
 
+/// What a beat's views hold: the view, the pitch class, its share.
+fn shares(beat: &Beat) -> impl Iterator<Item = (usize, usize, f32)> {
+    let views = beat.views.iter().enumerate();
+    let all = views.flat_map(|(view, classes)| {
+        let classes = classes.iter().enumerate();
+        classes.map(move |(class, &share)| (view, class, share))
+    });
+    all.filter(|(_, _, share)| *share > 0.0)
+}
+
 fn ending(beat: &Beat) -> usize {
     if beat.is_last_bar {
         ENDINGS - 1
@@ -365,28 +395,21 @@ impl Lattice {
         self.contexts.len()
     }
 
-    /// The odds of going from a chord to each chord, into a beat.
-    fn odds<'a>(
-        &'a self,
-        transitions: &'a Transitions,
-        beat: usize,
-        from: usize,
-    ) -> impl Iterator<Item = f32> + 'a {
-        let count = self.chords;
-        let start = (self.contexts[beat] * count + from) * count;
-        let stay = self.stays[beat * count + from];
-        let row = transitions.odds[start..start + count].iter().enumerate();
-        row.map(move |(to, odds)| if to == from { odds * stay.exp() } else { *odds })
+    /// Which rows of the transitions lead into a beat.
+    fn table(&self, beat: usize) -> Range<usize> {
+        let size = self.chords * self.chords;
+        self.contexts[beat] * size..(self.contexts[beat] + 1) * size
+    }
+
+    /// What staying on each chord into a beat multiplies the odds with.
+    fn stays(&self, beat: usize) -> &[f32] {
+        &self.stays[beat * self.chords..(beat + 1) * self.chords]
     }
 
     /// The odds of every chord given the whole tune and what is known: `given` names a beat's chord, or leaves it open.
-    pub(super) fn posterior(
-        &self,
-        transitions: &Transitions,
-        given: &[Option<usize>],
-    ) -> Posterior {
+    pub(super) fn posterior(&self, potentials: &Potentials, given: &[Option<usize>]) -> Posterior {
         let (count, beats) = (self.chords, self.len());
-        debug_assert_eq!(transitions.chords, count);
+        debug_assert_eq!(potentials.chords, count);
         let mut forward = vec![0.0_f32; beats * count];
         let mut backward = vec![0.0_f32; beats * count];
         // Each beat's fits as odds, those of the best 1.
@@ -409,17 +432,12 @@ impl Lattice {
             let here = &mut rest[..count];
             match beat.checked_sub(1) {
                 None => here.fill(1.0),
-                Some(before) => {
-                    for (from, odds) in done[before * count..]
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, odds)| **odds > 0.0)
-                    {
-                        here.iter_mut()
-                            .zip(self.odds(transitions, beat, from))
-                            .for_each(|(sum, next)| *sum += odds * next);
-                    }
-                }
+                Some(before) => add_products(
+                    here,
+                    &done[before * count..],
+                    &potentials.onward[self.table(beat)],
+                    self.stays(beat),
+                ),
             }
             here.iter_mut()
                 .zip(&fits[beat * count..])
@@ -438,13 +456,12 @@ impl Lattice {
                 .zip(&fits[(beat + 1) * count..])
                 .map(|(a, fit)| a * fit)
                 .collect();
-            for (from, sum) in here.iter_mut().enumerate() {
-                *sum = self
-                    .odds(transitions, beat + 1, from)
-                    .zip(&coming)
-                    .map(|(odds, next)| odds * next)
-                    .sum();
-            }
+            add_products(
+                here,
+                &coming,
+                &potentials.back[self.table(beat + 1)],
+                self.stays(beat + 1),
+            );
             scale(here);
         }
         let mut chords: Vec<f32> = forward.iter().zip(&backward).map(|(a, b)| a * b).collect();
@@ -464,7 +481,7 @@ impl Lattice {
     /// The odds of each chord after each chord into `beat` (not the first), added to `table`, times `sign`.
     pub(super) fn add_pairs(
         &self,
-        transitions: &Transitions,
+        potentials: &Potentials,
         posterior: &Posterior,
         beat: usize,
         sign: f32,
@@ -473,16 +490,12 @@ impl Lattice {
         let count = self.chords;
         let before = &posterior.forward[(beat - 1) * count..beat * count];
         let after = &posterior.backward[beat * count..(beat + 1) * count];
-        let mut pairs = vec![0.0_f32; count * count];
+        let mut pairs = potentials.onward[self.table(beat)].to_vec();
         let mut total = 0.0_f32;
-        for (from, odds) in before.iter().enumerate().filter(|(_, odds)| **odds > 0.0) {
-            let row = &mut pairs[from * count..(from + 1) * count];
-            for ((pair, next), reach) in row
-                .iter_mut()
-                .zip(self.odds(transitions, beat, from))
-                .zip(after)
-            {
-                *pair = odds * next * reach;
+        for (from, row) in pairs.chunks_exact_mut(count).enumerate() {
+            row[from] *= self.stays(beat)[from];
+            for (pair, reach) in row.iter_mut().zip(after) {
+                *pair *= before[from] * reach;
                 total += *pair;
             }
         }
@@ -491,6 +504,17 @@ impl Lattice {
             .iter_mut()
             .zip(&pairs)
             .for_each(|(sum, pair)| *sum += pair * share);
+    }
+}
+
+/// Adds to `sums` each row of a square table times its factor; `stays` multiplies what stands on the diagonal.
+fn add_products(sums: &mut [f32], factors: &[f32], table: &[f32], stays: &[f32]) {
+    for (place, row) in table.chunks_exact(sums.len()).enumerate() {
+        let factor = factors[place];
+        // Apart, so that the rest is one plain loop.
+        let stayed = sums[place] + factor * (row[place] * stays[place]);
+        (sums.iter_mut().zip(row)).for_each(|(sum, odds)| *sum += factor * odds);
+        sums[place] = stayed;
     }
 }
 

@@ -75,12 +75,12 @@ pub fn teach(lessons: &[&ChordLesson]) -> Option<ChordModel> {
                 .iter_mut()
                 .zip(model.weights())
                 .for_each(|(sum, weight)| *sum = -share * weight);
-            let transitions = model.transitions();
+            let potentials = model.potentials();
             for place in first..(first + LESSONS_A_MOVE).min(lessons.len()) {
                 let index = shuffled(place, epoch, lessons.len());
                 add_lesson(
                     &model,
-                    &transitions,
+                    &potentials,
                     lessons[index],
                     &given[index],
                     &mut gradient,
@@ -149,15 +149,15 @@ fn shuffled(place: usize, epoch: usize, count: usize) -> usize {
 /// What one lesson asks of the weights: people's chords less those that the model expects.
 fn add_lesson(
     model: &ChordModel,
-    transitions: &super::model::Transitions,
+    potentials: &super::model::Potentials,
     lesson: &ChordLesson,
     given: &[Option<usize>],
     gradient: &mut [f32],
 ) {
     let count = model.chords().len();
-    let lattice = model.lattice(&lesson.beats);
-    let theirs = lattice.posterior(transitions, given);
-    let ours = lattice.posterior(transitions, &[]);
+    let lattice = model.lattice(potentials, &lesson.beats);
+    let theirs = lattice.posterior(potentials, given);
+    let ours = lattice.posterior(potentials, &[]);
     let off: Vec<f32> = theirs
         .chords
         .iter()
@@ -167,8 +167,8 @@ fn add_lesson(
     let beats = lesson.beats.len();
     let mut pairs = vec![0.0_f32; beats.saturating_sub(1) * count * count];
     for (table, beat) in pairs.chunks_exact_mut(count * count).zip(1..) {
-        lattice.add_pairs(transitions, &theirs, beat, 1.0, table);
-        lattice.add_pairs(transitions, &ours, beat, -1.0, table);
+        lattice.add_pairs(potentials, &theirs, beat, 1.0, table);
+        lattice.add_pairs(potentials, &ours, beat, -1.0, table);
     }
     model.add_gradient(&lesson.beats, &off, &pairs, gradient);
 }
