@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 const GAP_MAX: Duration = Duration::from_millis(10);
 /// Memory may move by so much after the first hour.
 const MEMORY_SPREAD_MAX_KB: u64 = 1_024;
-/// How often the memory is read.
+/// So long the daemon may get no further: a tune that is composed, and a machine that does much else.
+const STANDSTILL_MAX: Duration = Duration::from_secs(180);
+/// How often the progress is looked at, and the memory read.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 #[test]
@@ -75,6 +77,7 @@ impl Run {
         );
         let mut memory = Vec::new();
         let mut archive = None;
+        let mut latest = (None, began);
         let status = loop {
             if let Some(status) = daemon.0.try_wait().unwrap() {
                 break status;
@@ -82,6 +85,15 @@ impl Run {
             std::thread::sleep(LOOK_INTERVAL);
             let kilobytes = resident_kb(daemon.0.id());
             let begun = progress(&path("archive.sqlite"), &mut archive);
+            if begun > latest.0 {
+                latest = (begun, Instant::now());
+            }
+            assert!(
+                latest.1.elapsed() < STANDSTILL_MAX,
+                "no tune begins after {:?}: {}",
+                latest.0,
+                std::fs::read_to_string(path("log")).unwrap()
+            );
             memory.extend(begun.zip(kilobytes));
         };
         let took = began.elapsed();
