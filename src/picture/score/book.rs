@@ -9,6 +9,7 @@ use super::drawing::{Anchor, Block, Drawing, Font};
 use super::incipit::incipit;
 use super::lettering;
 use super::pdf::{Document, Matter, Page, Target};
+use super::sort_by_number;
 
 /// Sizes of paper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,7 +161,7 @@ impl Book {
                 .collect();
             entries.sort_by_cached_key(|entry| sorting_key(&entry.title));
             let index = self.index(&entries, tune_pages);
-            entries.sort_by_cached_key(|entry| {
+            sort_by_number(&mut entries, |entry| {
                 let Target { page, top } = entry.target;
                 ((page as i64) << 32) | i64::from(top.to_bits())
             });

@@ -6,6 +6,7 @@
 use super::beam::Stems;
 use super::glyph::Glyph;
 use super::sheet::{AnnotationSide, Direction, Extras, Head, NotesSign, Sheet, SignKind};
+use super::sort_by_number;
 use super::staff;
 use super::words;
 use crate::abc::Decoration;
@@ -363,7 +364,7 @@ impl Columns {
         if heads.is_empty() {
             return;
         }
-        heads.sort_by_cached_key(|&(position, ..)| -i64::from(position));
+        sort_by_number(&mut heads, |&(position, ..)| -i64::from(position));
         let mut placed: Vec<(f32, f32, f32)> = Vec::with_capacity(heads.len());
         let count = heads.len();
         for turn in 0..count {

@@ -10,6 +10,7 @@ use super::lettering;
 use super::note::NotePosition;
 use super::pen::Pen;
 use super::sheet::{AnnotationSide, Direction, Lyric, SignKind, Stroke};
+use super::sort_by_number;
 use super::system::LineSetter;
 use super::words;
 use crate::abc::Decoration;
@@ -161,7 +162,7 @@ pub(super) fn spans(voice: &super::sheet::Voice) -> Vec<Span> {
             }
         }
     }
-    spans.sort_by_cached_key(|span| span.first as i64);
+    sort_by_number(&mut spans, |span| span.first as i64);
     spans
 }
 
@@ -424,7 +425,7 @@ impl LineSetter<'_> {
             .copied()
             .collect();
         // Inner slurs first: outer ones go around them.
-        slurs.sort_by_cached_key(|slur| i64::from(slur.last - slur.first));
+        sort_by_number(&mut slurs, |slur| i64::from(slur.last - slur.first));
         for slur in slurs {
             let (first, last) = (slur.first as usize, slur.last as usize);
             let inside = first.max(signs.start)..(last + 1).min(signs.end);

@@ -8,6 +8,7 @@ use super::sheet::{
     KeySigns, LineBreak, Lyric, NotesSign, Sheet, Sign, SignKind, SlurMark, Staff, StaffGroup,
     Stroke, Tempo, TupletMark, Voice, Words,
 };
+use super::sort_by_number;
 use super::value::{self, Value};
 use crate::abc::{
     self, BarLine, BarStyle, ClefChange, Decoration, Field, FieldValue, KeyField, LineContent,
@@ -971,7 +972,7 @@ impl VoiceReader {
         let Some(first) = chord.notes().next().copied() else {
             return;
         };
-        heads.sort_by_cached_key(|head| i64::from(head.position));
+        sort_by_number(&mut heads, |head| i64::from(head.position));
         self.notes(heads, chord.length, first.length, before);
         for member in &chord.members {
             if member.kind == SymbolKind::SlurEnd {
@@ -1221,7 +1222,7 @@ impl VoiceReader {
                         .take(HEADS_MAX)
                         .map(|note| self.head(note, Tie::None))
                         .collect();
-                    heads.sort_by_cached_key(|head| i64::from(head.position));
+                    sort_by_number(&mut heads, |head| i64::from(head.position));
                     heads
                 }
                 _ => continue,

@@ -11,6 +11,7 @@
 use super::contour::{self, Contour};
 use super::drawing::{Anchor, Block, Drawing, Font, Item, Kind, Point, Shape};
 use super::glyph::Glyph;
+use super::sort_by_number;
 
 /// How a picture is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -233,7 +234,7 @@ impl Writer {
         let bar_of = |item: &Item| item.place.map(|place| place.bar);
         let mut items: Vec<&Item> = block.items.iter().collect();
         // All is of one colour, so the order in which it is painted does not show.
-        items.sort_by_cached_key(|item| bar_of(item).map_or(-1, i64::from));
+        sort_by_number(&mut items, |item| bar_of(item).map_or(-1, i64::from));
         for bar in items.chunk_by(|a, b| bar_of(a) == bar_of(b)) {
             match bar_of(bar[0]) {
                 Some(number) => {
@@ -277,7 +278,7 @@ impl Writer {
                 _ => None,
             })
             .collect();
-        strokes.sort_by_cached_key(|&(thickness, ..)| i64::from(thickness));
+        sort_by_number(&mut strokes, |&(thickness, ..)| i64::from(thickness));
         for same in strokes.chunk_by(|a, b| a.0 == b.0) {
             self.stroke_start(same[0].0);
             self.text(" d=\"");
