@@ -107,11 +107,11 @@ pub(super) struct Potentials {
 /// A tune's beats with all that the weights say of them.
 pub(super) struct Lattice {
     /// (beat, chord), as logarithms.
-    pub(super) fits: Vec<f32>,
+    fits: Vec<f32>,
     /// The context in which a beat is come to.
-    pub(super) contexts: Vec<usize>,
+    contexts: Vec<usize>,
     /// What the odds of staying on a chord are multiplied with: (beat, chord).
-    pub(super) stays: Vec<f32>,
+    stays: Vec<f32>,
     chords: usize,
 }
 
@@ -395,7 +395,7 @@ impl Lattice {
         self.contexts.len()
     }
 
-    /// Which rows of the transitions lead into a beat.
+    /// Where the odds of coming into a beat stand among those of all contexts, [`Potentials::onward`] as [`Potentials::back`].
     fn table(&self, beat: usize) -> Range<usize> {
         let size = self.chords * self.chords;
         self.contexts[beat] * size..(self.contexts[beat] + 1) * size
