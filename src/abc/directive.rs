@@ -321,7 +321,7 @@ impl MidiDirective {
                 name: rest.first()?.to_string(),
                 intervals: rest[1..]
                     .iter()
-                    .filter_map(|word| word.parse().ok())
+                    .filter_map(|word| word.parse::<u8>().ok())
                     .collect(),
             },
             "drum" => Self::Drum {

@@ -28,7 +28,7 @@ impl ServiceManager {
 
     /// There is none on this system.
     #[cfg(not(unix))]
-    pub fn from_environment() -> Self {
+    pub(super) fn from_environment() -> Self {
         Self {}
     }
 

@@ -24,7 +24,7 @@ pub(super) fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn hang_up() -> Result<Arc<AtomicBool>, Failure> {
     Ok(Arc::default())
 }
 

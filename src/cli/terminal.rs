@@ -3,7 +3,7 @@
 //! In: keys that somebody presses, lines to show. Out: the keys, and the lines on stderr; at the end the terminal as it was.
 //! Not: what the keys mean.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 
 /// A key that means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,7 @@ const COLUMNS_MIN: usize = 40;
 /// Wider ones stay empty beyond: longer lines are hard to follow.
 const COLUMNS_MAX: usize = 100;
 
+#[cfg(unix)]
 const HIDE_CURSOR: &str = "\x1b[?25l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 /// From here to the end of the screen.
@@ -38,6 +39,7 @@ impl Terminal {
         use nix::sys::termios::{
             LocalFlags, SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr,
         };
+        use std::io::IsTerminal;
         let (stdin, screen) = (std::io::stdin(), console::Term::stderr());
         let is_dumb = std::env::var_os("TERM").is_none_or(|name| name == "dumb");
         if !stdin.is_terminal() || !screen.is_term() || is_dumb {

@@ -5,13 +5,16 @@
 #![allow(unsafe_code, reason = "no safe crate asks Linux for short turns")]
 
 #[cfg(unix)]
+use thread_priority::ThreadPriorityValue;
+#[cfg(unix)]
 use thread_priority::unix::{
     RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
     thread_native_id,
 };
-use thread_priority::{Error, ThreadPriority, ThreadPriorityValue};
+use thread_priority::{Error, ThreadPriority};
 
 /// Real-time priority of the threads that time notes: above ordinary programs, below the sound server's own threads.
+#[cfg(unix)]
 const FIFO_PRIORITY: u8 = 20;
 
 /// Wakes this thread at the microsecond it asked for, as far as the system lets it: no timer slack, and real-time

@@ -20,6 +20,10 @@ pub(super) mod softmax;
 
 /// Which instruction set the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "other processors run plain Rust")
+)]
 pub(super) enum Level {
     /// Plain Rust.
     Portable,
