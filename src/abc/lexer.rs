@@ -835,7 +835,7 @@ impl<'a> Lexer<'a> {
     fn is_text_ending(&self) -> bool {
         let mut before = self.symbols.iter().rev().map(|symbol| &symbol.kind);
         let follows_bar = matches!(
-            before.find(|&kind| *kind != SymbolKind::Space),
+            before.find(|kind| !matches!(kind, SymbolKind::Space)),
             None | Some(SymbolKind::Bar(_))
         );
         let after = &self.bytes[self.at + 2..];

@@ -89,7 +89,7 @@ impl Resolver {
                 let ends = music
                     .symbols
                     .iter()
-                    .filter(|symbol| symbol.kind == SymbolKind::OverlayEnd);
+                    .filter(|symbol| matches!(symbol.kind, SymbolKind::OverlayEnd));
                 ends.count() as u32 // fewer than bytes of a tune
             }
             _ => 0,

@@ -497,7 +497,7 @@ impl WrittenVoice {
         };
         self.sound(shared, step, advance, span);
         for member in &chord.members {
-            if member.kind == SymbolKind::SlurEnd {
+            if matches!(member.kind, SymbolKind::SlurEnd) {
                 self.slur_end(shared, member.span);
             }
         }
