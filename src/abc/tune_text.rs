@@ -98,37 +98,32 @@ impl TuneText {
 
     /// Where in the file the byte at `offset` of the text stands.
     pub fn place(&self, offset: u32) -> Place {
-        let (line, start) = self.line_start(offset);
-        let column = self
-            .text
-            .get(start..self.floor(offset))
-            .map_or(0, |before| before.chars().count());
+        let before = &self.text[..self.floor(offset)];
+        let lines = self.line_ends(before.len()).count();
+        let column = before[self.line_start(before.len())..].chars().count();
+        // Lossless: a tune is at most `TUNE_BYTES_MAX` long.
         Place {
-            line: self.first_line + line,
+            line: self.first_line + lines as u32,
             column: column as u32 + 1,
         }
     }
 
     /// The line that holds the byte at `offset`, without its end.
     pub fn line_at(&self, offset: u32) -> &str {
-        let (_, start) = self.line_start(offset);
-        let rest = &self.text[start..];
-        &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())]
+        let rest = &self.text[self.line_start(self.floor(offset))..];
+        &rest[..memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len())]
     }
 
-    /// How many lines end before `offset`, and where its line begins.
-    fn line_start(&self, offset: u32) -> (u32, usize) {
-        let before = &self.text.as_bytes()[..self.floor(offset)];
-        let (mut lines, mut start) = (0, 0);
-        for (at, &byte) in before.iter().enumerate() {
-            let ends = byte == b'\n'
-                || (byte == b'\r' && self.text.as_bytes().get(at + 1) != Some(&b'\n'));
-            if ends {
-                lines += 1;
-                start = at + 1;
-            }
-        }
-        (lines, start)
+    /// Where the line begins that the byte at `end` stands in.
+    fn line_start(&self, end: usize) -> usize {
+        self.line_ends(end).next_back().map_or(0, |at| at + 1)
+    }
+
+    /// The last bytes of the lines that end before `end`.
+    fn line_ends(&self, end: usize) -> impl DoubleEndedIterator<Item = usize> {
+        let text = self.text.as_bytes();
+        memchr::memchr2_iter(b'\n', b'\r', &text[..end])
+            .filter(|&at| text[at] == b'\n' || text.get(at + 1) != Some(&b'\n'))
     }
 
     fn floor(&self, offset: u32) -> usize {

@@ -487,8 +487,10 @@ impl<R: Read> Tunebook<R> {
             _ => 0,
         };
         self.is_quoted &= before > 0;
-        self.line.drain(..before);
-        self.line_byte += before as u64;
+        if before > 0 {
+            self.line.drain(..before);
+            self.line_byte += before as u64;
+        }
     }
 
     /// Reads the next chunk; false at the end of the file.

@@ -245,21 +245,21 @@ fn in_place(file: &str, tune: &TuneText, finding: &Diagnostic) -> String {
             place.line
         );
     }
-    let line: Vec<char> = tune.line_at(finding.span.start).chars().collect();
+    let line = tune.line_at(finding.span.start);
+    let characters = line.chars().count();
     let length = tune
         .text()
         .get(finding.span.start as usize..finding.span.end as usize)
         .map_or(1, |marked| {
             marked.lines().next().unwrap_or("").chars().count()
         });
-    let column = (place.column as usize - 1).min(line.len());
+    let column = (place.column as usize - 1).min(characters);
     // A long line is shown around the finding only.
     let from = column.saturating_sub(SHOWN_CHARACTERS_MAX / 3);
-    let to = line.len().min(from + SHOWN_CHARACTERS_MAX);
-    let shown: String = line[from..to]
-        .iter()
-        .map(|&c| if c == '\t' || c.is_control() { ' ' } else { c })
-        .collect();
+    let to = characters.min(from + SHOWN_CHARACTERS_MAX);
+    let is_blank = |c: char| c == '\t' || c.is_control();
+    let shown = line.chars().skip(from).take(to - from);
+    let shown: String = shown.map(|c| if is_blank(c) { ' ' } else { c }).collect();
     let carets = length.clamp(1, (to - column).max(1));
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
