@@ -47,7 +47,7 @@ if [ "${1:-}" = --try ]; then
 fi
 
 profile=${1:-release}
-cargo build --profile "$profile" --features mqtt
+cargo build --profile "$profile" --features mpris,mqtt
 ceilid=$target/$profile/ceilid
 made=$target/package-files
 rm -rf "$made"

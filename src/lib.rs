@@ -64,7 +64,7 @@
 //! | [`output`] | `Performance` → files, MIDI ports, the sound card, streams |
 //! | [`daemon`] | runs the path for ever |
 //! | [`web`] | HTTP and the page |
-//! | [`hands`] | what else steers it: MPD's clients, OSC |
+//! | [`hands`] | what else steers it: MPD's clients, OSC, MQTT, a desktop's media keys |
 //! | [`cli`] | the way in |
 //!
 //! Each module's row in `tests/layers.rs` says whom it may name, own modules and outside crates alike; the test

@@ -1,9 +1,10 @@
-//! Other people's programs at a running daemon: `mpc` by MPD's protocol, `oscsend` of liblo, a mosquitto with
-//! its clients. Where they are not installed (`tests/set_up.sh --tests` installs them) those tests are skipped.
+//! Other people's programs at a running daemon: `mpc` by MPD's protocol, `oscsend` of liblo, a mosquitto with its clients,
+//! `playerctl` on a D-Bus of the test's own. Where they are not installed (`tests/set_up.sh --tests` installs them) those
+//! tests are skipped.
 
 mod common;
 
-#[cfg(feature = "mqtt")]
+#[cfg(any(feature = "mpris", feature = "mqtt"))]
 use common::folder::Folder;
 #[cfg(feature = "mqtt")]
 use common::port::ReservedPort;
@@ -30,7 +31,11 @@ struct Band {
 
 impl Band {
     fn start(more: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        Self::of(Command::new(env!("CARGO_BIN_EXE_ceilid")), more)
+    }
+
+    /// The command may have surroundings of its own.
+    fn of(mut command: Command, more: &[&str]) -> Self {
         command.args(["serve", "--to", "null", "--listen", "127.0.0.1:0"]);
         command.args(["--mpd", "127.0.0.1:0", "--osc", "127.0.0.1:0"]);
         let mut process = command.args(more).stderr(Stdio::piped()).spawn().unwrap();
@@ -325,4 +330,61 @@ fn home_assistant_finds_the_band_at_its_broker_and_steers_it() {
     // Whoever looks later sees that it has gone, and whoever crashes is missed by the broker itself.
     end_gently(&mut band.process);
     assert_eq!(broker.kept("home/folk/availability"), "offline");
+}
+
+#[test]
+#[cfg(feature = "mpris")]
+fn the_keys_and_widgets_of_a_desktop_steer_the_band() {
+    if lacks(&["dbus-daemon", "playerctl"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let bus = format!("unix:path={}", folder.path("bus").display());
+    let mut command = Command::new("dbus-daemon");
+    command.args(["--session", "--nofork", "--address", &bus]);
+    let _bus = Running(command.stderr(Stdio::null()).spawn().unwrap());
+    wait_for("the bus", || folder.path("bus").exists());
+    let environment = [("DBUS_SESSION_BUS_ADDRESS", bus.as_str())];
+    let seen_band = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        command.envs(environment);
+        Band::of(command, &["--mpris"])
+    };
+    let band = seen_band();
+    let playerctl = |words: &[&str]| {
+        let mut command = Command::new("playerctl");
+        let answer = command.args(words).envs(environment).output().unwrap();
+        let said = String::from_utf8_lossy(&answer.stderr);
+        assert!(answer.status.success(), "playerctl {words:?}: {said}");
+        String::from_utf8(answer.stdout).unwrap().trim().to_owned()
+    };
+    let title = band.status()["now"]["title"].as_str().unwrap().to_owned();
+    assert_eq!(playerctl(&["metadata", "title"]), title);
+    assert_eq!(playerctl(&["status"]), "Playing");
+    let length: u64 = playerctl(&["metadata", "mpris:length"]).parse().unwrap();
+    assert!(length > 10_000_000, "{length} microseconds");
+    playerctl(&["volume", "0.4"]);
+    wait_for("the volume", || band.status()["settings"]["volume"] == 40);
+    assert!(playerctl(&["volume"]).starts_with("0.4"));
+    playerctl(&["play-pause"]);
+    wait_for("the pause", || band.status()["activity"] == "paused");
+    assert_eq!(playerctl(&["status"]), "Paused");
+    // Somebody who looks on is told without asking.
+    let mut command = Command::new("playerctl");
+    command.args(["--follow", "status"]);
+    let command = command.envs(environment).stdout(Stdio::piped());
+    let mut onlooker = Running(command.spawn().unwrap());
+    let seen = Said::through(onlooker.0.stdout.take().unwrap());
+    assert_eq!(seen.next_line(), "Paused");
+    playerctl(&["play"]);
+    assert_eq!(seen.next_line(), "Playing");
+    playerctl(&["next"]);
+    wait_for("the next tune", || {
+        band.status()["now"]["title"] != title.as_str()
+    });
+    // A second band of the session has a name of its own.
+    let _second = seen_band();
+    let players = playerctl(&["--list-all"]);
+    let bands = players.lines().filter(|name| name.starts_with("ceilid"));
+    assert_eq!(bands.count(), 2, "{players}");
 }

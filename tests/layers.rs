@@ -41,7 +41,7 @@ const LAYERS: &[Layer] = &[
     // The page: the only folder of tokio. Tunes are rendered and their files made by `output`, sound comes from its station.
     Layer { module: "web",         own: &["abc", "picture", "wishes", "critic", "compose", "daemon", "output"], outside: &["axum", "hyper", "hyper_util", "serde", "serde_json", "socket2", "tokio", "tower", "tracing", "utoipa", "utoipa_axum"] },
     // Others' protocols. They ask and tell the daemon as the page does.
-    Layer { module: "hands",       own: &["music", "performance", "wishes", "daemon", "output"], outside: &["http", "percent_encoding", "rosc", "rumqttc", "serde_json", "tracing"] },
+    Layer { module: "hands",       own: &["music", "performance", "wishes", "daemon", "output"], outside: &["http", "percent_encoding", "rosc", "rumqttc", "serde_json", "tracing", "zbus"] },
     Layer { module: "cli",         own: &["music", "abc", "score", "harmony", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web", "hands"],
             outside: &["clap", "clap_complete", "clap_mangen", "csv", "flate2", "itoa", "memchr", "similar", "anyhow", "console", "nix", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
 ];
@@ -54,6 +54,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("rusty_mp3", "output/render/mp3.rs"),
     ("rosc", "hands/osc.rs"),
     ("rumqttc", "hands/mqtt.rs"),
+    ("zbus", "hands/mpris.rs"),
     ("libc", "output/priority.rs"),
     ("midir", "output/midi_port.rs"),
     ("cpal", "output/sound_device.rs"),

@@ -8,7 +8,7 @@ packages=(build-essential pkg-config libasound2-dev libjack-jackd2-dev)
 if [ "${1:-}" = --tests ]; then
   packages+=(abcmidi fluidsynth timgm6mb-soundfont jackd2 pulseaudio pulseaudio-utils dbus
     icecast2 libfaketime chromium nginx-light caddy mpc liblo-tools time
-    mosquitto mosquitto-clients slurmctld slurmd slurm-client poppler-utils mupdf-tools)
+    mosquitto mosquitto-clients playerctl slurmctld slurmd slurm-client poppler-utils mupdf-tools)
   # Node of other makers brings its own, and Debian's will not stand beside it.
   command -v npm >/dev/null || packages+=(npm)
   command -v firefox-esr >/dev/null || packages+=(firefox-esr)

@@ -17,6 +17,7 @@ use crate::daemon::{
     self, ClockIn, DaemonParts, Ending, Handle, NoNotice, Notice, PlayerSettings, Settings, TuneId,
     TuneRecord, TuneSource,
 };
+use crate::hands;
 use crate::output::midi_bytes::Heard;
 use crate::output::midi_input;
 use crate::output::{LiveOutput, OutputName, Surroundings};
@@ -113,6 +114,12 @@ impl<'a> Stage<'a> {
             }
         }
         self.listen(daemon.handle())?;
+        if self.config.mpris.is_on() {
+            let unseen = |error| {
+                Failure::environment(error).hint("leave --mpris out where there is no desktop")
+            };
+            hands::show_to_desktop(daemon.handle()).map_err(unseen)?;
+        }
         if let Some(doors) = doors {
             doors.open_to_hands(daemon.handle(), self.context)?;
         }

@@ -69,6 +69,8 @@ pub struct Config {
     pub osc: Option<SocketAddr>,
     /// The MQTT broker at which the band is shown and steered; its address may hold a password.
     pub mqtt: Option<Secret>,
+    /// Whether the desktop shows and steers the band.
+    pub mpris: Switch,
     /// Names by which a proxy is called that stands before the page.
     pub trusted_hosts: Vec<String>,
 }
@@ -262,6 +264,9 @@ const OWN_KEYS: &[Key] = &[
     Key { name: "mqtt", value: "URL", takes: Takes::One, scope: Scope::Serve,
           help: "MQTT broker at which Home Assistant finds, shows and steers the band: mqtt://USER:PASSWORD@HOST:PORT/TOPIC [default: none]",
           set: Set::Own(|config, values| { config.mqtt = Some(Secret(text(values)?.to_owned())); Ok(()) }) },
+    Key { name: "mpris", value: "BOOL", takes: Takes::Flag, scope: Scope::Live,
+          help: "Let the desktop show the band, and its media keys steer it (MPRIS)",
+          set: Set::Own(|config, values| { config.mpris = flag(values)?; Ok(()) }) },
     Key { name: "archive.path", value: "FILE", takes: Takes::One, scope: Scope::Serve,
           help: "SQLite file in which every tune is archived [default: no archive]",
           set: Set::Own(|config, values| { config.archive.path = Some(path(values)?); Ok(()) }) },

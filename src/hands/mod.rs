@@ -7,6 +7,8 @@
 
 pub mod broker;
 pub mod mpd;
+#[cfg(feature = "mpris")]
+pub mod mpris;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod osc;
@@ -34,6 +36,12 @@ pub enum HandsError {
     Broker {
         /// What is wrong with it. It may hold a password, so it is not shown.
         reason: &'static str,
+    },
+    /// There is no session bus, or it lets nobody in.
+    #[error("no D-Bus session to show the band in")]
+    Bus {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// This build cannot speak it.
     #[error("this build has no {protocol}; build with `--features {feature}`")]
@@ -66,6 +74,23 @@ pub fn show_at_broker(broker: &Broker, handle: &Handle) -> Result<(), HandsError
         Err(HandsError::NotBuiltIn {
             protocol: "MQTT",
             feature: "mqtt",
+        })
+    }
+}
+
+/// Shows the band to the desktop, and lets it be steered from there, until the daemon ends.
+///
+/// # Errors
+/// There is no session bus, the thread does not start, or this build cannot.
+pub fn show_to_desktop(handle: &Handle) -> Result<(), HandsError> {
+    #[cfg(feature = "mpris")]
+    return mpris::open(handle.clone());
+    #[cfg(not(feature = "mpris"))]
+    {
+        let _ = handle;
+        Err(HandsError::NotBuiltIn {
+            protocol: "MPRIS",
+            feature: "mpris",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Processes that do not outlive their test, and waiting with a bound.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -92,7 +92,12 @@ pub struct Said(Receiver<String>);
 
 impl Said {
     pub fn by(process: &mut Child) -> Self {
-        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        Self::through(process.stderr.take().unwrap())
+    }
+
+    /// The same on another pipe.
+    pub fn through(pipe: impl Read + Send + 'static) -> Self {
+        let lines = BufReader::new(pipe).lines();
         let (tell, told) = channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
