@@ -217,6 +217,26 @@ fn no_size_of_the_sound_cards_buffer_makes_a_hole() {
 }
 
 #[test]
+fn a_jack_server_that_hangs_keeps_no_other_sound_server_waiting() {
+    if lacks(&["pulseaudio", "parec", "pactl", "jackd", "jack_lsp"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let jack = JackServer::start(&folder, "jackd.log");
+    let pulse = PulseServer::start(&folder);
+    let recording = Recording::start(&pulse, &folder, "sound.raw");
+    jack.freeze();
+    let output = folder.ceilid(
+        &["play", "tune.abc", "--plain", "--to", "synth"],
+        &[pulse.environment(), jack.environment()].concat(),
+    );
+    assert!(output.status.success(), "{output:?}");
+    recording.wait_for_silence();
+    let sound = recording.sounding();
+    assert!(sound.length > QUARTER * 16 * 9 / 10, "{sound:?}");
+}
+
+#[test]
 fn sound_goes_back_to_the_sound_server_that_it_played_to_first() {
     if lacks(&["pulseaudio", "parec", "pactl", "jackd", "jack_lsp"]) {
         return;

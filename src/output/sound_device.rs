@@ -259,7 +259,6 @@ fn open_typed<S: SizedSample + FromSample<f32>>(
 /// The names of the devices, the systems in the order in which they are tried.
 pub(super) fn names() -> Vec<String> {
     hosts(None)
-        .iter()
         .flat_map(output_devices)
         .map(|(name, _)| name)
         .collect()
@@ -275,13 +274,12 @@ fn choose(
     wanted: Option<&str>,
     only: Option<SoundSystem>,
 ) -> Result<(String, cpal::Device), OutputError> {
-    let hosts = hosts(only);
     let Some(wanted) = wanted else {
-        let default = hosts.iter().find_map(|host| host.default_output_device());
+        let default = hosts(only).find_map(|host| host.default_output_device());
         let named = default.map(|device| (device_name(&device), device));
         return named.ok_or_else(|| OutputError::no_such_device(None, Vec::new()));
     };
-    let devices: Vec<(String, cpal::Device)> = hosts.iter().flat_map(output_devices).collect();
+    let devices: Vec<(String, cpal::Device)> = hosts(only).flat_map(output_devices).collect();
     let names: Vec<String> = devices.iter().map(|(name, _)| name.clone()).collect();
     let place = position_by_name(&names, wanted);
     place
@@ -289,16 +287,16 @@ fn choose(
         .ok_or_else(|| OutputError::no_such_device(Some(wanted), names))
 }
 
-/// The sound systems that answer, in cpal's order: PipeWire, PulseAudio, JACK, ALSA.
-fn hosts(only: Option<SoundSystem>) -> Vec<cpal::Host> {
+/// The sound systems that answer, in cpal's order: PipeWire, PulseAudio, JACK, ALSA. Each is asked when its turn comes: one that
+/// hangs holds up none that is before it.
+fn hosts(only: Option<SoundSystem>) -> impl Iterator<Item = cpal::Host> {
     // alsa-lib writes to stderr about each device it does not find; on this thread, to a buffer instead, new each time.
     #[cfg(target_os = "linux")]
     let _ = alsa::Output::local_error_handler();
     cpal::available_hosts()
         .into_iter()
-        .filter(|id| only.is_none_or(|only| only.0 == *id))
+        .filter(move |id| only.is_none_or(|only| only.0 == *id))
         .filter_map(host)
-        .collect()
 }
 
 fn host(id: HostId) -> Option<cpal::Host> {
@@ -309,7 +307,7 @@ fn host(id: HostId) -> Option<cpal::Host> {
     }
 }
 
-fn output_devices(host: &cpal::Host) -> Vec<(String, cpal::Device)> {
+fn output_devices(host: cpal::Host) -> Vec<(String, cpal::Device)> {
     // JACK's list has what is recorded from as well.
     let is_input = |device: &cpal::Device| {
         (device.description()).is_ok_and(|told| told.direction() == DeviceDirection::Input)

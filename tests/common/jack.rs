@@ -1,7 +1,7 @@
 //! A JACK server, and what arrives at a MIDI port of it.
 
 use super::folder::Folder;
-use super::process::{Running, end_gently, output_of, wait_for};
+use super::process::{Running, end_gently, output_of, send_signal, wait_for};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
@@ -102,6 +102,11 @@ impl JackServer {
 
     pub fn end(&mut self) {
         end_gently(&mut self.process);
+    }
+
+    /// It answers nobody any more, and does not end.
+    pub fn freeze(&self) {
+        send_signal(&self.process.0, "STOP");
     }
 
     /// At once, as a crash ends it.
