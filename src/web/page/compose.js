@@ -152,7 +152,7 @@ function story() {
   const refused = Object.entries(draft.made.refused).map(([reason, count]) => `${count} ${reason}`);
   const known = draft.made.longest_known_passage;
   at("draft-story").textContent = [
-    text.value === draft.composed ? draft.made.provenance : `changed by you; ${draft.made.provenance}`,
+    `${text.value === draft.composed ? "" : "changed by you; "}${draft.made.provenance}.`,
     refused.length ? `Drafts refused before it: ${refused.join(", ")}.` : "",
     known == null ? "" : `At most ${known} of its notes in a row stand in a tune it learnt from.`,
   ].filter(Boolean).join(" ");
@@ -202,32 +202,38 @@ async function give(what, words) {
 
 export const keep = () => give({ play: false, keep: true }, "Kept: it stands in the Book.");
 
-/** Bars of a part, as tunes have them. */
-const PART_BARS = 8;
+/** Bars of a part, as most tunes have them; fewest and most that one can be asked to have. */
+const PART_BARS = 8, PART_BARS_MIN = 4, PART_BARS_MAX = 32;
 
-/** The parts of the text's music in their order: how many times eight bars each has, and whether it is repeated. */
+/** The parts of the text's music in their order: how many bars each has, without a pickup, and whether it is repeated. */
 function parts(abc) {
   const music = abc.split("\n").filter((line) => !/^([A-Za-z]:|%)/.test(line)).join("").replace(/"[^"]*"/g, "");
   const sections = [...music.matchAll(/([^]*?)(:\|+:?|::|\|\||\|\]|\|:|$)/g)];
-  return sections.map(([, bars, end]) => ({
-    eights: Math.round(bars.split("|").filter((bar) => /[A-Ga-gz]/.test(bar)).length / PART_BARS),
-    isRepeated: end.startsWith(":"),
-  })).filter((part) => part.eights > 0);
+  return sections.map(([, written, end]) => {
+    const bars = written.split("|").filter((bar) => /[A-Ga-gz]/.test(bar)).length;
+    // A pickup and the short bar that it completes are one.
+    return { bars: bars - (bars % 2), isRepeated: end.startsWith(":") };
+  }).filter((part) => part.bars > 0);
 }
 
-/** Their form as the API has it: a letter for eight bars, twice where they are repeated. */
+/** Their form as the API has it: a letter for so many bars, twice where they are repeated; null where no form has such parts. */
 function formOf(found) {
+  const first = found.length ? found[0].bars : 0;
+  const isEven = found.every((part) => part.bars === first) && first >= PART_BARS_MIN && first <= PART_BARS_MAX;
+  const unit = isEven ? first : PART_BARS;
+  if (!found.length || found.some((part) => part.bars % unit)) return null;
   let letters = 0;
-  return found.map(({ eights, isRepeated }) => {
-    const names = Array.from({ length: eights }, () => String.fromCharCode(65 + letters++)).join("");
-    return isRepeated ? names + names : names;
-  }).join("");
+  const names = found.map(({ bars, isRepeated }) => {
+    const once = Array.from({ length: bars / unit }, () => String.fromCharCode(65 + letters++)).join("");
+    return isRepeated ? once + once : once;
+  });
+  return { form: names.join(""), part_bars: unit };
 }
 
 /** Composes anew, in the dance and form that the text has now, with what is `kept` of it. */
 function rewrite(kept) {
   const asked = { ...(draft.made ? draft.made.asked : {}), ...kept };
-  for (const name of ["seed", "index", "form", "prime", "prime_bars", "turn"]) if (!(name in kept)) delete asked[name];
+  for (const name of ["seed", "index", "form", "part_bars", "prime", "prime_bars", "turn", "vary"]) if (!(name in kept)) delete asked[name];
   const dance = field(text.value, "R");
   if (DANCES.includes(dance)) asked.dance = dance;
   compose(asked);
@@ -236,8 +242,13 @@ function rewrite(kept) {
 /** All but its last two bars. */
 function otherEnding() {
   const found = parts(text.value);
-  const bars = PART_BARS * found.reduce((sum, part) => sum + part.eights, 0);
-  rewrite({ prime: text.value, prime_bars: Math.max(1, bars - 2), form: formOf(found) || "any" });
+  const form = formOf(found);
+  if (!form) {
+    at("compose-state").textContent = "no other ending can be asked for: its parts differ in length, and are not eight bars or twice eight";
+    return;
+  }
+  const bars = found.reduce((sum, part) => sum + part.bars, 0);
+  rewrite({ prime: text.value, prime_bars: bars - 2, ...form });
 }
 
 const readBars = calmly(async () => {
@@ -275,7 +286,7 @@ function fromLink() {
   }
   if (asked.temperature) form.elements.temperature.value = asked.temperature;
   if (asked.seed) form.elements.seed.value = asked.seed;
-  for (const name of ["seed", "index", "temperature", "prime_bars"]) if (asked[name]) asked[name] = Number(asked[name]);
+  for (const name of ["seed", "index", "temperature", "part_bars", "prime_bars"]) if (asked[name]) asked[name] = Number(asked[name]);
   compose(asked);
 }
 
@@ -310,7 +321,7 @@ export function begin() {
   at("draft-play").addEventListener("click", togglePlay);
   at("draft-queue").addEventListener("click", () => give({ play: true }, "The band plays it after what comes next."));
   at("draft-keep").addEventListener("click", keep);
-  at("vary").addEventListener("click", () => rewrite({ prime: text.value, prime_bars: 2 }));
+  at("vary").addEventListener("click", () => rewrite({ vary: text.value }));
   at("other-ending").addEventListener("click", otherEnding);
   at("other-b").addEventListener("click", () => rewrite({ turn: text.value }));
   at("next-draft").addEventListener("click", () => draft.made &&
