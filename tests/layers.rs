@@ -31,7 +31,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "token",       own: &["music", "score"], outside: &["serde"] },
     Layer { module: "model",       own: &["token"], outside: &["candle_core", "candle_nn", "half", "rayon", "safetensors", "serde", "serde_json"] },
     Layer { module: "wishes",      own: &["music", "abc", "score", "performance", "token"], outside: &["serde", "serde_json", "strsim"] },
-    Layer { module: "critic",      own: &["music", "abc", "score", "harmony", "corpus"], outside: &[] },
+    Layer { module: "critic",      own: &["music", "abc", "score", "harmony", "corpus"], outside: &["rayon"] },
     Layer { module: "compose",     own: &["music", "corpus", "abc", "score", "harmony", "token", "model", "wishes", "critic"], outside: &["rand", "rand_chacha", "sha2", "serde"] },
     Layer { module: "teach",       own: &["music", "abc", "score", "corpus", "token", "model", "critic", "compose", "picture"], outside: &["rayon", "serde", "serde_json"] },
     Layer { module: "soundfont",   own: &[], outside: &["libm"] },

@@ -5,6 +5,7 @@ use super::shipped::LoadedModel;
 use super::{Context, Failure, files, place, report_page, shipped, stop};
 use crate::compose::Request;
 use crate::corpus::tunebook;
+use crate::critic::taste::Matched;
 use crate::model::characters_engine::CharactersEngine;
 use crate::model::checkpoint::{AnyModel, Model};
 use crate::model::engine::{Engine, Storage};
@@ -125,9 +126,12 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
             .map_err(Failure::input)?
             .ok_or_else(|| Failure::stopped(anyhow!("stopped")))?;
         found.note(card.findings.get_or_insert_default());
-        return Model { weights, card }
-            .save(path)
-            .map_err(Failure::environment);
+        (Model { weights, card }.save(path)).map_err(Failure::environment)?;
+        let said = args.corpus.iter().zip(&found.choosing);
+        let said: String = said
+            .filter_map(|(corpus, matched)| Some(choosing(corpus, matched.as_ref()?)))
+            .collect();
+        return files::write_stdout(said.as_bytes());
     }
     let measured = teach::measure(&corpus, &weights, model, request, count, context.seed())
         .map_err(Failure::input)?;
@@ -214,5 +218,14 @@ fn report(path: &Path, score: Cost, rounded: Cost, context: &Context) -> String 
         score.nats_mean(),
         score.accuracy(),
         rounded.bits() - score.bits()
+    )
+}
+
+/// How well what chooses among drafts in the manner of a corpus does.
+fn choosing(corpus: &Path, matched: &Matched) -> String {
+    let (penalty, nats) = (matched.penalty, -matched.cost);
+    format!(
+        "{}: choosing brings drafts {nats:.2} nats a tune nearer to tunes that taught nothing (penalty {penalty})\n",
+        corpus.display()
     )
 }

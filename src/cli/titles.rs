@@ -2,7 +2,7 @@
 
 use super::corpus::at_fault;
 use super::{Context, Failure, files, stop};
-use crate::compose::title::{Namer, TitleIndex, lesson, wording};
+use crate::compose::title::{Namer, TitleIndex, Titles, lesson, wording};
 use crate::corpus::normalise::without_exact_duplicates;
 use crate::corpus::{Setting, tunebook};
 use crate::model::checkpoint::{Model, Precision};
@@ -50,7 +50,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let dance = args.dance.unwrap_or(Dance::Reel);
     let title = |index: u32| {
-        let title = Namer::shipped().title(dance, context.seed(), index.into());
+        let title = Namer::shipped().title(Titles::Rare, dance, context.seed(), index.into());
         title.map_or(String::new(), |title| title + "\n")
     };
     let titles: Vec<String> = (0..args.count).into_par_iter().map(title).collect();

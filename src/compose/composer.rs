@@ -14,11 +14,11 @@ use super::planner::{PLANS_MAX, draw_plans, settled_plans};
 use super::provenance::{self, ModelName, Provenance};
 use super::request::{Beginning, Request, RequestError, learnt_as, metres};
 use super::sampler::Choice;
-use super::title::Namer;
+use super::title::{Namer, Titles};
 use crate::critic::comparison::Tell;
-use crate::critic::craft::craft;
+use crate::critic::craft::{CraftVersion, craft};
 use crate::critic::features::{Melody, scalars};
-use crate::critic::taste::Taste;
+use crate::critic::taste::{Pool, Taste};
 use crate::critic::{Critic, Refusal, Refusals};
 use crate::harmony::{self, Harmoniser};
 use crate::model::engine::Engine;
@@ -61,6 +61,13 @@ pub struct Leaning {
     pub habits: Habits,
     /// What chooses among drafts, where it was taught.
     pub taste: Option<Taste>,
+}
+
+impl Leaning {
+    /// How its taste hears tunes.
+    fn hears(&self) -> Option<CraftVersion> {
+        self.taste.as_ref().map(Taste::version)
+    }
 }
 
 impl Model {
@@ -252,7 +259,7 @@ impl Composer {
                 Critic::default().judge_reading(&parsed, &reading)?
             }
         };
-        let craft = craft(&reading.score);
+        let craft = craft(self.leaning.hears().unwrap_or_default(), &reading.score);
         let tell = self.model.tell.as_ref();
         let tell = tell.filter(|_| self.request.style == Style::Target);
         let log_odds = match (&self.leaning.taste, tell) {
@@ -274,9 +281,17 @@ impl Composer {
         })
     }
 
+    /// How its tunes are named: as at first, where what chooses was taught then, so that they can be made again.
+    fn titles(&self) -> Titles {
+        match self.leaning.hears() {
+            Some(CraftVersion::Second) => Titles::Rare,
+            Some(CraftVersion::First) | None => Titles::Any,
+        }
+    }
+
     /// What one tune is kept of, before anything chooses: of each candidate that the critic lets pass its log weight and how it is
     /// made.
-    pub fn pool(&self, seed: u64, index: u64, stop: &AtomicBool) -> Vec<(f32, Vec<Option<f32>>)> {
+    pub fn pool(&self, seed: u64, index: u64, stop: &AtomicBool) -> Pool {
         let rounds = (0..ROUNDS_POOLED)
             .flat_map(|round| self.candidates(seed, index, round, stop))
             .flatten();
@@ -311,10 +326,17 @@ struct Judged {
 
 impl Judged {
     /// The tune with its name and its chords, chosen of so many drafts that passed.
-    fn finished(self, seed: u64, index: u64, passed: usize, refusals: Refusals) -> Composition {
+    fn finished(
+        self,
+        titles: Titles,
+        seed: u64,
+        index: u64,
+        passed: usize,
+        refusals: Refusals,
+    ) -> Composition {
         let refused: u64 = refusals.iter().map(|(_, count)| count).sum();
         Composition {
-            abc: finished(&self.composition.abc, self.dance, seed, index),
+            abc: finished(&self.composition.abc, titles, self.dance, seed, index),
             drafts: passed as u64 + refused,
             refusals,
             ..self.composition
@@ -360,7 +382,7 @@ impl Compose for Composer {
             if let Some(chosen) = particles::choose_one(&log_weights, &mut lot) {
                 let count = passed.len();
                 let chosen = passed.swap_remove(chosen);
-                return Ok(chosen.finished(seed, index, count, refusals));
+                return Ok(chosen.finished(self.titles(), seed, index, count, refusals));
             }
         }
         Err(ComposeError::AllRefused {
@@ -413,7 +435,7 @@ impl Compose for Composer {
         let mut refusals = Refusals::default();
         if let Some(told) = candidates.iter().find(|one| one.number == draft) {
             match self.judged(seed, index, told) {
-                Ok(judged) => return Ok(judged.finished(seed, index, 1, refusals)),
+                Ok(judged) => return Ok(judged.finished(self.titles(), seed, index, 1, refusals)),
                 Err(refusal) => refusals.count(refusal),
             }
         }
@@ -429,10 +451,10 @@ impl Compose for Composer {
 const UNNAMED: &str = "Draft";
 
 /// The chosen tune with its name and its chords.
-fn finished(abc: &str, dance: Dance, seed: u64, index: u64) -> String {
+fn finished(abc: &str, titles: Titles, dance: Dance, seed: u64, index: u64) -> String {
     let numbered = || format!("Ceilid's {} {seed}-{}", dance.name(), index + 1);
     let title = Namer::shipped()
-        .title(dance, seed, index)
+        .title(titles, dance, seed, index)
         .unwrap_or_else(numbered);
     let named = abc.replacen(&format!("T:{UNNAMED}\n"), &format!("T:{title}\n"), 1);
     harmony::with_symbols(&named, Harmoniser::of_composing()).unwrap_or(named)

@@ -105,11 +105,14 @@ impl Given {
         let decision = match (self.bar(cursor), cursor.expected()) {
             (None, _) => return false,
             (Some(GivenBar::Notes(notes)), Expected::Bar) => cursor.bar_decision(&notes),
-            // Bars that were made anew may be alike in another way: then it is not said so.
-            (Some(GivenBar::Relation(decision)), Expected::Bar) if !legal[decision.id()] => {
-                return false;
+            (Some(GivenBar::Relation(decision)), Expected::Bar) if legal[decision.id()] => decision,
+            // Bars that were made anew are alike in another way too, which is said instead.
+            (Some(GivenBar::Relation(decision)), Expected::Bar) => {
+                match cursor.notes_by(relation(decision)) {
+                    Some(notes) => cursor.bar_decision(&notes),
+                    None => return false,
+                }
             }
-            (Some(GivenBar::Relation(decision)), Expected::Bar) => decision,
             (Some(GivenBar::Beginning(_)), Expected::Bar) => {
                 for (id, allowed) in allowed.iter_mut().enumerate() {
                     let relation = Decision::from_id(id).map(relation);

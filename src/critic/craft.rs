@@ -6,13 +6,14 @@
 //! Bars are counted in the first two parts, eight of each: what a tune lacks there is left open and says nothing.
 
 use super::features::{Melody, SCALARS, scalars};
+use super::parts::{PART_BARS, parts};
 use crate::harmony::{Harmoniser, PlacedChord};
 use crate::music::{Pitch, Ticks};
 use crate::score::{Bar, Note, Score};
 use std::collections::HashSet;
 
-/// Bars of a part that are looked at.
-const PART_BARS: usize = 8;
+pub use super::parts::CraftVersion;
+
 /// Bars looked at: of two parts.
 const BARS: usize = 2 * PART_BARS;
 
@@ -70,9 +71,15 @@ const LINES: usize = DEGREES * DEGREES;
 const TURNS: usize = 25;
 /// How many notes a bar has and how long they are, bar by bar.
 const DENSITIES: usize = BARS;
+/// What is said of the parts, and of bars that come back after a whole tune's length.
+const FORMS: usize = 5;
+/// Bars that lines come to rest in: how long their last notes are.
+const RESTS: [usize; 4] = [4, 8, 12, 16];
+/// Lengths that are told apart: less than an eighth, an eighth, less than a quarter, a quarter, and more.
+const RHYTHMS: usize = 5;
 
-/// How many numbers a tune has.
-pub const CRAFT: usize = PAIRS.len() * LIKENESSES
+/// How many numbers of a tune the first version counts.
+pub(super) const CRAFT_FIRST: usize = PAIRS.len() * LIKENESSES
     + (BEGINNINGS.len() + ENDINGS.len()) * DEGREES
     + CHORD_BARS.len() * ROOTS
     + CADENCES.len()
@@ -81,12 +88,15 @@ pub const CRAFT: usize = PAIRS.len() * LIKENESSES
     + DENSITIES
     + 4
     + 2 * SCALARS;
+/// How many numbers a tune has.
+pub const CRAFT: usize = 2 * (CRAFT_FIRST + FORMS + BARS + RESTS.len() + RHYTHMS * RHYTHMS);
 
-/// The tune's numbers; `None` is what the tune leaves open.
-pub fn craft(score: &Score) -> Vec<Option<f32>> {
+/// The tune's numbers; `None` is what the tune leaves open. They are counted twice: of any tune, and of one in two parts of eight bars
+/// each played twice, the form that most have, in which a bar's place says more.
+pub fn craft(version: CraftVersion, score: &Score) -> Vec<Option<f32>> {
     let mut numbers = Vec::with_capacity(CRAFT);
     let placed = Harmoniser::of_composing().harmonise(score);
-    let heard = Heard::of(score);
+    let heard = Heard::with(version, score);
     for (one, other) in PAIRS {
         let pair = heard.bar(one).zip(heard.bar(other));
         let mut say = |is: &dyn Fn(&HeardBar, &HeardBar) -> bool| {
@@ -143,7 +153,47 @@ pub fn craft(score: &Score) -> Vec<Option<f32>> {
         numbers.push(Some(number));
         numbers.push(Some((number - usual).powi(2)));
     }
+    if version == CraftVersion::First {
+        return numbers;
+    }
+    let is_through = score.bars.iter().all(|bar| bar.pass == 0);
+    numbers.extend([
+        Some(truth(is_through)),
+        Some(bars / 32.0),
+        Some(heard.part_lengths[0] as f32),
+        (!is_through).then_some(heard.part_lengths.len() as f32),
+        (melody.bar_count() > 16).then(|| melody.identity(16) as f32),
+    ]);
+    heard.add_contour(&mut numbers);
+    for bar in RESTS {
+        let last = heard.bar(bar).and_then(|bar| bar.notes.last());
+        numbers.push(last.map(|last| last.length as f32 / f32::from(score.resolution.get())));
+    }
+    add_rhythm(&melody, &mut numbers);
+    let has_usual_form = !is_through && heard.part_lengths[..] == [PART_BARS; 2];
+    numbers.extend_from_within(..);
+    if !has_usual_form {
+        numbers[CRAFT / 2..].fill(None);
+    }
     numbers
+}
+
+/// Shares of length after length.
+fn add_rhythm(melody: &Melody, numbers: &mut Vec<Option<f32>>) {
+    let class = |quarters: f64| match quarters {
+        ..0.5 => 0,
+        0.5 => 1,
+        ..1.0 => 2,
+        1.0 => 3,
+        _ => 4_usize,
+    };
+    let classes: Vec<usize> = melody.quarters().map(class).collect();
+    let mut pairs = [0.0_f32; RHYTHMS * RHYTHMS];
+    for pair in classes.windows(2) {
+        pairs[pair[0] * RHYTHMS + pair[1]] += 1.0;
+    }
+    let count = classes.len().max(1) as f32;
+    numbers.extend(pairs.map(|sum| Some(sum / count)));
 }
 
 /// About what people's tunes have of each scalar: only the place that distances are counted from.
@@ -171,6 +221,8 @@ fn root_class(semitones: u8) -> usize {
 /// A tune's first two parts, bar by bar.
 pub(super) struct Heard {
     bars: Vec<Option<HeardBar>>,
+    /// Bars of each part, counted to [`PART_BARS`]: a longer one is several.
+    part_lengths: Vec<usize>,
     tonic: u8,
     scale: [Option<u8>; 12],
     pitches: Vec<Pitch>,
@@ -236,6 +288,10 @@ impl HeardBar {
 
 impl Heard {
     pub(super) fn of(score: &Score) -> Self {
+        Self::with(CraftVersion::default(), score)
+    }
+
+    fn with(version: CraftVersion, score: &Score) -> Self {
         let notes: &[Note] = score.melody().map_or(&[], |voice| &voice.notes);
         let key = score.keys.first().map(|mark| mark.key);
         let tonic = key
@@ -252,42 +308,17 @@ impl Heard {
             let steps = scale.iter_mut().flatten();
             steps.zip(0..).for_each(|(step, number)| *step = number);
         }
-        let is_full = |bar: &&Bar| {
-            let full = bar
-                .meter
-                .bar_length()
-                .map_or(0, |full| full.nearest_ticks(score.resolution).get());
-            2 * bar.length.get() > full
-        };
-        // Parts as they are first played: where playing jumps back, or goes on after a repeat, another part begins.
-        let mut parts: Vec<Vec<HeardBar>> = vec![Vec::new()];
-        let mut seen = HashSet::new();
-        let mut before: Option<&Bar> = None;
-        for bar in score.bars.iter().filter(is_full) {
-            let after_repeat = before.is_some_and(|before| {
-                before.pass > 0 && bar.pass == 0 && bar.written == before.written + 1
-            });
-            let is_full_part = parts.last().is_some_and(|part| part.len() == PART_BARS);
-            if seen.insert(bar.written) {
-                // A second ending belongs to the part that it ends.
-                let is_ending =
-                    before.is_some_and(|before| before.pass > 0 && bar.pass == 0 && !after_repeat);
-                if (after_repeat || is_full_part) && !is_ending {
-                    parts.push(Vec::new());
-                }
-                if let Some(part) = parts.last_mut().filter(|part| part.len() < PART_BARS) {
-                    part.push(HeardBar::of(bar, notes));
-                }
-            }
-            before = Some(bar);
-        }
+        let parts = parts(version, score);
+        let part_lengths = parts.iter().map(Vec::len).collect();
         let mut bars: Vec<Option<HeardBar>> = Vec::with_capacity(BARS);
-        for mut part in parts.into_iter().take(2).map(|part| part.into_iter()) {
-            bars.extend((0..PART_BARS).map(|_| part.next()));
+        for part in parts.iter().take(2) {
+            let mut part = part.iter();
+            bars.extend((0..PART_BARS).map(|_| Some(HeardBar::of(part.next()?, notes))));
         }
         bars.resize_with(BARS, || None);
         Self {
             bars,
+            part_lengths,
             tonic,
             scale,
             pitches: notes.iter().map(|note| note.pitch).collect(),
@@ -315,6 +346,21 @@ impl Heard {
     fn ends_on(&self, score: &Score, semitones: u8) -> bool {
         let last = score.voices.iter().find_map(|voice| voice.notes.last());
         last.is_some_and(|note| (note.pitch.class() + 12 - self.tonic) % 12 == semitones)
+    }
+
+    /// How far each bar lies above the middle of them all, in semitones.
+    fn add_contour(&self, numbers: &mut Vec<Option<f32>>) {
+        let mean = |notes: &[HeardNote]| {
+            let sum: f32 = notes
+                .iter()
+                .map(|note| f32::from(note.pitch.number()))
+                .sum();
+            (!notes.is_empty()).then(|| sum / notes.len() as f32)
+        };
+        let heights: Vec<Option<f32>> = (1..=BARS).map(|bar| mean(&self.bar(bar)?.notes)).collect();
+        let known = heights.iter().flatten().count().max(1) as f32;
+        let middle = heights.iter().flatten().sum::<f32>() / known;
+        numbers.extend(heights.into_iter().map(|height| Some(height? - middle)));
     }
 
     /// Shares of degree after degree, and of interval sizes after one another.
@@ -346,7 +392,11 @@ mod tests {
     use crate::{abc, score};
 
     fn of(body: &str) -> Vec<Option<f32>> {
-        craft(&score::read(&abc::parse(&format!("X:1\nM:2/4\nL:1/8\nK:G\n{body}\n")).tune).score)
+        let text = format!("X:1\nM:2/4\nL:1/8\nK:G\n{body}\n");
+        craft(
+            CraftVersion::Second,
+            &score::read(&abc::parse(&text).tune).score,
+        )
     }
 
     #[test]
@@ -366,5 +416,34 @@ mod tests {
         assert_eq!(pair(1, 5), [Some(1.0), Some(1.0), Some(1.0), Some(0.0)]);
         assert_eq!(pair(1, 3), [Some(0.0), Some(1.0), Some(0.0), Some(1.0)]);
         assert_eq!(pair(1, 9), [None; LIKENESSES]);
+    }
+
+    #[test]
+    fn a_part_begins_behind_its_pickup_and_its_second_ending() {
+        let degrees_by = |version: CraftVersion, body: &str| {
+            let text = format!("X:1\nM:2/4\nL:1/8\nK:C\n{body}\n");
+            let heard = Heard::with(version, &score::read(&abc::parse(&text).tune).score);
+            let first = |bar: usize| Some(heard.degree(heard.bar(bar)?.notes.first()?.pitch));
+            (1..=BARS).map(first).collect::<Vec<_>>()
+        };
+        let degrees = |body: &str| degrees_by(CraftVersion::Second, body);
+        let expected: Vec<_> = (0..8).chain(0..8).map(|step| Some(step % 7)).collect();
+        let bars = |last: &str| format!("C4|D4|E4|F4|G4|A4|B4|{last}");
+        let plain = format!("|:{}:|:{}:|", bars("c4"), bars("c4"));
+        assert_eq!(degrees(&plain), expected);
+        for (pickup, last) in [("e", "c3"), ("ef", "c2"), ("efg", "c1")] {
+            let part = format!("|:{pickup}|{}:|", bars(last));
+            assert_eq!(degrees(&format!("{part}\n{part}")), expected, "{pickup}");
+        }
+        let endings = "|:C4|D4|E4|F4|G4|A4|1B4|c4:|2d4|e4|";
+        assert_eq!(degrees(&format!("{endings}\n|:{}:|", bars("c4"))), expected);
+        let endings = "|:e|C4|D4|E4|F4|G4|A4|1B4|c3:|2d4|e3|";
+        assert_eq!(
+            degrees(&format!("{endings}\n|:e|{}:|", bars("c3"))),
+            expected
+        );
+        let part = format!("|:efg|{}:|", bars("c1"));
+        let first = degrees_by(CraftVersion::First, &format!("{part}\n{part}"));
+        assert_eq!((first[0], &first[1..8]), (Some(2), &expected[..7]));
     }
 }

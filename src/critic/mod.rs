@@ -14,6 +14,7 @@ pub mod craft;
 pub mod features;
 pub mod heard;
 pub mod histogram;
+mod parts;
 mod refusal;
 pub mod rules;
 pub mod stranger;

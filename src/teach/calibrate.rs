@@ -9,9 +9,9 @@ use crate::compose::{Composer, HABIT_FEATURES, Leaning, Model, Request, RequestE
 use crate::corpus::Part;
 use crate::critic::Critic;
 use crate::critic::comparison::Tell;
-use crate::critic::craft::craft;
+use crate::critic::craft::{CraftVersion, craft};
 use crate::critic::features::{NAMES, SCALARS, scalars};
-use crate::critic::taste::Taste;
+use crate::critic::taste::{Matched, Pool, Taste};
 use crate::model::checkpoint::{BookFindings, Findings};
 use crate::model::engine::{Engine, Storage};
 use crate::model::shape::NetworkConfig;
@@ -30,13 +30,15 @@ const CALIBRATION_RATE: f64 = 0.35;
 /// Drafts that a calibrated model is found out by.
 const DRAFTS_HEARD: usize = 800;
 /// Pools of drafts that choosing is learnt from, and fewest tunes of people's that it can be learnt from.
-const POOLS: u64 = 160;
+const POOLS: u64 = 640;
 const PEOPLE_MIN: usize = 40;
 
 /// What was found out about a model.
 pub struct Calibration {
     /// How drafts in the manner of each corpus come to be like its tunes, the target first.
     pub leanings: Vec<Leaning>,
+    /// How well what chooses does for each, where it could be taught.
+    pub choosing: Vec<Option<Matched>>,
     /// What still gives drafts in the target's manner away.
     pub tell: Tell,
 }
@@ -86,6 +88,7 @@ pub fn calibrate(
         stop,
     };
     let mut tell = None;
+    let mut choosing = vec![None; books];
     for book in 0..books {
         let tunes: Vec<_> = corpus
             .settings
@@ -116,11 +119,16 @@ pub fn calibrate(
         let for_choosing: Vec<_> = tunes
             .par_iter()
             .filter(|setting| setting.is_for_choosing())
-            .map(|setting| craft(&score::read(&abc::parse(&setting.setting.text).tune).score))
+            .map(|setting| {
+                let score = score::read(&abc::parse(&setting.setting.text).tune).score;
+                craft(CraftVersion::default(), &score)
+            })
             .collect();
         if for_choosing.len() >= PEOPLE_MIN {
             let pools = drafting.pools(book)?;
-            drafting.model.leanings[book].taste = Some(Taste::matching(&for_choosing, &pools));
+            let matched = Taste::matching(&for_choosing, &pools);
+            drafting.model.leanings[book].taste = Some(matched.taste.clone());
+            choosing[book] = Some(matched);
         }
     }
     if stop.load(Ordering::Relaxed) {
@@ -128,6 +136,7 @@ pub fn calibrate(
     }
     Ok(Some(Calibration {
         leanings: drafting.model.leanings,
+        choosing,
         tell: tell.unwrap_or_else(|| Tell::learn(&[], &[])),
     }))
 }
@@ -180,9 +189,6 @@ impl Drafting<'_> {
             .collect())
     }
 }
-
-/// The drafts that one tune is chosen from: the log weight of each, and its numbers.
-type Pool = Vec<(f32, Vec<Option<f32>>)>;
 
 fn mean_and_deviation(tunes: &[[f64; SCALARS]], feature: usize) -> (f64, f64) {
     let count = tunes.len().max(1) as f64;

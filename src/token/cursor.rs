@@ -201,7 +201,7 @@ impl Cursor {
             let Some(bounds) = self.bounds(relation) else {
                 continue;
             };
-            let notes: Vec<Note> = bounds.iter().map_while(|bound| bound.note()).collect();
+            let notes = settled(&bounds);
             let is_whole = matches!(relation, Relation::Same(_) | Relation::Moved { .. });
             let is_opening = matches!(relation, Relation::Opening(_));
             let last_length = bounds
@@ -226,6 +226,12 @@ impl Cursor {
             }
         }
         all
+    }
+
+    /// The notes of the bar about to begin that a relation settles, whatever else would settle them alike; `None` where the bar cannot
+    /// stand so.
+    pub fn notes_by(&self, relation: Relation) -> Option<Vec<Note>> {
+        self.bounds(relation).map(|bounds| settled(&bounds))
     }
 
     /// What a relation settles of the notes of the bar about to begin, up to the last that it says something of; `None` where the bar
@@ -564,6 +570,11 @@ impl Cursor {
             }
         }
     }
+}
+
+/// The notes that are settled, as far as they are whole.
+fn settled(bounds: &[Bound]) -> Vec<Note> {
+    bounds.iter().map_while(|bound| bound.note()).collect()
 }
 
 /// Indices of the part lengths below a full bar.

@@ -10,4 +10,4 @@ mod namer;
 pub mod wording;
 
 pub use index::TitleIndex;
-pub use namer::{Namer, lesson};
+pub use namer::{Namer, Titles, lesson};
