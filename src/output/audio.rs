@@ -31,7 +31,7 @@ const DEPTH_GROWTH: f64 = 1.5;
 /// The device's own buffer is doubled, up to this many frames, when so many gaps came within this time.
 const BUFFER_FRAMES_MAX: u32 = 8192;
 const GAPS_MAX: usize = 3;
-const GAPS_WINDOW: Duration = Duration::from_secs(30);
+const GAPS_WINDOW: Duration = Duration::from_secs(3600);
 /// How often the ring is filled up.
 const FILL_INTERVAL: Duration = Duration::from_millis(8);
 /// Messages on their way to the sound thread.
@@ -508,8 +508,24 @@ struct Watch {
     empty_seen: u64,
     gaps_seen: u64,
     gap_meter: GapMeter,
-    /// When the last gaps of the device's own were.
-    gaps: VecDeque<Instant>,
+    /// The device's own.
+    gaps: RecentGaps,
+}
+
+/// When the last gaps were.
+#[derive(Default)]
+struct RecentGaps(VecDeque<Instant>);
+
+impl RecentGaps {
+    /// Takes gaps in; whether the device's buffer is too small for this machine.
+    fn are_too_many(&mut self, now: Instant, gaps: u64) -> bool {
+        self.0.extend((0..gaps).take(GAPS_MAX).map(|_| now));
+        let is_old = |at: &Instant| now.duration_since(*at) > GAPS_WINDOW;
+        while self.0.len() > GAPS_MAX || self.0.front().is_some_and(is_old) {
+            self.0.pop_front();
+        }
+        self.0.len() == GAPS_MAX
+    }
 }
 
 /// What is done about gaps.
@@ -530,7 +546,7 @@ impl Watch {
             empty_seen: 0,
             gaps_seen: 0,
             gap_meter: GapMeter::new(device.rate_hz, now),
-            gaps: VecDeque::new(),
+            gaps: RecentGaps::default(),
         }
     }
 
@@ -591,15 +607,11 @@ impl Watch {
         if empty > 0 {
             playing.deepen();
         }
-        self.gaps.extend((0..gaps).take(GAPS_MAX).map(|_| now));
-        while self.gaps.len() > GAPS_MAX
-            || (self.gaps.front()).is_some_and(|at| now.duration_since(*at) > GAPS_WINDOW)
-        {
-            self.gaps.pop_front();
-        }
         let device = &playing.device;
         let largest = device.buffer_frames_max.min(BUFFER_FRAMES_MAX);
-        if self.gaps.len() >= GAPS_MAX && device.buffer_frames < largest {
+        if self.gaps.are_too_many(now, gaps) && device.buffer_frames < largest {
+            // Opening it anew is heard, too.
+            xrun_count.fetch_add(1, Ordering::Relaxed);
             return Answer::LargerBuffer((device.buffer_frames * 2).min(largest));
         }
         Answer::Nothing
@@ -645,6 +657,18 @@ impl HomeLook {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rare_gaps_are_answered_too_once_they_are_no_chance() {
+        let minute = |minute: u64| Instant::now() + Duration::from_secs(60 * minute);
+        let mut gaps = RecentGaps::default();
+        let answers = [0, 5, 10].map(|at| gaps.are_too_many(minute(at), 1));
+        assert_eq!(answers, [false, false, true]);
+        let mut gaps = RecentGaps::default();
+        let answers = [0, 45, 90, 135].map(|at| gaps.are_too_many(minute(at), 1));
+        assert_eq!(answers, [false; 4]);
+        assert!(RecentGaps::default().are_too_many(minute(0), 9));
+    }
 
     #[test]
     fn a_due_time_is_drawn_to_the_clock_and_jumps_from_far_away() {
