@@ -2,11 +2,12 @@
 
 use super::{Context, Failure, files};
 use crate::music::Pitch;
-use crate::music::midi::{Channel, MidiMessage, Program, Velocity};
+use crate::music::midi::{Channel, DataByte, MidiMessage, Program, Velocity, controller};
 use crate::output::render::Audio;
-use crate::output::synth::{Effects, Synth, SynthFont};
+use crate::output::synth::{Effects, PERCUSSION_BANK, PresetSummary, Synth, SynthFont};
+use crate::picture::spectrogram::{self, SoundPicture, SoundScale, spectrograms};
 use crate::soundfont::INSTRUMENTS;
-use crate::soundfont::measure::{self, BANDS, Spectrogram};
+use crate::soundfont::measure::{self, BANDS, FLOOR_DB, HOP, Spectrogram, band_hz};
 use anyhow::Context as _;
 use rayon::prelude::*;
 use std::fmt::Write;
@@ -19,6 +20,8 @@ const VELOCITY: u8 = 90;
 /// Seconds a measured note is held, and heard after it.
 const HELD_S: f64 = 0.9;
 const AFTER_S: f64 = 0.3;
+/// The key that is pictured where an instrument has it.
+const MIDDLE_C: u8 = 60;
 /// Semitones from one measured note to the next.
 const STEP: usize = 6;
 /// Points of a picture a band and a spectrum.
@@ -64,6 +67,36 @@ pub(super) fn write(
     Ok(())
 }
 
+/// A spectrogram of a note of each of a font's instruments, as one SVG, and how many instruments it leaves out.
+pub(super) fn spectrogram_page(font: &SynthFont) -> (String, usize) {
+    let mut presets = font.presets();
+    let left_out = presets.len().saturating_sub(spectrogram::SOUNDS_MAX);
+    presets.truncate(spectrogram::SOUNDS_MAX);
+    let sounds: Vec<SoundPicture> = presets
+        .par_iter()
+        .map(|preset| sound_picture(font, preset))
+        .collect();
+    let bands_hz: Vec<f64> = (0..BANDS).map(band_hz).collect();
+    let scale = SoundScale {
+        bands_hz: &bands_hz,
+        column_s: HOP as f64 / f64::from(RATE_HZ),
+        floor_db: FLOOR_DB,
+    };
+    (spectrograms(font.name(), &sounds, &scale), left_out)
+}
+
+/// The note nearest to middle C that an instrument has.
+fn sound_picture(font: &SynthFont, preset: &PresetSummary) -> SoundPicture {
+    let key = MIDDLE_C.min(*preset.keys.end()).max(*preset.keys.start());
+    let audio = note(font, preset.bank, preset.program, key);
+    let spectrogram = Spectrogram::new(&mono(&audio), f64::from(RATE_HZ));
+    let columns = spectrogram.columns.iter().map(|column| column.to_vec());
+    SoundPicture {
+        name: format!("{}: key {key}", preset.name),
+        columns: columns.collect(),
+    }
+}
+
 /// What is measured of one instrument of one font.
 struct Measures {
     cents_median: f64,
@@ -81,7 +114,7 @@ impl Measures {
         let notes: Vec<(u8, Audio)> = keys
             .clone()
             .step_by(STEP)
-            .map(|key| (key, note(font, program, key)))
+            .map(|key| (key, note(font, 0, program, key)))
             .collect();
         let rate = f64::from(RATE_HZ);
         let mut cents: Vec<f64> = notes
@@ -125,13 +158,24 @@ impl Measures {
     }
 }
 
-/// One dry note.
-fn note(font: &SynthFont, program: u8, key: u8) -> Audio {
+/// One dry note of the instrument of this bank and program.
+fn note(font: &SynthFont, bank: u16, program: u8, key: u8) -> Audio {
     let mut synth =
         Synth::with_effects(font, RATE_HZ, Effects::None).expect("the rate is one of the synth's");
-    let channel = Channel::new(0).expect("0 is below 16");
+    let channel = match bank >= PERCUSSION_BANK {
+        true => Channel::DRUMS,
+        false => Channel::new(0).expect("0 is below 16"),
+    };
     let pitch = Pitch::octave_clamped(i32::from(key));
     let velocity = Velocity::clamped(i32::from(VELOCITY));
+    if let Some(value) = DataByte::new((bank % PERCUSSION_BANK) as u8) {
+        let controller = controller::BANK;
+        synth.send(MidiMessage::ControlChange {
+            channel,
+            controller,
+            value,
+        });
+    }
     if let Some(program) = Program::new(program) {
         synth.send(MidiMessage::ProgramChange { channel, program });
     }

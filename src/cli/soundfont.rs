@@ -40,6 +40,9 @@ enum Action {
     Info {
         /// An SF2 or SF3 file [default: `--soundfont`, else the one inside the binary]
         file: Option<PathBuf>,
+        /// Write a spectrogram of a note of each instrument, as one SVG; `-` for stdout, in place of the list
+        #[arg(long, value_name = "FILE", value_parser = place::file(&["svg"]))]
+        picture: Option<PathBuf>,
     },
 }
 
@@ -73,8 +76,19 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let others: Vec<(String, SynthFont)> = others.collect::<Result<_, Failure>>()?;
             font_report::write(&font, &others, &output, context)
         }
-        Action::Info { file } => {
+        Action::Info { file, picture } => {
             let font = load(file.as_ref().or(context.soundfont.as_ref()))?;
+            if let Some(path) = picture {
+                let (svg, left_out) = font_report::spectrogram_page(&font);
+                files::write(&path, svg.as_bytes())?;
+                if left_out > 0 {
+                    context.say(format_args!("{left_out} more instruments are not drawn"));
+                }
+                if path.as_os_str() == "-" {
+                    return Ok(());
+                }
+                context.say(format_args!("wrote `{}`", path.display()));
+            }
             let report = Report::of(&font);
             let text = if context.json {
                 report.to_json()?

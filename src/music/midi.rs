@@ -102,6 +102,8 @@ impl DataByte {
 /// The controllers this program sends.
 pub mod controller {
     use super::DataByte;
+    /// The coarse half of the bank that the next program is of (CC 0).
+    pub const BANK: DataByte = DataByte(0);
     /// Channel volume (CC 7).
     pub const VOLUME: DataByte = DataByte(7);
     /// Left to right, 64 in the middle (CC 10).

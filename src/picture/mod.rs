@@ -5,3 +5,4 @@
 pub mod plot;
 pub mod roll;
 pub mod score;
+pub mod spectrogram;

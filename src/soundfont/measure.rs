@@ -7,14 +7,14 @@ use std::f64::consts::TAU;
 /// Frames of a spectrum, a power of two: 93 ms at 44.1 kHz.
 const WINDOW: usize = 4096;
 /// Frames from one spectrum to the next.
-const HOP: usize = 1024;
+pub const HOP: usize = 1024;
 /// Bands of a log-mel spectrum.
 pub const BANDS: usize = 64;
 /// Bands lie between these, Hz.
 const LOWEST_HZ: f64 = 60.0;
 const HIGHEST_HZ: f64 = 12_000.0;
 /// Quieter than this below the loudest band counts as silence, dB.
-const FLOOR_DB: f64 = 60.0;
+pub const FLOOR_DB: f64 = 60.0;
 
 /// The frequency of a MIDI note, Hz.
 pub fn note_hz(key: u8) -> f64 {
@@ -163,6 +163,13 @@ impl Spectrogram {
     }
 }
 
+/// The middle of a band, Hz.
+pub fn band_hz(band: usize) -> f64 {
+    let (low, high) = (mel(LOWEST_HZ), mel(HIGHEST_HZ));
+    let place = low + (high - low) * (band as f64 + 0.5) / BANDS as f64;
+    700.0 * (pow(10.0, place / 2595.0) - 1.0)
+}
+
 fn mel(hz: f64) -> f64 {
     2595.0 * log10(1.0 + hz / 700.0)
 }
@@ -237,6 +244,19 @@ mod tests {
         let sharp = note_hz(69) * pow(2.0, 5.0 / 1200.0);
         let cents = cents_off(&tone(sharp, 40_000), RATE_HZ, 69).unwrap();
         assert!((cents - 5.0).abs() < 0.05, "{cents}");
+    }
+
+    #[test]
+    fn a_tone_is_loudest_in_the_band_of_its_frequency() {
+        for band in [8, 20, 40, 60] {
+            let spectrogram = Spectrogram::new(&tone(band_hz(band), 10_000), RATE_HZ);
+            for column in &spectrogram.columns {
+                let loudest = (0..BANDS).max_by(|a, b| column[*a].total_cmp(&column[*b]));
+                assert_eq!(loudest, Some(band));
+            }
+        }
+        let silence = Spectrogram::new(&[0.0; 5_000], RATE_HZ);
+        assert!(silence.columns.iter().flatten().all(|db| *db == -FLOOR_DB));
     }
 
     #[test]
