@@ -89,7 +89,7 @@ pub fn calibrate(
     };
     let mut tell = None;
     let mut choosing = vec![None; books];
-    for book in 0..books {
+    for (book, chosen) in choosing.iter_mut().enumerate() {
         let tunes: Vec<_> = corpus
             .settings
             .iter()
@@ -128,7 +128,7 @@ pub fn calibrate(
             let pools = drafting.pools(book)?;
             let matched = Taste::matching(&for_choosing, &pools);
             drafting.model.leanings[book].taste = Some(matched.taste.clone());
-            choosing[book] = Some(matched);
+            *chosen = Some(matched);
         }
     }
     if stop.load(Ordering::Relaxed) {
