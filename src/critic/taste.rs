@@ -88,7 +88,7 @@ impl Taste {
 
     /// Learns how to choose: one draft is kept of each pool, drawn in proportion to its weight and the odds that it is none, and in
     /// every number those kept are to have the mean of people's tunes (the density ratio of Sugiyama et al. 2008, which needs no
-    /// more drafts than are chosen from). How much large weights cost is what serves best, of [`MATCHING_PENALTIES`], where half of
+    /// more drafts than are chosen from). How much large weights cost is what serves best, of `MATCHING_PENALTIES`, where half of
     /// the tunes and of the pools teaches and the other half asks, and the other way round.
     pub fn matching(people: &[Numbers], pools: &[Pool]) -> Matched {
         let (people, pools): (Vec<_>, Vec<_>) = (people.iter().collect(), pools.iter().collect());

@@ -55,12 +55,12 @@ async fn connect(handle: &Handle) -> zbus::Result<Connection> {
         .await?;
     // Whoever waits for a name in the bus's queue is seen by nobody.
     let at_once = RequestNameFlags::DO_NOT_QUEUE;
-    match connection.request_name_with_flags(NAME, at_once).await {
-        Err(zbus::Error::NameTaken) => {
-            let name = format!("{NAME}.instance{}", std::process::id());
-            connection.request_name_with_flags(name, at_once).await?;
-        }
-        asked => drop(asked?),
+    if let Err(error) = connection.request_name_with_flags(NAME, at_once).await {
+        let zbus::Error::NameTaken = error else {
+            return Err(error);
+        };
+        let name = format!("{NAME}.instance{}", std::process::id());
+        connection.request_name_with_flags(name, at_once).await?;
     }
     Ok(connection)
 }
