@@ -110,6 +110,43 @@ fn a_jack_server_that_comes_back_gets_the_notes_again() {
 }
 
 #[test]
+fn every_tune_ends_with_all_notes_off_at_every_port() {
+    if lacks(&["jackd", "jack_lsp", "jack_midi_dump"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let jack = JackServer::start(&folder, "jackd.log");
+    let dump = MidiDump::start(&jack, &folder, "dump.txt");
+    let tunes = ["tune.abc"; 3];
+    let outputs = ["--to", "jack:midi-monitor", "--to", "file:other.mid"];
+    let arguments = [&["play", "--plain", "--gap", "0"], &outputs[..], &tunes[..]].concat();
+    let mut ceilid = folder.start(&arguments, &jack.environment());
+    let is_end = |event: &DumpedEvent| {
+        let is_controller = event
+            .bytes
+            .first()
+            .is_some_and(|status| status & 0xF0 == 0xB0);
+        is_controller && event.bytes.get(1) == Some(&123)
+    };
+    let tune = TUNE_PITCHES.len();
+    let events = dump.wait_until("the third tune", |events| {
+        events.iter().filter(|event| event.is_note_on()).count() > 2 * tune
+    });
+    end_gently(&mut ceilid);
+    let is_told = |event: &&DumpedEvent| event.is_note_on() || is_end(event);
+    let told: Vec<bool> = events.iter().filter(is_told).map(is_end).collect();
+    let expected: Vec<bool> = (0..2 * (tune + 1) + 1)
+        .map(|at| at % (tune + 1) == tune)
+        .collect();
+    assert_eq!(told[..expected.len()], expected);
+    let raw = std::fs::read(folder.path("other.mid")).unwrap();
+    let ends = raw
+        .windows(2)
+        .filter(|two| two[0] & 0xF0 == 0xB0 && two[1] == 123);
+    assert!(ends.count() >= 2);
+}
+
+#[test]
 fn a_jack_server_that_dies_under_two_clients_takes_nobody_with_it() {
     if lacks(&["jackd", "jack_lsp"]) {
         return;
