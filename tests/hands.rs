@@ -353,7 +353,7 @@ fn the_keys_and_widgets_of_a_desktop_steer_the_band() {
     let band = seen_band();
     let playerctl = |words: &[&str]| {
         let mut command = Command::new("playerctl");
-        let answer = command.args(words).envs(environment).output().unwrap();
+        let answer = output_of(command.args(words).envs(environment));
         let said = String::from_utf8_lossy(&answer.stderr);
         assert!(answer.status.success(), "playerctl {words:?}: {said}");
         String::from_utf8(answer.stdout).unwrap().trim().to_owned()

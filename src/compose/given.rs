@@ -105,8 +105,7 @@ impl Given {
         let decision = match (self.bar(cursor), cursor.expected()) {
             (None, _) => return false,
             (Some(GivenBar::Notes(notes)), Expected::Bar) => cursor.bar_decision(&notes),
-            (Some(GivenBar::Relation(decision)), Expected::Bar) if legal[decision.id()] => decision,
-            // Bars that were made anew are alike in another way too, which is said instead.
+            // Bars that were made anew may be alike in another way too, which is said instead.
             (Some(GivenBar::Relation(decision)), Expected::Bar) => {
                 match cursor.notes_by(relation(decision)) {
                     Some(notes) => cursor.bar_decision(&notes),

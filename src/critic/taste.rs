@@ -74,10 +74,7 @@ impl Taste {
                 .collect();
             for (row, label, share) in &rows {
                 let off = (1.0 / (1.0 + (-taste.said(row)).exp()) - label) * share;
-                gradient
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(sum, value)| *sum += off * value);
+                add(&mut gradient, row, off);
                 gradient[size] += off;
             }
             let weights = taste.weights.iter_mut().chain([&mut taste.bias]);
@@ -130,7 +127,7 @@ impl Taste {
         let pools = taste.rows(pools);
         let mut adam = Adam::new(size);
         for step in 1..=STEPS {
-            let kept: Vec<Vec<f32>> = pools.par_iter().map(|pool| taste.kept(pool).0).collect();
+            let kept: Vec<Vec<f32>> = pools.par_iter().map(|pool| taste.kept(pool)).collect();
             let mut gradient = wanted.clone();
             for (number, sum) in gradient.iter_mut().enumerate() {
                 // A number of which those kept have too much speaks for a draft.
@@ -147,38 +144,34 @@ impl Taste {
     fn cost(&self, people: &[&Numbers], pools: &[&Pool]) -> f32 {
         let said: f32 = people.iter().map(|tune| self.log_odds(tune)).sum();
         let pools = self.rows(pools);
-        let untaught = Self {
-            weights: vec![0.0; self.weights.len()],
-            ..self.clone()
+        let total = |pool: &Rows| {
+            let untaught: Vec<f32> = pool.iter().map(|(weight, _)| *weight).collect();
+            shares(&self.log_weights(pool)).1 - shares(&untaught).1
         };
-        let total = |pool: &Rows| self.kept(pool).1 - untaught.kept(pool).1;
         let totals: f32 = pools.iter().map(total).sum();
         said / people.len().max(1) as f32 + totals / pools.len().max(1) as f32
     }
 
-    /// The mean of what is kept of a pool, each draft by its share, and the log of what the shares were divided by.
-    fn kept(&self, pool: &Rows) -> (Vec<f32>, f32) {
+    /// What each draft of a pool weighs, as a logarithm.
+    fn log_weights(&self, pool: &Rows) -> Vec<f32> {
         let log_weight = |(weight, row): &(f32, Vec<f32>)| weight - self.said(row);
-        let log_weights: Vec<f32> = pool.iter().map(log_weight).collect();
-        let top = log_weights.iter().copied().fold(f32::MIN, f32::max);
-        let total: f32 = log_weights.iter().map(|weight| (weight - top).exp()).sum();
+        pool.iter().map(log_weight).collect()
+    }
+
+    /// The mean of what is kept of a pool, each draft by its share.
+    fn kept(&self, pool: &Rows) -> Vec<f32> {
+        let (shares, _) = shares(&self.log_weights(pool));
         let mut mean = vec![0.0; self.weights.len()];
-        for ((_, row), weight) in pool.iter().zip(log_weights) {
-            let share = (weight - top).exp() / total;
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += share * value);
+        for ((_, row), share) in pool.iter().zip(shares) {
+            add(&mut mean, row, share);
         }
-        (mean, top + total.ln())
+        mean
     }
 
     fn mean(&self, tunes: &[&Numbers]) -> Vec<f32> {
         let mut mean = vec![0.0; self.weights.len()];
         for tune in tunes {
-            let row = self.deviations(tune);
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += value);
+            add(&mut mean, &self.deviations(tune), 1.0);
         }
         mean.iter_mut()
             .for_each(|sum| *sum /= tunes.len().max(1) as f32);
@@ -254,6 +247,23 @@ impl Taste {
             bias: weights[size],
         })
     }
+}
+
+/// Each weight's share of all, and the log of the sum of the weights, of which the logarithms are given.
+fn shares(log_weights: &[f32]) -> (Vec<f32>, f32) {
+    let top = log_weights.iter().copied().fold(f32::MIN, f32::max);
+    let total: f32 = log_weights.iter().map(|weight| (weight - top).exp()).sum();
+    let shares = log_weights
+        .iter()
+        .map(|weight| (weight - top).exp() / total);
+    (shares.collect(), top + total.ln())
+}
+
+/// Adds a row, so often, to as many sums or more.
+fn add(sums: &mut [f32], row: &[f32], share: f32) {
+    sums.iter_mut()
+        .zip(row)
+        .for_each(|(sum, value)| *sum += share * value);
 }
 
 fn every_other<T: Copy>(all: &[T], first: usize) -> Vec<T> {
@@ -339,6 +349,7 @@ mod tests {
             told(&people)
         );
         assert_eq!(Taste::from_numbers(&taste.numbers()), Some(taste.clone()));
+        assert_eq!(Taste::from_numbers(&taste.numbers()[..100]), None);
         assert_eq!(Taste::from_numbers(&taste.numbers()[1..]), None);
         let before = |tunes: &[Numbers]| -> Vec<Numbers> {
             tunes
@@ -362,15 +373,24 @@ mod tests {
                 each.map(|tune| (0.0, tune.clone())).collect()
             })
             .collect();
-        let taste = Taste::matching(&people, &pools).taste;
-        let kept = |pool: &Vec<(f32, Vec<Option<f32>>)>| {
-            let weight = |tune: &Vec<Option<f32>>| (-taste.log_odds(tune)).exp();
-            let total: f32 = pool.iter().map(|(_, tune)| weight(tune)).sum();
-            let high = pool.iter().filter(|(_, tune)| tune[3] > Some(0.97));
-            high.map(|(_, tune)| weight(tune)).sum::<f32>() / total
+        let kept = |taste: &Taste| {
+            let kept = |pool: &Pool| {
+                let weight = |tune: &Numbers| (-taste.log_odds(tune)).exp();
+                let total: f32 = pool.iter().map(|(_, tune)| weight(tune)).sum();
+                let high = pool.iter().filter(|(_, tune)| tune[3] > Some(0.97));
+                high.map(|(_, tune)| weight(tune)).sum::<f32>() / total
+            };
+            pools.iter().map(kept).sum::<f32>() / pools.len() as f32
         };
-        let share = pools.iter().map(kept).sum::<f32>() / pools.len() as f32;
+        let (all_people, all_pools): (Vec<_>, Vec<_>) =
+            (people.iter().collect(), pools.iter().collect());
+        let share = kept(&Taste::matched(&all_people, &all_pools, 0.02));
         // A quarter of the drafts is high; people's tunes lie half-way, and the penalty holds back a little.
+        assert!((0.33..0.67).contains(&share), "{share}");
+        let matched = Taste::matching(&people, &pools);
+        assert!(MATCHING_PENALTIES.contains(&matched.penalty));
+        // The penalties that are tried hold back a little more.
+        let share = kept(&matched.taste);
         assert!((0.3..0.67).contains(&share), "{share}");
     }
 }
