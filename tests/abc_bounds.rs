@@ -8,6 +8,7 @@
 
 mod common;
 
+use common::process::InTime;
 use common::skip::{lacks, skip};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -346,8 +347,7 @@ fn bounded(folder: &Path, command: &str, is_measured: bool) -> Output {
         .args(["-c", &line, env!("CARGO_BIN_EXE_ceilid")])
         .current_dir(folder)
         .env("RAYON_NUM_THREADS", "2")
-        .output()
-        .expect("a shell runs")
+        .output_in_time()
 }
 
 #[test]

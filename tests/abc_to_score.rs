@@ -8,6 +8,7 @@ mod common;
 
 use ceilid::abc::{self, Tunebook};
 use ceilid::score::{self, Score};
+use common::process::InTime;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -191,7 +192,7 @@ fn unpacked(path: &Path) -> Option<String> {
     let output = std::process::Command::new("gzip")
         .arg("-dc")
         .arg(path)
-        .output()
+        .try_output_in_time()
         .ok()?;
     output
         .status

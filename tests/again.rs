@@ -1,5 +1,7 @@
 //! Any tune can be made again from what its file, its MIDI text or its line says, and so can a set: the same bytes.
 
+mod common;
+
 use ceilid::compose::shipped::{self, LoadedModel};
 use ceilid::compose::{ComposeError, Provenance};
 use ceilid::critic::Critic;
@@ -9,6 +11,7 @@ use ceilid::output::smf;
 use ceilid::performance::perform;
 use ceilid::wishes::{Decides, Settings, SettingsPatch, TABLE, TempoScale};
 use ceilid::{abc, score};
+use common::process::InTime;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
@@ -184,8 +187,7 @@ fn ceilid(folder: &Path, arguments: &[&str]) -> Output {
         .arg("-q")
         .args(arguments)
         .current_dir(folder)
-        .output()
-        .unwrap()
+        .output_in_time()
 }
 
 fn done(folder: &Path, arguments: &[&str]) -> Vec<u8> {

@@ -12,6 +12,7 @@ use ceilid::daemon::config::{self, Config};
 use ceilid::output::OutputName;
 use ceilid::wishes::{SettingsPatch, Takes};
 use clap::error::ErrorKind;
+use common::process::InTime;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -148,8 +149,7 @@ fn blocks_that_a_machine_can_run_alone_are_run() {
                 .args(["-e", "-c", &block])
                 .current_dir(folder.path())
                 .env("PATH", &path)
-                .output()
-                .unwrap();
+                .output_in_time();
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{}:{line}: {said}", page.display());
         }
@@ -203,8 +203,7 @@ fn the_book_builds_without_a_warning() {
     let output = Command::new("mdbook")
         .args(["build", "-d", folder.path().to_str().unwrap()])
         .arg(root().join("docs"))
-        .output()
-        .unwrap();
+        .output_in_time();
     let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && !said.contains("WARN") && !said.contains("ERROR"),

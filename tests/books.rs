@@ -3,19 +3,18 @@
 //! The corpora are found by `CEILID_CORPORA` or in `../shared/corpora`, hostile inputs in `../shared/oracle/bad`; `CEILID_MUTATIONS`
 //! says how many mutated tunebooks are mended and formatted (default 20).
 
+mod common;
+
 use ceilid::abc::{self, Tunebook};
 use ceilid::score::{self, Score};
+use common::process::InTime;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn ceilid(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-    command
-        .current_dir(folder)
-        .args(args)
-        .output()
-        .expect("the binary runs")
+    command.current_dir(folder).args(args).output_in_time()
 }
 
 fn succeeds(folder: &Path, args: &[&str]) -> String {

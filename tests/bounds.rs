@@ -4,6 +4,9 @@
 //! of a quarter of a gigabyte (`ulimit -v`), of which the binary, its models and the stacks of its threads take the most: what asks
 //! for memory without a bound ends here as an abort, and fails.
 
+mod common;
+
+use common::process::InTime;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -218,6 +221,5 @@ fn ceilid(folder: &Path, line: &str) -> Output {
         .current_dir(folder)
         .env_remove("CEILID_MODEL")
         .env("RAYON_NUM_THREADS", "2")
-        .output()
-        .expect("the binary runs")
+        .output_in_time()
 }

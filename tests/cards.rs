@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::process::InTime;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,8 +28,7 @@ fn the_articles_card_says_what_eval_says() {
         let output = Command::new(program)
             .args(words)
             .current_dir(folder.path())
-            .output()
-            .unwrap();
+            .output_in_time();
         assert!(output.status.success(), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -1,5 +1,8 @@
 //! The command line as a stranger meets it: help, exit codes, what the messages say, and nothing left half-written.
 
+mod common;
+
+use common::process::{InTime, output_of};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -8,8 +11,7 @@ fn ceilid(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ceilid"))
         .current_dir(folder)
         .args(args)
-        .output()
-        .expect("the binary runs")
+        .output_in_time()
 }
 
 /// Runs ceilid and checks that it ends with this exit code and one error line that holds all of these words.
@@ -132,8 +134,7 @@ fn bash_completes_commands_and_values() {
         let output = Command::new("bash")
             .current_dir(folder.path())
             .args(["--norc", "-c", &asked])
-            .output()
-            .expect("bash runs");
+            .output_in_time();
         String::from_utf8(output.stdout).unwrap()
     };
     for (line, expected) in [
@@ -216,8 +217,7 @@ fn a_reader_who_goes_away_has_what_it_wanted() {
             .current_dir(folder.path())
             .args(command.split(' '))
             .stdout(writer)
-            .output()
-            .unwrap();
+            .output_in_time();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!stderr.contains("panicked"), "{command}: {stderr}");
         assert_eq!(output.status.code(), Some(0), "{command}: {stderr}");
@@ -239,8 +239,7 @@ fn a_full_disk_is_an_error_of_the_environment() {
             .current_dir(folder.path())
             .args(command.split(' '))
             .stdout(full())
-            .output()
-            .unwrap();
+            .output_in_time();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{command}: {stderr}");
         assert!(
@@ -258,8 +257,7 @@ fn a_full_disk_is_an_error_of_the_environment() {
             .current_dir(folder.path())
             .args(command.split(' '))
             .stderr(full())
-            .output()
-            .unwrap();
+            .output_in_time();
         let code = if command == "generat" { 2 } else { 0 };
         assert_eq!(output.status.code(), Some(code), "{command}");
     }
@@ -478,7 +476,7 @@ fn a_tunebook_on_stdin_becomes_notes_on_stdout() {
         .unwrap()
         .write_all(b"X:4\nT:Scale\nL:1/4\nK:C\nCD|\n")
         .unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = output_of(child);
     let row: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(row["title"], "Scale");
     let first: Vec<u64> = row["notes"][0].as_array().unwrap()[..3]

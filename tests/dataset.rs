@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::process::InTime;
 use common::skip::skip;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +17,7 @@ fn generate(folder: &Path, more: &[&str]) -> std::process::Output {
         .args(more)
         .arg("-o")
         .arg(folder);
-    command.output().unwrap()
+    command.output_in_time()
 }
 
 fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -60,7 +61,7 @@ fn four_shards_one_of_them_killed_and_queued_again_are_one_run() {
 fn duckdb_reads_the_parts_as_they_are() {
     let has_duckdb = Command::new("python3")
         .args(["-c", "import duckdb"])
-        .output();
+        .try_output_in_time();
     if !has_duckdb.is_ok_and(|tried| tried.status.success()) {
         return skip("DuckDB for Python not installed");
     }
@@ -73,8 +74,7 @@ fn duckdb_reads_the_parts_as_they_are() {
     let answer = Command::new("python3")
         .args(["-c", query])
         .arg(folder.path())
-        .output()
-        .unwrap();
+        .output_in_time();
     let said = String::from_utf8_lossy(&answer.stdout);
     assert_eq!(
         said.trim(),

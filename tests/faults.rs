@@ -10,7 +10,7 @@ use common::folder::Folder;
 use common::icecast::{Icecast, MountListener, Mp3};
 use common::jack::{JackServer, MidiDump};
 use common::port::ReservedPort;
-use common::process::{PATIENCE, end_gently, send_signal, wait_for};
+use common::process::{WORK_WAIT_MAX, end_gently, send_signal, wait_for, wait_within};
 use common::pulse::{PulseServer, Recording};
 use common::skip::lacks;
 use serde_json::json;
@@ -280,12 +280,9 @@ fn a_daemon_that_stands_still_for_five_seconds_is_not_heard_in_a_browser() {
         ],
         &[],
     );
-    // Composed by a build without optimisation, beside the other tests.
-    let deadline = Instant::now() + 4 * PATIENCE;
-    while !folder.read("stderr").contains(": seed ") {
-        assert!(Instant::now() < deadline, "waited in vain for a tune");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_within(WORK_WAIT_MAX, "a tune", || {
+        folder.read("stderr").contains(": seed ")
+    });
     // Who comes is sent the twelve seconds before, once there are so many.
     std::thread::sleep(Duration::from_secs(15));
     for format in ["opus", "mp3"] {

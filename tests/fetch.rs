@@ -5,6 +5,7 @@
 mod common;
 
 use common::port::ReservedPort;
+use common::process::InTime;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -172,8 +173,7 @@ fn fetch(folder: &Path) -> Output {
         .env_remove("HTTP_PROXY")
         .env_remove("ALL_PROXY")
         .env_remove("all_proxy")
-        .output()
-        .unwrap()
+        .output_in_time()
 }
 
 /// Fetches, and checks the exit code and the words of the message.
@@ -316,8 +316,7 @@ fn an_unknown_collection_and_a_bad_manifest_are_named() {
             .current_dir(folder.path())
             .args(["corpus", "fetch"])
             .args(args)
-            .output()
-            .unwrap();
+            .output_in_time();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), said)
     };

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::process::InTime;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,8 +12,7 @@ fn generate(args: &[&str], output: &Path) {
         .args(args)
         .arg("-o")
         .arg(output)
-        .status()
-        .unwrap();
+        .status_in_time();
     assert!(status.success(), "{args:?}");
 }
 
@@ -149,8 +149,7 @@ fn every_kept_tune_passes_check_and_abc2midi() {
     let check = Command::new(env!("CARGO_BIN_EXE_ceilid"))
         .arg("check")
         .arg(&book)
-        .output()
-        .unwrap();
+        .output_in_time();
     assert!(
         check.status.success(),
         "{}",
@@ -159,7 +158,7 @@ fn every_kept_tune_passes_check_and_abc2midi() {
     let Ok(abc2midi) = Command::new("abc2midi")
         .arg(&book)
         .current_dir(folder.path())
-        .output()
+        .try_output_in_time()
     else {
         return common::skip::skip_uninstalled("abc2midi");
     };
@@ -246,8 +245,8 @@ fn a_range_is_an_instrument_or_two_notes() {
                 "tunes.notes",
             ])
             .current_dir(folder.path())
-            .status();
-        assert!(status.unwrap().success());
+            .status_in_time();
+        assert!(status.success());
         let notes = std::fs::read_to_string(&output).unwrap();
         let pitches: Vec<i64> = notes
             .lines()
@@ -261,8 +260,7 @@ fn a_range_is_an_instrument_or_two_notes() {
     }
     let refused = Command::new(env!("CARGO_BIN_EXE_ceilid"))
         .args(["generate", "--range", "whistel", "-o", "-"])
-        .output()
-        .unwrap();
+        .output_in_time();
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(
@@ -278,7 +276,7 @@ fn a_wav_file_has_the_bits_asked_for_and_others_have_none_to_ask_for() {
     let convert = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
         command.args(["convert", "a.abc"]).args(arguments);
-        command.current_dir(folder.path()).output().unwrap()
+        command.current_dir(folder.path()).output_in_time()
     };
     // Where the format chunk says: 1 is PCM, 3 floating point; bits a value.
     for (bits, tag) in [("16", 1), ("24", 1), ("32", 3)] {

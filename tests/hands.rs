@@ -10,12 +10,11 @@ use common::folder::Folder;
 use common::port::ReservedPort;
 #[cfg(feature = "mqtt")]
 use common::process::end_gently;
-use common::process::{PATIENCE, Running, Said, output_of, wait_for};
+use common::process::{InTime, PATIENCE, Running, Said, WORK_WAIT_MAX, wait_for, wait_within};
 use common::skip::lacks;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// A daemon that plays to nobody, and where it can be reached.
 struct Band {
@@ -57,12 +56,7 @@ impl Band {
             osc,
             process: Running(process),
         };
-        // Composed by a build without optimisation, beside the other tests.
-        let deadline = Instant::now() + 4 * PATIENCE;
-        while band.status()["now"].is_null() {
-            assert!(Instant::now() < deadline, "waited in vain for a tune");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        wait_within(WORK_WAIT_MAX, "a tune", || !band.status()["now"].is_null());
         band
     }
 
@@ -83,7 +77,7 @@ impl Band {
     fn mpc(&self, words: &[&str]) -> String {
         let mut command = Command::new("mpc");
         command.args(["--host", "127.0.0.1", "--port", &self.mpd.to_string()]);
-        let answer = output_of(command.args(words));
+        let answer = command.args(words).output_in_time();
         let said = String::from_utf8_lossy(&answer.stderr);
         assert!(answer.status.success(), "mpc {words:?}: {said}");
         String::from_utf8(answer.stdout).unwrap()
@@ -193,7 +187,7 @@ fn faders_and_buttons_steer_by_osc() {
         command
             .args(["127.0.0.1", &band.osc.to_string()])
             .args(words);
-        assert!(command.status().unwrap().success());
+        assert!(command.status_in_time().success());
     };
     send(&["/ceilid/volume", "f", "0.3"]);
     wait_for("the volume", || band.status()["settings"]["volume"] == 30);
@@ -231,13 +225,7 @@ impl Mosquitto {
         std::fs::write(folder.path("mosquitto.conf"), config).unwrap();
         let mut command = Command::new("mosquitto_passwd");
         command.args(["-b", "-c"]).arg(folder.path("passwords"));
-        assert!(
-            command
-                .args(["band", "se@cret"])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(command.args(["band", "se@cret"]).status_in_time().success());
         let mut command = Command::new("mosquitto");
         command.arg("-c").arg(folder.path("mosquitto.conf"));
         let command = command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -264,7 +252,7 @@ impl Mosquitto {
     fn kept(&self, topic: &str) -> serde_json::Value {
         let mut command = self.client("mosquitto_sub");
         command.args(["-t", topic, "-C", "1", "-W", "2"]);
-        let kept = command.stderr(Stdio::null()).output().unwrap().stdout;
+        let kept = command.stderr(Stdio::null()).output_in_time().stdout;
         let words = String::from_utf8(kept).unwrap();
         serde_json::from_str(&words).unwrap_or_else(|_| words.trim().into())
     }
@@ -272,7 +260,7 @@ impl Mosquitto {
     fn say(&self, topic: &str, words: &str) {
         let mut command = self.client("mosquitto_pub");
         command.args(["-t", topic, "-m", words]);
-        assert!(command.status().unwrap().success());
+        assert!(command.status_in_time().success());
     }
 }
 
@@ -291,7 +279,7 @@ fn home_assistant_finds_the_band_at_its_broker_and_steers_it() {
     // Of before the band was there: a button that was pressed then.
     let mut command = broker.client("mosquitto_pub");
     command.args(["-r", "-t", "home/folk/command", "-m", "pause"]);
-    assert!(command.status().unwrap().success());
+    assert!(command.status_in_time().success());
     let address = format!(
         "mqtt://band:se%40cret@127.0.0.1:{}/home/folk",
         broker.port.number()
@@ -353,7 +341,7 @@ fn the_keys_and_widgets_of_a_desktop_steer_the_band() {
     let band = seen_band();
     let playerctl = |words: &[&str]| {
         let mut command = Command::new("playerctl");
-        let answer = output_of(command.args(words).envs(environment));
+        let answer = command.args(words).envs(environment).output_in_time();
         let said = String::from_utf8_lossy(&answer.stderr);
         assert!(answer.status.success(), "playerctl {words:?}: {said}");
         String::from_utf8(answer.stdout).unwrap().trim().to_owned()

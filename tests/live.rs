@@ -9,7 +9,9 @@ use common::fifo::{FifoReader, make_fifo};
 use common::folder::{Folder, QUARTER, TUNE_PITCHES};
 use common::jack::{DumpedEvent, JackServer, MidiDump};
 use common::port::ReservedPort;
-use common::process::{PATIENCE, Running, end_gently, in_environment, send_signal, wait_for};
+use common::process::{
+    InTime, PATIENCE, Running, end_gently, in_environment, send_signal, wait_for,
+};
 use common::pulse::{PulseServer, Recording, nowhere};
 use common::skip::{lacks, skip, skip_uninstalled};
 use std::collections::BTreeSet;
@@ -424,7 +426,10 @@ fn an_alsa_port_that_goes_and_comes_back_gets_the_notes_again() {
         Running(command.stdout(Stdio::null()).spawn().unwrap())
     };
     let first = listener();
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for("the listener", || {
+        let clients = std::fs::read_to_string("/proc/asound/seq/clients");
+        clients.is_ok_and(|clients| clients.contains("aseqdump"))
+    });
     let tunes = ["tune.abc"; 8];
     let arguments = [&["play", "--plain", "--to", "midi:aseqdump"], &tunes[..]].concat();
     let mut ceilid = folder.start(&arguments, &[]);
@@ -628,7 +633,7 @@ fn what_is_changed_survives_a_kill_and_an_edit_of_something_else_and_a_wrong_edi
     assert_eq!(setting(&page, "volume"), "90");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
     command.args(["-q", "set", "--at", &page, "volume", "33"]);
-    assert!(command.status().unwrap().success());
+    assert!(command.status_in_time().success());
     wait_for("the state", || folder.read("state").contains("33"));
     ceilid.kill();
     let mut ceilid = start();
@@ -652,7 +657,7 @@ fn what_is_changed_survives_a_kill_and_an_edit_of_something_else_and_a_wrong_edi
 /// What a running daemon's setting is.
 fn setting(page: &str, name: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-    let shown = command.args(["set", "--at", page]).output().unwrap();
+    let shown = command.args(["set", "--at", page]).output_in_time();
     let shown = String::from_utf8(shown.stdout).unwrap();
     let mut values = shown.lines().filter_map(|line| line.split_once(" = "));
     let found = values.find(|(found, _)| found.trim() == name);
@@ -1075,7 +1080,7 @@ fn checked(folder: &Folder, before: &[&str], environment: &[(&str, OsString)]) -
     let mut command = Command::new(program[0]);
     command.args(&program[1..]).current_dir(folder.0.path());
     in_environment(&mut command, environment);
-    let output = command.output().unwrap();
+    let output = command.output_in_time();
     let stdout = String::from_utf8(output.stdout).unwrap();
     let time = stdout.lines().find_map(|line| line.strip_prefix("time: "));
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -1108,7 +1113,7 @@ fn hours_are_those_of_the_zone_that_tz_names_and_another_name_is_told() {
     let try_out = Command::new(without[0])
         .args(&without[1..])
         .args([hide, "sh", "true"])
-        .output();
+        .try_output_in_time();
     match try_out {
         Ok(output) if output.status.success() => {
             is_of_tokyo(&[&without[..], &[hide, "sh"]].concat());

@@ -1,8 +1,6 @@
 //! Score pictures from outside: the files that `convert` and `generate` write, and the cursor that follows the music.
 
-#[path = "common/skip.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod skip;
+mod common;
 
 use ceilid::abc;
 use ceilid::music::Ticks;
@@ -11,6 +9,7 @@ use ceilid::picture::score::cursor::{PictureCursor, TimeThrough};
 use ceilid::picture::score::drawing::Kind;
 use ceilid::picture::score::{Drawing, Layout, engrave};
 use ceilid::score::{self, Score};
+use common::process::InTime;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -21,8 +20,7 @@ fn ceilid(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ceilid"))
         .current_dir(folder)
         .args(args)
-        .output()
-        .expect("the binary runs")
+        .output_in_time()
 }
 
 /// A folder with the two tunes in `book.abc`.
@@ -89,7 +87,7 @@ const LETTERS: &str = "X:1\nT:Ceól’s Naïve – Ça va\nC:Łódź, Őrség, �
 
 #[test]
 fn other_programs_read_a_book_and_find_its_words() {
-    if skip::lacks(&["pdftotext", "pdftoppm", "mutool"]) {
+    if common::skip::lacks(&["pdftotext", "pdftoppm", "mutool"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -103,7 +101,7 @@ fn other_programs_read_a_book_and_find_its_words() {
         let output = Command::new(program)
             .current_dir(folder.path())
             .args(args)
-            .output()
+            .try_output_in_time()
             .unwrap_or_else(|error| panic!("{program}: {error}"));
         assert!(output.status.success(), "{program}: {output:?}");
         // Poppler complains of a damaged file on stderr and goes on.

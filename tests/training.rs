@@ -1,6 +1,8 @@
 //! Teaching as a whole: a tune is learnt by heart, files read back as they were written, and no stop, kill or bad
 //! input loses or spoils anything.
 
+mod common;
+
 use ceilid::model::ask::Ask;
 use ceilid::model::characters_engine::CharactersEngine;
 use ceilid::model::checkpoint::{
@@ -18,9 +20,11 @@ use ceilid::model::trainer::{Course, Ending, Observer, RunLimits, Trainer, Unobs
 use ceilid::model::weights::Weights;
 use ceilid::token::Vocabulary;
 use ceilid::token::{INPUT_COLUMNS, Style, from_score};
+use common::process::{InTime, PATIENCE};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -483,7 +487,7 @@ fn ceilid(arguments: &[&str]) -> Command {
 
 /// Runs a command that must fail: gives its exit code and what it said, one line and perhaps a hint.
 fn fails(arguments: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stderr, .. } = ceilid(arguments).output().unwrap();
+    let Output { status, stderr, .. } = ceilid(arguments).output_in_time();
     let said = String::from_utf8(stderr).unwrap();
     let said: Vec<&str> = said
         .lines()
@@ -539,9 +543,10 @@ fn a_run_killed_at_any_moment_leaves_a_model_that_loads_and_can_be_resumed() {
                 .ok()
         };
         for _ in 0..3 {
-            let before = changed();
+            let (before, deadline) = (changed(), Instant::now() + PATIENCE);
             while changed() == before {
                 assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+                assert!(Instant::now() < deadline, "no step is over");
                 std::thread::yield_now();
             }
         }
@@ -659,7 +664,7 @@ fn every_model_is_told_about_exported_and_imported_by_name_or_file() {
             status,
             stdout,
             stderr,
-        } = ceilid(arguments).output().unwrap();
+        } = ceilid(arguments).output_in_time();
         assert!(
             status.success(),
             "{arguments:?}: {}",

@@ -1,8 +1,11 @@
 //! One grammar of wishes: each row of the table is read the same through every door, and complained of in the same words.
 
+mod common;
+
 use ceilid::compose::Provenance;
 use ceilid::daemon::config::{self, Config, Scope};
 use ceilid::wishes::{Decides, Settings, SettingsPatch, TABLE};
+use common::process::InTime;
 use std::process::Command;
 
 /// For each row two values that can be had, the usual and one at an edge, and three that cannot: out of range, misspelt, rubbish.
@@ -158,8 +161,7 @@ fn the_programs_own_doors_complain_in_these_words_too() {
                 .args(*command)
                 .arg(format!("{flag}={value}"))
                 .current_dir(folder.path())
-                .output()
-                .unwrap();
+                .output_in_time();
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert_eq!(
                 output.status.code(),
@@ -173,8 +175,7 @@ fn the_programs_own_doors_complain_in_these_words_too() {
         let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
             .args(["serve", "--check"])
             .env(variable, value)
-            .output()
-            .unwrap();
+            .output_in_time();
         assert_eq!(told(&String::from_utf8_lossy(&output.stderr), name), said);
     }
 }

@@ -4,11 +4,14 @@
 //! are our own; what abc2midi and abcjs do with them is a witness, not a judge: they are asked about programs, tempo and which
 //! note is louder.
 
+mod common;
+
 use ceilid::abc;
 use ceilid::music::midi::{Channel, MidiMessage};
 use ceilid::output::smf;
 use ceilid::performance::{Arrangement, Mark, Performance, Style, Track, perform};
 use ceilid::score;
+use common::process::{InTime, output_of};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -350,7 +353,7 @@ fn abc2midi(text: &str, flags: &[&str]) -> Option<Witness> {
         .arg("-o")
         .arg(&mid)
         .args(flags)
-        .output()
+        .try_output_in_time()
         .ok()?;
     witness(&std::fs::read(mid).ok()?)
 }
@@ -375,7 +378,7 @@ fn abcjs(texts: &[String]) -> Option<Vec<Option<Witness>>> {
     // Where abcjs is not found, nobody reads.
     let _ = serde_json::to_writer(&mut stdin, texts);
     drop(stdin);
-    let output = node.wait_with_output().ok()?;
+    let output = output_of(node);
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let file = |line: &str| -> Option<Vec<u8>> { line.as_bytes().chunks(2).map(byte).collect() };
     let lines = String::from_utf8(output.stdout).ok()?;
@@ -454,7 +457,11 @@ const ARGUED: &[(&str, &str)] = &[
 
 #[test]
 fn abc2midi_agrees_on_programs_and_on_which_note_is_louder() {
-    if Command::new("abc2midi").arg("-ver").output().is_err() {
+    if Command::new("abc2midi")
+        .arg("-ver")
+        .try_output_in_time()
+        .is_err()
+    {
         println!("skipped: abc2midi is not installed");
         return;
     }
@@ -675,7 +682,10 @@ fn real_tunes_have_the_notes_instruments_tempo_drums_and_bends_that_abc2midi_giv
         .flatten()
         .flatten()
     {
-        let gzip = Command::new("gzip").arg("-dc").arg(path.path()).output();
+        let gzip = Command::new("gzip")
+            .arg("-dc")
+            .arg(path.path())
+            .try_output_in_time();
         let rows = gzip.map_or_else(|_| Vec::new(), |output| output.stdout);
         for (index, row) in rows.split(|byte| *byte == b'\n').enumerate() {
             let Ok(row) = serde_json::from_slice::<serde_json::Value>(row) else {

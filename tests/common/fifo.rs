@@ -1,12 +1,12 @@
 //! Named pipes, and somebody who reads them.
 
-use super::process::{Running, end_gently};
+use super::process::{InTime, Running, end_gently};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 pub fn make_fifo(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(path).status_in_time().success());
 }
 
 /// `cat` on a FIFO, into memory.

@@ -1,6 +1,6 @@
 //! A folder of its own for each test, in which ceilid is run.
 
-use super::process::{Running, in_environment, output_of};
+use super::process::{InTime, Running, in_environment};
 use ceilid::daemon::archive::{Archive, ArchiveSettings};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ impl Folder {
     }
 
     pub fn ceilid(&self, arguments: &[&str], environment: &[(&str, OsString)]) -> Output {
-        output_of(&mut self.command(arguments, environment))
+        self.command(arguments, environment).output_in_time()
     }
 
     /// Starts it in the background; what it says is in `stderr`.

@@ -78,13 +78,13 @@ impl Icecast {
 
     /// Until a source plays to this mount.
     pub fn wait_for_mount(&self, mount: &str) {
-        wait_for("the mount", || {
-            let mut connection = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
-            let patience = Some(Duration::from_secs(2));
-            connection.set_read_timeout(patience).unwrap();
-            write!(connection, "GET {mount} HTTP/1.0\r\n\r\n").unwrap();
+        let status = || -> std::io::Result<[u8; 12]> {
             let mut head = [0; 12];
-            connection.read_exact(&mut head).is_ok() && head.ends_with(b"200")
+            ask(self.port(), mount)?.read_exact(&mut head)?;
+            Ok(head)
+        };
+        wait_for("the mount", || {
+            status().is_ok_and(|head| head.ends_with(b"200"))
         });
     }
 
@@ -92,13 +92,9 @@ impl Icecast {
     pub fn wait_for_sound(&self, title: &str) {
         let words = format!("TITLE={title}");
         wait_for(title, || {
-            let mut connection = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
-            connection
-                .set_read_timeout(Some(Duration::from_secs(2)))
-                .unwrap();
-            connection
-                .write_all(b"GET /folk.opus HTTP/1.0\r\n\r\n")
-                .unwrap();
+            let Ok(mut connection) = ask(self.port(), "/folk.opus") else {
+                return false;
+            };
             let mut heard = Vec::new();
             let mut bytes = [0; 4096];
             while heard.len() < 30_000 && !String::from_utf8_lossy(&heard).contains(&words) {
@@ -119,14 +115,19 @@ fn spawn(folder: &Path) -> Running {
     Running(command.spawn().unwrap())
 }
 
+/// A connection on which this path has been asked for; who reads from it waits for two seconds.
+fn ask(port: u16, path: &str) -> std::io::Result<TcpStream> {
+    let mut connection = TcpStream::connect(("127.0.0.1", port))?;
+    connection.set_read_timeout(Some(Duration::from_secs(2)))?;
+    write!(connection, "GET {path} HTTP/1.0\r\n\r\n")?;
+    Ok(connection)
+}
+
 /// Whether the one who answers at this port is Icecast, and not whoever else got it.
 fn is_icecast(port: u16) -> bool {
     let answer = || -> std::io::Result<Vec<u8>> {
-        let mut connection = TcpStream::connect(("127.0.0.1", port))?;
-        connection.set_read_timeout(Some(Duration::from_secs(2)))?;
-        connection.write_all(b"GET /status-json.xsl HTTP/1.0\r\n\r\n")?;
         let mut head = vec![0; 512];
-        let count = connection.read(&mut head)?;
+        let count = ask(port, "/status-json.xsl")?.read(&mut head)?;
         head.truncate(count);
         Ok(head)
     };
@@ -145,10 +146,9 @@ impl MountListener {
         let has_enough = Arc::new(AtomicBool::new(false));
         let byte_count = Arc::new(AtomicUsize::new(0));
         let (is_told, counted) = (Arc::clone(&has_enough), Arc::clone(&byte_count));
-        let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut connection = ask(port, mount).unwrap();
         let brief = Some(Duration::from_millis(200));
         connection.set_read_timeout(brief).unwrap();
-        write!(connection, "GET {mount} HTTP/1.0\r\n\r\n").unwrap();
         let thread = std::thread::spawn(move || {
             let (mut heard, mut bytes) = (Vec::new(), [0; 4096]);
             while !is_told.load(Ordering::Relaxed) {

@@ -1,7 +1,7 @@
 //! A JACK server, and what arrives at a MIDI port of it.
 
 use super::folder::Folder;
-use super::process::{Running, end_gently, output_of, send_signal, wait_for};
+use super::process::{InTime, Running, end_gently, send_signal, wait_for};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
@@ -13,8 +13,9 @@ const NAMES: u32 = 6;
 
 /// A JACK server without a sound card, under a name of its own.
 pub struct JackServer {
-    name: ServerName,
     process: Running,
+    /// Let go when the process has ended.
+    name: ServerName,
 }
 
 /// A name that nobody else has as long as the file is locked.
@@ -29,9 +30,28 @@ impl ServerName {
             let text = format!("ceilid-test-{number}");
             let lock = File::create(std::env::temp_dir().join(format!("{text}.lock"))).unwrap();
             lock.try_lock().ok()?;
-            Some(Self { text, _lock: lock })
+            // A server of that name may have outlived who started it.
+            ports_of(&text)
+                .is_none()
+                .then_some(Self { text, _lock: lock })
         })
     }
+}
+
+/// In which clients find the server of this name, and start none.
+fn environment_of(name: &str) -> Vec<(&'static str, OsString)> {
+    vec![
+        ("JACK_DEFAULT_SERVER", name.into()),
+        ("JACK_NO_START_SERVER", "1".into()),
+    ]
+}
+
+/// The ports of the server of this name, if there is one.
+fn ports_of(name: &str) -> Option<String> {
+    let mut command = Command::new("jack_lsp");
+    let output = command.envs(environment_of(name)).output_in_time();
+    let ports = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(ports)
 }
 
 impl JackServer {
@@ -64,7 +84,7 @@ impl JackServer {
             Running(command.spawn().unwrap())
         };
         let process = spawn();
-        let mut server = Self { name, process };
+        let mut server = Self { process, name };
         wait_for("the JACK server", || {
             if !server.process.is_running() {
                 server.process = spawn();
@@ -75,18 +95,11 @@ impl JackServer {
     }
 
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
-        vec![
-            ("JACK_DEFAULT_SERVER", self.name.text.clone().into()),
-            ("JACK_NO_START_SERVER", "1".into()),
-        ]
+        environment_of(&self.name.text)
     }
 
     pub fn ports(&self) -> Option<String> {
-        let output = output_of(Command::new("jack_lsp").envs(self.environment()));
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        ports_of(&self.name.text)
     }
 
     /// Leads one port to another, if it does not lead there already.
@@ -97,7 +110,7 @@ impl JackServer {
         wait_for("the port", || {
             self.ports().is_some_and(|ports| ports.contains(from))
         });
-        command.status().unwrap();
+        command.status_in_time();
     }
 
     pub fn end(&mut self) {

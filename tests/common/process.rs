@@ -69,20 +69,44 @@ pub fn end_gently(process: &mut Running) {
 pub fn send_signal(process: &Child, signal: &str) {
     Command::new("kill")
         .args([&format!("-{signal}"), &process.id().to_string()])
-        .status()
-        .unwrap();
+        .status_in_time();
 }
 
-/// What a program says until it has ended, which it does within [`WORK_WAIT_MAX`].
-pub fn output_of(command: &mut Command) -> Output {
-    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let process = piped.stderr(Stdio::piped()).spawn().unwrap();
+/// A program that is waited for, but not for ever.
+pub trait InTime {
+    /// What it says until it has ended, which it does within [`WORK_WAIT_MAX`]; it has nothing to read. An error where it is
+    /// not there.
+    fn try_output_in_time(&mut self) -> std::io::Result<Output>;
+
+    /// The same of a program that is there.
+    fn output_in_time(&mut self) -> Output {
+        self.try_output_in_time().unwrap()
+    }
+
+    /// How it ended, within [`WORK_WAIT_MAX`].
+    fn status_in_time(&mut self) -> ExitStatus;
+}
+
+impl InTime for Command {
+    fn try_output_in_time(&mut self) -> std::io::Result<Output> {
+        let piped = self.stdin(Stdio::null()).stdout(Stdio::piped());
+        piped.stderr(Stdio::piped()).spawn().map(output_of)
+    }
+
+    fn status_in_time(&mut self) -> ExitStatus {
+        Running(self.spawn().unwrap()).wait().unwrap()
+    }
+}
+
+/// What a process says until it has ended, which it does within [`WORK_WAIT_MAX`].
+pub fn output_of(process: Child) -> Output {
     let id = process.id().to_string();
     let (tell, told) = channel();
+    #[expect(clippy::disallowed_methods, reason = "waited for with a bound")]
     std::thread::spawn(move || tell.send(process.wait_with_output()));
     let Ok(output) = told.recv_timeout(WORK_WAIT_MAX) else {
-        let _ = Command::new("kill").args(["-KILL", &id]).status();
-        panic!("{command:?} does not end");
+        let _ = Command::new("kill").args(["-KILL", &id]).spawn();
+        panic!("process {id} does not end");
     };
     output.unwrap()
 }
@@ -138,8 +162,13 @@ pub fn soonest(bound: Duration, mut attempt: impl FnMut()) -> Duration {
     shortest
 }
 
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_for(what: &str, condition: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, condition);
+}
+
+/// For what takes longer than [`PATIENCE`] on a machine that does much else.
+pub fn wait_within(bound: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + bound;
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(LOOK_INTERVAL);

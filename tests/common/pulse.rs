@@ -1,7 +1,7 @@
 //! A PulseAudio server, and a recording of what it plays.
 
 use super::folder::Folder;
-use super::process::{Running, end_gently, in_environment, output_of, wait_for};
+use super::process::{InTime, Running, end_gently, in_environment, wait_for};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,7 +48,7 @@ impl PulseServer {
         wait_for("the PulseAudio server", || {
             let mut pactl = Command::new("pactl");
             in_environment(&mut pactl, &server.environment());
-            let output = output_of(pactl.args(["list", "short", "sinks"]));
+            let output = pactl.args(["list", "short", "sinks"]).output_in_time();
             String::from_utf8_lossy(&output.stdout).contains("nul")
         });
         server
