@@ -36,8 +36,8 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_millis(800);
 const CHECKED_BYTES_MAX: u64 = 64 << 20;
 /// After so many tunes, old ones are looked for.
 const TIDY_EVERY: u32 = 50;
-/// The share of the tunes that go at once where the file is too large.
-const TIDY_SHARE: f64 = 0.05;
+/// One tune in so many goes at once where the file is too large.
+const TIDY_PART: u32 = 20;
 /// Rows of one answer at the most.
 pub const ROWS_MAX: u32 = 1000;
 
@@ -395,7 +395,7 @@ impl Writer {
         if self.tunes_since_tidied >= TIDY_EVERY {
             self.tunes_since_tidied = 0;
             if let Err(error) = self.tidy() {
-                tracing::warn!(%error, "old tunes stay in the archive");
+                tracing::warn!(cause = %with_cause(&error), "old tunes stay in the archive");
             }
         }
     }
@@ -456,8 +456,8 @@ impl Writer {
         }
         if used_bytes(connection).map_err(cannot)? > self.settings.bytes_max {
             let sql = "DELETE FROM tunes WHERE id IN (SELECT id FROM tunes WHERE kept = 0 ORDER BY id LIMIT
-                       max(1, (SELECT count(*) FROM tunes) * ?1))";
-            gone += connection.execute(sql, [TIDY_SHARE]).map_err(cannot)?;
+                       max(1, (SELECT count(*) FROM tunes) / ?1))";
+            gone += connection.execute(sql, [TIDY_PART]).map_err(cannot)?;
             // Still too large, it is looked at again with the next tune.
             if used_bytes(connection).map_err(cannot)? > self.settings.bytes_max && gone > 0 {
                 self.tunes_since_tidied = TIDY_EVERY;
@@ -1064,7 +1064,7 @@ mod tests {
         archive.close();
         let ids = |archive: &Archive| {
             let search = Search {
-                count: 10,
+                count: ROWS_MAX,
                 ..Search::default()
             };
             let found = archive.reader().search(search).unwrap();
@@ -1072,11 +1072,25 @@ mod tests {
         };
         assert_eq!(ids(&archive), [5, 4, 2]);
         settings.bytes_max = 0;
-        let archive = Archive::open(settings).unwrap();
+        let archive = Archive::open(settings.clone()).unwrap();
         for id in 6..10 {
             archive.write(Entry::Composed(tune(id), now));
         }
         archive.close();
         assert!(ids(&archive).contains(&2) && !ids(&archive).contains(&4));
+        // Of many, as many at once as one in twenty is, whatever that comes to.
+        settings.bytes_max = u64::MAX;
+        let archive = Archive::open(settings.clone()).unwrap();
+        for id in 10..68 {
+            archive.write(Entry::Composed(tune(id), now));
+        }
+        archive.close();
+        let count = ids(&archive).len();
+        settings.bytes_max = 0;
+        let archive = Archive::open(settings).unwrap();
+        archive.write(Entry::Composed(tune(68), now));
+        archive.close();
+        assert_eq!(ids(&archive).len(), count + 1 - (count + 1) / 20);
+        assert!((count + 1) % 20 != 0 && ids(&archive).contains(&2));
     }
 }
