@@ -29,11 +29,12 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
         },
         clock: ClockSpeed::Stepping.clock(),
     };
-    let daemon = daemon::start(parts, stop)?;
-    for notice in daemon.handle().subscribe().iter() {
+    let (daemon, notices) = daemon::start(parts, stop)?;
+    for notice in notices.iter() {
         if let Notice::TuneStarted(tune) = notice {
             println!("{}: {}", tune.title, tune.origin);
         }
     }
+    daemon.join();
     Ok(())
 }

@@ -4,7 +4,7 @@ mod common;
 
 use common::process::{InTime, output_of};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Runs ceilid with these arguments in a folder of its own.
 fn ceilid(folder: &Path, args: &[&str]) -> Output {
@@ -213,11 +213,10 @@ fn a_reader_who_goes_away_has_what_it_wanted() {
     for command in PRINTING {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
-            .current_dir(folder.path())
-            .args(command.split(' '))
-            .stdout(writer)
-            .output_in_time();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        process.current_dir(folder.path()).args(command.split(' '));
+        process.stdout(writer).stderr(Stdio::piped());
+        let output = output_of(process.spawn().unwrap());
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!stderr.contains("panicked"), "{command}: {stderr}");
         assert_eq!(output.status.code(), Some(0), "{command}: {stderr}");
@@ -235,11 +234,10 @@ fn a_full_disk_is_an_error_of_the_environment() {
             .unwrap()
     };
     for command in PRINTING {
-        let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
-            .current_dir(folder.path())
-            .args(command.split(' '))
-            .stdout(full())
-            .output_in_time();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        process.current_dir(folder.path()).args(command.split(' '));
+        process.stdout(full()).stderr(Stdio::piped());
+        let output = output_of(process.spawn().unwrap());
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{command}: {stderr}");
         assert!(
@@ -253,13 +251,11 @@ fn a_full_disk_is_an_error_of_the_environment() {
         "convert odd.abc -o midi",
         "generat",
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_ceilid"))
-            .current_dir(folder.path())
-            .args(command.split(' '))
-            .stderr(full())
-            .output_in_time();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+        process.current_dir(folder.path()).args(command.split(' '));
+        let status = process.stderr(full()).status_in_time();
         let code = if command == "generat" { 2 } else { 0 };
-        assert_eq!(output.status.code(), Some(code), "{command}");
+        assert_eq!(status.code(), Some(code), "{command}");
     }
 }
 
@@ -466,8 +462,8 @@ fn a_tunebook_on_stdin_becomes_notes_on_stdout() {
     use std::io::Write;
     let mut child = Command::new(env!("CARGO_BIN_EXE_ceilid"))
         .args(["convert", "--plain", "--format", "notes", "-o", "-", "-"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     child

@@ -610,8 +610,7 @@ impl Stage {
             },
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };
-        let daemon = daemon::start(parts, Arc::clone(&stop)).unwrap();
-        let notices = daemon.handle().subscribe();
+        let (daemon, notices) = daemon::start(parts, Arc::clone(&stop)).unwrap();
         Self {
             daemon,
             notices,

@@ -641,7 +641,7 @@ impl House {
             player: PlayerSettings::default(),
             clock: Arc::new(RealClock),
         };
-        let daemon = daemon::start(parts, Arc::clone(&stop)).unwrap();
+        let (daemon, _) = daemon::start(parts, Arc::clone(&stop)).unwrap();
         let address: SocketAddr = "127.0.0.1:7424".parse().unwrap();
         let router = web::router(Parts {
             handle: daemon.handle().clone(),

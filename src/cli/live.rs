@@ -105,8 +105,8 @@ impl<'a> Stage<'a> {
             },
             clock: self.config.clock_speed.clock(),
         };
-        let daemon = daemon::start(parts, Arc::clone(&stop)).map_err(Failure::environment)?;
-        let notices = daemon.handle().subscribe();
+        let started = daemon::start(parts, Arc::clone(&stop));
+        let (daemon, notices) = started.map_err(Failure::environment)?;
         for asked in &changes.off {
             // Off, it is in the list, and nobody looks for it.
             if let Some(shown) = opener.shown(asked) {

@@ -164,11 +164,12 @@ pub struct DaemonParts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Starts the threads. Raising `stop` ends the daemon; the daemon raises it when it ends.
+/// Starts the threads. Raising `stop` ends the daemon; the daemon raises it when it ends. Who starts it is told of everything, from
+/// the first tune on.
 ///
 /// # Errors
 /// A thread does not start.
-pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
+pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<(Daemon, Subscription)> {
     let (events, inbox) = sync_channel(EVENTS_MAX);
     let (orders, order_inbox) = sync_channel(ORDERS_MAX);
     let (requests, request_inbox) = sync_channel(1);
@@ -192,6 +193,7 @@ pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
         source_obeys: parts.source.obeys(),
     });
     handle.board.show(session.view());
+    let told = handle.subscribe();
 
     let (outputs, clock) = (parts.outputs, parts.clock);
     let player = Player::new(
@@ -231,7 +233,7 @@ pub fn start(parts: DaemonParts, stop: Arc<AtomicBool>) -> io::Result<Daemon> {
     let session = Builder::new()
         .name("session".to_owned())
         .spawn(move || session.run())?;
-    Ok(Daemon { handle, session })
+    Ok((Daemon { handle, session }, told))
 }
 
 impl Daemon {

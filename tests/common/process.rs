@@ -74,8 +74,8 @@ pub fn send_signal(process: &Child, signal: &str) {
 
 /// A program that is waited for, but not for ever.
 pub trait InTime {
-    /// What it says until it has ended, which it does within [`WORK_WAIT_MAX`]; it has nothing to read. An error where it is
-    /// not there.
+    /// What it says until it has ended, which it does within [`WORK_WAIT_MAX`]; it has nothing to read, and says it to nobody
+    /// else. An error where it is not there.
     fn try_output_in_time(&mut self) -> std::io::Result<Output>;
 
     /// The same of a program that is there.
