@@ -40,6 +40,14 @@ echo '{"dance":"jig","tempo_scale":1.2,"mute":["drum"]}' >"$made/patch.json"
 seed settings "$made/patch.json"
 printf '\xfa\xf8\xb0\x07\x40\xf2\x01\x02\xfc' >"$made/wire"
 seed midi_in "$made/wire"
+printf '/ceilid/volume\0\0,f\0\0\x3f\0\0\0' >"$made/datagram"
+seed osc "$made/datagram"
+printf 'status\ncommand_list_ok_begin\nsetvol 50\nplaylistinfo 0:2\ncommand_list_end\nidle player\nnoidle\n' >"$made/lines"
+seed mpd "$made/lines"
+printf 'PATCH /api/settings\nhost: localhost:7424\ncontent-type: application/json\n\n{"dance":"jig"}' >"$made/patch"
+printf 'POST /api/convert?to=sheet&times=1\nhost: localhost:7424\n\nX:1\nK:D\nDEF|\n' >"$made/convert"
+printf 'GET /api/tunes/1.svg?width=340&tablature=whistle\nhost: localhost:7424\nrange: bytes=0-99\n\n' >"$made/picture"
+seed http "$made/patch" "$made/convert" "$made/picture"
 
 mkdir -p fuzz/artifacts
 ended=0

@@ -3,6 +3,8 @@
 //!
 //! In: a text and a seed. Out: the text with one more piece, one piece twice, or one piece less.
 
+pub mod band;
+
 /// What a mutation puts in: notes, signs, lines. Each was once too much for some program.
 #[rustfmt::skip]
 const PIECES: &[&str] = &[

@@ -136,6 +136,11 @@ struct Client {
     reader: BufReader<TcpStream>,
     /// What was read of the next line.
     line: Vec<u8>,
+    conversation: Conversation,
+}
+
+/// What is said on a connection, whatever carries it: lines and the answers to them.
+pub struct Conversation {
     handle: Handle,
     notices: Subscription,
     password: Option<String>,
@@ -190,13 +195,7 @@ impl Client {
         Ok(Self {
             reader: BufReader::new(connection),
             line: Vec::new(),
-            handle: handle.clone(),
-            notices: handle.subscribe(),
-            password: password.map(str::to_owned),
-            has_entered: password.is_none(),
-            news: BTreeSet::new(),
-            awaited: None,
-            list: None,
+            conversation: Conversation::new(password, handle),
         })
     }
 
@@ -207,20 +206,20 @@ impl Client {
         let mut heard_at = Instant::now();
         loop {
             let said = self.listen();
-            if !self.follow() {
+            if !self.conversation.follow() {
                 return;
             }
             let answer = match said {
                 Said::Goodbye => return,
-                Said::NothingYet if self.awaited.is_some() => {
+                Said::NothingYet if self.conversation.awaited.is_some() => {
                     heard_at = Instant::now();
-                    self.told_news()
+                    self.conversation.told_news()
                 }
                 Said::NothingYet if heard_at.elapsed() > SILENCE_MAX => return,
                 Said::NothingYet => None,
                 Said::Line(line) => {
                     heard_at = Instant::now();
-                    match self.answer_line(&line) {
+                    match self.conversation.answer_line(&line) {
                         Some(answer) => Some(answer).filter(|answer| !answer.is_empty()),
                         None => return,
                     }
@@ -255,6 +254,21 @@ impl Client {
                 }
                 _ => Said::Goodbye,
             },
+        }
+    }
+}
+
+impl Conversation {
+    /// With a client who must say this password first, if there is one.
+    pub fn new(password: Option<&str>, handle: &Handle) -> Self {
+        Self {
+            handle: handle.clone(),
+            notices: handle.subscribe(),
+            password: password.map(str::to_owned),
+            has_entered: password.is_none(),
+            news: BTreeSet::new(),
+            awaited: None,
+            list: None,
         }
     }
 
@@ -296,7 +310,7 @@ impl Client {
     }
 
     /// The answer to a line; `None` ends the connection.
-    fn answer_line(&mut self, line: &str) -> Option<String> {
+    pub fn answer_line(&mut self, line: &str) -> Option<String> {
         if self.awaited.is_some() {
             // Nothing else may be said meanwhile.
             if line != "noidle" {

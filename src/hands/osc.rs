@@ -48,10 +48,8 @@ fn listen(socket: &UdpSocket, handle: &Handle) {
     let mut bytes = [0; DATAGRAM_BYTES_MAX];
     loop {
         let count = socket.recv(&mut bytes).unwrap_or(0);
-        match decoder::decode_udp(&bytes[..count]) {
-            Ok((_, packet)) => obey(&packet, handle),
-            Err(error) if count > 0 => tracing::debug!(%error, "no OSC"),
-            Err(_) => {}
+        if count > 0 {
+            obey_datagram(&bytes[..count], handle);
         }
         loop {
             match notices.next_within(Duration::ZERO) {
@@ -60,6 +58,14 @@ fn listen(socket: &UdpSocket, handle: &Handle) {
                 Err(NoNotice::AnyMore) => return,
             }
         }
+    }
+}
+
+/// Does what a datagram asks for, where it is one of OSC.
+pub fn obey_datagram(bytes: &[u8], handle: &Handle) {
+    match decoder::decode_udp(bytes) {
+        Ok((_, packet)) => obey(&packet, handle),
+        Err(error) => tracing::debug!(%error, "no OSC"),
     }
 }
 
