@@ -9,10 +9,16 @@ use common::browser::{Browser, Page};
 use common::firefox::Firefox;
 use common::folder::Folder;
 use common::port::ReservedPort;
-use common::process::{InTime, Running, end_gently, wait_for};
+use common::process::{InTime, PATIENCE, Running, end_gently, wait_for};
 use common::pulse::{PulseServer, Recording};
 use common::skip::{lacks, skip_uninstalled};
 use serde_json::{Value, json};
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
+#[cfg(target_os = "linux")]
+use std::io::{Read, Write};
+#[cfg(target_os = "linux")]
+use std::net::SocketAddr;
 use std::process::Command;
 
 /// A daemon with a page, a browser that looks at it, and an archive that outlives both.
@@ -57,6 +63,12 @@ impl House {
         format!("http://127.0.0.1:{}/", self.port.number())
     }
 
+    fn wait_until_it_answers(&self) {
+        wait_for("the daemon", || {
+            std::net::TcpStream::connect(("127.0.0.1", self.port.number())).is_ok()
+        });
+    }
+
     /// A browser at this view, once the daemon answers.
     fn visit(&self, view: &str, width: u32, scheme: &str) -> Browser {
         self.lead(Browser::open(width, 900, scheme), view)
@@ -64,9 +76,7 @@ impl House {
 
     /// Leads a browser to this view, once the daemon answers.
     fn lead<P: Page>(&self, mut browser: P, view: &str) -> P {
-        wait_for("the daemon", || {
-            std::net::TcpStream::connect(("127.0.0.1", self.port.number())).is_ok()
-        });
+        self.wait_until_it_answers();
         browser.go_to(&format!("{}{view}", self.address()));
         browser
     }
@@ -123,6 +133,50 @@ fn somebody_hears_the_band_keeps_a_tune_skips_it_and_finds_it_again_after_a_rest
             .then(([queue, status]) => [status.now, ...queue].some((tune) => tune && tune.title === {title}))"
     ));
     house.check(&mut browser);
+}
+
+/// Somebody at this address of the machine who follows what happens, and the answer's first line.
+#[cfg(target_os = "linux")]
+fn follow(house: &House, from: [u8; 4]) -> (Socket, String) {
+    let mut follower = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    follower.set_read_timeout(Some(PATIENCE)).unwrap();
+    let [from, to] = [(from, 0), ([127, 0, 0, 1], house.port.number())].map(SocketAddr::from);
+    follower.bind(&from.into()).unwrap();
+    follower.connect(&to.into()).unwrap();
+    write!(
+        follower,
+        "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    .unwrap();
+    let mut line = [0; 12];
+    follower.read_exact(&mut line).unwrap();
+    (follower, String::from_utf8_lossy(&line).into_owned())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_page_that_comes_after_two_hundred_others_shows_the_band_and_steers_it_too() {
+    if lacks(&["chromium"]) {
+        return;
+    }
+    let house = House::open();
+    house.wait_until_it_answers();
+    // No address may have as many connections as that.
+    let others: Vec<_> = (0..200)
+        .map(|number| follow(&house, [127, 0, 0, 2 + number / 100]))
+        .collect();
+    assert!(others.iter().all(|(_, answer)| answer == "HTTP/1.1 200"));
+    let (_, refused) = follow(&house, [127, 0, 0, 9]);
+    assert_eq!(refused, "HTTP/1.1 503");
+    let mut browser = house.visit("", 390, "light");
+    browser.wait_for("document.querySelectorAll('#now-score svg g[data-bar]').length > 7");
+    let title = browser.ask("document.getElementById('now-title').textContent");
+    browser.click("skip");
+    browser.wait_for(&format!(
+        "document.getElementById('now-title').textContent !== {title}"
+    ));
+    browser.wait_for("document.getElementById('connection').hidden");
+    drop(others);
 }
 
 #[test]
