@@ -458,6 +458,43 @@ fn a_port_that_is_none_is_named() {
 }
 
 #[test]
+fn an_address_that_cannot_be_had_says_why() {
+    let folder = folder();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("localhost:{}", other.local_addr().unwrap().port());
+    // Of the network for examples (RFC 5737), which no machine is in.
+    let nobodys = "192.0.2.1:7424";
+    for (address, why) in [
+        (taken.as_str(), "another program has it"),
+        (nobodys, "this machine has no such address"),
+    ] {
+        for door in ["--listen", "--mpd"] {
+            let serve = [
+                "serve",
+                "--to",
+                "null",
+                "--state-path",
+                "off",
+                "--listen",
+                "off",
+            ];
+            let open = [door, address, "--token", "0123456789abcdef"];
+            let arguments = if door == "--listen" {
+                &serve[..5]
+            } else {
+                &serve
+            };
+            fails(
+                folder.path(),
+                &[arguments, &open].concat(),
+                3,
+                &["cannot listen at", why],
+            );
+        }
+    }
+}
+
+#[test]
 fn a_tunebook_on_stdin_becomes_notes_on_stdout() {
     use std::io::Write;
     let mut child = Command::new(env!("CARGO_BIN_EXE_ceilid"))

@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     // Others' protocols. They ask and tell the daemon as the page does.
     Layer { module: "hands",       own: &["music", "performance", "wishes", "daemon", "output"], outside: &["http", "percent_encoding", "rosc", "rumqttc", "serde_json", "tracing", "zbus"] },
     Layer { module: "cli",         own: &["music", "abc", "score", "harmony", "performance", "corpus", "token", "model", "wishes", "critic", "compose", "teach", "soundfont", "picture", "output", "daemon", "web", "hands"],
-            outside: &["clap", "clap_complete", "clap_mangen", "csv", "flate2", "itoa", "memchr", "similar", "anyhow", "console", "nix", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
+            outside: &["clap", "clap_complete", "clap_mangen", "csv", "flate2", "http", "itoa", "memchr", "similar", "anyhow", "console", "nix", "tracing", "tracing_subscriber", "indicatif", "png", "serde", "serde_json", "sha2", "signal_hook", "tempfile", "rayon"] },
 ];
 
 /// Crates that appear in one file each (invariant 3).

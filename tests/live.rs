@@ -446,6 +446,41 @@ fn an_alsa_port_that_goes_and_comes_back_gets_the_notes_again() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn on_a_terminal_keys_pause_skip_keep_and_end_the_music() {
+    if lacks(&["script"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let mut command = Command::new("script");
+    let program = env!("CARGO_BIN_EXE_ceilid");
+    let play = format!("{program} play --to null --gap 0 tune.abc tune.abc tune.abc");
+    command
+        .args(["-qefc", &play, "screen"])
+        .env("TERM", "xterm");
+    command
+        .current_dir(folder.0.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let mut terminal = Running(command.spawn().unwrap());
+    let mut keys = terminal.0.stdin.take().unwrap();
+    let mut press = |key: &str, then: &str| {
+        let before = folder.read("screen").len();
+        keys.write_all(key.as_bytes()).unwrap();
+        wait_for(then, || folder.read("screen")[before..].contains(then));
+    };
+    wait_for("the tune", || folder.read("screen").contains("q quit"));
+    press(" ", "paused");
+    press(" ", "goes on");
+    press("?", "space pause or go on");
+    press("n", "on to the next tune");
+    press("k", "kept");
+    press("+", "volume ");
+    press("q", "ends");
+    assert_eq!(terminal.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 #[cfg(unix)]
 fn a_process_that_was_stopped_goes_on_where_it_was() {
     let folder = Folder::with_tune();

@@ -3,11 +3,15 @@
 //! In: a method, a path, a body. Out: what the daemon answers, or why there is no answer. Not: what is asked, and how it is told.
 
 use super::{Context, ExitStatus, Failure, files, stop};
+use crate::hands::broker::port_of;
 use crate::web::{ADDRESS, Token};
 use anyhow::{Context as _, anyhow};
+use http::Uri;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::str::FromStr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -23,9 +27,9 @@ const STOP_LOOK: Duration = Duration::from_millis(100);
 /// Where the daemon is.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Door {
-    /// Address of the daemon's API
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = ADDRESS, env = "CEILID_LISTEN")]
-    at: SocketAddr,
+    /// Where the daemon's page is: an address such as localhost:7424 or http://pub.example/band/
+    #[arg(long, value_name = "ADDRESS", default_value_t = PageAddress::usual(), env = "CEILID_LISTEN")]
+    at: PageAddress,
     /// The daemon's token, where it has one
     #[arg(
         long,
@@ -34,6 +38,78 @@ pub(super) struct Door {
         hide_env_values = true
     )]
     token: Option<Token>,
+}
+
+/// Where a page is, as one says it to a browser; without `http://` the port may be left out, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PageAddress {
+    /// The host and the port.
+    authority: String,
+    /// The path before `/api/`: empty, or beginning with `/`.
+    folder: String,
+}
+
+impl FromStr for PageAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let usual = "write an address such as localhost:7424 or http://pub.example/band/";
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("{}{text}", Self::SCHEME)
+        };
+        let uri: Uri = with_scheme.parse().map_err(|_| usual.to_owned())?;
+        if uri.scheme_str() != Some("http") {
+            return Err(format!("only http:// is spoken here; {usual}"));
+        }
+        let authority = uri
+            .authority()
+            .filter(|authority| !authority.as_str().contains('@'));
+        let host = authority.map_or("", |authority| authority.host());
+        if host.is_empty() || uri.query().is_some() || text == "off" {
+            return Err(usual.to_owned());
+        }
+        let port_usual = if text == with_scheme {
+            80
+        } else {
+            ADDRESS.port()
+        };
+        let port = port_of(&uri, port_usual).ok_or_else(|| usual.to_owned())?;
+        Ok(Self {
+            authority: format!("{host}:{port}"),
+            folder: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+impl PageAddress {
+    const SCHEME: &str = "http://";
+
+    fn usual() -> Self {
+        Self {
+            authority: ADDRESS.to_string(),
+            folder: String::new(),
+        }
+    }
+
+    /// A connection to the first of the name's addresses that answers.
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut last = io::ErrorKind::NotFound.into();
+        for address in self.authority.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, ANSWER_WAIT_MAX) {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+impl fmt::Display for PageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.authority, self.folder)
+    }
 }
 
 impl Door {
@@ -118,16 +194,17 @@ impl Door {
     }
 
     fn exchange(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
-        let mut connection = TcpStream::connect_timeout(&self.at, ANSWER_WAIT_MAX)?;
+        let mut connection = self.at.connect()?;
         connection.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
         connection.set_write_timeout(Some(ANSWER_WAIT_MAX))?;
         let token = self.token.as_ref().map_or_else(String::new, |token| {
             format!("Authorization: Bearer {}\r\n", token.as_str())
         });
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{token}Content-Type: application/json\r\nContent-Length: {}\r\n\
+            "{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{token}Content-Type: application/json\r\nContent-Length: {}\r\n\
              Connection: close\r\n\r\n{body}",
-            self.at,
+            self.at.folder,
+            self.at.authority,
             body.len()
         );
         connection.write_all(request.as_bytes())?;
@@ -158,4 +235,35 @@ pub(super) fn text(value: &Value) -> String {
 
 pub(super) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_where_a_browser_is_told_that_it_is() {
+        let said = |text: &str| text.parse().map(|at: PageAddress| at.to_string());
+        for (text, is) in [
+            ("127.0.0.1:7424", "127.0.0.1:7424"),
+            ("localhost:7500", "localhost:7500"),
+            ("pub.example", "pub.example:7424"),
+            ("[::1]:7424", "[::1]:7424"),
+            ("http://localhost:7500/", "localhost:7500"),
+            ("http://pub.example/band/", "pub.example:80/band"),
+        ] {
+            assert_eq!(said(text), Ok(is.to_owned()));
+        }
+        for wrong in [
+            "",
+            "off",
+            ":7424",
+            "https://pub.example/",
+            "a b",
+            "a:99999",
+            "http://",
+        ] {
+            assert!(said(wrong).is_err(), "{wrong}");
+        }
+    }
 }

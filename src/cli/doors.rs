@@ -8,12 +8,13 @@ use crate::compose::shipped as models;
 use crate::daemon::Handle;
 use crate::daemon::config::{Config, Listen, Secret};
 use crate::hands::broker::Broker;
-use crate::hands::{self, HandsError, mpd, osc};
+use crate::hands::{self, mpd, osc};
 use crate::output::Surroundings;
 use crate::output::stream::Station;
 use crate::output::synth::SynthFont;
 use crate::web::{self, ADDRESS, Access, Muse, Parts, Running, Server, Token};
 use anyhow::{Context as _, anyhow};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -66,9 +67,6 @@ impl Doors {
     /// # Errors
     /// An open address for MPD without a token (usage); an address cannot be had (environment).
     pub(super) fn open_to_hands(&self, handle: &Handle, context: &Context) -> Result<(), Failure> {
-        let taken = |error: HandsError| {
-            Failure::environment(error).hint("another program has it; choose another port")
-        };
         if let Some(address) = self.mpd {
             if Access::to(address, self.token.clone()).is_none() {
                 let error = anyhow!("`{address}` is open to others, and there is no token");
@@ -77,11 +75,11 @@ impl Doors {
                 );
             }
             let password = self.token.as_ref().map(|token| token.as_str().to_owned());
-            let at = mpd::open(address, password, handle.clone()).map_err(taken)?;
+            let at = mpd::open(address, password, handle.clone()).map_err(closed)?;
             context.say(format_args!("MPD at {at}"));
         }
         if let Some(address) = self.osc {
-            let at = osc::open(address, handle.clone()).map_err(taken)?;
+            let at = osc::open(address, handle.clone()).map_err(closed)?;
             context.say(format_args!("OSC at {at}"));
         }
         if let Some(broker) = &self.mqtt {
@@ -102,7 +100,7 @@ impl Doors {
         let address = match self.listen {
             Some(Listen::Off) => return Ok(None),
             Some(Listen::At(address)) => address,
-            None => ADDRESS.parse().map_err(Failure::environment)?,
+            None => ADDRESS,
         };
         let access = Access::to(address, self.token.clone()).ok_or_else(|| {
             Failure::usage(anyhow!(
@@ -119,8 +117,7 @@ impl Doors {
                 return Ok(None);
             }
             Err(error) => {
-                return Err(Failure::environment(error)
-                    .hint("another program has it; choose another port, or `off`"));
+                return Err(closed(error));
             }
         };
         Ok(Some(OpenDoor {
@@ -131,6 +128,24 @@ impl Doors {
             muse: muse(context.clone()),
         }))
     }
+}
+
+/// That an address cannot be had, and what to do about that.
+fn closed(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    let cause = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>());
+    let hint = match cause.map(io::Error::kind) {
+        Some(ErrorKind::AddrInUse) => "another program has it; choose another port",
+        Some(ErrorKind::PermissionDenied) => {
+            "this user may not have that port; choose one above 1023"
+        }
+        Some(ErrorKind::AddrNotAvailable) => {
+            "this machine has no such address; 127.0.0.1 is this machine alone, 0.0.0.0 all its networks"
+        }
+        _ => "choose another address",
+    };
+    Failure::environment(error).hint(hint)
 }
 
 /// Where the token is kept, if in a file: the one that is named, or the one systemd hands over (`LoadCredential=token:…`).

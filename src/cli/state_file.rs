@@ -118,10 +118,7 @@ fn usual_path(config: &Config) -> Option<PathBuf> {
     let port = match config.listen {
         Some(Listen::Off) => return None,
         Some(Listen::At(address)) => address.port(),
-        None => {
-            let usual: std::net::SocketAddr = crate::web::ADDRESS.parse().ok()?;
-            usual.port()
-        }
+        None => crate::web::ADDRESS.port(),
     };
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = if let Some(folders) = variable("STATE_DIRECTORY") {

@@ -17,7 +17,7 @@ use crate::wishes::{
     did_you_mean, nearest, rows, whole,
 };
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -91,9 +91,9 @@ impl FromStr for Listen {
         if text == "off" {
             return Ok(Self::Off);
         }
-        let such_as = "127.0.0.1:7424, [::1]:7424 or off";
-        (text.parse().map(Self::At))
-            .map_err(|_| ValueError::no_such_thing(text, "address", such_as))
+        let such_as = "127.0.0.1:7424, localhost:7424, [::1]:7424 or off";
+        (own_address(text).map(Self::At))
+            .ok_or_else(|| ValueError::no_such_thing(text, "address", such_as))
     }
 }
 
@@ -287,8 +287,16 @@ fn text(values: &[String]) -> Result<&str, ValueError> {
 
 fn socket_address(values: &[String]) -> Result<SocketAddr, ValueError> {
     let text = text(values)?;
-    text.parse()
-        .map_err(|_| ValueError::no_such_thing(text, "address", "127.0.0.1:6600 or [::1]:6600"))
+    own_address(text)
+        .ok_or_else(|| ValueError::no_such_thing(text, "address", "127.0.0.1:6600 or [::1]:6600"))
+}
+
+/// An address to listen at, by its numbers or as `localhost:PORT` (RFC 6761, section 6.3), for which nobody needs to be asked.
+fn own_address(text: &str) -> Option<SocketAddr> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => Some((Ipv4Addr::LOCALHOST, port.parse().ok()?).into()),
+        None => text.parse().ok(),
+    }
 }
 
 fn path(values: &[String]) -> Result<PathBuf, ValueError> {

@@ -57,13 +57,23 @@ impl FromStr for Broker {
         }
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
-            port: uri.port_u16().unwrap_or(USUAL_PORT),
+            port: port_of(&uri, USUAL_PORT).ok_or_else(|| wrong("its port is none"))?,
             user,
             topic: Some(topic)
                 .filter(|topic| !topic.is_empty())
                 .unwrap_or(USUAL_TOPIC)
                 .to_owned(),
         })
+    }
+}
+
+/// The port of an address; the usual one where none is written, and nothing where what is written is none.
+pub fn port_of(uri: &Uri, usual: u16) -> Option<u16> {
+    let authority = uri.authority()?;
+    let host_and_port = authority.as_str().rsplit('@').next()?;
+    match host_and_port.strip_prefix(authority.host())? {
+        "" => Some(usual),
+        written => written.strip_prefix(':')?.parse().ok(),
     }
 }
 
@@ -87,6 +97,7 @@ mod tests {
             "mqtt://",
             "mqtt://x/+/y",
             "mqtt:// x",
+            "mqtt://x:99999",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

@@ -39,6 +39,7 @@ use axum::middleware;
 use axum::routing::get;
 use events::Events;
 use guard::Guard;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi;
@@ -46,7 +47,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// Where the page is unless something else is asked for.
-pub const ADDRESS: &str = "127.0.0.1:7424";
+pub const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7424));
 /// A longer body is refused: all settings together are a tenth of it.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Listeners of the streams at once; a further one is sent away.
