@@ -18,6 +18,7 @@ use super::title::{Namer, Titles};
 use crate::critic::comparison::Tell;
 use crate::critic::craft::{CraftVersion, craft};
 use crate::critic::features::{Melody, scalars};
+use crate::critic::rules;
 use crate::critic::taste::{Pool, Taste};
 use crate::critic::{Critic, Refusal, Refusals};
 use crate::harmony::{self, Harmoniser};
@@ -259,7 +260,12 @@ impl Composer {
                 Critic::default().judge_reading(&parsed, &reading)?
             }
         };
-        let craft = craft(self.leaning.hears().unwrap_or_default(), &reading.score);
+        let hears = self.leaning.hears();
+        // Whoever varies a tune has its parts.
+        if hears == Some(CraftVersion::Third) && self.request.beginning != Beginning::Whole {
+            rules::parts_differ(&reading.score)?;
+        }
+        let craft = craft(hears.unwrap_or_default(), &reading.score);
         let tell = self.model.tell.as_ref();
         let tell = tell.filter(|_| self.request.style == Style::Target);
         let log_odds = match (&self.leaning.taste, tell) {
@@ -284,7 +290,7 @@ impl Composer {
     /// How its tunes are named: as at first, where what chooses was taught then, so that they can be made again.
     fn titles(&self) -> Titles {
         match self.leaning.hears() {
-            Some(CraftVersion::Second) => Titles::Rare,
+            Some(CraftVersion::Second | CraftVersion::Third) => Titles::Rare,
             Some(CraftVersion::First) | None => Titles::Any,
         }
     }

@@ -88,11 +88,14 @@ pub(super) const CRAFT_FIRST: usize = PAIRS.len() * LIKENESSES
     + DENSITIES
     + 4
     + 2 * SCALARS;
+/// How many the second counts.
+pub(super) const CRAFT_SECOND: usize =
+    2 * (CRAFT_FIRST + FORMS + BARS + RESTS.len() + RHYTHMS * RHYTHMS);
 /// How many numbers a tune has.
-pub const CRAFT: usize = 2 * (CRAFT_FIRST + FORMS + BARS + RESTS.len() + RHYTHMS * RHYTHMS);
+pub const CRAFT: usize = CRAFT_SECOND + 1;
 
 /// The tune's numbers; `None` is what the tune leaves open. They are counted twice: of any tune, and of one in two parts of eight bars
-/// each played twice, the form that most have, in which a bar's place says more.
+/// each played twice, the form that most have, in which a bar's place says more. The last is counted once: [`second_part_is_first`].
 pub fn craft(version: CraftVersion, score: &Score) -> Vec<Option<f32>> {
     let mut numbers = Vec::with_capacity(CRAFT);
     let placed = Harmoniser::of_composing().harmonise(score);
@@ -156,7 +159,7 @@ pub fn craft(version: CraftVersion, score: &Score) -> Vec<Option<f32>> {
     if version == CraftVersion::First {
         return numbers;
     }
-    let is_through = score.bars.iter().all(|bar| bar.pass == 0);
+    let is_through = heard.is_through;
     numbers.extend([
         Some(truth(is_through)),
         Some(bars / 32.0),
@@ -173,9 +176,17 @@ pub fn craft(version: CraftVersion, score: &Score) -> Vec<Option<f32>> {
     let has_usual_form = !is_through && heard.part_lengths[..] == [PART_BARS; 2];
     numbers.extend_from_within(..);
     if !has_usual_form {
-        numbers[CRAFT / 2..].fill(None);
+        numbers[CRAFT_SECOND / 2..].fill(None);
+    }
+    if version == CraftVersion::Third {
+        numbers.push(heard.second_part_is_first());
     }
     numbers
+}
+
+/// The share of the second part's bars that are those of the first, of a tune in two parts that are played again.
+pub fn second_part_is_first(score: &Score) -> Option<f32> {
+    Heard::of(score).second_part_is_first()
 }
 
 /// Shares of length after length.
@@ -223,6 +234,8 @@ pub(super) struct Heard {
     bars: Vec<Option<HeardBar>>,
     /// Bars of each part, counted to [`PART_BARS`]: a longer one is several.
     part_lengths: Vec<usize>,
+    /// Nothing is played again.
+    is_through: bool,
     tonic: u8,
     scale: [Option<u8>; 12],
     pitches: Vec<Pitch>,
@@ -319,6 +332,7 @@ impl Heard {
         Self {
             bars,
             part_lengths,
+            is_through: score.bars.iter().all(|bar| bar.pass == 0),
             tonic,
             scale,
             pitches: notes.iter().map(|note| note.pitch).collect(),
@@ -328,6 +342,17 @@ impl Heard {
     /// A bar by its number from 1.
     pub(super) fn bar(&self, number: usize) -> Option<&HeardBar> {
         self.bars[number - 1].as_ref()
+    }
+
+    fn second_part_is_first(&self) -> Option<f32> {
+        let is_of_two = !self.is_through && self.part_lengths.len() == 2;
+        let length = self.part_lengths.last().filter(|_| is_of_two)?;
+        let is_again = |number: &usize| {
+            let pair = self.bar(*number).zip(self.bar(PART_BARS + number));
+            pair.is_some_and(|(one, other)| one.notes == other.notes)
+        };
+        let again = (1..=*length).filter(is_again).count();
+        Some(again as f32 / (*length).max(1) as f32)
     }
 
     /// 0 to 6 for the steps of the key, 7 for what lies between.
@@ -394,7 +419,7 @@ mod tests {
     fn of(body: &str) -> Vec<Option<f32>> {
         let text = format!("X:1\nM:2/4\nL:1/8\nK:G\n{body}\n");
         craft(
-            CraftVersion::Second,
+            CraftVersion::Third,
             &score::read(&abc::parse(&text).tune).score,
         )
     }
@@ -404,6 +429,20 @@ mod tests {
         for body in ["", "G4|", "|:G2B2|d2B2|A2FA|G4:|d2g2|f2d2|"] {
             assert_eq!(of(body).len(), CRAFT, "{body}");
         }
+    }
+
+    #[test]
+    fn a_second_part_that_is_the_first_is_seen() {
+        let part = "G2AB|c2BA|GABc|d4";
+        let share = |body: &str| *of(body).last().unwrap();
+        assert_eq!(share(&format!("|:{part}:|:{part}:|")), Some(1.0));
+        assert_eq!(share(&format!("|:{part}:|:g2fe|c2BA|GABc|G4:|")), Some(0.5));
+        // One of a tune that is played through may come back, as may one of three.
+        assert_eq!(share(&format!("{part}|{part}|")), None);
+        assert_eq!(
+            share(&format!("|:{part}:|:g2fe|d2cB|A2F2|G4:|:{part}:|")),
+            None
+        );
     }
 
     #[test]

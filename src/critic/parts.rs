@@ -13,16 +13,18 @@ pub(super) const PART_BARS: usize = 8;
 pub enum CraftVersion {
     /// Fewer numbers, and the second part's bars one too early where a pickup leads into it.
     First,
-    /// As [`super::craft`] says.
-    #[default]
+    /// Without how much of the second part is the first again.
     Second,
+    /// As [`super::craft`] says; and a second part that is the first again is refused.
+    #[default]
+    Third,
 }
 
 /// The parts of a tune: where playing jumps back, or goes on after a repeat, another one begins.
 pub(super) fn parts(version: CraftVersion, score: &Score) -> Vec<Vec<&Bar>> {
     match version {
         CraftVersion::First => parts_first(score),
-        CraftVersion::Second => parts_second(score),
+        CraftVersion::Second | CraftVersion::Third => parts_second(score),
     }
 }
 

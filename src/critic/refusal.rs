@@ -20,7 +20,7 @@ pub enum Refusal {
     TooLong,
     /// Notes outside what a fiddle or a flute plays, or leaps that no hand makes.
     OutOfRange,
-    /// One bar or one note comes back until nobody can bear it.
+    /// One part, one bar or one note comes back until nobody can bear it.
     Stuck,
     /// Too much of it stands in the tunes the model learnt from.
     Copied,

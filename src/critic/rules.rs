@@ -2,7 +2,7 @@
 //!
 //! In: what reading a draft found. Out: a refusal, or none. One function a rule; each says where its bounds come from.
 
-use super::Refusal;
+use super::{Refusal, craft};
 use crate::abc::{Code, Diagnostic, Severity};
 use crate::corpus::index::Familiarity;
 use crate::score::{Bar, Note, Score};
@@ -22,6 +22,9 @@ pub const LEAP_MAX: u8 = 16;
 pub const SAME_PITCH_MAX: usize = 7;
 /// The longest run of bars with the same notes.
 pub const SAME_BAR_MAX: usize = 2;
+
+/// The largest share of a second part's bars that may be those of the first.
+pub const SAME_PART_SHARE_MAX: f32 = 0.75;
 
 /// The longest passage that may stand in a known tune, in notes: 16. Of Nottingham's own tunes 88 % share no longer
 /// one with another tune of the book.
@@ -160,6 +163,13 @@ pub fn not_stuck(score: &Score) -> Result<(), Refusal> {
     } else {
         Ok(())
     }
+}
+
+/// The second of two parts is another one than the first: no more than [`SAME_PART_SHARE_MAX`] of its bars are the first's.
+pub fn parts_differ(score: &Score) -> Result<(), Refusal> {
+    let is_same =
+        craft::second_part_is_first(score).is_some_and(|share| share > SAME_PART_SHARE_MAX);
+    if is_same { Err(Refusal::Stuck) } else { Ok(()) }
 }
 
 /// Neither a long passage nor many short ones from known tunes.

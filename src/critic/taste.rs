@@ -4,7 +4,7 @@
 //! kinds apart (a logistic regression), or so that of the drafts those that it keeps are on average as people's tunes are. The same
 //! lessons give the same critic.
 
-use super::craft::{CRAFT, CRAFT_FIRST, CraftVersion};
+use super::craft::{CRAFT, CRAFT_FIRST, CRAFT_SECOND, CraftVersion};
 use rayon::prelude::*;
 
 /// Gradient steps, their size at first, and the penalty on squared weights.
@@ -13,6 +13,8 @@ const RATE: f32 = 0.05;
 const PENALTY: f32 = 0.02;
 /// Deviations from the mean beyond which a number is taken as this far off.
 const DEVIATIONS_MAX: f32 = 3.0;
+/// The deviation of a number that is the same for all: so wide that the number says nothing.
+const SAYS_NOTHING: f32 = 1e6;
 /// Penalties that are tried where it is taught to choose.
 const MATCHING_PENALTIES: [f32; 3] = [0.2, 0.4, 0.8];
 
@@ -49,7 +51,10 @@ impl Taste {
     pub fn learn(people: &[Numbers], drafts: &[Numbers]) -> Self {
         let size = people.iter().chain(drafts).map(Vec::len).min().unwrap_or(0);
         let spread: Vec<(f32, f32)> = (0..size)
-            .map(|number| spread(people.iter().chain(drafts), number))
+            .map(|number| {
+                let (mean, deviation) = spread(people.iter().chain(drafts), number);
+                (mean, deviation.unwrap_or(SAYS_NOTHING))
+            })
             .collect();
         let mut taste = Self {
             weights: vec![0.0; size],
@@ -114,12 +119,16 @@ impl Taste {
         let drafts = pools
             .iter()
             .flat_map(|pool| pool.iter().map(|(_, tune)| tune));
-        let tunes = people.iter().copied().chain(drafts);
+        let tunes = people.iter().copied().chain(drafts.clone());
         let size = tunes.map(Vec::len).min().unwrap_or(0);
+        // Where people's tunes are all alike, drafts are to be as they are: how far those differ is the measure.
+        let measured = |number: usize| {
+            let (mean, deviation) = spread(people.iter().copied(), number);
+            let deviation = deviation.or_else(|| spread(drafts.clone(), number).1);
+            (mean, deviation.unwrap_or(SAYS_NOTHING))
+        };
         let mut taste = Self {
-            spread: (0..size)
-                .map(|number| spread(people.iter().copied(), number))
-                .collect(),
+            spread: (0..size).map(measured).collect(),
             weights: vec![0.0; size],
             bias: 0.0,
         };
@@ -227,14 +236,15 @@ impl Taste {
     pub fn version(&self) -> CraftVersion {
         match self.weights.len() {
             CRAFT_FIRST => CraftVersion::First,
-            _ => CraftVersion::Second,
+            CRAFT_SECOND => CraftVersion::Second,
+            _ => CraftVersion::Third,
         }
     }
 
     /// From what [`Self::numbers`] gave; `None` where they are not as many as a version of [`super::craft`] counts.
     pub fn from_numbers(numbers: &[f32]) -> Option<Self> {
         let size = numbers.len() / 3;
-        let fits = [CRAFT_FIRST, CRAFT].contains(&size)
+        let fits = [CRAFT_FIRST, CRAFT_SECOND, CRAFT].contains(&size)
             && numbers.len() == 3 * size + 1
             && numbers.iter().all(|number| number.is_finite());
         let (spread, weights) = fits.then(|| numbers.split_at(2 * size))?;
@@ -300,11 +310,11 @@ impl Adam {
     }
 }
 
-/// Mean and deviation of a number over the tunes that have it.
+/// Mean and deviation of a number over the tunes that have it; no deviation where it is the same for all.
 fn spread<'a>(
     tunes: impl Iterator<Item = &'a Vec<Option<f32>>> + Clone,
     number: usize,
-) -> (f32, f32) {
+) -> (f32, Option<f32>) {
     let values = tunes.filter_map(|tune| tune[number]);
     let (sum, count) = values
         .clone()
@@ -313,9 +323,8 @@ fn spread<'a>(
         });
     let mean = sum / count.max(1.0);
     let square: f32 = values.map(|value| (value - mean).powi(2)).sum();
-    // A number that is the same for all says nothing: a wide deviation makes it nothing.
     let deviation = (square / count.max(1.0)).sqrt();
-    (mean, if deviation > 1e-6 { deviation } else { 1e6 })
+    (mean, Some(deviation).filter(|deviation| *deviation > 1e-6))
 }
 
 #[cfg(test)]
