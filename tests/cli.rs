@@ -6,12 +6,16 @@ use common::process::{InTime, output_of};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+/// Ceilid in a folder of its own.
+fn command_in<'a>(folder: &Path, args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ceilid"));
+    command.current_dir(folder).args(args);
+    command
+}
+
 /// Runs ceilid with these arguments in a folder of its own.
 fn ceilid(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ceilid"))
-        .current_dir(folder)
-        .args(args)
-        .output_in_time()
+    command_in(folder, args.iter().copied()).output_in_time()
 }
 
 /// Runs ceilid and checks that it ends with this exit code and one error line that holds all of these words.
@@ -213,8 +217,7 @@ fn a_reader_who_goes_away_has_what_it_wanted() {
     for command in PRINTING {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-        process.current_dir(folder.path()).args(command.split(' '));
+        let mut process = command_in(folder.path(), command.split(' '));
         process.stdout(writer).stderr(Stdio::piped());
         let output = output_of(process.spawn().unwrap());
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -234,8 +237,7 @@ fn a_full_disk_is_an_error_of_the_environment() {
             .unwrap()
     };
     for command in PRINTING {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-        process.current_dir(folder.path()).args(command.split(' '));
+        let mut process = command_in(folder.path(), command.split(' '));
         process.stdout(full()).stderr(Stdio::piped());
         let output = output_of(process.spawn().unwrap());
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -251,8 +253,7 @@ fn a_full_disk_is_an_error_of_the_environment() {
         "convert odd.abc -o midi",
         "generat",
     ] {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ceilid"));
-        process.current_dir(folder.path()).args(command.split(' '));
+        let mut process = command_in(folder.path(), command.split(' '));
         let status = process.stderr(full()).status_in_time();
         let code = if command == "generat" { 2 } else { 0 };
         assert_eq!(status.code(), Some(code), "{command}");
@@ -468,25 +469,12 @@ fn an_address_that_cannot_be_had_says_why() {
         (taken.as_str(), "another program has it"),
         (nobodys, "this machine has no such address"),
     ] {
-        for door in ["--listen", "--mpd"] {
-            let serve = [
-                "serve",
-                "--to",
-                "null",
-                "--state-path",
-                "off",
-                "--listen",
-                "off",
-            ];
-            let open = [door, address, "--token", "0123456789abcdef"];
-            let arguments = if door == "--listen" {
-                &serve[..5]
-            } else {
-                &serve
-            };
+        for door in [&["--listen"][..], &["--listen", "off", "--mpd"]] {
+            let serve = ["serve", "--to", "null", "--state-path", "off"];
+            let open = [address, "--token", "0123456789abcdef"];
             fails(
                 folder.path(),
-                &[arguments, &open].concat(),
+                &[&serve[..], door, &open].concat(),
                 3,
                 &["cannot listen at", why],
             );

@@ -10,7 +10,7 @@ use common::folder::Folder;
 use common::icecast::{Icecast, MountListener, Mp3};
 use common::jack::{JackServer, MidiDump};
 use common::port::ReservedPort;
-use common::process::{WORK_WAIT_MAX, end_gently, send_signal, wait_for, wait_within};
+use common::process::{PATIENCE, end_gently, send_signal, wait_for, wait_within};
 use common::pulse::{PulseServer, Recording};
 use common::skip::lacks;
 use serde_json::json;
@@ -280,7 +280,7 @@ fn a_daemon_that_stands_still_for_five_seconds_is_not_heard_in_a_browser() {
         ],
         &[],
     );
-    wait_within(WORK_WAIT_MAX, "a tune", || {
+    wait_within(4 * PATIENCE, "a tune", || {
         folder.read("stderr").contains(": seed ")
     });
     // Who comes is sent the twelve seconds before, once there are so many.

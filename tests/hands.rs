@@ -10,7 +10,7 @@ use common::folder::Folder;
 use common::port::ReservedPort;
 #[cfg(feature = "mqtt")]
 use common::process::end_gently;
-use common::process::{InTime, PATIENCE, Running, Said, WORK_WAIT_MAX, wait_for, wait_within};
+use common::process::{InTime, PATIENCE, Running, Said, wait_for, wait_within};
 use common::skip::lacks;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -56,7 +56,7 @@ impl Band {
             osc,
             process: Running(process),
         };
-        wait_within(WORK_WAIT_MAX, "a tune", || !band.status()["now"].is_null());
+        wait_within(4 * PATIENCE, "a tune", || !band.status()["now"].is_null());
         band
     }
 

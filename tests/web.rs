@@ -24,7 +24,7 @@ use common::process::{in_time, soonest};
 use common::{NullOpener, ready_tune};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -642,12 +642,11 @@ impl House {
             clock: Arc::new(RealClock),
         };
         let (daemon, _) = daemon::start(parts, Arc::clone(&stop)).unwrap();
-        let address: SocketAddr = "127.0.0.1:7424".parse().unwrap();
         let router = web::router(Parts {
             handle: daemon.handle().clone(),
             station,
             font: SynthFont::embedded(),
-            access: Access::to(address, token)
+            access: Access::to(web::ADDRESS, token)
                 .unwrap()
                 .trusting(["band.example".to_owned()]),
             muse: Box::new(|| Ok((shipped::usual_model(), shipped::critic()))),

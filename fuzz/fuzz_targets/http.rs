@@ -19,12 +19,11 @@ thread_local! {
 
 fn page() -> (Runtime, axum::Router) {
     let (station, _output) = Station::open(SynthFont::embedded()).expect("threads start");
-    let address = "127.0.0.1:7424".parse().expect("an address");
     let parts = Parts {
         handle: band().clone(),
         station,
         font: SynthFont::embedded(),
-        access: Access::to(address, None).expect("an address of this machine"),
+        access: Access::to(web::ADDRESS, None).expect("an address of this machine"),
         muse: Box::new(|| Ok((shipped::usual_model(), shipped::critic()))),
     };
     let runtime = Builder::new_current_thread().enable_all().build();

@@ -16,7 +16,7 @@ use super::request::{Beginning, Request, RequestError, learnt_as, metres};
 use super::sampler::Choice;
 use super::title::{Namer, Titles};
 use crate::critic::comparison::Tell;
-use crate::critic::craft::{CraftVersion, craft};
+use crate::critic::craft::{CraftVersion, craft, second_part_is_first};
 use crate::critic::features::{Melody, scalars};
 use crate::critic::rules;
 use crate::critic::taste::{Pool, Taste};
@@ -261,11 +261,11 @@ impl Composer {
             }
         };
         let hears = self.leaning.hears();
+        let craft = craft(hears.unwrap_or_default(), &reading.score);
         // Whoever varies a tune has its parts.
         if hears == Some(CraftVersion::Third) && self.request.beginning != Beginning::Whole {
-            rules::parts_differ(&reading.score)?;
+            rules::parts_differ(second_part_is_first(&craft))?;
         }
-        let craft = craft(hears.unwrap_or_default(), &reading.score);
         let tell = self.model.tell.as_ref();
         let tell = tell.filter(|_| self.request.style == Style::Target);
         let log_odds = match (&self.leaning.taste, tell) {

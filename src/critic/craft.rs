@@ -184,9 +184,10 @@ pub fn craft(version: CraftVersion, score: &Score) -> Vec<Option<f32>> {
     numbers
 }
 
-/// The share of the second part's bars that are those of the first, of a tune in two parts that are played again.
-pub fn second_part_is_first(score: &Score) -> Option<f32> {
-    Heard::of(score).second_part_is_first()
+/// Of the numbers that [`craft`] gives, the share of the second part's bars that are those of the first, of a tune in two parts that are
+/// played again; `None` where the version does not count it.
+pub fn second_part_is_first(numbers: &[Option<f32>]) -> Option<f32> {
+    numbers.get(CRAFT_SECOND).copied().flatten()
 }
 
 /// Shares of length after length.
@@ -434,7 +435,7 @@ mod tests {
     #[test]
     fn a_second_part_that_is_the_first_is_seen() {
         let part = "G2AB|c2BA|GABc|d4";
-        let share = |body: &str| *of(body).last().unwrap();
+        let share = |body: &str| second_part_is_first(&of(body));
         assert_eq!(share(&format!("|:{part}:|:{part}:|")), Some(1.0));
         assert_eq!(share(&format!("|:{part}:|:g2fe|c2BA|GABc|G4:|")), Some(0.5));
         // One of a tune that is played through may come back, as may one of three.

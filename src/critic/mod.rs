@@ -156,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn a_second_part_that_is_the_first_is_refused() {
+        assert_eq!(rules::parts_differ(Some(7.0 / 8.0)), Err(Refusal::Stuck));
+        for share in [None, Some(6.0 / 8.0)] {
+            assert_eq!(rules::parts_differ(share), Ok(()));
+        }
+    }
+
+    #[test]
     fn a_copy_is_refused_in_any_key() {
         let body = format!("|:{PART}E3 D3:|");
         let steps = |text: &str| fingerprint::steps(&score::read(&abc::parse(text).tune).score);

@@ -2,7 +2,7 @@
 //!
 //! In: what reading a draft found. Out: a refusal, or none. One function a rule; each says where its bounds come from.
 
-use super::{Refusal, craft};
+use super::Refusal;
 use crate::abc::{Code, Diagnostic, Severity};
 use crate::corpus::index::Familiarity;
 use crate::score::{Bar, Note, Score};
@@ -166,10 +166,12 @@ pub fn not_stuck(score: &Score) -> Result<(), Refusal> {
 }
 
 /// The second of two parts is another one than the first: no more than [`SAME_PART_SHARE_MAX`] of its bars are the first's.
-pub fn parts_differ(score: &Score) -> Result<(), Refusal> {
-    let is_same =
-        craft::second_part_is_first(score).is_some_and(|share| share > SAME_PART_SHARE_MAX);
-    if is_same { Err(Refusal::Stuck) } else { Ok(()) }
+pub fn parts_differ(share: Option<f32>) -> Result<(), Refusal> {
+    if share.is_some_and(|share| share > SAME_PART_SHARE_MAX) {
+        Err(Refusal::Stuck)
+    } else {
+        Ok(())
+    }
 }
 
 /// Neither a long passage nor many short ones from known tunes.
