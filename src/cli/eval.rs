@@ -5,7 +5,7 @@ use super::shipped::LoadedModel;
 use super::{Context, Failure, files, place, report_page, shipped, stop};
 use crate::compose::Request;
 use crate::corpus::tunebook;
-use crate::critic::taste::Matched;
+use crate::critic::taste::Matching;
 use crate::model::characters_engine::CharactersEngine;
 use crate::model::checkpoint::{AnyModel, Model};
 use crate::model::engine::{Engine, Storage};
@@ -129,7 +129,7 @@ fn measure_folk(args: &Args, context: &Context) -> Result<(), Failure> {
         (Model { weights, card }.save(path)).map_err(Failure::environment)?;
         let said = args.corpus.iter().zip(&found.choosing);
         let said: String = said
-            .filter_map(|(corpus, matched)| Some(choosing(corpus, matched.as_ref()?)))
+            .filter_map(|(corpus, matching)| Some(choosing(corpus, matching.as_ref()?)))
             .collect();
         return files::write_stdout(said.as_bytes());
     }
@@ -222,10 +222,10 @@ fn report(path: &Path, score: Cost, rounded: Cost, context: &Context) -> String 
 }
 
 /// How well what chooses among drafts in the manner of a corpus does.
-fn choosing(corpus: &Path, matched: &Matched) -> String {
-    let (penalty, nats) = (matched.penalty, -matched.cost);
+fn choosing(corpus: &Path, matching: &Matching) -> String {
+    let (leeway, nats) = (matching.leeway, -matching.cost);
     format!(
-        "{}: choosing brings drafts {nats:.2} nats a tune nearer to tunes that taught nothing (penalty {penalty})\n",
+        "{}: choosing brings drafts {nats:.2} nats a tune nearer to tunes that taught nothing (leeway: {leeway} standard errors)\n",
         corpus.display()
     )
 }

@@ -93,6 +93,8 @@ pub(super) const CRAFT_SECOND: usize =
     2 * (CRAFT_FIRST + FORMS + BARS + RESTS.len() + RHYTHMS * RHYTHMS);
 /// How many numbers a tune has.
 pub const CRAFT: usize = CRAFT_SECOND + 1;
+/// Those that say what form a tune has: whether no part is played again; and, the same for all that have it, that it has the usual one.
+pub(super) const SAYS_FORM: [usize; 2] = [CRAFT_FIRST, CRAFT_SECOND / 2 + CRAFT_FIRST];
 
 /// The tune's numbers; `None` is what the tune leaves open. They are counted twice: of any tune, and of one in two parts of eight bars
 /// each played twice, the form that most have, in which a bar's place says more. The last is counted once: [`second_part_is_first`].

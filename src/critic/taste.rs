@@ -4,10 +4,10 @@
 //! kinds apart (a logistic regression), or so that of the drafts those that it keeps are on average as people's tunes are. The same
 //! lessons give the same critic.
 
-use super::craft::{CRAFT, CRAFT_FIRST, CRAFT_SECOND, CraftVersion};
+use super::craft::{CRAFT, CRAFT_FIRST, CRAFT_SECOND, CraftVersion, SAYS_FORM};
 use rayon::prelude::*;
 
-/// Gradient steps, their size at first, and the penalty on squared weights.
+/// Gradient steps, their size at first, and, where kinds are told apart, the penalty on squared weights.
 const STEPS: usize = 300;
 const RATE: f32 = 0.05;
 const PENALTY: f32 = 0.02;
@@ -15,8 +15,8 @@ const PENALTY: f32 = 0.02;
 const DEVIATIONS_MAX: f32 = 3.0;
 /// The deviation of a number that is the same for all: so wide that the number says nothing.
 const SAYS_NOTHING: f32 = 1e6;
-/// Penalties that are tried where it is taught to choose.
-const MATCHING_PENALTIES: [f32; 3] = [0.2, 0.4, 0.8];
+/// Standard errors of people's means that are tried as how far off what is chosen may stay.
+const LEEWAYS: [f32; 4] = [0.7, 1.0, 1.4, 2.0];
 
 /// The numbers of a tune; `None` where a tune has no such thing.
 type Numbers = Vec<Option<f32>>;
@@ -35,13 +35,11 @@ pub struct Taste {
     bias: f32,
 }
 
-/// What was taught to choose, and how well it does.
-#[derive(Clone, Debug)]
-pub struct Matched {
-    /// What chooses.
-    pub taste: Taste,
-    /// What large weights cost, as served best.
-    pub penalty: f32,
+/// How choosing was taught, and how well it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Matching {
+    /// Standard errors of people's means that it may stay off, as served best.
+    pub leeway: f32,
     /// What that came to for tunes and pools that taught nothing, in nats a tune; below 0 is better than choosing by lot.
     pub cost: f32,
 }
@@ -83,52 +81,53 @@ impl Taste {
                 gradient[size] += off;
             }
             let weights = taste.weights.iter_mut().chain([&mut taste.bias]);
-            adam.step(step, weights.zip(gradient));
+            adam.step(
+                step,
+                weights.zip(gradient).map(|(weight, g)| (weight, g, 0.0)),
+            );
         }
         taste
     }
 
     /// Learns how to choose: one draft is kept of each pool, drawn in proportion to its weight and the odds that it is none, and in
-    /// every number those kept are to have the mean of people's tunes (the density ratio of Sugiyama et al. 2008, which needs no
-    /// more drafts than are chosen from). How much large weights cost is what serves best, of `MATCHING_PENALTIES`, where half of
-    /// the tunes and of the pools teaches and the other half asks, and the other way round.
-    pub fn matching(people: &[Numbers], pools: &[Pool]) -> Matched {
+    /// every number the mean of those kept is to stay within so many standard errors of the mean of people's tunes: of all ways to
+    /// choose that do, the one nearest to choosing by lot (maximum entropy with relaxed constraints, Dudík, Phillips and Schapire
+    /// 2004; the ratio of densities of Sugiyama et al. 2008, which needs no more drafts than are chosen from). How many errors is what
+    /// serves best, of `LEEWAYS`, where half of the tunes and of the pools teaches and the other half asks, and the other way round.
+    pub fn matching(people: &[Numbers], pools: &[Pool]) -> (Self, Matching) {
         let (people, pools): (Vec<_>, Vec<_>) = (people.iter().collect(), pools.iter().collect());
         let half = |is_odd: usize| (every_other(&people, is_odd), every_other(&pools, is_odd));
         let halves = [half(0), half(1)];
-        let held_out = |penalty: f32| -> f32 {
+        let held_out = |leeway: f32| -> f32 {
             let costs = [(0, 1), (1, 0)].map(|(taught, asked)| {
-                let taste = Self::matched(&halves[taught].0, &halves[taught].1, penalty);
+                let taste = Self::matched(&halves[taught].0, &halves[taught].1, leeway);
                 taste.cost(&halves[asked].0, &halves[asked].1)
             });
             costs.iter().sum::<f32>() / 2.0
         };
-        let costs = MATCHING_PENALTIES.map(|penalty| (penalty, held_out(penalty)));
+        let costs = LEEWAYS.map(|leeway| (leeway, held_out(leeway)));
         let best = costs
             .into_iter()
             .min_by(|one, other| one.1.total_cmp(&other.1));
-        let (penalty, cost) = best.unwrap_or_default();
-        Matched {
-            taste: Self::matched(&people, &pools, penalty),
-            penalty,
-            cost,
-        }
+        let (leeway, cost) = best.unwrap_or_default();
+        let taste = Self::matched(&people, &pools, leeway);
+        (taste, Matching { leeway, cost })
     }
 
-    fn matched(people: &[&Numbers], pools: &[&Pool], penalty: f32) -> Self {
+    fn matched(people: &[&Numbers], pools: &[&Pool], leeway: f32) -> Self {
         let drafts = pools
             .iter()
             .flat_map(|pool| pool.iter().map(|(_, tune)| tune));
         let tunes = people.iter().copied().chain(drafts.clone());
         let size = tunes.map(Vec::len).min().unwrap_or(0);
-        // Where people's tunes are all alike, drafts are to be as they are: how far those differ is the measure.
-        let measured = |number: usize| {
-            let (mean, deviation) = spread(people.iter().copied(), number);
-            let deviation = deviation.or_else(|| spread(drafts.clone(), number).1);
-            (mean, deviation.unwrap_or(SAYS_NOTHING))
-        };
+        let measures: Vec<Measure> = (0..size)
+            .map(|number| Measure::of(people, drafts.clone(), number))
+            .collect();
         let mut taste = Self {
-            spread: (0..size).map(measured).collect(),
+            spread: measures
+                .iter()
+                .map(|measure| (measure.mean, measure.deviation))
+                .collect(),
             weights: vec![0.0; size],
             bias: 0.0,
         };
@@ -141,9 +140,14 @@ impl Taste {
             for (number, sum) in gradient.iter_mut().enumerate() {
                 // A number of which those kept have too much speaks for a draft.
                 let kept = kept.iter().map(|kept| kept[number]).sum::<f32>();
-                *sum += penalty * taste.weights[number] - kept / pools.len().max(1) as f32;
+                *sum -= kept / pools.len().max(1) as f32;
             }
-            adam.step(step, taste.weights.iter_mut().zip(gradient));
+            let leeways = measures.iter().map(|measure| leeway * measure.error);
+            let weights = taste.weights.iter_mut().zip(gradient).zip(leeways);
+            adam.step(
+                step,
+                weights.map(|((weight, g), leeway)| (weight, g, leeway)),
+            );
         }
         taste
     }
@@ -259,6 +263,59 @@ impl Taste {
     }
 }
 
+/// How a number is measured where choosing is taught.
+struct Measure {
+    /// Of people's tunes.
+    mean: f32,
+    deviation: f32,
+    /// The standard error of people's mean, in deviations.
+    error: f32,
+}
+
+impl Measure {
+    fn of<'a>(
+        people: &[&'a Numbers],
+        drafts: impl Iterator<Item = &'a Numbers> + Clone,
+        number: usize,
+    ) -> Self {
+        let measure = |mean, deviation, error| Self {
+            mean,
+            deviation,
+            error,
+        };
+        let says_form = SAYS_FORM.contains(&number);
+        let (mean, deviation) = spread(people.iter().copied(), number);
+        // Where people's tunes are all alike, drafts are to be as they are: how far those differ is the measure.
+        let deviation = deviation.or_else(|| spread(drafts.clone(), number).1);
+        let Some(deviation) = deviation else {
+            // The same for all that have it: what it says of form is that they have it.
+            return match says_form {
+                true => measure(mean - 1.0, 1.0, 0.0),
+                false => measure(mean, SAYS_NOTHING, 0.0),
+            };
+        };
+        let values = people.iter().filter_map(|tune| tune[number]);
+        let known = values.clone().count() as f32;
+        // Tunes without it count as the mean does. Form is matched as it is: one that few numbers speak of would be taken too often.
+        let error = match says_form {
+            true => 0.0,
+            false => known.sqrt() / people.len() as f32,
+        };
+        let drafted = drafts.filter_map(|tune| tune[number]);
+        if !values
+            .chain(drafted)
+            .all(|value| value == 0.0 || value == 1.0)
+        {
+            return measure(mean, deviation, error);
+        }
+        // What is rare lies many deviations off and is measured so that it is not cut off; what nobody has, one in many may have.
+        let share = (mean * known + 0.5) / (known + 1.0);
+        let deviation = 1.0 / DEVIATIONS_MAX;
+        let error = error * (share * (1.0 - share)).sqrt() / deviation;
+        measure(mean, deviation, error)
+    }
+}
+
 /// Each weight's share of all, and the log of the sum of the weights, of which the logarithms are given.
 fn shares(log_weights: &[f32]) -> (Vec<f32>, f32) {
     let top = log_weights.iter().copied().fold(f32::MIN, f32::max);
@@ -294,18 +351,21 @@ impl Adam {
         }
     }
 
-    /// Step `step` (from 1) down each gradient.
-    fn step<'a>(&mut self, step: usize, gradients: impl Iterator<Item = (&'a mut f32, f32)>) {
+    /// Step `step` (from 1) down each gradient, and towards nothing by the leeway that is given with it: a weight whose gradient is
+    /// smaller than that is none (a proximal step, Parikh and Boyd 2014).
+    fn step<'a>(&mut self, step: usize, weights: impl Iterator<Item = (&'a mut f32, f32, f32)>) {
         let rate = RATE * (1.0 - step as f32 / (STEPS + 1) as f32);
         let (mean_share, square_share) = (
             1.0 - 0.9_f32.powi(step as i32),
             1.0 - 0.99_f32.powi(step as i32),
         );
         let moments = self.means.iter_mut().zip(&mut self.squares);
-        for ((weight, g), (mean, square)) in gradients.zip(moments) {
+        for ((weight, g, leeway), (mean, square)) in weights.zip(moments) {
             *mean += 0.1 * (g - *mean);
             *square += 0.01 * (g * g - *square);
-            *weight -= rate * (*mean / mean_share) / ((*square / square_share).sqrt() + 1e-8);
+            let size = (*square / square_share).sqrt() + 1e-8;
+            *weight -= rate * (*mean / mean_share) / size;
+            *weight -= weight.clamp(-rate * leeway / size, rate * leeway / size);
         }
     }
 }
@@ -393,13 +453,34 @@ mod tests {
         };
         let (all_people, all_pools): (Vec<_>, Vec<_>) =
             (people.iter().collect(), pools.iter().collect());
-        let share = kept(&Taste::matched(&all_people, &all_pools, 0.02));
-        // A quarter of the drafts is high; people's tunes lie half-way, and the penalty holds back a little.
+        let share = kept(&Taste::matched(&all_people, &all_pools, 1.0));
+        // A quarter of the drafts is high; people's tunes lie half-way, and the leeway holds back a little.
         assert!((0.33..0.67).contains(&share), "{share}");
-        let matched = Taste::matching(&people, &pools);
-        assert!(MATCHING_PENALTIES.contains(&matched.penalty));
-        // The penalties that are tried hold back a little more.
-        let share = kept(&matched.taste);
+        let (taste, matching) = Taste::matching(&people, &pools);
+        assert!(LEEWAYS.contains(&matching.leeway));
+        // The leeways that are tried hold back a little more.
+        let share = kept(&taste);
         assert!((0.3..0.67).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn what_nobody_does_is_rarely_kept_however_alike_people_s_tunes_are() {
+        let tune = |nth: usize, does: bool| -> Numbers {
+            let number = |n: usize| {
+                if n == 3 {
+                    f32::from(u8::from(does))
+                } else {
+                    (nth * n % 7) as f32
+                }
+            };
+            (0..CRAFT).map(|n| Some(number(n))).collect()
+        };
+        let people: Vec<Numbers> = (0..60).map(|nth| tune(nth, false)).collect();
+        let pool = |nth: usize| (0..10).map(|n| (0.0, tune(nth + n, n < 2))).collect();
+        let pools: Vec<Pool> = (0..40).map(pool).collect();
+        let (taste, _) = Taste::matching(&people, &pools);
+        let log_odds = |does| taste.log_odds(&tune(5, does));
+        // One in five would do it by lot; of 60 tunes none does.
+        assert!(log_odds(true) - log_odds(false) > 2.0);
     }
 }

@@ -11,7 +11,7 @@ use crate::critic::Critic;
 use crate::critic::comparison::Tell;
 use crate::critic::craft::{CraftVersion, craft};
 use crate::critic::features::{NAMES, SCALARS, scalars};
-use crate::critic::taste::{Matched, Pool, Taste};
+use crate::critic::taste::{Matching, Pool, Taste};
 use crate::model::checkpoint::{BookFindings, Findings};
 use crate::model::engine::{Engine, Storage};
 use crate::model::shape::NetworkConfig;
@@ -30,7 +30,7 @@ const CALIBRATION_RATE: f64 = 0.35;
 /// Drafts that a calibrated model is found out by.
 const DRAFTS_HEARD: usize = 800;
 /// Pools of drafts that choosing is learnt from, and fewest tunes of people's that it can be learnt from.
-const POOLS: u64 = 640;
+const POOLS: u64 = 1280;
 const PEOPLE_MIN: usize = 40;
 
 /// What was found out about a model.
@@ -38,7 +38,7 @@ pub struct Calibration {
     /// How drafts in the manner of each corpus come to be like its tunes, the target first.
     pub leanings: Vec<Leaning>,
     /// How well what chooses does for each, where it could be taught.
-    pub choosing: Vec<Option<Matched>>,
+    pub choosing: Vec<Option<Matching>>,
     /// What still gives drafts in the target's manner away.
     pub tell: Tell,
 }
@@ -126,9 +126,9 @@ pub fn calibrate(
             .collect();
         if for_choosing.len() >= PEOPLE_MIN {
             let pools = drafting.pools(book)?;
-            let matched = Taste::matching(&for_choosing, &pools);
-            drafting.model.leanings[book].taste = Some(matched.taste.clone());
-            *chosen = Some(matched);
+            let (taste, matching) = Taste::matching(&for_choosing, &pools);
+            drafting.model.leanings[book].taste = Some(taste);
+            *chosen = Some(matching);
         }
     }
     if stop.load(Ordering::Relaxed) {
