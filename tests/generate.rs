@@ -142,7 +142,7 @@ fn the_same_seed_writes_the_same_bytes_on_one_thread_and_on_two_and_in_shards() 
 }
 
 #[test]
-fn every_kept_tune_passes_check_and_abc2midi() {
+fn every_kept_tune_has_a_name_and_passes_check_and_abc2midi() {
     let folder = tempfile::tempdir().unwrap();
     let book = folder.path().join("book.abc");
     generate(&["-n", "12", "--seed", "3"], &book);
@@ -155,6 +155,14 @@ fn every_kept_tune_passes_check_and_abc2midi() {
         "{}",
         String::from_utf8_lossy(&check.stdout)
     );
+    // What a page, a player and a listener are shown is a name, not a seed.
+    let text = std::fs::read_to_string(&book).unwrap();
+    let titles: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("T:"))
+        .collect();
+    let is_name = |title: &&&str| !title.contains(|c: char| c.is_ascii_digit());
+    assert_eq!(titles.iter().filter(is_name).count(), 12, "{titles:?}");
     let Ok(abc2midi) = Command::new("abc2midi")
         .arg(&book)
         .current_dir(folder.path())
