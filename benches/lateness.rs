@@ -211,7 +211,7 @@ fn program() -> PathBuf {
 
 /// Notes when each note-on comes. Reads with the highest priority that it can have, so that its own waking adds little.
 fn read_fifo(path: &Path, arrivals: &Mutex<Vec<Instant>>) {
-    ceilid::output::priority::wake_precisely("reader");
+    ceilid::output::system::wake_precisely("reader");
     let mut file = File::open(path).unwrap();
     let mut bytes = [0; 64];
     while let Ok(length @ 1..) = file.read(&mut bytes) {

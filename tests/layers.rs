@@ -55,7 +55,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("rosc", "hands/osc.rs"),
     ("rumqttc", "hands/mqtt.rs"),
     ("zbus", "hands/mpris.rs"),
-    ("libc", "output/priority.rs"),
+    ("libc", "output/system.rs"),
     ("midir", "output/midi_port.rs"),
     ("cpal", "output/sound_device.rs"),
     ("jiff", "daemon/wall.rs"),

@@ -4,7 +4,7 @@
 //! no note is sent.
 
 use super::{Context, Failure, files};
-use crate::output::{self, OutputError, OutputName, SoundOptions, Surroundings, priority};
+use crate::output::{self, OutputError, OutputName, SoundOptions, Surroundings, system};
 use crate::web;
 use anyhow::anyhow;
 use serde_json::json;
@@ -156,7 +156,7 @@ fn realtime() -> Finding {
     };
     finding(
         "real-time priority",
-        priority::try_real_time(),
+        system::try_real_time(),
         |()| "granted".to_owned(),
         advice,
     )

@@ -20,7 +20,7 @@ use crate::daemon::{
 use crate::hands;
 use crate::output::midi_bytes::Heard;
 use crate::output::midi_input;
-use crate::output::{LiveOutput, OutputName, Surroundings};
+use crate::output::{LiveOutput, OutputName, Surroundings, system};
 use anyhow::anyhow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -128,6 +128,7 @@ impl<'a> Stage<'a> {
         if let Some(caretaker) = &mut caretaker {
             caretaker.begin(daemon.handle(), opener, stop);
         }
+        system::give_memory_back();
         let mut font = surroundings.font_in_use().map(FontInUse::new);
         let mut tune_count: u64 = 0;
         // `serve` is a daemon; whoever plays by hand may look on.

@@ -16,7 +16,7 @@ use super::status::{Gauges, OutputGauges, Progress};
 use super::time_line::{Reached, TimeLine, TimedTune};
 use super::tune::ReadyTune;
 use crate::music::midi::{Channel, ClockMessage, MidiMessage, SongPosition};
-use crate::output::{Health, LiveOutput, priority};
+use crate::output::{Health, LiveOutput, system};
 use crate::performance::SetPlace;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl Player {
 
     /// Plays until it is told to stop, or nobody is left to tell it; then silences and closes the outputs.
     pub fn run(mut self) {
-        priority::wake_precisely("player");
+        system::wake_precisely("player");
         loop {
             self.gauges.player_turns.fetch_add(1, Ordering::Relaxed);
             match self.next_order() {

@@ -9,9 +9,9 @@
 
 use super::desk::{BLOCK_FRAMES, Desk};
 use super::gap_meter::GapMeter;
-use super::priority;
 use super::sound_device::{self, SoundDevice, SoundSystem, frames_of};
 use super::synth::SynthFont;
+use super::system;
 use super::{CLOSE_WAIT_MAX, Health, LiveOutput, OutputCounters, OutputError, SoundOptions};
 use crate::music::midi::MidiMessage;
 use std::collections::VecDeque;
@@ -233,7 +233,7 @@ enum DeviceEnd {
 
 impl SoundThread {
     fn run(mut self, opened: &SyncSender<Result<(), OutputError>>) {
-        priority::wake_precisely("sound");
+        system::wake_precisely("sound");
         let mut pause = BACK_OFF_MIN;
         let mut is_first = true;
         let mut only = None;

@@ -35,7 +35,6 @@ pub mod midi_port;
 mod mp4;
 pub mod null;
 mod ogg;
-pub mod priority;
 pub mod raw_midi;
 mod reconnect;
 pub mod render;
@@ -47,6 +46,7 @@ pub mod smf;
 mod sound_device;
 pub mod stream;
 pub mod synth;
+pub mod system;
 mod worker;
 
 pub use error::OutputError;

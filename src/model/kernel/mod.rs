@@ -3,7 +3,7 @@
 //! In: slices of f32. Out: the same. Does not know tensors, files or text.
 //!
 //! Nearly all `unsafe` of the crate is in this folder; the rest launches kernels on cards (`model/cuda`), asks Linux for a thread's
-//! turns (`output/priority.rs`) and fills in a trait of JACK's (`output/jack_port.rs`). Each public function checks its lengths,
+//! turns (`output/system.rs`) and fills in a trait of JACK's (`output/jack_port.rs`). Each public function checks its lengths,
 //! picks the instruction set once ([`Level`]) and hands raw pointers to a body written once for all of them ([`lanes::Lanes`]).
 
 #![allow(

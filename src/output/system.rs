@@ -1,8 +1,12 @@
-//! Asks the system to wake a thread precisely.
+//! Asks the system for what no program is given unasked: to wake a thread precisely, and to take free memory back.
 //!
-//! In: the calling thread. Out: the same thread, woken more precisely. Refusals are logged and lived with. The only file that names libc.
+//! In: the calling thread, or nothing. Out: the same thread, woken more precisely; a smaller process. Refusals are logged and lived
+//! with. The only file that names libc.
 
-#![allow(unsafe_code, reason = "no safe crate asks Linux for short turns")]
+#![allow(
+    unsafe_code,
+    reason = "no safe crate asks Linux for short turns, or glibc to give memory back"
+)]
 
 #[cfg(unix)]
 use thread_priority::ThreadPriorityValue;
@@ -87,5 +91,15 @@ fn take_short_turns() -> std::io::Result<()> {
         Ok(())
     } else {
         Err(std::io::Error::last_os_error())
+    }
+}
+
+/// Gives back what the heap has free. A model as its file has it, in 32 bits a weight, lies below what is made of it, and glibc keeps
+/// such holes (`malloc_trim(3)`): for who has started and will run for long.
+pub fn give_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes a number and may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
