@@ -53,7 +53,7 @@ made=$target/package-files
 rm -rf "$made"
 mkdir -p "$made/man"
 "$ceilid" man >"$made/man/ceilid.1"
-"$ceilid" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | sort -u | while read -r command; do
+"$ceilid" --help | sed -nE 's/^  ([a-z]+)  .*/\1/p' | sort -u | while read -r command; do
   "$ceilid" man "$command" >"$made/man/ceilid-$command.1"
 done
 for shell in bash zsh fish; do "$ceilid" completions "$shell" >"$made/ceilid.$shell"; done

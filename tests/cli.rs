@@ -80,6 +80,30 @@ fn options(command: &clap::Command) -> Vec<String> {
     long.map(|long| format!("--{long}")).collect()
 }
 
+/// The package's manual pages are made of what `--help` lists, by a command of packaging/deb.sh.
+#[test]
+#[cfg(unix)]
+fn the_package_finds_every_command_in_the_help() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deb.sh");
+    let script = std::fs::read_to_string(script).unwrap();
+    let (_, after) = script.split_once("\n\"$ceilid\" --help |").unwrap();
+    let (filters, _) = after.split_once("| while").unwrap();
+    let mut shell = Command::new("sh");
+    let listing = format!("\"$CEILID_PROGRAM\" --help | {filters}");
+    shell
+        .args(["-c", &listing])
+        .env("CEILID_PROGRAM", env!("CARGO_BIN_EXE_ceilid"));
+    let listed = String::from_utf8(shell.output_in_time().stdout).unwrap();
+    let program = ceilid::cli::command();
+    let mut commands: Vec<&str> = program
+        .get_subcommands()
+        .map(|one| one.get_name())
+        .collect();
+    commands.retain(|name| *name != "help");
+    commands.sort_unstable();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), commands);
+}
+
 #[test]
 fn the_manual_holds_every_option_of_every_command() {
     let folder = folder();
