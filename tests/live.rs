@@ -10,7 +10,7 @@ use common::folder::{Folder, QUARTER, TUNE_PITCHES};
 use common::jack::{DumpedEvent, JackServer, MidiDump};
 use common::port::ReservedPort;
 use common::process::{
-    InTime, PATIENCE, Running, end_gently, in_environment, send_signal, wait_for,
+    InTime, PATIENCE, Running, end_gently, in_environment, memory_kb, send_signal, wait_for,
 };
 use common::pulse::{PulseServer, Recording, nowhere};
 use common::skip::{lacks, skip, skip_uninstalled};
@@ -914,14 +914,7 @@ fn what_starting_took_is_given_back() {
     let folder = Folder::with_tune();
     let ceilid = folder.start(&["serve", "--to", "null", "-v"], &[]);
     wait_for("a tune", || !folder.announced().is_empty());
-    let status = format!("/proc/{}/status", ceilid.0.id());
-    let status = std::fs::read_to_string(status).unwrap();
-    let private = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let private: u64 = (private.unwrap().split_whitespace().next().unwrap())
-        .parse()
-        .unwrap();
+    let private = memory_kb(ceilid.0.id(), "RssAnon").unwrap();
     assert!(private < PRIVATE_KB_MAX, "{private} kB");
 }
 

@@ -5,10 +5,13 @@
 //! CEILID_SOAK_HOURS=24 cargo test --release --test soak -- --ignored --nocapture
 //! ```
 
+mod common;
+
 use ceilid::daemon::archive::{ArchiveReader, ArchivedTune, Search};
+use common::process::{Running, memory_kb};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A longer silence within a tune is a gap.
@@ -83,7 +86,7 @@ impl Run {
                 break status;
             }
             std::thread::sleep(LOOK_INTERVAL);
-            let kilobytes = resident_kb(daemon.0.id());
+            let kilobytes = memory_kb(daemon.0.id(), "VmRSS");
             let begun = progress(&path("archive.sqlite"), &mut archive);
             if begun > latest.0 {
                 latest = (begun, Instant::now());
@@ -252,22 +255,4 @@ fn hanging_notes(path: &Path) -> (u64, Vec<(u8, u8)>) {
         rest = after;
     }
     (notes, sounding.into_iter().collect())
-}
-
-fn resident_kb(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
-/// A process that does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

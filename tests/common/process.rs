@@ -193,3 +193,11 @@ pub fn in_environment(command: &mut Command, environment: &[(&str, OsString)]) {
     }
     command.envs(environment.iter().map(|(name, value)| (name, value)));
 }
+
+/// What Linux says that a process holds, in kilobytes: `VmRSS` is all of it, `RssAnon` what it shares with no file.
+pub fn memory_kb(process: u32, kind: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let mut said = status.lines().filter_map(|line| line.split_once(':'));
+    let (_, kilobytes) = said.find(|(name, _)| *name == kind)?;
+    kilobytes.split_whitespace().next()?.parse().ok()
+}
