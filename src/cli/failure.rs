@@ -53,9 +53,9 @@ impl Failure {
         Self::new(ExitStatus::Environment, error)
     }
 
-    /// The user stopped it (exit code 130).
+    /// The user stopped it (exit code 130), which is no error: the line begins with `note`.
     pub fn stopped(error: impl Into<anyhow::Error>) -> Self {
-        Self::new(ExitStatus::Stopped, error)
+        Self::new(ExitStatus::Stopped, error).called("note")
     }
 
     /// Adds a line that says what to do.
@@ -127,5 +127,12 @@ mod tests {
             "error: `a.abc` has no tune\nhint: a tune begins with `X:`"
         );
         assert_eq!(failure.status() as u8, 1);
+    }
+
+    #[test]
+    fn to_be_stopped_is_no_error() {
+        let stopped = Failure::stopped(anyhow::anyhow!("stopped"));
+        assert_eq!(stopped.to_string(), "note: stopped");
+        assert_eq!(stopped.status() as u8, 130);
     }
 }
