@@ -223,7 +223,7 @@ pub const OUTPUTS: &[OutputKind] = &[
     OutputKind {
         name: "icecast",
         argument: Argument::Required("URL"),
-        help: "a mount of an Icecast server, http://USER:PASSWORD@HOST:PORT/MOUNT, in Ogg Opus",
+        help: "a mount of an Icecast server, http://USER:PASSWORD@HOST:PORT/MOUNT, in MP3 where MOUNT ends in .mp3, else in Ogg Opus",
         pace: Pace::RealTime,
         open: |url, surroundings| {
             Ok(Box::new(icecast::IcecastOutput::open(
@@ -235,7 +235,7 @@ pub const OUTPUTS: &[OutputKind] = &[
     OutputKind {
         name: "hls",
         argument: Argument::Required("FOLDER"),
-        help: "segments and a playlist (index.m3u8) that any web server carries, in Opus",
+        help: "segments and a playlist (index.m3u8) that any web server carries, in MP3 and Opus",
         pace: Pace::RealTime,
         open: |path, surroundings| {
             Ok(Box::new(hls::HlsOutput::open(
