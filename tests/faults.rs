@@ -166,14 +166,14 @@ fn whichever_output_is_lost_and_comes_back_the_others_play_on_without_a_hole() {
         let dumped = stage.folder.path(&name("dump"));
         if let (Some(jack), Some(dump)) = (jack, &dump) {
             jack.connect("ceilid:out", "midi-monitor:input");
-            dump.wait_until("notes", |events| events.len() > 4);
+            dump.wait_until("notes at JACK", |events| events.len() > 4);
         }
         let at_jack = dump
             .as_ref()
             .map(|_| Arrivals::watch(move || size(&dumped)));
         let at_fifo = reader.as_ref().filter(|_| observe(Part::Fifo));
         let at_fifo = at_fifo.map(|reader| {
-            wait_for("notes", || !reader.bytes().is_empty());
+            wait_for("notes in the pipe", || !reader.bytes().is_empty());
             let bytes = reader.shared_bytes();
             Arrivals::watch(move || bytes.lock().unwrap().len())
         });

@@ -112,6 +112,47 @@ fn a_jack_server_that_comes_back_gets_the_notes_again() {
 }
 
 #[test]
+fn what_a_jack_port_led_to_hears_it_again_from_a_server_that_comes_back() {
+    if lacks(&["jackd", "jack_lsp", "jack_connect", "jack_midi_dump"]) {
+        return;
+    }
+    let folder = Folder::with_tune();
+    let mut jack = JackServer::start(&folder, "jackd.log");
+    let dump = MidiDump::start(&jack, &folder, "dump.txt");
+    let tunes = ["tune.abc"; 30];
+    let arguments = [
+        &["play", "--plain", "--gap", "0", "--to", "jack"],
+        &tunes[..],
+    ]
+    .concat();
+    let mut ceilid = folder.start(&arguments, &jack.environment());
+    jack.connect("ceilid:out", "midi-monitor:input");
+    let two_notes =
+        |events: &[DumpedEvent]| events.iter().filter(|event| event.is_note_on()).count() >= 2;
+    dump.wait_until("the first notes", two_notes);
+    // One that waits for the processor for two seconds is not gone.
+    jack.freeze();
+    std::thread::sleep(Duration::from_secs(2));
+    jack.thaw();
+    let heard = dump.events().len();
+    dump.wait_until("notes afterwards", |events| two_notes(&events[heard..]));
+    assert!(!folder.read("stderr").contains("is gone"));
+    jack.end();
+    drop(dump);
+    wait_for("news of the loss", || {
+        folder.read("stderr").contains("is gone")
+    });
+    let jack = jack.again(&folder, "jackd-2.log");
+    wait_for("news of the return", || {
+        folder.read("stderr").contains("is back")
+    });
+    // Whom nobody leads to our port.
+    let dump = MidiDump::start(&jack, &folder, "dump-2.txt");
+    dump.wait_until("notes again", two_notes);
+    end_gently(&mut ceilid);
+}
+
+#[test]
 fn every_tune_ends_with_all_notes_off_at_every_port() {
     if lacks(&["jackd", "jack_lsp", "jack_midi_dump"]) {
         return;

@@ -35,6 +35,9 @@ const INPUT_NAME: &str = "in";
 const INPUT_INTERVAL: Duration = Duration::from_millis(2);
 /// The pause before a server that is gone is looked for again, and between two looks whether it is.
 const INPUT_BACK_OFF: Duration = Duration::from_millis(500);
+/// A server that processes nothing for so long is gone. One without a right to real time waits for the processor for a second or two
+/// where others want it, too.
+const STILL_MAX: Duration = Duration::from_secs(4);
 
 /// A port of a JACK server, and what it is connected to.
 pub struct JackPortOutput {
@@ -72,8 +75,8 @@ impl JackPortOutput {
             client_name: client_name.to_owned(),
             target,
             active: Weak::new(),
-            cycles_seen: 0,
-            still_checks: 0,
+            standstill: Standstill::default(),
+            ties: Ties::default(),
         };
         let connection = server.connect()?;
         let lookahead = lookahead(connection.client.client.as_client());
@@ -140,13 +143,14 @@ pub fn port_names() -> Result<Vec<String>, OutputError> {
 /// No JACK server runs, it has no such port (the error names those there are), or the thread does not start.
 pub(super) fn listen(wanted: Option<&str>, mut tell: OnHeard) -> Result<(), OutputError> {
     let wanted = wanted.map(str::to_owned);
+    let mut ties = Ties::default();
     let mut listener = Some(JackListener::connect(wanted.as_deref())?);
     std::thread::Builder::new()
         .name("midi-in".to_owned())
         .spawn(move || {
             loop {
                 if let Some(listener) = listener.take() {
-                    listener.hear(&mut tell);
+                    listener.hear(&mut tell, &mut ties);
                 }
                 std::thread::sleep(INPUT_BACK_OFF);
                 listener = JackListener::connect(wanted.as_deref()).ok();
@@ -242,9 +246,10 @@ impl JackListener {
     }
 
     /// Tells what comes in, until the server is gone.
-    fn hear(mut self, tell: &mut OnHeard) {
-        let mut parser = Parser::default();
-        let (mut look_due, mut cycles) = (Instant::now(), None);
+    fn hear(mut self, tell: &mut OnHeard, ties: &mut Ties) {
+        let (mut parser, mut standstill) = (Parser::default(), Standstill::default());
+        let mut look_due = Instant::now();
+        ties.loosen();
         loop {
             std::thread::sleep(INPUT_INTERVAL);
             let client = self.client.as_client();
@@ -261,15 +266,21 @@ impl JackListener {
                 }
             }
             if now >= look_due {
-                let counted = Some(self.cycle_count.load(Ordering::Acquire));
-                let stands_still = counted == cycles;
-                if stands_still {
+                let still = standstill.at(self.cycle_count.load(Ordering::Acquire), now);
+                if still >= STILL_MAX {
                     self.membership.death().tell();
                 }
-                if stands_still || self.membership.is_over() {
+                if self.membership.is_over() {
                     return;
                 }
-                (look_due, cycles) = (now + 2 * INPUT_BACK_OFF, counted);
+                if still.is_zero() {
+                    let client = self.client.as_client();
+                    let own = format!("{}:{INPUT_NAME}", client.name());
+                    ties.look(client, &own, |source| {
+                        client.connect_ports_by_name(source, &own)
+                    });
+                }
+                look_due = now + INPUT_BACK_OFF;
             }
         }
     }
@@ -406,13 +417,62 @@ struct JackServer {
     client_name: String,
     target: Option<String>,
     active: Weak<ActiveClient>,
-    cycles_seen: u32,
-    /// Checks in a row that saw no new period.
-    still_checks: u32,
+    standstill: Standstill,
+    ties: Ties,
 }
 
-/// A server that processes nothing between so many checks is gone.
-const STILL_CHECKS_MAX: u32 = 2;
+/// Since when a count of periods is the same.
+#[derive(Default)]
+struct Standstill {
+    seen: Option<(u32, Instant)>,
+}
+
+impl Standstill {
+    /// For how long the count has been what it is now.
+    fn at(&mut self, count: u32, now: Instant) -> Duration {
+        match self.seen {
+            Some((seen, since)) if seen == count => now.saturating_duration_since(since),
+            _ => {
+                self.seen = Some((count, now));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
+/// What others connected our port to: a server that comes back does not know it any more.
+#[derive(Default)]
+struct Ties {
+    /// As they were seen last.
+    known: Vec<String>,
+    /// Of a server that is gone; each is tied again as soon as its port is there.
+    missing: Vec<String>,
+}
+
+impl Ties {
+    /// Our port is a new one, which leads nowhere yet.
+    fn loosen(&mut self) {
+        self.missing.append(&mut self.known);
+        self.missing.sort();
+        self.missing.dedup();
+    }
+
+    /// Ties again what is missing, and sees what is tied; what somebody has untied stays so.
+    fn look(&mut self, client: &Client, own: &str, tie: impl Fn(&str) -> Result<(), jack::Error>) {
+        let is_there = |name: &str| client.port_by_name(name).is_some();
+        self.missing.retain(|other| {
+            let is_tied = is_there(other)
+                && matches!(
+                    tie(other),
+                    Ok(()) | Err(jack::Error::PortAlreadyConnected(..))
+                );
+            !is_tied
+        });
+        if let Some(port) = client.port_by_name(own) {
+            self.known = port.get_connections();
+        }
+    }
+}
 
 impl Connect for JackServer {
     type Connection = JackConnection;
@@ -451,7 +511,8 @@ impl Connect for JackServer {
             membership,
         });
         self.active = Arc::downgrade(&client);
-        self.still_checks = 0;
+        self.standstill = Standstill::default();
+        self.ties.loosen();
         let rate_hz = client.client.as_client().sample_rate();
         Ok(JackConnection {
             client,
@@ -469,25 +530,23 @@ impl Connect for JackServer {
             return false;
         }
         let cycles = active.shared.cycle_count.load(Ordering::Acquire);
-        self.still_checks = if cycles == self.cycles_seen {
-            self.still_checks + 1
-        } else {
-            0
-        };
-        self.cycles_seen = cycles;
+        let still = self.standstill.at(cycles, Instant::now());
         // A server that stands still would keep us waiting for the answer about the port.
-        if self.still_checks > 0 {
-            let is_dead = self.still_checks >= STILL_CHECKS_MAX;
+        if !still.is_zero() {
+            let is_dead = still >= STILL_MAX;
             if is_dead {
                 active.membership.death().tell();
             }
             return !is_dead;
         }
+        let client = active.client.as_client();
+        let own = format!("{}:{PORT_NAME}", client.name());
+        self.ties.look(client, &own, |input| {
+            client.connect_ports_by_name(&own, input)
+        });
         let Some(target) = &self.target else {
             return true;
         };
-        let client = active.client.as_client();
-        let own = format!("{}:{PORT_NAME}", client.name());
         client
             .port_by_name(&own)
             .is_some_and(|port| port.is_connected_to(target).unwrap_or(false))

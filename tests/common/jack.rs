@@ -102,15 +102,30 @@ impl JackServer {
         ports_of(&self.name.text)
     }
 
-    /// Leads one port to another, if it does not lead there already.
+    /// Leads one port to another, and waits until it does. A server that has just lost a client may not answer the first who asks.
     pub fn connect(&self, from: &str, to: &str) {
-        let mut command = Command::new("jack_connect");
-        command.args([from, to]).envs(self.environment());
-        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-        wait_for("the port", || {
-            self.ports().is_some_and(|ports| ports.contains(from))
+        wait_for("the connection", || {
+            let mut command = Command::new("jack_connect");
+            let _ = command
+                .args([from, to])
+                .envs(self.environment())
+                .output_in_time();
+            self.leads(from, to)
         });
-        command.status_in_time();
+    }
+
+    /// Lines without a blank before them are ports; those after a port, with blanks, are what it leads to.
+    fn leads(&self, from: &str, to: &str) -> bool {
+        let mut command = Command::new("jack_lsp");
+        let output = command.arg("-c").envs(self.environment()).output_in_time();
+        let ports = String::from_utf8_lossy(&output.stdout);
+        let mut port = "";
+        ports.lines().any(|line| {
+            if !line.starts_with(' ') {
+                port = line;
+            }
+            port == from && line.trim_start() == to
+        })
     }
 
     pub fn end(&mut self) {
@@ -120,6 +135,11 @@ impl JackServer {
     /// It answers nobody any more, and does not end.
     pub fn freeze(&self) {
         send_signal(&self.process.0, "STOP");
+    }
+
+    /// After [`Self::freeze`].
+    pub fn thaw(&self) {
+        send_signal(&self.process.0, "CONT");
     }
 
     /// At once, as a crash ends it.
