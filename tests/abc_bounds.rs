@@ -9,7 +9,7 @@
 mod common;
 
 use common::process::InTime;
-use common::skip::{lacks, skip};
+use common::skip::lacks;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -321,15 +321,7 @@ fn cases() -> Vec<(&'static str, String)> {
 
 /// The broken files of others, where they are.
 fn broken_files() -> Vec<(String, Vec<u8>)> {
-    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
-        PathBuf::from,
-    );
-    let Ok(entries) = std::fs::read_dir(folder.join("bad")) else {
-        skip("no broken files of an oracle; set CEILID_ORACLE");
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths = common::oracle::files("bad").into_iter();
     let file = |path: PathBuf| (path.display().to_string(), std::fs::read(path).unwrap());
     paths.map(file).collect()
 }

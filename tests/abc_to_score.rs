@@ -2,16 +2,16 @@
 //!
 //! `golden/NAME.abc` gives `golden/NAME.score`, a line a note: bar, beat within it, pitch, length (in quarters).
 //! `UPDATE_GOLDEN=1 cargo test --test abc_to_score` rewrites the listings; read the difference before keeping it.
-//! The oracle's cases are found by `CEILID_ORACLE` or in `../shared/oracle`; its README says how they were made.
+//! The oracle's cases are those of `common/oracle.rs`.
 
 mod common;
 
 use ceilid::abc::{self, Tunebook};
 use ceilid::score::{self, Score};
-use common::process::InTime;
+use common::oracle;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Ticks that onsets and durations may be off, of 480 a quarter: the peers that made the oracle round tuplets.
 const TOLERANCE_TICKS: i64 = 4;
@@ -99,18 +99,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-fn oracle() -> Option<PathBuf> {
-    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
-        PathBuf::from,
-    );
-    if !folder.is_dir() {
-        common::skip::skip("no oracle; set CEILID_ORACLE");
-        return None;
-    }
-    Some(folder)
-}
-
 fn score_of(text: &str) -> Option<Score> {
     let tune = Tunebook::new(text.as_bytes())
         .next()?
@@ -153,12 +141,12 @@ fn quarters(text: &str) -> i64 {
 
 #[test]
 fn every_micro_case_sounds_as_the_standard_says() {
-    let Some(folder) = oracle() else { return };
-    let cases = ["feature_cases.jsonl", "outside_cases.jsonl"]
-        .map(|name| std::fs::read_to_string(folder.join(name)).expect("the cases can be read"));
+    let Some(folder) = oracle::folder() else {
+        return;
+    };
+    let cases = ["feature_cases.jsonl", "outside_cases.jsonl"].map(|name| folder.join(name));
     let mut wrong = Vec::new();
-    for line in cases.iter().flat_map(|cases| cases.lines()) {
-        let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+    for case in cases.iter().flat_map(|file| oracle::rows(file)) {
         let mut want = Vec::new();
         for note in case["expected"]
             .as_array()
@@ -187,32 +175,16 @@ fn every_micro_case_sounds_as_the_standard_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The real tunes are packed; `gzip` unpacks them where it is installed.
-fn unpacked(path: &Path) -> Option<String> {
-    let output = std::process::Command::new("gzip")
-        .arg("-dc")
-        .arg(path)
-        .try_output_in_time()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[test]
 fn real_tunes_sound_as_their_independent_readers_agree() {
-    let Some(folder) = oracle() else { return };
+    let files = oracle::files("open");
+    if files.is_empty() {
+        return;
+    }
     let mut tally: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
     let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for entry in std::fs::read_dir(folder.join("open")).expect("the folder can be listed") {
-        let path = entry.expect("the folder can be listed").path();
-        let Some(text) = unpacked(&path) else {
-            common::skip::skip("`gzip` cannot unpack the oracle");
-            continue;
-        };
-        for line in text.lines() {
-            let case: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+    for path in files {
+        for case in oracle::rows(&path) {
             let holds = |list: &str| {
                 case[list]
                     .as_array()

@@ -1,15 +1,15 @@
 //! Tunebooks on disk: no tune is lost on its way to a file, and mending or formatting changes no note and no byte besides.
 //!
-//! The corpora are found by `CEILID_CORPORA` or in `../shared/corpora`, hostile inputs in `../shared/oracle/bad`; `CEILID_MUTATIONS`
-//! says how many mutated tunebooks are mended and formatted (default 20).
+//! `CEILID_MUTATIONS` says how many mutated tunebooks are mended and formatted (default 20).
 
 mod common;
 
 use ceilid::abc::{self, Tunebook};
 use ceilid::score::{self, Score};
 use common::process::InTime;
+use common::{corpora, oracle};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 fn ceilid(folder: &Path, args: &[&str]) -> Output {
@@ -358,22 +358,6 @@ fn count(bytes: &[u8], wanted: u8) -> usize {
     bytes.iter().filter(|byte| **byte == wanted).count()
 }
 
-fn books(folder: PathBuf) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            match entry.path() {
-                path if path.is_dir() => folders.push(path),
-                path if path.extension().is_some_and(|ending| ending == "abc") => found.push(path),
-                _ => {}
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 /// What mending takes away and puts in: signs of ABC and those that stand for them; nothing of a charset, no word.
 const TAKEN: &str = "*;?@+-\"'| ><&!=";
 const TAKEN_WHOLE: [&str; 6] = ["&gt;", "&lt;", "&amp;", "&quot;", "&nbsp;", "&#39;"];
@@ -523,12 +507,8 @@ fn mend_a_link(folder: &Path, name: &str, bytes: &[u8]) {
 
 #[test]
 fn books_are_mended_and_formatted_without_harm() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let corpora =
-        std::env::var_os("CEILID_CORPORA").map_or_else(|| shared.join("corpora"), PathBuf::from);
-    let (real, hostile) = (books(corpora), books(shared.join("oracle/bad")));
+    let (real, hostile) = (corpora::tunebooks(), oracle::files("bad"));
     if real.is_empty() {
-        println!("skipped: no corpora; set CEILID_CORPORA");
         return;
     }
     let folder = folder();

@@ -1,11 +1,11 @@
 //! The figures of the shipped models' cards are those that their commands print.
 //!
-//! Needs the corpora (`CEILID_CORPORA`, or `../shared/corpora`): the split is made anew, as the card says.
+//! Needs the corpora: the split is made anew, as the card says.
 
 mod common;
 
 use common::process::InTime;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -14,14 +14,9 @@ use std::process::Command;
     ignore = "half a hundred thousand characters take minutes without optimisation"
 )]
 fn the_articles_card_says_what_eval_says() {
-    let corpora = std::env::var_os("CEILID_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
-        PathBuf::from,
-    );
-    let corpus = corpora.join("nottingham");
-    if !corpus.is_dir() {
-        return common::skip::skip("no corpora here");
-    }
+    let Some(corpus) = common::corpora::nottingham() else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let ceilid = |words: &[&str]| {
         let program = env!("CARGO_BIN_EXE_ceilid");

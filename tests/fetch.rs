@@ -335,14 +335,9 @@ fn an_unknown_collection_and_a_bad_manifest_are_named() {
 /// The files the shipped manifest describes are those the models learnt from.
 #[test]
 fn the_shipped_manifest_describes_the_corpora() {
-    let corpora = std::env::var_os("CEILID_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
-        Into::into,
-    );
-    if !corpora.is_dir() {
-        eprintln!("skipped: no corpora at {}", corpora.display());
+    let Some(corpora) = common::corpora::folder() else {
         return;
-    }
+    };
     for collection in ceilid::corpus::manifest::read(ceilid::corpus::manifest::SHIPPED).unwrap() {
         let folder = corpora.join(&collection.name);
         let stop = Default::default();

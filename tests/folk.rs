@@ -20,7 +20,7 @@ use ceilid::token::{
     PlannedTune, Sound, Style, TONICS, TuneMeter, from_score, to_abc, written_in_score,
 };
 use ceilid::wishes::{Form, MinP, Settings, SettingsPatch, Temperature, Value};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -386,10 +386,10 @@ fn a_tune_depends_on_seed_and_index_alone() {
 
 #[test]
 fn real_tunes_survive_the_symbols_and_back() {
-    let Some(folder) = corpora() else {
-        return common::skip::skip("no corpora beside the repository");
+    let Some(nottingham) = common::corpora::nottingham() else {
+        return;
     };
-    let settings = tunebook::read_paths(&[folder.join("nottingham")]).unwrap();
+    let settings = tunebook::read_paths(&[nottingham]).unwrap();
     let (mut fit, mut same_sound) = (0, 0);
     for setting in &settings {
         let score = sounding(&setting.text);
@@ -425,11 +425,4 @@ fn real_tunes_survive_the_symbols_and_back() {
         "{written} of {}",
         settings.len()
     );
-}
-
-fn corpora() -> Option<PathBuf> {
-    let named = std::env::var_os("CEILID_CORPORA").map(PathBuf::from);
-    let folder =
-        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
-    folder.join("nottingham").is_dir().then_some(folder)
 }

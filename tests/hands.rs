@@ -6,8 +6,9 @@ mod common;
 
 #[cfg(any(feature = "mpris", feature = "mqtt"))]
 use common::folder::Folder;
+use common::http;
 #[cfg(feature = "mqtt")]
-use common::port::ReservedPort;
+use common::mosquitto::Mosquitto;
 #[cfg(feature = "mqtt")]
 use common::process::end_gently;
 use common::process::{InTime, PATIENCE, Running, Said, wait_for, wait_within};
@@ -61,17 +62,8 @@ impl Band {
     }
 
     fn status(&self) -> serde_json::Value {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.page)).unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        let token = format!("Authorization: Bearer {TOKEN}");
-        write!(
-            connection,
-            "GET /api/status HTTP/1.1\r\nHost: localhost\r\n{token}\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        let token = format!("Authorization: Bearer {TOKEN}\r\n");
+        serde_json::from_str(&http::get(self.page, "/api/status", &token)).unwrap()
     }
 
     fn mpc(&self, words: &[&str]) -> String {
@@ -205,65 +197,6 @@ fn faders_and_buttons_steer_by_osc() {
     assert_eq!(band.status()["settings"]["volume"], 30);
 }
 
-/// A broker, and what it tells everybody who asks.
-#[cfg(feature = "mqtt")]
-struct Mosquitto {
-    port: ReservedPort,
-    _process: Running,
-    _folder: Folder,
-}
-
-#[cfg(feature = "mqtt")]
-impl Mosquitto {
-    fn start() -> Self {
-        let (folder, port) = (Folder::with_tune(), ReservedPort::new());
-        let config = format!(
-            "listener {} 127.0.0.1\nallow_anonymous false\npassword_file {}\nuser root\n",
-            port.number(),
-            folder.path("passwords").display()
-        );
-        std::fs::write(folder.path("mosquitto.conf"), config).unwrap();
-        let mut command = Command::new("mosquitto_passwd");
-        command.args(["-b", "-c"]).arg(folder.path("passwords"));
-        assert!(command.args(["band", "se@cret"]).status_in_time().success());
-        let mut command = Command::new("mosquitto");
-        command.arg("-c").arg(folder.path("mosquitto.conf"));
-        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Running(command.spawn().unwrap());
-        let server = Self {
-            port,
-            _process: process,
-            _folder: folder,
-        };
-        wait_for("the broker", || {
-            TcpStream::connect(("127.0.0.1", server.port.number())).is_ok()
-        });
-        server
-    }
-
-    fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.args(["-h", "127.0.0.1", "-p", &self.port.number().to_string()]);
-        command.args(["-u", "band", "-P", "se@cret"]);
-        command
-    }
-
-    /// What it keeps under this topic.
-    fn kept(&self, topic: &str) -> serde_json::Value {
-        let mut command = self.client("mosquitto_sub");
-        command.args(["-t", topic, "-C", "1", "-W", "2"]);
-        let kept = command.stderr(Stdio::null()).output_in_time().stdout;
-        let words = String::from_utf8(kept).unwrap();
-        serde_json::from_str(&words).unwrap_or_else(|_| words.trim().into())
-    }
-
-    fn say(&self, topic: &str, words: &str) {
-        let mut command = self.client("mosquitto_pub");
-        command.args(["-t", topic, "-m", words]);
-        assert!(command.status_in_time().success());
-    }
-}
-
 #[test]
 #[cfg(feature = "mqtt")]
 fn home_assistant_finds_the_band_at_its_broker_and_steers_it() {
@@ -280,11 +213,7 @@ fn home_assistant_finds_the_band_at_its_broker_and_steers_it() {
     let mut command = broker.client("mosquitto_pub");
     command.args(["-r", "-t", "home/folk/command", "-m", "pause"]);
     assert!(command.status_in_time().success());
-    let address = format!(
-        "mqtt://band:se%40cret@127.0.0.1:{}/home/folk",
-        broker.port.number()
-    );
-    let mut band = Band::start(&["--mqtt", &address]);
+    let mut band = Band::start(&["--mqtt", &broker.address("home/folk")]);
     wait_for("the band", || {
         broker.kept("home/folk/availability") == "online"
     });

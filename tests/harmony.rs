@@ -1,5 +1,7 @@
 //! The band's bass beside people's: tunes of the Nottingham Music Database with their chord symbols taken away, of the part that no
-//! model learnt from. Skipped, and said so, where the database is not beside the project.
+//! model learnt from. Skipped where there are no corpora.
+
+mod common;
 
 use ceilid::corpus::{Part, Split, normalise, tunebook};
 use ceilid::music::midi::MidiMessage;
@@ -7,9 +9,7 @@ use ceilid::music::time::Ticks;
 use ceilid::performance::{Arrangement, Performance, perform};
 use ceilid::score::Score;
 use ceilid::{abc, score};
-use std::path::Path;
 
-const NOTTINGHAM: &str = "../shared/corpora/nottingham";
 /// How far from the bar line a bass note may be struck, in ticks: a hand's unevenness.
 const AROUND_BAR_LINE: u64 = 60;
 
@@ -41,11 +41,10 @@ fn bass(performance: &Performance) -> Vec<(Ticks, u8)> {
 
 #[test]
 fn the_bass_meets_peoples_roots_and_rests_on_the_tonic() {
-    if !Path::new(NOTTINGHAM).is_dir() {
-        eprintln!("skipped 1: `{NOTTINGHAM}` is not there");
+    let Some(nottingham) = common::corpora::nottingham() else {
         return;
-    }
-    let settings = tunebook::read_paths(&[NOTTINGHAM.into()]).expect("the database can be read");
+    };
+    let settings = tunebook::read_paths(&[nottingham]).expect("the database can be read");
     let split = Split::new(normalise::without_exact_duplicates(settings));
     let arrangement = Arrangement {
         times: 1,

@@ -8,7 +8,6 @@ mod common;
 
 use ceilid::abc::{self, TuneText, Tunebook};
 use ceilid::{output::smf, performance, score};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -298,15 +297,7 @@ fn bombs_are_defused() {
 
 #[test]
 fn the_broken_files_of_the_oracle_are_read() {
-    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
-        PathBuf::from,
-    );
-    let Ok(entries) = std::fs::read_dir(folder.join("bad")) else {
-        return common::skip::skip("no broken files of an oracle; set CEILID_ORACLE");
-    };
-    for entry in entries {
-        let path = entry.expect("the folder can be listed").path();
+    for path in common::oracle::files("bad") {
         let bytes = std::fs::read(&path).expect("the file can be read");
         read(&bytes);
         let tunes: Vec<TuneText> = Tunebook::new(bytes.as_slice()).flatten().collect();

@@ -11,9 +11,10 @@ use ceilid::music::midi::{Channel, MidiMessage};
 use ceilid::output::smf;
 use ceilid::performance::{Arrangement, Mark, Performance, Style, Track, perform};
 use ceilid::score;
+use common::oracle;
 use common::process::{InTime, output_of};
+use common::skip::{lacks, skip};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// What holds unless a case says otherwise.
@@ -457,12 +458,7 @@ const ARGUED: &[(&str, &str)] = &[
 
 #[test]
 fn abc2midi_agrees_on_programs_and_on_which_note_is_louder() {
-    if Command::new("abc2midi")
-        .arg("-ver")
-        .try_output_in_time()
-        .is_err()
-    {
-        println!("skipped: abc2midi is not installed");
+    if lacks(&["abc2midi"]) {
         return;
     }
     let heard = texts()
@@ -492,7 +488,7 @@ const ARGUED_ABCJS: &[(&str, &str)] = &[
 fn abcjs_agrees_on_programs_and_on_which_note_is_louder() {
     match abcjs(&texts()) {
         Some(heard) => agrees("abcjs", heard, ARGUED_ABCJS),
-        None => println!("skipped: node does not find abcjs (`npm install abcjs`; `NODE_PATH`)"),
+        None => skip("node does not find abcjs (`npm install abcjs`; `NODE_PATH`)"),
     }
 }
 
@@ -672,25 +668,16 @@ const PLAIN_TUNES_EVERY: usize = 25;
 
 #[test]
 fn real_tunes_have_the_notes_instruments_tempo_drums_and_bends_that_abc2midi_gives_them() {
-    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
-        PathBuf::from,
-    );
+    if lacks(&["abc2midi"]) {
+        return;
+    }
+    let files = oracle::files("open");
+    if files.is_empty() {
+        return;
+    }
     let (mut asked, mut differ, mut with_other_notes) = (0, Vec::new(), 0);
-    for path in std::fs::read_dir(folder.join("open"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let gzip = Command::new("gzip")
-            .arg("-dc")
-            .arg(path.path())
-            .try_output_in_time();
-        let rows = gzip.map_or_else(|_| Vec::new(), |output| output.stdout);
-        for (index, row) in rows.split(|byte| *byte == b'\n').enumerate() {
-            let Ok(row) = serde_json::from_slice::<serde_json::Value>(row) else {
-                continue;
-            };
+    for path in files {
+        for (index, row) in oracle::rows(&path).iter().enumerate() {
             let (Some(id), Some(abc)) = (row["id"].as_str(), row["abc"].as_str()) else {
                 continue;
             };
@@ -753,9 +740,7 @@ fn real_tunes_have_the_notes_instruments_tempo_drums_and_bends_that_abc2midi_giv
             }
         }
     }
-    if asked == 0 {
-        println!("skipped: no abc2midi, or no oracle; set CEILID_ORACLE");
-    }
+    assert!(asked > 0, "no tune was put to abc2midi");
     println!(
         "{asked} real tunes were put to abc2midi, {} more are argued; {with_other_notes} have other notes, all of them argued",
         ARGUED_TUNES.len()

@@ -4,19 +4,37 @@
 use ceilid::abc::{self, Tune, Tunebook};
 use std::path::{Path, PathBuf};
 
-/// All tunes of all tunebooks, each with its book's path and title; none where there are no corpora, which is counted.
-pub fn tunes() -> Vec<(String, Tune)> {
+/// Their folder; `None` where there is none, which is counted.
+pub fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("CEILID_CORPORA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
         PathBuf::from,
     );
-    let mut files = Vec::new();
-    find_tunebooks(&folder, &mut files);
-    if files.is_empty() {
+    if !folder.is_dir() {
         super::skip::skip("no corpora; set CEILID_CORPORA");
+        return None;
+    }
+    Some(folder)
+}
+
+/// One of them, which has the Nottingham Music Database.
+pub fn nottingham() -> Option<PathBuf> {
+    folder().map(|folder| folder.join("nottingham"))
+}
+
+/// All tunebooks, in the order of their names; none where there are no corpora, which is counted.
+pub fn tunebooks() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    if let Some(folder) = folder() {
+        find_tunebooks(&folder, &mut files);
     }
     files.sort();
-    files.iter().flat_map(|file| tunes_of(file)).collect()
+    files
+}
+
+/// All tunes of all tunebooks, each with its book's path and title; none where there are no corpora, which is counted.
+pub fn tunes() -> Vec<(String, Tune)> {
+    tunebooks().iter().flat_map(|file| tunes_of(file)).collect()
 }
 
 /// The tunes of one tunebook, each with the book's path and its title.

@@ -2,7 +2,7 @@
 
 use super::port::ReservedPort;
 use super::process::{LOOK_INTERVAL, PATIENCE, Running, wait_for};
-use super::pulse::SILENCE;
+use super::pulse::{SILENCE, STEP_FRAMES};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -198,21 +198,30 @@ impl Mp3 {
     }
 
     pub fn peak(&self) -> f32 {
-        self.frames().into_iter().fold(0.0, f32::max)
+        self.frames().fold(0.0, f32::max)
+    }
+
+    /// The peak of each step of 10 ms.
+    pub fn peaks(&self) -> Vec<f32> {
+        let mut frames = self.frames().peekable();
+        let mut peaks = Vec::new();
+        while frames.peek().is_some() {
+            peaks.push(frames.by_ref().take(STEP_FRAMES).fold(0.0, f32::max));
+        }
+        peaks
     }
 
     /// The louder of each frame's two values.
-    fn frames(&self) -> Vec<f32> {
+    fn frames(&self) -> impl Iterator<Item = f32> {
         let mut decoder = rusty_mp3::Mp3Decoder::new();
         decoder.push(&self.0);
         decoder.flush();
-        let audio = std::iter::from_fn(|| decoder.next_frame().ok());
+        let audio = std::iter::from_fn(move || decoder.next_frame().ok());
         // The first of MP3's own frames miss the bits before them.
-        let values = audio.skip(5).flat_map(|audio| audio.samples);
-        let values: Vec<f32> = values.map(f32::abs).collect();
-        values
-            .chunks_exact(2)
-            .map(|pair| pair[0].max(pair[1]))
-            .collect()
+        audio.skip(5).flat_map(|audio| {
+            let frames = audio.samples.chunks_exact(2);
+            let loudest = frames.map(|pair| pair[0].abs().max(pair[1].abs()));
+            loudest.collect::<Vec<f32>>()
+        })
     }
 }
