@@ -496,7 +496,7 @@ fn sixteen_hundred_half_requests_hold_nobody_up() {
     let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = server.address();
     let running = server.run(house.router.clone()).unwrap();
-    let mut silent = Vec::new();
+    let (mut silent, flooded) = (Vec::new(), Instant::now());
     while silent.len() < HALF_REQUESTS {
         let Ok(mut connection) = TcpStream::connect(address) else {
             // No file descriptors left here: some for the rest of the test.
@@ -517,6 +517,8 @@ fn sixteen_hundred_half_requests_hold_nobody_up() {
         assert_eq!(&answer, b"HTTP/1.1 200");
     });
     assert!(waited < SOON, "{waited:?}");
+    // Twenty seconds after they came they are sent away: whoever came in later had only waited for that.
+    assert!(flooded.elapsed() < Duration::from_secs(15));
     drop(silent);
     running.stop();
 }
