@@ -186,6 +186,11 @@ fn it_can_stop_after_the_tune_that_plays() {
     let stage = Stage::new(Scales::endless(), Settings::default());
     stage.wait_for_notice("tune 0 starts", |notice| is_start_of(notice, 0));
     stage.run_to(Duration::from_secs(1));
+    // What is not there yet cannot be dropped.
+    stage.wait_for("tune 1", || {
+        let queue = stage.daemon.handle().status().queue;
+        queue.iter().any(|tune| tune_index(tune) == 1)
+    });
     assert!(stage.command(Command::StopAfterTune));
     stage.wait_for_notice(
         "tune 1 is dropped",

@@ -74,8 +74,9 @@ impl JackServer {
         let spawn = || {
             let log = File::create(folder.path(log)).unwrap();
             let mut command = Command::new("jackd");
-            // In step with its clients: otherwise what a client has not read when a period is over is lost to it.
-            command.args(["-n", &text, "-r", "-S", "-t", "5000"]);
+            // In step with its clients: otherwise what a client has not read when a period is over is lost to it. With a right
+            // to real time where it may have one: without, it waits for the processor for seconds on a busy machine.
+            command.args(["-n", &text, "-R", "-P", "10", "-S", "-t", "5000"]);
             command.args(["-d", "dummy", "-r", "48000", "-p", "256"]);
             let command = command
                 .stdin(Stdio::null())
