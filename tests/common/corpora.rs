@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 /// Their folder; `None` where there is none, which is counted.
 pub fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("CEILID_CORPORA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"),
-        PathBuf::from,
-    );
+    shared_folder("corpora", "CEILID_CORPORA")
+}
+
+/// What is no part of this repository: where this variable says, or beside the checkout; `None` where it is not, which is counted.
+pub fn shared_folder(name: &str, variable: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let folder = std::env::var_os(variable).map_or_else(|| beside.join(name), PathBuf::from);
     if !folder.is_dir() {
-        super::skip::skip("no corpora; set CEILID_CORPORA");
+        super::skip::skip(&format!("no {name}; set {variable}"));
         return None;
     }
     Some(folder)

@@ -6,15 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Their folder; `None` where there is none, which is counted.
 pub fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("CEILID_ORACLE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/oracle"),
-        PathBuf::from,
-    );
-    if !folder.is_dir() {
-        super::skip::skip("no oracle; set CEILID_ORACLE");
-        return None;
-    }
-    Some(folder)
+    super::corpora::shared_folder("oracle", "CEILID_ORACLE")
 }
 
 /// The rows of a file of cases, JSON each; packed where its name ends in `.gz`.
